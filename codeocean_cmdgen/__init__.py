@@ -1,0 +1,1 @@
+"""Shell scripts for backup, restore and migration of Code Ocean VPC."""
