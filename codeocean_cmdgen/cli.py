@@ -1,0 +1,239 @@
+"""The command line: one command per step, made from its declaration. No AWS, no Jinja."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from inspect import Parameter, Signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Callable, Optional
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from codeocean_cmdgen.arguments import VOCABULARY, flag
+from codeocean_cmdgen.errors import BAD_INPUT, OUR_BUG, InputError, Problem
+from codeocean_cmdgen.procedures import PROCEDURES
+from codeocean_cmdgen.sources import STACK_JSON, TABLES, Given, gather
+from codeocean_cmdgen.steps import STEPS, Step
+from codeocean_cmdgen.values import Switch
+
+if TYPE_CHECKING:
+    from codeocean_cmdgen.values import Value
+
+SCRIPT_MODE = 0o700
+"""Mode of a script written with --output: the owner's alone."""
+
+
+class _Commands(TyperGroup):
+    """Lists the commands by procedure, in the order in which they are used."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one section per procedure, then the other commands."""
+        sections = {f"{name} steps": [step.name for step in steps] for name, steps in PROCEDURES.items()}
+        steps = {step.name for step in STEPS}
+        sections["other commands"] = [name for name in self.commands if name not in steps]
+        for title, names in sections.items():
+            rows = [(name, self.commands[name].get_short_help_str(80)) for name in names]
+            if rows:
+                with formatter.section(title.capitalize()):
+                    formatter.write_dl(rows)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={
+        "auto_envvar_prefix": "CODEOCEAN_CMDGEN",
+        "help_option_names": ["--help", "-h"],
+    },
+)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - slow, and rarely wanted
+
+        typer.echo(f"codeocean-cmdgen {version('codeocean-cmdgen')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="print the version")
+    ] = False,
+) -> None:
+    """Print reviewed shell scripts of AWS CLI commands that back up, restore or migrate Code Ocean.
+
+    Each step prints one script on stdout, to paste into the shell that its header names.
+    """
+
+
+def _command(step: type[Step]) -> Callable[..., None]:
+    """Make the function whose signature Typer turns into the step's command."""
+
+    def command(**parameters: Any) -> None:  # noqa: ANN401 - texts, lists and switches
+        context = click.get_current_context()
+        table = parameters.pop("from_", None)
+        values_file, stack_json, output = (
+            Path(path) if path else None
+            for path in (parameters.pop(name) for name in ("values", "stack_json", "output"))
+        )
+        options = {
+            name: Given(texts, _origin(context, name))
+            for name, value in parameters.items()
+            if (texts := _texts(value))
+        }
+        step_, origins = gather(
+            step,
+            options,
+            table=table,
+            values_file=values_file,
+            stack_json=stack_json,
+            ask=_ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
+        )
+        # Jinja is slow to import: a mistake in the options is answered without it.
+        from codeocean_cmdgen.render import render  # noqa: PLC0415
+
+        _write(render(step_, origins), output)
+
+    command.__name__ = step.name.replace("-", "_")
+    command.__doc__ = step.__doc__
+    parameters = _parameters(step)
+    command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command
+
+
+def _parameters(step: type[Step]) -> list[Parameter]:
+    options: dict[str, tuple[Any, Any]] = {}
+    for name in step.arguments():
+        argument = VOCABULARY[name]
+        kind: Any = str
+        if argument.many:
+            kind = list[str]
+        elif argument.kind is Switch:
+            kind = bool
+        metavar = None if argument.kind is Switch else name.upper()
+        options[name] = (kind, typer.Option(flag(name), help=argument.help, metavar=metavar))
+    if len(step.tables) > 1:
+        metavar = "|".join(step.tables)
+        help_ = f"table of the values file to take; default {step.tables[0]}"
+        choice = click.Choice(step.tables)
+        options["from_"] = (str, typer.Option("--from", click_type=choice, metavar=metavar, help=help_))
+    options["values"] = (
+        str,
+        typer.Option("--values", help=f"TOML file with tables {', '.join(TABLES)}", metavar="FILE"),
+    )
+    options["stack_json"] = (
+        str,
+        typer.Option("--stack-json", help=f"default {STACK_JSON}, where it exists", metavar="FILE"),
+    )
+    options["output"] = (
+        str,
+        typer.Option("--output", "-o", help="write the script there, not to stdout", metavar="FILE"),
+    )
+    return [
+        Parameter(
+            name,
+            Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[Optional[kind], option],
+        )
+        for name, (kind, option) in options.items()
+    ]
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """Return the texts of what Typer made of an option; none when it was not given."""
+    if value is None:
+        return ()
+    if isinstance(value, bool):
+        return ("yes",) if value else ()
+    return tuple(value) if isinstance(value, list) else (str(value),)
+
+
+def _origin(context: click.Context, name: str) -> str:
+    source = context.get_parameter_source(name)
+    if source is click.core.ParameterSource.ENVIRONMENT:
+        return f"environment {context.auto_envvar_prefix}_{name.upper()}"
+    return f"option {flag(name)}"
+
+
+def _ask(name: str) -> tuple[str, ...]:
+    """Ask for a value until it is one of its kind; several end with an empty line."""
+    argument = VOCABULARY[name]
+    where = f" (find it in: {argument.where})" if argument.where else ""
+    typer.echo(f"{flag(name)}: {argument.help}{where}", err=True)
+
+    def parse(text: str) -> Value | None:
+        if argument.many and not text:
+            return None
+        try:
+            return argument.kind.parse(text)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from error
+
+    answers: list[str] = []
+    while True:
+        label = "  another, or Enter when there is none" if answers else f"  such as {argument.kind.example}"
+        answer = click.prompt(
+            label, default="" if answers else None, show_default=False, value_proc=parse, err=True
+        )
+        if answer is not None:
+            answers.append(answer)
+        if answer is None or not argument.many:
+            return tuple(answers)
+
+
+def _write(script: str, output: Path | None) -> None:
+    """Write the script to stdout or, whole or not at all, to a file."""
+    if output is None:
+        sys.stdout.write(script)
+        sys.stdout.flush()
+        return
+    try:
+        handle, temporary = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
+        try:
+            with open(handle, "w", encoding="ascii", newline="\n") as file:
+                file.write(script)
+                file.flush()
+                os.fchmod(handle, SCRIPT_MODE)
+                os.fsync(handle)
+            os.replace(temporary, output)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        problem = Problem(f"--output: cannot write {output}: {error.strerror}")
+        raise InputError([problem]) from error
+
+
+for _step in STEPS:
+    app.command(_step.name, short_help=_step.title)(_command(_step))
+
+
+def main() -> None:
+    """Run the program and turn what goes wrong into lines on stderr and an exit code."""
+    try:
+        app(prog_name="codeocean-cmdgen")
+    except InputError as error:
+        for problem in error.problems:
+            typer.echo(f"error: {problem.message}", err=True)
+            if problem.hint:
+                typer.echo(f"hint: {problem.hint}", err=True)
+        sys.exit(BAD_INPUT)
+    except OSError as error:  # stdout is full or gone
+        sys.stderr.write(f"error: cannot write the script: {error.strerror}\n")
+        sys.exit(1)
+    except Exception:  # noqa: BLE001 - the last net
+        traceback.print_exc()
+        sys.stderr.write("error: this is a bug of codeocean-cmdgen, please report the lines above\n")
+        sys.exit(OUR_BUG)

@@ -1,0 +1,33 @@
+"""What can go wrong on the person's side, and how the program says so."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+BAD_INPUT = 2
+OUR_BUG = 70
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong with the input.
+
+    message: one line, lower case, no full stop: what, where, what was expected.
+    hint: what to do about it, often the very command to type; may be empty.
+    """
+
+    message: str
+    hint: str = ""
+
+
+class InputError(Exception):
+    """The input holds problems, all of which are told at once. Exit code 2."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+
+
+def shown(text: str) -> str:
+    """Text as it may be printed in a message: one line, ASCII, cut where it is long."""
+    quoted = ascii(text)
+    return quoted if len(quoted) <= 100 else f"{quoted[:90]}...{quoted[-1]}"

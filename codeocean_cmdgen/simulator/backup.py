@@ -1,0 +1,521 @@
+"""AWS Backup: recovery points in moto's vaults, and copy jobs between vaults.
+
+Sources: backup service model; AWS Backup Developer Guide, "Creating a copy of a backup", "Creating
+backup copies across AWS accounts", "Encryption for backups"; AWS re:Post Knowledge Center on
+failing cross-account copies. Chosen where AWS does not say: a copy whose retention has passed when
+it is finished ends FAILED, so that a wrong retention is noticed.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from moto.backup.models import backup_backends
+
+from codeocean_cmdgen.simulator import backends, policy
+from codeocean_cmdgen.simulator.errors import AwsError
+
+if TYPE_CHECKING:
+    from moto.backup.models import Vault
+
+    from codeocean_cmdgen.simulator.clock import Clock
+    from codeocean_cmdgen.simulator.wire import Call
+
+_COPYABLE = {"COMPLETED", "AVAILABLE"}
+_FRESH = timedelta(minutes=1)  # what the fault "invisible" hides
+_COLD_DAYS = 90  # Lifecycle: deletion at least this long after the move to cold storage
+_DEFAULT_RESOURCES = {
+    "EBS": "arn:{partition}:ec2:{region}:{account}:volume/vol-0123456789abcdef0",
+    "RDS": "arn:{partition}:rds:{region}:{account}:db:codeocean-analytics",
+}
+_POINT_ARNS = {
+    "EBS": "arn:{partition}:ec2:{region}::snapshot/snap-{short_id}",
+    "RDS": "arn:{partition}:rds:{region}:{account}:snapshot:awsbackup:copyjob-{id}",
+}
+
+
+@dataclass
+class RecoveryPoint:
+    """One backup in a vault; ``aws_managed_key`` marks keys that other accounts cannot use."""
+
+    arn: str
+    vault_arn: str
+    resource_type: str
+    resource_arn: str
+    created: datetime
+    completed: datetime
+    delete_after_days: int | None
+    status: str
+    size_bytes: int
+    encryption_key_arn: str | None
+    aws_managed_key: bool = False
+    source_vault_arn: str | None = None
+    role_arn: str | None = None
+
+    @property
+    def delete_at(self) -> datetime | None:
+        """When the retention ends; counted from the creation of the original backup."""
+        if self.delete_after_days is None:
+            return None
+        return self.created + timedelta(days=self.delete_after_days)
+
+
+@dataclass
+class CopyJob:
+    """One copy job. Its times are fixed when it is started; ``settle`` does what is due."""
+
+    job_id: str
+    account: str
+    region: str
+    source: RecoveryPoint
+    destination_vault_arn: str
+    role_arn: str
+    delete_after_days: int | None
+    created: datetime
+    begins: datetime
+    ends: datetime
+    failing: bool = False
+    state: str = "CREATED"
+    message: str | None = None
+    copy: RecoveryPoint | None = None
+
+
+class Backup:
+    """AWS Backup of all accounts and Regions.
+
+    ``seconds_created`` and ``seconds_running`` are how long jobs stay in these states. With
+    ``single_hop_rds`` off, RDS copies across account and Region in one action fail, as they do
+    where AWS has not yet made them possible. Accounts outside ``organization`` (None: no limit)
+    are refused.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        """Start without recovery points and jobs."""
+        self.seconds_created = 5.0
+        self.seconds_running = 60.0
+        self.single_hop_rds = True
+        self.organization: set[str] | None = None
+        self._clock = clock
+        self._points: dict[tuple[str, str], RecoveryPoint] = {}
+        self.policies: dict[str, str] = {}  # by ARN of the vault
+        self._jobs: dict[str, CopyJob] = {}
+        self._tokens: dict[tuple[str, str, str], CopyJob | AwsError] = {}
+        self.operations = {
+            "DescribeBackupVault": self._describe_vault,
+            "DescribeCopyJob": self._describe_copy_job,
+            "DescribeRecoveryPoint": self._describe_point,
+            "GetBackupVaultAccessPolicy": self._get_policy,
+            "ListCopyJobs": self._list_copy_jobs,
+            "ListRecoveryPointsByBackupVault": self._list_points,
+            "PutBackupVaultAccessPolicy": self._put_policy,
+            "StartCopyJob": self._start_copy_job,
+        }
+
+    def add_recovery_point(  # noqa: PLR0913 - a builder: everything but the place has a default
+        self,
+        account_id: str,
+        region: str,
+        vault_name: str,
+        resource_type: str,
+        created: datetime,
+        *,
+        delete_after_days: int | None = 14,
+        status: str = "COMPLETED",
+        size_bytes: int = 500 * 2**30,
+        arn: str | None = None,
+        resource_arn: str | None = None,
+        encryption_key_arn: str | None = None,
+        aws_managed_key: bool = False,
+    ) -> str:
+        """Put a recovery point of type EBS or RDS into a vault and return its ARN.
+
+        ``created`` is aware. Without ``arn`` the point gets one as copies have. Raise AwsError when
+        there is no such vault.
+        """
+        vault = _find_vault(account_id, region, vault_name)
+        point = RecoveryPoint(
+            arn=arn or _new_arn(resource_type, region, account_id),
+            vault_arn=vault.backup_vault_arn,
+            resource_type=resource_type,
+            resource_arn=resource_arn
+            or _fill(_DEFAULT_RESOURCES[resource_type], region, account_id),
+            created=created,
+            completed=created + timedelta(minutes=20),
+            delete_after_days=delete_after_days,
+            status=status,
+            size_bytes=size_bytes,
+            encryption_key_arn=encryption_key_arn,
+            aws_managed_key=aws_managed_key,
+        )
+        self._points[point.vault_arn, point.arn] = point
+        return point.arn
+
+    def settle(self) -> None:
+        """Bring all jobs to the state they have now; drop points whose retention has ended."""
+        now = self._clock.now()
+        for job in self._jobs.values():
+            if job.state == "CREATED" and job.begins <= now:
+                job.state = "RUNNING"
+            if job.state == "RUNNING" and job.ends <= now:
+                self._finish(job)
+        for key, point in list(self._points.items()):
+            if point.delete_at and point.delete_at <= now:
+                del self._points[key]
+
+    def _finish(self, job: CopyJob) -> None:
+        region, account = job.destination_vault_arn.split(":")[3:5]
+        copied = RecoveryPoint(
+            arn=_new_arn(job.source.resource_type, region, account),
+            vault_arn=job.destination_vault_arn,
+            resource_type=job.source.resource_type,
+            resource_arn=job.source.resource_arn,
+            created=job.source.created,
+            completed=job.ends,
+            delete_after_days=job.delete_after_days,
+            status="COMPLETED",
+            size_bytes=job.source.size_bytes,
+            encryption_key_arn=job.source.encryption_key_arn,
+            source_vault_arn=job.source.vault_arn,
+            role_arn=job.role_arn,
+        )
+        job.message = self._why_not(job, copied)
+        job.state = "FAILED" if job.message else "COMPLETED"
+        if job.message is None:
+            vault = _find_vault_by_arn(job.destination_vault_arn)
+            copied.encryption_key_arn = vault.encryption_key_arn if vault else None
+            job.copy = self._points[copied.vault_arn, copied.arn] = copied
+
+    def _why_not(self, job: CopyJob, copied: RecoveryPoint) -> str | None:
+        """Return why the copy fails, or None."""
+        region, account = job.destination_vault_arn.split(":")[3:5]
+        foreign = account != job.account
+        outside = self.organization is not None and not {account, job.account} <= self.organization
+        two_hops = foreign and region != job.region and not self.single_hop_rds
+        reasons = {
+            "Both source and destination account must be a member of the same organization": (
+                foreign and outside
+            ),
+            f"Backup vault {job.destination_vault_arn} does not exist": (
+                _find_vault_by_arn(job.destination_vault_arn) is None
+            ),
+            "Access Denied trying to call AWS Backup service": (
+                foreign and not self._may_copy_into(job)
+            ),
+            f"Copy job from {job.region} to {region} cannot be initiated for RDS resources. "
+            "Feature is not supported for provided resource type.": (
+                two_hops and job.source.resource_type == "RDS"
+            ),
+            "A recovery point that is encrypted with an AWS managed key cannot be copied to "
+            "another account": foreign and job.source.aws_managed_key,
+            "The retention of the copy has ended before the copy was finished": (
+                copied.delete_at is not None and copied.delete_at <= job.ends
+            ),
+            "The job failed because of an internal error": job.failing,
+        }
+        return next((reason for reason, applies in reasons.items() if applies), None)
+
+    def _may_copy_into(self, job: CopyJob) -> bool:
+        return policy.allows(
+            self.policies.get(job.destination_vault_arn),
+            "backup:CopyIntoBackupVault",
+            {"AWS": job.account},
+        )
+
+    def _start_copy_job(self, call: Call) -> dict[str, Any]:
+        token = (call.account, call.region, call.parameters.get("IdempotencyToken", ""))
+        earlier = self._tokens.get(token) if token[-1] else None
+        if isinstance(earlier, AwsError):
+            # A token is used up by the request that failed, even if the cause is mended since.
+            raise earlier
+        if earlier is None:
+            try:
+                earlier = self._new_job(call)
+            except AwsError as error:
+                self._tokens[token] = error
+                raise
+            self._tokens[token] = earlier
+        return {"CopyJobId": earlier.job_id, "CreationDate": earlier.created, "IsParent": False}
+
+    def _new_job(self, call: Call) -> CopyJob:
+        given = call.parameters
+        vault = _find_vault(call.account, call.region, given["SourceBackupVaultName"])
+        point = self._points.get((vault.backup_vault_arn, given["RecoveryPointArn"]))
+        if point is None:
+            message = f"There is no recovery point {given['RecoveryPointArn']} in this vault"
+            raise AwsError("ResourceNotFoundException", message)
+        if point.status not in _COPYABLE:
+            message = f"A recovery point that is {point.status} cannot be copied"
+            raise AwsError("InvalidRequestException", message)
+        _check_role(call.account, given["IamRoleArn"])
+        _check_vault_arn(given["DestinationBackupVaultArn"], call.region)
+        now = self._clock.now()
+        # One job per resource at a time; the others wait in CREATED.
+        busy = [
+            job.ends
+            for job in self._jobs.values()
+            if job.source.resource_arn == point.resource_arn and job.ends > now
+        ]
+        begins = max([now + timedelta(seconds=self.seconds_created), *busy])
+        running = self.seconds_running * (10 if "slow-job" in call.faults else 1)
+        job = CopyJob(
+            job_id=str(uuid.uuid4()).upper(),
+            account=call.account,
+            region=call.region,
+            source=point,
+            destination_vault_arn=given["DestinationBackupVaultArn"],
+            role_arn=given["IamRoleArn"],
+            delete_after_days=_retention(point, given.get("Lifecycle", {})),
+            created=now,
+            begins=begins,
+            ends=begins + timedelta(seconds=running),
+            failing="fail-job" in call.faults,
+        )
+        self._jobs[job.job_id] = job
+        return job
+
+    def _describe_copy_job(self, call: Call) -> dict[str, Any]:
+        job = self._jobs.get(call.parameters["CopyJobId"])
+        if job and "vanish" in call.faults:
+            del self._jobs[job.job_id]
+            job = None
+        if job is None or not self._is_shown(call, job):
+            message = f"Copy job {call.parameters['CopyJobId']} does not exist"
+            raise AwsError("ResourceNotFoundException", message)
+        return {"CopyJob": _describe_job(job)}
+
+    def _is_shown(self, call: Call, job: CopyJob) -> bool:
+        hidden = "invisible" in call.faults and self._clock.now() - job.created < _FRESH
+        return (job.account, job.region) == (call.account, call.region) and not hidden
+
+    def _list_copy_jobs(self, call: Call) -> dict[str, Any]:
+        shown = [
+            _describe_job(job)
+            for job in reversed(list(self._jobs.values()))
+            if self._is_shown(call, job)
+        ]
+        chosen = [job for job in shown if _passes(job, call.parameters, _JOB_FILTERS)]
+        return _page("CopyJobs", chosen, call.parameters)
+
+    def _list_points(self, call: Call) -> dict[str, Any]:
+        vault = _find_vault(call.account, call.region, call.parameters["BackupVaultName"])
+        points = [
+            _describe_point(point)
+            for point in self._points.values()
+            if point.vault_arn == vault.backup_vault_arn
+        ]
+        points.sort(key=lambda point: point["CreationDate"], reverse=True)
+        chosen = [point for point in points if _passes(point, call.parameters, _POINT_FILTERS)]
+        return _page("RecoveryPoints", chosen, call.parameters)
+
+    def _describe_point(self, call: Call) -> dict[str, Any]:
+        vault = _find_vault(call.account, call.region, call.parameters["BackupVaultName"])
+        arn = call.parameters["RecoveryPointArn"]
+        point = self._points.get((vault.backup_vault_arn, arn))
+        if point is None:
+            message = f"There is no recovery point {arn} in this vault"
+            raise AwsError("ResourceNotFoundException", message)
+        return {**_describe_point(point), "StorageClass": "WARM"}
+
+    def _describe_vault(self, call: Call) -> dict[str, Any]:
+        vault = _find_vault(call.account, call.region, call.parameters["BackupVaultName"])
+        points = [arn for arn, _ in self._points if arn == vault.backup_vault_arn]
+        return {
+            **vault.to_list_dict(),
+            "NumberOfRecoveryPoints": len(points),
+            "VaultType": "BACKUP_VAULT",
+            "VaultState": "AVAILABLE",
+        }
+
+    def _get_policy(self, call: Call) -> dict[str, Any]:
+        vault = _find_vault(call.account, call.region, call.parameters["BackupVaultName"])
+        if vault.backup_vault_arn not in self.policies:
+            message = f"Vault {vault.backup_vault_name} has no access policy"
+            raise AwsError("ResourceNotFoundException", message)
+        return {
+            "BackupVaultName": vault.backup_vault_name,
+            "BackupVaultArn": vault.backup_vault_arn,
+            "Policy": self.policies[vault.backup_vault_arn],
+        }
+
+    def _put_policy(self, call: Call) -> dict[str, Any]:
+        vault = _find_vault(call.account, call.region, call.parameters["BackupVaultName"])
+        document = call.parameters.get("Policy", "")
+        try:
+            json.loads(document)
+        except ValueError as error:
+            message = "The access policy is not valid JSON"
+            raise AwsError("InvalidParameterValueException", message) from error
+        self.policies[vault.backup_vault_arn] = document
+        return {}
+
+
+def _find_vault(account: str, region: str, name: str) -> Vault:
+    vault = backup_backends[account][region].vaults.get(name)
+    if vault is None:
+        message = f"Backup vault {name} does not exist"
+        raise AwsError("ResourceNotFoundException", message)
+    return vault
+
+
+def _find_vault_by_arn(arn: str) -> Vault | None:
+    region, account, _, name = arn.split(":")[3:7]
+    return backup_backends[account][region].vaults.get(name)
+
+
+def _fill(template: str, region: str, account: str) -> str:
+    identifier = str(uuid.uuid4())
+    return template.format(
+        partition=backends.partition_of(region),
+        region=region,
+        account=account,
+        id=identifier,
+        short_id=identifier.replace("-", "")[:17],
+    )
+
+
+def _new_arn(resource_type: str, region: str, account: str) -> str:
+    return _fill(_POINT_ARNS[resource_type], region, account)
+
+
+def _check_role(account: str, arn: str) -> None:
+    role = backends.find_role(arn) if arn.count(":") >= 5 else None  # noqa: PLR2004 - an ARN's parts
+    if role is None or arn.split(":")[4] != account:
+        message = f"The role {arn} does not exist in account {account}"
+        raise AwsError("InvalidParameterValueException", message)
+    service = {"Service": "backup.amazonaws.com"}
+    if not policy.allows(role.assume_role_policy_document, "sts:AssumeRole", service):
+        message = f"IAM Role {arn} cannot be assumed by AWS Backup"
+        raise AwsError("InvalidParameterValueException", message)
+
+
+def _check_vault_arn(arn: str, region: str) -> None:
+    parts = arn.split(":")
+    expected = ["arn", backends.partition_of(region), "backup"]
+    if parts[:3] != expected or parts[5:6] != ["backup-vault"] or len(parts) != 7:  # noqa: PLR2004
+        message = f"{arn} is not the ARN of a backup vault"
+        raise AwsError("InvalidParameterValueException", message)
+
+
+def _retention(point: RecoveryPoint, lifecycle: dict[str, Any]) -> int | None:
+    """Return the DeleteAfterDays of a copy; refuse values that AWS refuses.
+
+    -1 keeps the source's (Developer Guide, "Creating a copy of a backup").
+    """
+    days: int = lifecycle.get("DeleteAfterDays", -1)
+    cold = lifecycle.get("MoveToColdStorageAfterDays")
+    if days == -1:
+        return point.delete_after_days
+    if days < 1 or (cold is not None and days < cold + _COLD_DAYS):
+        message = f"DeleteAfterDays {days} is out of range"
+        raise AwsError("InvalidParameterValueException", message)
+    return days
+
+
+def _describe_job(job: CopyJob) -> dict[str, Any]:
+    description: dict[str, Any] = {
+        "AccountId": job.account,
+        "CopyJobId": job.job_id,
+        "SourceBackupVaultArn": job.source.vault_arn,
+        "SourceRecoveryPointArn": job.source.arn,
+        "DestinationBackupVaultArn": job.destination_vault_arn,
+        "ResourceArn": job.source.resource_arn,
+        "ResourceType": job.source.resource_type,
+        "CreationDate": job.created,
+        "State": job.state,
+        "StatusMessage": job.message,
+        "BackupSizeInBytes": job.source.size_bytes,
+        "IamRoleArn": job.role_arn,
+        "IsParent": False,
+    }
+    if job.delete_after_days is not None:
+        lifecycle = {"DeleteAfterDays": job.delete_after_days}
+        description["DestinationRecoveryPointLifecycle"] = lifecycle
+    if job.copy:
+        description["DestinationRecoveryPointArn"] = job.copy.arn
+    if job.state in {"COMPLETED", "FAILED"}:
+        description["CompletionDate"] = job.ends
+    return description
+
+
+def _describe_point(point: RecoveryPoint) -> dict[str, Any]:
+    description: dict[str, Any] = {
+        "RecoveryPointArn": point.arn,
+        "BackupVaultName": point.vault_arn.rpartition(":")[2],
+        "BackupVaultArn": point.vault_arn,
+        "SourceBackupVaultArn": point.source_vault_arn,
+        "ResourceArn": point.resource_arn,
+        "ResourceType": point.resource_type,
+        "IamRoleArn": point.role_arn,
+        "Status": point.status,
+        "CreationDate": point.created,
+        "CompletionDate": point.completed,
+        "BackupSizeInBytes": point.size_bytes,
+        "EncryptionKeyArn": point.encryption_key_arn,
+        "IsEncrypted": point.encryption_key_arn is not None or point.aws_managed_key,
+        "IsParent": False,
+        "VaultType": "BACKUP_VAULT",
+    }
+    if point.delete_at:
+        description["CalculatedLifecycle"] = {"DeleteAt": point.delete_at}
+        description["Lifecycle"] = {"DeleteAfterDays": point.delete_after_days}
+    return description
+
+
+# Parameter: the field it compares with, and how.
+_JOB_FILTERS = {
+    "ByResourceArn": ("ResourceArn", "is"),
+    "ByState": ("State", "is"),
+    "ByCreatedBefore": ("CreationDate", "before"),
+    "ByCreatedAfter": ("CreationDate", "after"),
+    "ByResourceType": ("ResourceType", "is"),
+    "ByDestinationVaultArn": ("DestinationBackupVaultArn", "is"),
+    "ByAccountId": ("AccountId", "is"),
+    "ByCompleteBefore": ("CompletionDate", "before"),
+    "ByCompleteAfter": ("CompletionDate", "after"),
+    "ByParentJobId": ("ParentJobId", "is"),
+    "ByMessageCategory": ("MessageCategory", "is"),
+    "BySourceRecoveryPointArn": ("SourceRecoveryPointArn", "is"),
+}
+_POINT_FILTERS = {
+    "ByResourceArn": ("ResourceArn", "is"),
+    "ByResourceType": ("ResourceType", "is"),
+    "ByBackupPlanId": ("BackupPlanId", "is"),
+    "ByCreatedBefore": ("CreationDate", "before"),
+    "ByCreatedAfter": ("CreationDate", "after"),
+    "ByParentRecoveryPointArn": ("ParentRecoveryPointArn", "is"),
+}
+
+
+def _passes(
+    item: dict[str, Any], given: dict[str, Any], filters: dict[str, tuple[str, str]]
+) -> bool:
+    for name, (member, how) in filters.items():
+        if name not in given:
+            continue
+        wanted, value = given[name], item.get(member)
+        if how == "is":
+            passes = value == wanted
+        elif value is None:
+            passes = False
+        else:
+            # Times in requests are parsed as naive UTC.
+            time = wanted.replace(tzinfo=timezone.utc)
+            passes = value <= time if how == "before" else value >= time
+        if not passes:
+            return False
+    return True
+
+
+def _page(member: str, items: list[dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
+    try:
+        first = int(given.get("NextToken", "0"))
+    except ValueError as error:
+        message = "NextToken is not valid"
+        raise AwsError("InvalidParameterValueException", message) from error
+    last = first + given.get("MaxResults", 1000)
+    token = str(last) if last < len(items) else None
+    return {member: items[first:last], "NextToken": token}

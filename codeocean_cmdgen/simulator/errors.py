@@ -1,0 +1,21 @@
+"""What a simulated call may end with instead of a result."""
+
+from __future__ import annotations
+
+
+class AwsError(Exception):
+    """An error answer of a service: its code, message and HTTP status."""
+
+    def __init__(
+        self, code: str, message: str, status: int = 400, headers: dict[str, str] | None = None
+    ) -> None:
+        """Set the answer; ``headers`` go on the HTTP response."""
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+        self.headers = headers or {}
+
+
+class DisconnectedError(Exception):
+    """The connection is cut and no answer is sent."""

@@ -1,0 +1,96 @@
+"""Faults to inject into single operations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+KINDS = frozenset(
+    {
+        "throttle",  # refused: too many requests
+        "internal-error",  # HTTP 500
+        "access-denied",
+        "expired-token",
+        "disconnect",  # cut before the operation is carried out
+        "disconnect-after",  # carried out, then cut before the answer
+        "fail-job",  # the job that is created ends as failed
+        "failed-tasks",  # `count` tasks of the job that is created fail
+        "slow-job",  # the working phase of the job that is created takes ten times as long
+        "invisible",  # the answer does not show the jobs of the last minute yet
+        "vanish",  # the job asked for is gone, now and later
+    }
+)
+
+
+@dataclass
+class Fault:
+    """One injected fault and what is left of it.
+
+    ``operation`` is ``service:Operation``, with ``*`` as wildcard. ``times`` is how often it
+    strikes (None: for ever), after the first ``after`` matching calls were let through. ``match``
+    maps parameters, dotted for nested ones, to the value they must have.
+    """
+
+    operation: str
+    kind: str
+    times: int | None = 1
+    after: int = 0
+    match: dict[str, Any] = field(default_factory=dict)
+    count: int = 1
+
+    def matches(self, operation: str, parameters: dict[str, Any]) -> bool:
+        """Tell whether this call is one that the fault is meant for."""
+        return fnmatchcase(operation, self.operation) and all(
+            _value(parameters, name) == wanted for name, wanted in self.match.items()
+        )
+
+    def strikes(self) -> bool:
+        """Count one matching call and tell whether the fault strikes it."""
+        if self.after > 0:
+            self.after -= 1
+            return False
+        if self.times is None:
+            return True
+        self.times -= 1
+        return self.times >= 0
+
+
+class Faults:
+    """All faults that are waiting."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._faults: list[Fault] = []
+
+    def add(  # noqa: PLR0913 - every argument is one independent property of a fault
+        self,
+        operation: str,
+        kind: str,
+        *,
+        times: int | None = 1,
+        after: int = 0,
+        match: dict[str, Any] | None = None,
+        count: int = 1,
+    ) -> None:
+        """Add a fault (see Fault); raise ValueError when the kind is not one of KINDS."""
+        if kind not in KINDS:
+            msg = f"unknown fault {kind!r}, not one of {', '.join(sorted(KINDS))}"
+            raise ValueError(msg)
+        self._faults.append(Fault(operation, kind, times, after, match or {}, count))
+
+    def clear(self) -> None:
+        """Remove all faults."""
+        self._faults.clear()
+
+    def take(self, operation: str, parameters: dict[str, Any]) -> dict[str, Fault]:
+        """Return the faults, by kind, that strike this call, and count it."""
+        matching = [fault for fault in self._faults if fault.matches(operation, parameters)]
+        return {fault.kind: fault for fault in matching if fault.strikes()}
+
+
+def _value(parameters: dict[str, Any], dotted_name: str) -> object:
+    value: Any = parameters
+    for name in dotted_name.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value

@@ -1,0 +1,426 @@
+"""The simulated AWS: takes requests, checks them, and lets the services answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+import threading
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import botocore.session
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from botocore.exceptions import ConnectionClosedError
+
+from codeocean_cmdgen.simulator import backends
+from codeocean_cmdgen.simulator.backup import Backup
+from codeocean_cmdgen.simulator.clock import Clock
+from codeocean_cmdgen.simulator.errors import AwsError, DisconnectedError
+from codeocean_cmdgen.simulator.faults import Faults
+from codeocean_cmdgen.simulator.proxy import CONTROL_PATH, Proxy, json_response
+from codeocean_cmdgen.simulator.s3 import S3
+from codeocean_cmdgen.simulator.s3_batch import S3Batch
+from codeocean_cmdgen.simulator.validation import parse_strictly
+from codeocean_cmdgen.simulator.wire import (
+    Call,
+    HttpRequest,
+    HttpResponse,
+    error_response,
+    read_call,
+    read_signature,
+    result_response,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from io import BytesIO
+    from types import TracebackType
+
+    from botocore.awsrequest import AWSPreparedRequest
+    from typing_extensions import Self
+
+_ACCOUNT_ID = re.compile(r"\d{12}")
+_KEY_PREFIX = "AKIASIML"  # with the account id, the 20 characters of a real key
+
+# Codes for what any service can answer: service, or else protocol, then code and status.
+# Sources: each service's API Reference, "Common Errors"; S3's "Error Responses".
+_COMMON_ERRORS: dict[str, dict[str, tuple[str, int]]] = {
+    "throttle": {
+        "s3": ("SlowDown", 503),
+        "s3control": ("TooManyRequestsException", 429),
+        "ec2": ("RequestLimitExceeded", 503),
+        "query": ("Throttling", 400),
+        "": ("ThrottlingException", 400),
+    },
+    "internal-error": {
+        "s3": ("InternalError", 500),
+        "s3control": ("InternalServiceException", 500),
+        "backup": ("ServiceUnavailableException", 500),
+        "ec2": ("InternalError", 500),
+        "": ("InternalFailure", 500),
+    },
+    "access-denied": {
+        "s3": ("AccessDenied", 403),
+        "s3control": ("AccessDenied", 403),
+        "ec2": ("UnauthorizedOperation", 403),
+        "query": ("AccessDenied", 403),
+        "": ("AccessDeniedException", 403),
+    },
+    "expired-token": {
+        "s3": ("ExpiredToken", 400),
+        "s3control": ("ExpiredToken", 400),
+        "ec2": ("RequestExpired", 400),
+        "query": ("ExpiredToken", 403),
+        "": ("ExpiredTokenException", 403),
+    },
+    "unknown-key": {
+        "s3": ("InvalidAccessKeyId", 403),
+        "s3control": ("InvalidAccessKeyId", 403),
+        "ec2": ("AuthFailure", 401),
+        "query": ("InvalidClientTokenId", 403),
+        "": ("UnrecognizedClientException", 403),
+    },
+}
+_MESSAGES = {
+    "throttle": "Rate exceeded",
+    "internal-error": "The service failed, as injected",
+    "access-denied": "The caller is not authorized to perform this operation, as injected",
+    "expired-token": "The security token included in the request is expired",
+    "unknown-key": "The security token included in the request is invalid",
+}
+
+# sleep(1) for scripts under test: advances simulated time instead of waiting.
+_SLEEP = """#!/bin/bash
+[[ ${SIMULATOR_PORT-} ]] || exec /bin/sleep "$@"
+body="{\\"seconds\\": \\"$*\\"}"
+exec 3<>"/dev/tcp/127.0.0.1/$SIMULATOR_PORT" || exit 1
+printf 'POST %sclock/advance HTTP/1.0\\r\\nContent-Length: %d\\r\\n\\r\\n%s' \\
+  PATH "${#body}" "$body" >&3
+read -r _ status _ <&3
+[[ $status == 200 ]]
+""".replace("PATH", CONTROL_PATH)
+_SLEEP_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass
+class Request:
+    """One request as it was recorded; ``error`` is the error code, None when it succeeded.
+
+    A request that was cut has status 0.
+    """
+
+    account: str = ""
+    service: str = ""
+    operation: str = ""
+    region: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    status: int = 0
+    error: str | None = None
+
+
+class Account:
+    """One simulated AWS account."""
+
+    def __init__(self, simulator: Simulator, account_id: str) -> None:
+        """Use ``Simulator.account`` instead."""
+        self.id = account_id
+        self.access_key = f"{_KEY_PREFIX}{account_id}"
+        self._simulator = simulator
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that make AWS tools work in this account."""
+        proxy = f"http://127.0.0.1:{self._simulator.port}"
+        return {
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": f"secret-of-{self.id}",
+            "AWS_CA_BUNDLE": str(self._simulator.ca_bundle),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "HTTPS_PROXY": proxy,
+            "HTTP_PROXY": proxy,
+            "NO_PROXY": "",
+            "SIMULATOR_PORT": str(self._simulator.port),
+        }
+
+    def client(self, service: str, region: str = "us-east-1") -> Any:  # noqa: ANN401 - untyped
+        """Return a boto3-style client that reaches the simulator without a socket.
+
+        It does not retry, so that every injected fault shows.
+        """
+        if (service, region) not in self._clients:
+            client = _sdk_session().create_client(
+                service,
+                region_name=region,
+                aws_access_key_id=self.access_key,
+                aws_secret_access_key=f"secret-of-{self.id}",
+                config=Config(
+                    retries={"total_max_attempts": 1}, ignore_configured_endpoint_urls=True
+                ),
+            )
+            client.meta.events.register("before-send", self._send)
+            self._clients[service, region] = client
+        return self._clients[service, region]
+
+    def _send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        host, path = re.findall(r"https?://([^/]+)(/.*)?", request.url)[0]
+        headers = {
+            name: value.decode() if isinstance(value, bytes) else value
+            for name, value in request.headers.items()
+        }
+        body = request.body.read() if hasattr(request.body, "read") else request.body or b""
+        content = body.encode() if isinstance(body, str) else bytes(body)
+        try:
+            response = self._simulator.handle(
+                HttpRequest(request.method, host, path or "/", headers, content)
+            )
+        except DisconnectedError as error:
+            raise ConnectionClosedError(endpoint_url=request.url) from error
+        return AWSResponse(request.url, response.status, response.headers, _raw_body(response.body))
+
+
+class Simulator:
+    """A local AWS with any number of accounts, reached through a proxy on 127.0.0.1.
+
+    Only one may be open in a process, because moto keeps its state in module globals; opening one
+    forgets that state. Use it as a context manager.
+    """
+
+    def __init__(self, clock_speed: float = 0.0, start: datetime | None = None) -> None:
+        """Start the proxy; see Clock for the arguments."""
+        backends.reset()
+        self.clock = Clock(clock_speed, start)
+        self.faults = Faults()
+        self.s3 = S3()
+        self.s3_batch = S3Batch(self.clock, self.s3)
+        self.backup = Backup(self.clock)
+        self.requests: list[Request] = []
+        self._accounts: dict[str, Account] = {}
+        self._lock = threading.RLock()
+        self._folder = tempfile.TemporaryDirectory(prefix="simulator-")
+        self.ca_bundle = Path(self._folder.name) / "ca.pem"
+        self.sleep_shim_directory = Path(self._folder.name) / "bin"
+        self._write_sleep_shim()
+        self._proxy = Proxy(self.ca_bundle, self.handle, self._control)
+        self.port = self._proxy.port
+        self.clock.on_advance.append(self.settle)
+
+    def __enter__(self) -> Self:
+        """Return the simulator, which is already running."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the simulator."""
+        self.close()
+
+    def close(self) -> None:
+        """Stop the proxy and forget all state."""
+        self._proxy.close()
+        backends.reset()
+        self._folder.cleanup()
+
+    def account(self, account_id: str) -> Account:
+        """Return an account, opened when first asked for; raise ValueError for a malformed id."""
+        if not _ACCOUNT_ID.fullmatch(account_id):
+            msg = f"an account id has 12 digits, unlike {account_id!r}"
+            raise ValueError(msg)
+        key = f"{_KEY_PREFIX}{account_id}"
+        return self._accounts.setdefault(key, Account(self, account_id))
+
+    def environment(self, account_id: str, path: str | None = None) -> dict[str, str]:
+        """Return an account's environment with a PATH where sleep advances simulated time.
+
+        ``path`` is the PATH to put the shim in front of; without it, this process's.
+        """
+        behind = os.environ["PATH"] if path is None else path
+        shimmed = f"{self.sleep_shim_directory}{os.pathsep}{behind}"
+        return {**self.account(account_id).environment(), "PATH": shimmed}
+
+    def calls(self, operation: str) -> list[Request]:
+        """Return the recorded requests of ``service:Operation``, with ``*`` as wildcard."""
+        return [
+            request
+            for request in self.requests
+            if fnmatchcase(f"{request.service}:{request.operation}", operation)
+        ]
+
+    def clear_requests(self) -> None:
+        """Forget the requests recorded so far."""
+        self.requests.clear()
+
+    def settle(self) -> None:
+        """Bring all jobs to the state they have at the present simulated time."""
+        with self._lock:
+            self.s3_batch.settle()
+            self.backup.settle()
+
+    def handle(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request to AWS and record it; raise DisconnectedError when the answer is cut."""
+        record = Request()
+        with self._lock:
+            self.requests.append(record)
+            self.settle()
+            try:
+                response = self._answer(request, record)
+            except AwsError as error:
+                record.error = error.code
+                response = error_response(error, record.service, _protocol(record.service))
+            record.status = response.status
+            return response
+
+    def _answer(self, request: HttpRequest, record: Request) -> HttpResponse:
+        signature = read_signature(request)
+        record.service, record.region = signature.service, signature.region
+        record.account = self._account_of(signature.access_key, signature.service)
+        call = read_call(request, signature)
+        call.account = record.account
+        record.operation = call.operation
+        record.parameters = call.parameters = parse_strictly(call)
+        call.faults = self.faults.take(f"{call.service}:{call.operation}", call.parameters)
+        _refuse_by_fault(call)
+        response = self._dispatch(call)
+        if "disconnect-after" in call.faults:
+            raise DisconnectedError
+        if response.status >= 300:  # noqa: PLR2004 - HTTP: not a success
+            record.error = _error_code(response)
+        return response
+
+    def _account_of(self, access_key: str, service: str) -> str:
+        if access_key in self._accounts:
+            return self._accounts[access_key].id
+        account = backends.account_of(access_key)
+        if account is None:
+            raise _common_error("unknown-key", service)
+        return account
+
+    def _dispatch(self, call: Call) -> HttpResponse:
+        result: dict[str, Any] | HttpResponse
+        if call.service == "s3control":
+            _check_host_account(call)
+        operations = {"s3control": self.s3_batch.operations, "backup": self.backup.operations}
+        operation = operations.get(call.service, {}).get(call.operation)
+        if operation:
+            result = operation(call)
+        elif call.service == "s3":
+            result = self.s3.answer(call)
+        elif call.operation == "GetCallerIdentity" and call.access_key in self._accounts:
+            result = _caller_identity(call)
+        else:
+            result = backends.answer(call)
+        return result_response(call, result) if isinstance(result, dict) else result
+
+    def _control(self, request: HttpRequest) -> HttpResponse:
+        """Answer the control interface: see the handlers for what it takes and gives."""
+        handlers = {
+            ("GET", "requests"): self._control_requests,
+            ("POST", "clock/advance"): self._control_clock,
+            ("POST", "faults"): self._control_faults,
+        }
+        handler = handlers.get((request.method, request.path[len(CONTROL_PATH) :]))
+        if handler is None:
+            return json_response({"error": "no such control"}, 404)
+        try:
+            return json_response(handler(json.loads(request.body or b"{}")))
+        except (KeyError, TypeError, ValueError) as error:
+            return json_response({"error": str(error)}, 400)
+
+    def _control_requests(self, _given: dict[str, Any]) -> object:
+        return [asdict(request) for request in self.requests]
+
+    def _control_clock(self, given: dict[str, Any]) -> object:
+        """Advance by ``seconds``: a number, or operands as sleep(1) takes them."""
+        with self._lock:
+            self.clock.advance(_seconds(given["seconds"]))
+        return {"now": self.clock.now().isoformat()}
+
+    def _control_faults(self, given: dict[str, Any]) -> object:
+        """Add a fault: the arguments of Faults.add."""
+        self.faults.add(**given)
+        return {}
+
+    def _write_sleep_shim(self) -> None:
+        self.sleep_shim_directory.mkdir()
+        shim = self.sleep_shim_directory / "sleep"
+        shim.write_text(_SLEEP, encoding="utf-8")
+        shim.chmod(0o755)
+
+
+@cache
+def _sdk_session() -> Any:  # noqa: ANN401 - botocore has no types
+    """Return one session for all clients: it caches the service models."""
+    return botocore.session.Session()
+
+
+def _raw_body(body: bytes) -> BytesIO:
+    """Return a body as botocore wants to read it."""
+    from moto.core.botocore_stubber import MockRawResponse  # noqa: PLC0415 - only for clients
+
+    return MockRawResponse(body)
+
+
+def _protocol(service: str) -> str:
+    if not service:
+        return ""
+    from moto.core.utils import get_service_model  # noqa: PLC0415
+
+    return str(get_service_model(service).protocol)
+
+
+def _common_error(kind: str, service: str) -> AwsError:
+    codes = _COMMON_ERRORS[kind]
+    code, status = codes.get(service) or codes.get(_protocol(service)) or codes[""]
+    return AwsError(code, _MESSAGES[kind], status)
+
+
+def _refuse_by_fault(call: Call) -> None:
+    if "disconnect" in call.faults:
+        raise DisconnectedError
+    for kind in _COMMON_ERRORS.keys() & call.faults.keys():
+        raise _common_error(kind, call.service)
+
+
+def _check_host_account(call: Call) -> None:
+    """Refuse another account's s3control: in its host name or in its header."""
+    header = call.http.header("x-amz-account-id")
+    named = {call.parameters["AccountId"], header or call.account}
+    if named != {call.account}:
+        message = f"Account {call.account} may not act for {', '.join(sorted(named))}"
+        raise AwsError("AccessDenied", message, 403)
+
+
+def _caller_identity(call: Call) -> dict[str, Any]:
+    partition = backends.partition_of(call.region)
+    return {
+        "Account": call.account,
+        "UserId": f"AROA{call.account}OPER:operator",
+        "Arn": f"arn:{partition}:sts::{call.account}:assumed-role/Operator/operator",
+    }
+
+
+def _error_code(response: HttpResponse) -> str:
+    """Read the code of an error that moto wrote."""
+    found = re.search(rb"<Code>([^<]+)</Code>|\"__type\": *\"([^\"]+)\"", response.body)
+    return (found[1] or found[2]).decode() if found else str(response.status)
+
+
+def _seconds(operands: float | str) -> float:
+    """Return the seconds that sleep(1) would wait for these operands; raise ValueError for bad."""
+    if not isinstance(operands, str):
+        return float(operands)
+    if not operands.strip():
+        msg = "sleep needs an operand"
+        raise ValueError(msg)
+    return sum(
+        float(operand.rstrip("smhd")) * _SLEEP_UNITS.get(operand[-1], 1)
+        for operand in operands.split()
+    )

@@ -1,0 +1,32 @@
+"""The simulator for a person at a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import threading
+from typing import TextIO
+
+from codeocean_cmdgen.simulator.server import Simulator
+from codeocean_cmdgen.simulator.world import BACKUP, SOURCE, TARGET, example_world
+
+
+def simulate(output: TextIO, clock_speed: float = 30.0) -> None:
+    """Run the example world until interrupted, after writing how to enter each account.
+
+    Each block of ``export`` lines is for the shell that is to act in that account. ``clock_speed``
+    is in simulated seconds per second; the sleep command advances simulated time at once.
+    """
+    with Simulator(clock_speed) as simulator:
+        example_world(simulator)
+        for name, account_id in (("source", SOURCE), ("backup", BACKUP), ("target", TARGET)):
+            output.write(f"# {name} deployment, account {account_id}\n")
+            environment = simulator.environment(account_id) | {"AWS_DEFAULT_REGION": "us-east-1"}
+            output.writelines(
+                f"export {variable}={shlex.quote(value)}\n"
+                for variable, value in environment.items()
+            )
+            output.write("\n")
+        output.flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()

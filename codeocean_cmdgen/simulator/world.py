@@ -1,0 +1,324 @@
+"""Builders of what exists in the simulated accounts before a script runs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from moto.backup.models import backup_backends
+from moto.iam.models import iam_backends
+from moto.s3.models import FakeDeleteMarker, FakeKey, s3_backends
+
+from codeocean_cmdgen.simulator import backends
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from moto.s3.models import FakeBucket
+
+    from codeocean_cmdgen.simulator.server import Simulator
+
+REGION = "us-east-1"
+SOURCE, BACKUP, TARGET = "111111111111", "222222222222", "333333333333"
+KINDS = (
+    "capsules",
+    "datasets",
+    "dockerregistry",
+    "inputfiles",
+    "licenses",
+    "mlflow",
+    "packages",
+    "public",
+    "results",
+)
+EBS_POINT = "arn:aws:ec2:us-east-1::snapshot/snap-0123456789abcdef0"
+RDS_POINT = (
+    "arn:aws:rds:us-east-1:222222222222:snapshot:awsbackup:"
+    "copyjob-11111111-2222-3333-4444-555555555555"
+)
+# Licenses and Public lose noncurrent versions after the retention; the others archive them first.
+_SHORT_LIVED = {"licenses", "public"}
+_RETENTION_DAYS = 14
+_ARCHIVE_DAYS = 180
+_VERSIONS = 3  # at most, of each key of the example
+
+
+class World:
+    """Puts things into a simulator directly, past all checks of the API."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        """Build in this simulator."""
+        self._simulator = simulator
+
+    def bucket(
+        self, account_id: str, name: str, region: str = REGION, *, versioned: bool = True
+    ) -> FakeBucket:
+        """Create a bucket, with versioning enabled or never enabled."""
+        self._simulator.account(account_id)
+        backend = s3_backends[account_id][backends.partition_of(region)]
+        bucket = backend.create_bucket(name, region)
+        bucket.versioning_status = "Enabled" if versioned else None
+        return bucket
+
+    def version(  # noqa: PLR0913 - a builder: everything but the place has a default
+        self,
+        bucket: FakeBucket,
+        key: str,
+        *,
+        content: bytes = b"content",
+        version_id: str | None = None,
+        modified: datetime | None = None,
+        status: str | None = None,
+        storage_class: str = "STANDARD",
+        kms_key_id: str | None = None,
+        metadata: dict[str, str] | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> FakeKey:
+        """Add a version on top of a key's others.
+
+        ``modified`` is aware, by default the simulated time; ``status`` the replication status,
+        by default none.
+        """
+        version = FakeKey(
+            key,
+            content,
+            bucket.account_id,
+            bucket.region_name,
+            storage=storage_class,
+            is_versioned=True,
+            version_id=version_id or self._version_id(bucket, key),
+            bucket_name=bucket.name,
+            encryption="aws:kms" if kms_key_id else "AES256",
+            kms_key_id=kms_key_id,
+        )
+        version.set_metadata({f"x-amz-meta-{k}": v for k, v in (metadata or {}).items()})
+        backends.s3_backend(bucket).tagger.tag_resource(
+            version.arn, [{"Key": k, "Value": v} for k, v in (tags or {}).items()]
+        )
+        self._add(bucket, version, modified, status)
+        return version
+
+    def delete_marker(
+        self,
+        bucket: FakeBucket,
+        key: str,
+        *,
+        version_id: str | None = None,
+        modified: datetime | None = None,
+        status: str | None = None,
+    ) -> FakeDeleteMarker:
+        """Add a delete marker on top of a key's versions, of which there must be one."""
+        marker = FakeDeleteMarker(bucket.keys[key])
+        vars(marker)["_version_id"] = version_id or self._version_id(bucket, key)
+        self._add(bucket, marker, modified, status)
+        return marker
+
+    def _add(
+        self,
+        bucket: FakeBucket,
+        version: FakeKey | FakeDeleteMarker,
+        modified: datetime | None,
+        status: str | None,
+    ) -> None:
+        time = (modified or self._simulator.clock.now()).astimezone(timezone.utc)
+        version.last_modified = time.replace(tzinfo=None, microsecond=0)
+        bucket.keys.setlist(version.name, [*bucket.keys.getlist(version.name, []), version])
+        if status:
+            self._simulator.s3.set_status(bucket.name, version, status)
+
+    def _version_id(self, bucket: FakeBucket, key: str) -> str:
+        """Return an id that is the same in each run."""
+        number = len(bucket.keys.getlist(key, []))
+        return hashlib.sha256(f"{bucket.name}/{key}/{number}".encode()).hexdigest()[:32]
+
+    def replication_rule(  # noqa: PLR0913 - a builder: everything but the buckets has a default
+        self,
+        source: FakeBucket,
+        destination: FakeBucket,
+        *,
+        rule_id: str = "Replicate",
+        storage_class: str | None = None,
+        prefix: str = "",
+        enabled: bool = True,
+        role: str | None = None,
+    ) -> dict[str, Any]:
+        """Add a rule as the vendor's templates have them, and return it for changes."""
+        account, partition = destination.account_id, destination.partition
+        key = f"arn:{partition}:kms:{destination.region_name}:{account}:alias/aws/s3"
+        target = {
+            "Bucket": f"arn:{partition}:s3:::{destination.name}",
+            "Account": account,
+            "EncryptionConfiguration": {"ReplicaKmsKeyID": key},
+        }
+        if storage_class:
+            target["StorageClass"] = storage_class
+        configuration = self._simulator.s3.replication.setdefault(
+            source.name,
+            {
+                "Role": role or f"arn:{partition}:iam::{source.account_id}:role/replication",
+                "Rules": [],
+            },
+        )
+        rule = {
+            "ID": rule_id,
+            "Priority": len(configuration["Rules"]),
+            "Filter": {"Prefix": prefix},
+            "Status": "Enabled" if enabled else "Disabled",
+            "SourceSelectionCriteria": {"SseKmsEncryptedObjects": {"Status": "Enabled"}},
+            "Destination": target,
+            "DeleteMarkerReplication": {"Status": "Enabled"},
+        }
+        configuration["Rules"].append(rule)
+        return rule
+
+    def lifecycle(self, bucket: FakeBucket, rules: list[dict[str, Any]]) -> None:
+        """Set a bucket's lifecycle rules, as PutBucketLifecycleConfiguration takes them."""
+        self._simulator.s3.lifecycle[bucket.name] = {
+            "Rules": rules,
+            "TransitionDefaultMinimumObjectSize": "all_storage_classes_128K",
+        }
+
+    def role(self, account_id: str, name: str, services: Iterable[str], path: str = "/") -> str:
+        """Create a role that the services (host names) may assume; return its ARN."""
+        self._simulator.account(account_id)
+        trust = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": list(services)},
+                    "Action": "sts:AssumeRole",
+                }
+            ],
+        }
+        role = iam_backends[account_id]["aws"].create_role(
+            name, json.dumps(trust), path, None, "", [], "3600"
+        )
+        return str(role.arn)
+
+    def vault(
+        self, account_id: str, name: str, region: str = REGION, *, copied_from: str | None = None
+    ) -> str:
+        """Create a backup vault; ``copied_from`` is an account that may copy into it."""
+        self._simulator.account(account_id)
+        partition = backends.partition_of(region)
+        key = f"arn:{partition}:kms:{region}:{account_id}:key/{name}"
+        backend = backup_backends[account_id][region]
+        vault = backend.create_backup_vault(name, {}, key, "")
+        if copied_from:
+            statement = {
+                "Effect": "Allow",
+                "Principal": {"AWS": f"arn:{partition}:iam::{copied_from}:root"},
+                "Action": "backup:CopyIntoBackupVault",
+                "Resource": "*",
+            }
+            document = {"Version": "2012-10-17", "Statement": [statement]}
+            self._simulator.backup.policies[vault.backup_vault_arn] = json.dumps(document)
+        return str(vault.backup_vault_arn)
+
+
+def example_world(simulator: Simulator, objects_per_bucket: int = 25) -> World:
+    """Build three deployments: source, backup and target, in the accounts of the example values.
+
+    Each non-empty source bucket holds ``objects_per_bucket`` keys, with one to three versions,
+    some deleted. Of every fourth the newest version is not in the backup bucket yet.
+    """
+    world = World(simulator)
+    source_role = world.role(SOURCE, "codeocean-S3BackupRole-1ABC", _REPLICATION_SERVICES)
+    backup_role = world.role(BACKUP, "codeocean-backup-S3RestoreRole-1ABC", _REPLICATION_SERVICES)
+    service_role = "AWSBackupDefaultServiceRole"
+    world.role(BACKUP, service_role, ["backup.amazonaws.com"], "/service-role/")
+    for kind in KINDS:
+        source = world.bucket(SOURCE, f"codeocean-source-{kind}")
+        backup = world.bucket(BACKUP, f"codeocean-backup-{kind}")
+        target = world.bucket(TARGET, f"codeocean-target-{kind}")
+        world.replication_rule(
+            source, backup, rule_id="Backup", storage_class="GLACIER_IR", role=source_role
+        )
+        world.replication_rule(
+            backup, target, rule_id="Restore", storage_class="STANDARD", role=backup_role
+        )
+        world.lifecycle(source, _vendor_lifecycle(kind))
+        if kind != "licenses":
+            _fill(world, source, backup, objects_per_bucket, simulator.clock.now())
+    _example_vaults(world, simulator)
+    return world
+
+
+_REPLICATION_SERVICES = ("s3.amazonaws.com", "batchoperations.s3.amazonaws.com")
+
+
+def _fill(
+    world: World, source: FakeBucket, backup: FakeBucket, objects: int, now: datetime
+) -> None:
+    for number in range(objects):
+        key = f"data/{number:05}"
+        unsaved = number % 4 == 0
+        versions = 1 + number % _VERSIONS
+        for age in range(versions, 0, -1):
+            modified = now - timedelta(days=age, minutes=number)
+            new = unsaved and age == 1
+            content = f"{key} version {age}".encode()
+            status = None if new else "COMPLETED"
+            version = world.version(source, key, content=content, modified=modified, status=status)
+            if not new:
+                world.version(
+                    backup,
+                    key,
+                    content=content,
+                    version_id=version.version_id,
+                    modified=modified,
+                    status="REPLICA",
+                    storage_class="GLACIER_IR",
+                )
+        if not unsaved and number % 5 == 0:
+            modified = now - timedelta(hours=12)
+            marker = world.delete_marker(source, key, modified=modified, status="COMPLETED")
+            world.delete_marker(
+                backup, key, version_id=marker.version_id, modified=modified, status="REPLICA"
+            )
+
+
+def _vendor_lifecycle(kind: str) -> list[dict[str, Any]]:
+    """Return the lifecycle rules of a bucket in the vendor's template 3.8.2."""
+    rule: dict[str, Any] = {
+        "ID": "Retention",
+        "Filter": {"Prefix": ""},
+        "Status": "Enabled",
+        "NoncurrentVersionExpiration": {"NoncurrentDays": _RETENTION_DAYS},
+    }
+    if kind not in _SHORT_LIVED:
+        rule |= {
+            "Expiration": {"ExpiredObjectDeleteMarker": True},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": _ARCHIVE_DAYS},
+            "NoncurrentVersionTransitions": [
+                {"NoncurrentDays": _RETENTION_DAYS, "StorageClass": "DEEP_ARCHIVE"}
+            ],
+            "Transitions": [{"Days": 14, "StorageClass": "INTELLIGENT_TIERING"}],
+        }
+    return [rule]
+
+
+def _example_vaults(world: World, simulator: Simulator) -> None:
+    vault = "codeocean-backup-v1"
+    world.vault(BACKUP, vault)
+    world.vault(TARGET, "codeocean-v1", copied_from=BACKUP)
+    midnight = simulator.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    yesterday = midnight - timedelta(days=1)
+    points = (
+        ("EBS", EBS_POINT, timedelta(hours=4), f"ec2:{REGION}:{SOURCE}:volume/vol-{'0' * 17}"),
+        ("RDS", RDS_POINT, timedelta(hours=4, minutes=20), f"rds:{REGION}:{SOURCE}:db:codeocean"),
+    )
+    for resource_type, arn, time, resource in points:
+        simulator.backup.add_recovery_point(
+            BACKUP,
+            REGION,
+            vault,
+            resource_type,
+            yesterday + time,
+            arn=arn,
+            resource_arn=f"arn:aws:{resource}",
+            encryption_key_arn=f"arn:aws:kms:{REGION}:{BACKUP}:key/{vault}",
+        )

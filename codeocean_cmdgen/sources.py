@@ -1,0 +1,320 @@
+"""Where a value comes from: option, environment, values file, stack.json, the person.
+
+The first of them that has a value gives it, and the script says which it was.
+"""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
+
+from codeocean_cmdgen.arguments import VOCABULARY, flag
+from codeocean_cmdgen.errors import InputError, Problem, shown
+from codeocean_cmdgen.steps.base import Step, broken_rules
+from codeocean_cmdgen.values import Region, bucket_name_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+STACK_JSON = Path("/etc/codeocean/stack.json")
+"""The services instance's description of its own deployment."""
+
+TABLES = ("source", "backup", "target")
+
+REPLICATED_BUCKETS = (
+    "Capsules",
+    "Datasets",
+    "DockerRegistry",
+    "InputFiles",
+    "Licenses",
+    "MLflow",
+    "Packages",
+    "Public",
+    "Results",
+)
+"""The buckets that the vendor's stack replicates (template 3.8.2), by their name in stack.json."""
+
+BACKUP_PARAMETERS = (
+    "pDestinationBackupVaultArn, pDestinationBackupS3KmsKey, pDestinationBackupS3StorageClass "
+    "and the nine pDestinationBackup...BucketArn"
+)
+"""The parameters of the vendor's stack (template 3.8.2) that configure its backup."""
+
+
+class Given(NamedTuple):
+    """Texts of one value, not yet checked, and where they came from."""
+
+    texts: tuple[str, ...]
+    origin: str
+
+
+Ask = Callable[[str], "tuple[str, ...]"]
+"""Asks the person for the value of a name; answers texts, none when there is no answer."""
+
+
+class Gathered(NamedTuple):
+    """A step made of checked values, and the origin of each by field name."""
+
+    step: Step
+    origins: dict[str, str]
+
+
+def gather(
+    step: type[Step],
+    options: Mapping[str, Given],
+    *,
+    table: Optional[str] = None,
+    values_file: Optional[Path] = None,
+    stack_json: Optional[Path] = None,
+    ask: Optional[Ask] = None,
+) -> Gathered:
+    """Make a step of what was given.
+
+    options: what came from the command line and the environment, by field name.
+    table: the table of the values file that the step takes; its default when None.
+    values_file: a TOML file; may be absent, may not be unreadable.
+    stack_json: a stack.json to use instead of the services instance's own.
+    ask: asks for what is still missing; without it, what is missing is a problem.
+
+    Raises:
+        InputError: with every problem there is.
+
+    """
+    table = table or step.tables[0]
+    problems: list[Problem] = []
+    excuses: list[Problem] = []
+    given = _from_values_file(step, table, values_file, problems)
+    given.update(options)
+    stack = None
+    if stack_json:
+        stack = _read_stack_json(stack_json, problems)
+    elif STACK_JSON.exists():
+        stack = _read_stack_json(STACK_JSON, excuses)
+    excuses += _fill_from_stack_json(step, table, stack, given)
+    if ask and not problems:
+        _fill_by_asking(step, ask, given)
+    missing = [name for name, needed in step.arguments().items() if needed and name not in given]
+    if missing:
+        problems += excuses
+    problems += [_missing(name) for name in missing]
+    values = _parse(step, given, problems)
+    problems += broken_rules(step.checks, values)
+    if problems:
+        raise InputError(problems)
+    origins = {name: given[name].origin if name in given else "default" for name in step.arguments()}
+    return Gathered(step(**values), origins)
+
+
+def _missing(name: str) -> Problem:
+    argument = VOCABULARY[name]
+    return Problem(
+        f"{flag(name)} is missing: the {argument.help}, such as {argument.kind.example}",
+        f"find it in: {argument.where}",
+    )
+
+
+def _fill_by_asking(step: type[Step], ask: Ask, given: dict[str, Given]) -> None:
+    for name, needed in step.arguments().items():
+        if needed and name not in given:
+            texts = ask(name)
+            if texts:
+                given[name] = Given(texts, "answer on the terminal")
+
+
+def _parse(
+    step: type[Step], given: Mapping[str, Given], problems: list[Problem]
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in step.arguments():
+        if name not in given:
+            continue
+        texts, origin = given[name]
+        argument = VOCABULARY[name]
+        reasons = [reason for reason in map(argument.kind.why_not, texts) if reason]
+        if not argument.many and len(texts) != 1:
+            reasons = [f"one value was expected, {len(texts)} were given"]
+        if reasons:
+            where = f"find it in: {argument.where}" if argument.where else ""
+            problems += [Problem(f"{flag(name)} ({origin}): {why}", where) for why in reasons]
+        elif argument.many:
+            values[name] = tuple(map(argument.kind, texts))
+        else:
+            values[name] = argument.kind(texts[0])
+    return values
+
+
+# The values file.
+
+
+def _from_values_file(
+    step: type[Step], table: str, path: Optional[Path], problems: list[Problem]
+) -> dict[str, Given]:
+    if path is None:
+        return {}
+    tables = _read_values_file(path, problems)
+    given: dict[str, Given] = {}
+    for name in step.arguments():
+        for place in dict.fromkeys((step.elsewhere.get(name, table), table)):
+            if name in tables.get(place, {}):
+                given[name] = Given(tables[place][name], f"values file [{place}]")
+                break
+    return given
+
+
+def _read_values_file(
+    path: Path, problems: list[Problem]
+) -> dict[str, dict[str, tuple[str, ...]]]:
+    tables: dict[str, dict[str, tuple[str, ...]]] = {}
+    for table, content in _load_toml(path, problems).items():
+        if table not in TABLES or not isinstance(content, dict):
+            hint = _did_you_mean(table, (f"[{name}]" for name in TABLES))
+            problems.append(
+                Problem(f"--values: {shown(table)} is none of [source], [backup], [target]", hint)
+            )
+            continue
+        tables[table] = {}
+        for key, value in content.items():
+            name = key.replace("-", "_")
+            if name not in VOCABULARY:
+                hint = _did_you_mean(name, VOCABULARY)
+                problems.append(
+                    Problem(f"--values: {shown(key)} in [{table}] is not the name of a value", hint)
+                )
+                continue
+            texts = _texts(value)
+            if texts is None:
+                problems.append(
+                    Problem(
+                        f"--values: {key} in [{table}] is not a text, a whole number, yes or no, "
+                        f'or a list of texts: write {key} = "{VOCABULARY[name].kind.example}"'
+                    )
+                )
+                continue
+            tables[table][name] = texts
+    return tables
+
+
+def _load_toml(path: Path, problems: list[Problem]) -> dict[str, Any]:
+    try:
+        import tomllib  # noqa: PLC0415 - not needed without a values file
+    except ImportError:
+        import tomli as tomllib  # type: ignore[no-redef,unused-ignore] # noqa: PLC0415
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(Problem(f"--values: cannot read {path}: {error.strerror}"))
+    except UnicodeDecodeError:
+        problems.append(Problem(f"--values: {path} is not UTF-8 text"))
+    except tomllib.TOMLDecodeError as error:
+        hint = 'texts stand in quotes, as in account_id = "111111111111"'
+        problems.append(Problem(f"--values: {path} is not TOML: {error}", hint))
+    return {}
+
+
+def _texts(value: object) -> Optional[tuple[str, ...]]:
+    """Return the texts of a TOML value; None for what no argument takes."""
+    if isinstance(value, bool):
+        return ("yes" if value else "no",)
+    if isinstance(value, (str, int)):
+        return (str(value),)
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    return None
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    close = get_close_matches(word, list(known), n=1)
+    return f"did you mean {close[0]}?" if close else ""
+
+
+# stack.json.
+
+
+class _Stack:
+    """The allow-listed facts of a stack.json; everything else in it is dropped on reading."""
+
+    def __init__(self, text: str) -> None:
+        document = json.loads(text)
+        self._aws = self._texts(document, "AWS")
+        self._buckets = self._texts(document, "Buckets")
+
+    @staticmethod
+    def _texts(document: object, key: str) -> dict[str, str]:
+        part = document.get(key) if isinstance(document, dict) else None
+        part = part if isinstance(part, dict) else {}
+        return {name.lower(): value for name, value in part.items() if isinstance(value, str)}
+
+    def look_up(self, name: str, problems: list[Problem]) -> tuple[str, ...]:
+        """Return the texts of a value; what is missing becomes a problem."""
+        if name == "bucket_arn":
+            return self._bucket_arns(problems)
+        key = {
+            "account_id": "AccountID",
+            "region": "Region",
+            "role_arn": "S3BackupRole",
+            "destination_vault_arn": "BackupVault",
+        }[name]
+        text = self._aws.get(key.lower(), "")
+        if not text and name == "role_arn":
+            problems.append(
+                Problem(
+                    "AWS.S3BackupRole is empty in stack.json: this stack has no backup "
+                    "configuration yet",
+                    f"to replicate from this deployment, set its stack's parameters "
+                    f"{BACKUP_PARAMETERS}, and update the stack",
+                )
+            )
+        elif not text:
+            problems.append(Problem(f"AWS.{key} is missing in stack.json"))
+        return (text,)
+
+    def _bucket_arns(self, problems: list[Problem]) -> tuple[str, ...]:
+        region = Region(self._aws.get("region", ""))
+        found = {}
+        for key in REPLICATED_BUCKETS:
+            name = self._buckets.get(key.lower(), "")
+            if name and not bucket_name_problem(name):
+                found[key] = f"arn:{region.partition}:s3:::{name}"
+        missing = [key for key in REPLICATED_BUCKETS if key not in found]
+        if missing:
+            command = " ".join(
+                ["--account-id ... --region ... --role-arn ..."]
+                + [f"--bucket-arn {arn}" for arn in found.values()]
+            )
+            problems.append(
+                Problem(
+                    "stack.json names no bucket for " + ", ".join(missing),
+                    f"if this version has none, name the others yourself: {command}",
+                )
+            )
+        return tuple(found.values())
+
+
+def _fill_from_stack_json(
+    step: type[Step], table: str, stack: Optional[_Stack], given: dict[str, Given]
+) -> list[Problem]:
+    """Fill each place that nothing was given for; return why one could not be filled."""
+    excuses: list[Problem] = []
+    for deployment, names in step.from_stack_json.items():
+        other_table_chosen = deployment in step.tables and deployment != table
+        if stack is None or other_table_chosen or any(name in given for name in names):
+            continue
+        reasons: list[Problem] = []
+        facts = {name: Given(stack.look_up(name, reasons), "stack.json") for name in names}
+        if not reasons:
+            given.update(facts)
+        excuses += reasons
+    return excuses
+
+
+def _read_stack_json(path: Path, problems: list[Problem]) -> Optional[_Stack]:
+    try:
+        return _Stack(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        problems.append(Problem(f"--stack-json: cannot read {path}: {error.strerror}"))
+    except ValueError:
+        # Without the decoder's words: they may quote the file, which holds passwords.
+        problems.append(Problem(f"--stack-json: {path} is not JSON"))
+    return None

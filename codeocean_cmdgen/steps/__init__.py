@@ -1,0 +1,11 @@
+"""The steps: one class each, and what all of them share."""
+
+from __future__ import annotations
+
+from codeocean_cmdgen.steps.base import Step
+from codeocean_cmdgen.steps.s3_batch_replication import S3BatchReplication
+from codeocean_cmdgen.steps.snapshot_copy import SnapshotCopy
+
+__all__ = ["STEPS", "S3BatchReplication", "SnapshotCopy", "Step"]
+
+STEPS: tuple[type[Step], ...] = (S3BatchReplication, SnapshotCopy)

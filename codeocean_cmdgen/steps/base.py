@@ -1,0 +1,71 @@
+"""What a step is: a frozen set of checked values, and the words that introduce its script."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, fields
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Union
+
+from codeocean_cmdgen.values import AccountId, Region, RunName, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from codeocean_cmdgen.errors import Problem
+
+Printed = Union[Value, "tuple[Value, ...]", "dict[str, Any]", str, None]
+"""What may become a shell variable: a word, an array, a JSON document, or the empty word."""
+
+Check = Callable[..., "Iterator[Problem]"]
+"""A rule between values. Its parameters are named as the fields that it compares."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One script that runs in one place. The fields are the values that it was made from.
+
+    A field named in the vocabulary is an option of the command; a field without a default must be
+    given.
+    """
+
+    account_id: AccountId
+    region: Region
+
+    name: ClassVar[str]
+    """The kebab-case word: command, template, golden file, anchor in the runbook."""
+    title: ClassVar[str]
+    """What the script does, in one line."""
+    header: ClassVar[dict[str, str]]
+    """What a person must know before running it: where, changes, takes, costs, again."""
+    tables: ClassVar[tuple[str, ...]]
+    """The deployment that the script works for: a table of the values file, the default first."""
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """Field -> table, for values that belong to another deployment than the script's own."""
+    from_stack_json: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Deployment -> the fields that its services instance's stack.json fills, all or none."""
+    checks: ClassVar[tuple[Check, ...]] = ()
+    """The rules between the values."""
+
+    @classmethod
+    def arguments(cls) -> dict[str, bool]:
+        """Return the names of the fields in order, and whether each must be given."""
+        return {field.name: field.default is MISSING for field in fields(cls)}
+
+    def variables(self) -> dict[str, Printed]:
+        """Return what the script's values block assigns, by field name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def documents(self) -> dict[str, Printed]:
+        """Return what the values block assigns besides, made from the fields."""
+        return {"partition": self.region.partition}
+
+
+FIRST_RUN = RunName("first")
+
+
+def broken_rules(checks: tuple[Check, ...], values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong between the values; a rule about a value that is not there is skipped."""
+    for check in checks:
+        code = check.__code__
+        names = code.co_varnames[: code.co_argcount]
+        if all(name in values for name in names):
+            yield from check(*(values[name] for name in names))

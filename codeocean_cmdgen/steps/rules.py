@@ -1,0 +1,36 @@
+"""Rules that several steps have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codeocean_cmdgen.arguments import flag
+from codeocean_cmdgen.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from codeocean_cmdgen.values import AccountId, Arn, Region, RoleArn
+
+
+def role_in_account(account_id: AccountId, role_arn: RoleArn) -> Iterator[Problem]:
+    """The service assumes a role of the account that the job runs in."""
+    if role_arn.account_id != account_id:
+        yield Problem(
+            f"--role-arn is a role of account {role_arn.account_id}, but the job runs in "
+            f"--account-id {account_id}: the service takes a role of that account only"
+        )
+
+
+def in_partition(region: Region, name: str, arn: Arn) -> Iterator[Problem]:
+    """Everything that a script touches is in the partition of its Region."""
+    if arn.partition != region.partition:
+        yield Problem(
+            f"{flag(name)} {arn} is in partition {arn.partition}, but --region {region} is in "
+            f"{region.partition}"
+        )
+
+
+def role_in_partition(region: Region, role_arn: RoleArn) -> Iterator[Problem]:
+    """The role is in the partition of the Region."""
+    yield from in_partition(region, "role_arn", role_arn)

@@ -1,0 +1,117 @@
+"""Replicate what is already in the buckets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Optional
+
+from codeocean_cmdgen.arguments import flag
+from codeocean_cmdgen.errors import Problem
+from codeocean_cmdgen.steps.base import FIRST_RUN, Printed, Step
+from codeocean_cmdgen.steps.rules import in_partition, role_in_account, role_in_partition
+from codeocean_cmdgen.values import BucketArn, Region, RoleArn, RunName, Switch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ALL_STATUSES = ("NONE", "FAILED", "COMPLETED", "REPLICA")
+"""Every status a generated manifest can select by; PENDING is not one of them.
+
+REPLICA matters in a restore, where every object is a replica; COMPLETED in a migration, where
+objects may have gone to an old backup already.
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-batch.html
+"""
+MISSING_STATUSES = ("NONE", "FAILED")
+
+
+def _no_bucket_twice(bucket_arn: tuple[BucketArn, ...]) -> Iterator[Problem]:
+    for arn in sorted({arn for arn in bucket_arn if bucket_arn.count(arn) > 1}):
+        yield Problem(f"--bucket-arn {arn} is given {bucket_arn.count(arn)} times: name it once")
+
+
+def _buckets_in_partition(region: Region, bucket_arn: tuple[BucketArn, ...]) -> Iterator[Problem]:
+    for arn in bucket_arn:
+        yield from in_partition(region, "bucket_arn", arn)
+
+
+def _report_bucket_in_partition(region: Region, report_bucket_arn: BucketArn) -> Iterator[Problem]:
+    yield from in_partition(region, "report_bucket_arn", report_bucket_arn)
+
+
+def _report_goes_elsewhere(
+    bucket_arn: tuple[BucketArn, ...], report_bucket_arn: BucketArn
+) -> Iterator[Problem]:
+    if report_bucket_arn in bucket_arn:
+        yield Problem(
+            f"{flag('report_bucket_arn')} {report_bucket_arn} is one of the buckets to replicate "
+            "from: the reports would be replicated too; take another bucket"
+        )
+
+
+@dataclass(frozen=True)
+class S3BatchReplication(Step):
+    """Create one S3 Batch Replication job per bucket and follow the jobs to their end."""
+
+    role_arn: RoleArn
+    bucket_arn: tuple[BucketArn, ...]
+    report_bucket_arn: Optional[BucketArn] = None
+    only_missing: Switch = Switch("no")
+    run: RunName = FIRST_RUN
+
+    name = "s3-batch-replication"
+    title = "replicate the objects that are already in the buckets"
+    header = {
+        "where": "AWS CloudShell of the account that owns the buckets copied from.",
+        "changes": "creates one S3 Batch Operations job per bucket that is not empty. The jobs "
+        "write replicas into the destination of the bucket's own replication rule; nothing is "
+        "deleted or overwritten, and the buckets copied from keep their objects.",
+        "takes": "a minute to start; the jobs then run in S3, for minutes to days, without this shell.",
+        "costs": "about 0.25 USD per job and 1 USD per million objects; requests, transfer between "
+        "Regions, retrieval from GLACIER_IR.",
+        "again": "follows the jobs of this run or says how they ended, and creates only what was "
+        "never created. S3 forgets a job 90 days after its end.",
+    }
+    tables = ("source", "backup")
+    from_stack_json = {"source": ("account_id", "region", "role_arn", "bucket_arn")}
+    checks = (
+        role_in_account,
+        role_in_partition,
+        _buckets_in_partition,
+        _report_bucket_in_partition,
+        _no_bucket_twice,
+        _report_goes_elsewhere,
+    )
+
+    def variables(self) -> dict[str, Printed]:
+        """Leave out what only shapes the documents."""
+        return {
+            name: value
+            for name, value in super().variables().items()
+            if name not in ("only_missing", "report_bucket_arn")
+        }
+
+    def documents(self) -> dict[str, Printed]:
+        """Return the parts of `create-job` that are JSON: the manifest's filter, and the report.
+
+        Only members that AWS CLI 2.9 knows. Source: CreateJob in the S3 Control API.
+        """
+        statuses = MISSING_STATUSES if self.only_missing.on else ALL_STATUSES
+        return {
+            **super().documents(),
+            "filter": {
+                "EligibleForReplication": True,
+                "ObjectReplicationStatuses": list(statuses),
+            },
+            "report": self._report(),
+        }
+
+    def _report(self) -> dict[str, Any]:
+        if self.report_bucket_arn is None:
+            return {"Enabled": False}
+        return {
+            "Enabled": True,
+            "Bucket": self.report_bucket_arn,
+            "Prefix": f"codeocean-cmdgen/{self.run}",
+            "Format": "Report_CSV_20180820",
+            "ReportScope": "AllTasks",
+        }

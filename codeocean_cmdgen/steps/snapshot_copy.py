@@ -1,0 +1,114 @@
+"""Copy the two recovery points of a backup into the target's vault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from codeocean_cmdgen.arguments import flag
+from codeocean_cmdgen.errors import Problem
+from codeocean_cmdgen.steps.base import FIRST_RUN, Step
+from codeocean_cmdgen.steps.rules import in_partition, role_in_account, role_in_partition
+from codeocean_cmdgen.values import (
+    AccountId,
+    Arn,
+    Days,
+    EbsSnapshotArn,
+    RdsSnapshotArn,
+    Region,
+    RoleArn,
+    RunName,
+    VaultArn,
+    VaultName,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _in_the_vaults_region(region: Region, name: str, arn: Arn) -> Iterator[Problem]:
+    yield from in_partition(region, name, arn)
+    if arn.partition == region.partition and arn.region != region:
+        yield Problem(
+            f"{flag(name)} is in Region {arn.region}, but --region, where the backup vault is, is "
+            f"{region}: a recovery point is in the Region of its vault"
+        )
+
+
+def _ebs_in_region(region: Region, ebs_snapshot_arn: EbsSnapshotArn) -> Iterator[Problem]:
+    yield from _in_the_vaults_region(region, "ebs_snapshot_arn", ebs_snapshot_arn)
+
+
+def _rds_in_region(region: Region, rds_snapshot_arn: RdsSnapshotArn) -> Iterator[Problem]:
+    yield from _in_the_vaults_region(region, "rds_snapshot_arn", rds_snapshot_arn)
+
+
+def _rds_in_account(account_id: AccountId, rds_snapshot_arn: RdsSnapshotArn) -> Iterator[Problem]:
+    if rds_snapshot_arn.account_id != account_id:
+        yield Problem(
+            f"--rds-snapshot-arn is in account {rds_snapshot_arn.account_id}, but --account-id, "
+            f"where the backup vault is, is {account_id}"
+        )
+
+
+def _destination_in_partition(
+    region: Region, destination_vault_arn: VaultArn
+) -> Iterator[Problem]:
+    yield from in_partition(region, "destination_vault_arn", destination_vault_arn)
+
+
+def _destination_is_another_vault(
+    account_id: AccountId,
+    region: Region,
+    backup_vault_name: VaultName,
+    destination_vault_arn: VaultArn,
+) -> Iterator[Problem]:
+    destination = destination_vault_arn
+    if (destination.account_id, destination.region, destination.name) == (
+        account_id,
+        region,
+        backup_vault_name,
+    ):
+        yield Problem(
+            f"--destination-vault-arn is the vault that is copied from, {backup_vault_name} in "
+            f"account {account_id}, {region}: name the target's vault"
+        )
+
+
+@dataclass(frozen=True)
+class SnapshotCopy(Step):
+    """Copy the EBS and the RDS recovery point from the backup vault to the target's vault."""
+
+    backup_vault_name: VaultName
+    ebs_snapshot_arn: EbsSnapshotArn
+    rds_snapshot_arn: RdsSnapshotArn
+    destination_vault_arn: VaultArn
+    role_arn: RoleArn
+    retention_days: Days = Days("14")
+    run: RunName = FIRST_RUN
+
+    name = "snapshot-copy"
+    title = "copy the EBS and the RDS recovery point to the target's vault"
+    header = {
+        "where": "AWS CloudShell of the backup account.",
+        "changes": "starts two AWS Backup copy jobs; each adds one recovery point to the "
+        "destination vault. The recovery points copied from stay as they are.",
+        "takes": "a minute to look and start; the copies then run in AWS for minutes to hours, "
+        "without this shell. AWS gives no per cent of a copy and promises no duration.",
+        "costs": "storage of the copies until they expire, and transfer between Regions.",
+        "again": "finds the copies of these recovery points, watches them or says when they "
+        "were completed; starts again only a copy that failed. The rounds after the first are "
+        "told apart by a record in ~/.codeocean-cmdgen.",
+    }
+    tables = ("backup",)
+    elsewhere = {"destination_vault_arn": "target"}
+    from_stack_json = {"target": ("destination_vault_arn",)}
+    checks = (
+        role_in_account,
+        role_in_partition,
+        _ebs_in_region,
+        _rds_in_region,
+        _rds_in_account,
+        _destination_in_partition,
+        _destination_is_another_vault,
+    )

@@ -1,0 +1,378 @@
+"""The kinds of value that a script is made of: pattern, parts, example.
+
+A kind is a `str` whose text matched the kind's pattern when it was parsed. The named groups of
+the pattern are the value's parts.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from codeocean_cmdgen.errors import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_V = TypeVar("_V", bound="Value")
+
+PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+"""First letters of a Region's name -> partition; every other Region is in `aws`.
+
+Source: https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
+"""
+
+_PARTITION = r"(?P<partition>aws|aws-cn|aws-us-gov)"
+_REGION = (
+    r"(?P<region>[a-z]{2}(?:-gov)?"
+    r"-(?:north|south|east|west|central|northeast|northwest|southeast|southwest)-[1-9])"
+)
+_ACCOUNT = r"(?P<account_id>[0-9]{12})"
+_VAULT = r"(?P<name>[A-Za-z0-9_-]{2,50})"
+
+
+class Value(str):
+    """Text of one kind. Make it with `parse`, which refuses what is not of the kind."""
+
+    __slots__ = ()
+
+    what: ClassVar[str]
+    """The kind in words, with its article."""
+    expected: ClassVar[str]
+    """The form in words."""
+    example: ClassVar[str]
+    pattern: ClassVar[str]
+
+    @classmethod
+    def parse(cls: type[_V], text: str) -> _V:
+        """Return the text as this kind of value.
+
+        Raises:
+            ValueError: it is not of this kind; the message says what was expected.
+
+        """
+        reason = cls.why_not(text)
+        if reason:
+            raise ValueError(reason)
+        return cls(text)
+
+    @classmethod
+    def why_not(cls, text: str) -> str:
+        """Say why the text is not of this kind; empty when it is."""
+        if not cls._match(text):
+            advice = " ".join(filter(None, [cls.advice(text), _recognised(text, cls)]))
+            return (
+                f"{shown(text)} is not {cls.what}: expected {cls.expected}, such as {cls.example}"
+                + (f"; {advice}" if advice else "")
+            )
+        return cls.rule_broken(text)
+
+    @classmethod
+    def advice(cls, text: str) -> str:  # noqa: ARG003 - for the kinds that know a common mistake
+        """Explain a mistake that people often make with this kind; empty when it is another."""
+        return ""
+
+    @classmethod
+    def rule_broken(cls, text: str) -> str:  # noqa: ARG003 - for the kinds that have more rules
+        """Name the rule beyond the pattern that the text breaks; empty when there is none."""
+        return ""
+
+    @classmethod
+    def _match(cls, text: str) -> re.Match[str] | None:
+        return re.fullmatch(cls.pattern, text, re.ASCII)
+
+    def _part(self, name: str) -> str:
+        match = self._match(self)
+        if match is None:
+            message = f"{self!r} was not parsed"
+            raise AssertionError(message)
+        return match[name]
+
+
+class Arn(Value):
+    """An Amazon Resource Name; empty parts are empty strings."""
+
+    __slots__ = ()
+
+    @property
+    def partition(self) -> str:
+        """`aws`, `aws-cn` or `aws-us-gov`."""
+        return self.split(":")[1]
+
+    @property
+    def region(self) -> str:
+        """The Region field; empty for IAM and S3."""
+        return self.split(":")[3]
+
+    @property
+    def account_id(self) -> str:
+        """The account field; empty for S3 buckets and EBS snapshots."""
+        return self.split(":")[4]
+
+
+class AccountId(Value):
+    """The number of an AWS account."""
+
+    __slots__ = ()
+    what = "an AWS account id"
+    expected = "12 digits"
+    example = "111111111111"
+    pattern = r"[0-9]{12}"
+
+    @classmethod
+    def advice(cls, text: str) -> str:
+        """Count the digits: the vendor's guide itself shows a sample of ten."""
+        digits = text.replace("-", "").replace(" ", "")
+        if digits == "0123456789":
+            return "this is the sample of the vendor's guide, which has only 10"
+        if digits.isascii() and digits.isdigit():
+            return f"without dashes or blanks; this one has {len(digits)}"
+        return ""
+
+
+class Region(Value):
+    """The code of an AWS Region."""
+
+    __slots__ = ()
+    what = "an AWS Region"
+    expected = "a Region code"
+    example = "us-east-1"
+    pattern = _REGION
+
+    @classmethod
+    def advice(cls, text: str) -> str:
+        """Tell an availability zone from its Region."""
+        if re.fullmatch(_REGION + "[a-z]", text, re.ASCII):
+            return f"this is an availability zone of {text[:-1]}"
+        return ""
+
+    @property
+    def partition(self) -> str:
+        """The partition that the Region belongs to."""
+        for prefix, partition in PARTITIONS.items():
+            if self.startswith(prefix):
+                return partition
+        return "aws"
+
+
+class RoleArn(Arn):
+    """An IAM role, with its path.
+
+    Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    """
+
+    __slots__ = ()
+    what = "an IAM role ARN"
+    expected = "arn:PARTITION:iam::ACCOUNT:role/PATH/NAME"
+    example = "arn:aws:iam::111111111111:role/codeocean-S3BackupRole-1ABC"
+    pattern = (
+        rf"arn:{_PARTITION}:iam::{_ACCOUNT}:role/"
+        r"(?P<path>(?:[\w+=,.@-]{1,128}/){0,8})(?P<name>[\w+=,.@-]{1,64})"
+    )
+
+    @classmethod
+    def advice(cls, text: str) -> str:
+        """Tell the ARN of a session or of an instance profile from that of its role."""
+        if ":assumed-role/" in text:
+            return "this is the ARN of a session: take the role's own, from IAM > Roles"
+        if ":instance-profile/" in text:
+            return "this is the ARN of an instance profile: take its role's, from IAM > Roles"
+        return ""
+
+    @property
+    def name(self) -> str:
+        """The role's name, without its path."""
+        return self._part("name")
+
+
+class BucketArn(Arn):
+    """An S3 general purpose bucket.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+    """
+
+    __slots__ = ()
+    what = "an S3 bucket ARN"
+    expected = "arn:PARTITION:s3:::BUCKET"
+    example = "arn:aws:s3:::codeocean-s3capsulesbucket-1abc"
+    pattern = rf"arn:{_PARTITION}:s3:::(?P<name>[^/:]+)"
+
+    @classmethod
+    def advice(cls, text: str) -> str:
+        """Turn a bucket's name or URL, or an ARN with a key, into the ARN that was meant."""
+        name = text.split(":::")[-1].replace("s3://", "").split("/")[0]
+        if name != text.split(":::")[-1] or ":" not in text:
+            if not bucket_name_problem(name):
+                return f"did you mean arn:aws:s3:::{name}?"
+        return ""
+
+    @classmethod
+    def rule_broken(cls, text: str) -> str:
+        """Name the bucket naming rule that is broken."""
+        name = text.split(":::")[1]
+        problem = bucket_name_problem(name)
+        return f"{shown(text)} cannot be a bucket: a bucket's name {problem}" if problem else ""
+
+    @property
+    def name(self) -> str:
+        """The bucket's name."""
+        return self.split(":::")[1]
+
+
+def bucket_name_problem(name: str) -> str:
+    """Say which bucket naming rule a name breaks; empty when it keeps them all."""
+    for broken, rule in _bucket_name_rules(name):
+        if broken:
+            return rule
+    return ""
+
+
+def _bucket_name_rules(name: str) -> Iterator[tuple[bool, str]]:
+    allowed = r"[a-z0-9.-]+"
+    prefixes = ("xn--", "sthree-", "amzn-s3-demo-")
+    suffixes = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+    yield not 3 <= len(name) <= 63, "has 3 to 63 characters"  # noqa: PLR2004 - said right here
+    yield (
+        not re.fullmatch(allowed, name, re.ASCII),
+        "holds only lower-case letters, digits, dots and hyphens",
+    )
+    yield not (name[:1].isalnum() and name[-1:].isalnum()), "begins and ends with a letter or digit"
+    yield ".." in name, "never holds two dots in a row"
+    yield bool(re.fullmatch(r"[0-9]+(\.[0-9]+){3}", name)), "is not an IP address"
+    yield name.startswith(prefixes), f"does not begin with {', '.join(prefixes)}"
+    yield name.endswith(suffixes), f"does not end with {', '.join(suffixes)}"
+
+
+class VaultName(Value):
+    """The name of a backup vault. Source: the AWS Backup API, BackupVaultName."""
+
+    __slots__ = ()
+    what = "a backup vault name"
+    expected = "2 to 50 letters, digits, hyphens and underscores"
+    example = "codeocean-backup-v1"
+    pattern = _VAULT
+
+    @classmethod
+    def advice(cls, text: str) -> str:
+        """Take the name out of an ARN."""
+        name = text.split(":backup-vault:")[-1]
+        return f"take the name, {name}, alone:" if name != text else ""
+
+
+class VaultArn(Arn):
+    """The ARN of a backup vault."""
+
+    __slots__ = ()
+    what = "a backup vault ARN"
+    expected = "arn:PARTITION:backup:REGION:ACCOUNT:backup-vault:NAME"
+    example = "arn:aws:backup:us-east-1:333333333333:backup-vault:codeocean-v1"
+    pattern = rf"arn:{_PARTITION}:backup:{_REGION}:{_ACCOUNT}:backup-vault:{_VAULT}"
+
+    @property
+    def name(self) -> str:
+        """The vault's name."""
+        return self._part("name")
+
+
+class EbsSnapshotArn(Arn):
+    """An EBS recovery point; its account field is empty.
+
+    Source: https://docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html
+    """
+
+    __slots__ = ()
+    what = "an EBS snapshot ARN"
+    expected = "arn:PARTITION:ec2:REGION::snapshot/snap-HEX, the account field empty"
+    example = "arn:aws:ec2:us-east-1::snapshot/snap-0123456789abcdef0"
+    pattern = rf"arn:{_PARTITION}:ec2:{_REGION}::snapshot/(?P<id>snap-[0-9a-f]{{8,17}})"
+
+    @classmethod
+    def advice(cls, text: str) -> str:
+        """Point at an account id where none belongs, or at a bare snapshot id."""
+        if re.fullmatch(r"arn:[^:]+:ec2:[^:]+:[0-9]{12}:snapshot/.+", text):
+            return "leave the account id out"
+        if re.fullmatch(r"snap-[0-9a-f]+", text):
+            return "this is the snapshot's id: copy the recovery point's ARN"
+        return ""
+
+
+class RdsSnapshotArn(Arn):
+    """An RDS recovery point, made by a backup job or by a copy job.
+
+    Source: https://docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html
+    """
+
+    __slots__ = ()
+    what = "an RDS snapshot ARN of AWS Backup"
+    expected = "arn:PARTITION:rds:REGION:ACCOUNT:snapshot:awsbackup:copyjob-UUID (or job-UUID)"
+    example = (
+        "arn:aws:rds:us-east-1:222222222222:snapshot:"
+        "awsbackup:copyjob-11111111-2222-3333-4444-555555555555"
+    )
+    pattern = (
+        rf"arn:{_PARTITION}:rds:{_REGION}:{_ACCOUNT}:"
+        r"snapshot:(?P<id>awsbackup:(?:copy)?job-[0-9A-Za-z-]{1,200})"
+    )
+
+    @classmethod
+    def advice(cls, text: str) -> str:
+        """Tell snapshots that AWS Backup did not make, and continuous backups."""
+        if ":continuous:" in text or ":auto-backup:" in text:
+            return "continuous backups cannot be copied: choose a snapshot"
+        if re.fullmatch(r"arn:[^:]+:rds:[^:]+:[0-9]+:snapshot:.+", text):
+            return "this snapshot was not made by AWS Backup: choose a recovery point of the vault"
+        return ""
+
+
+class Days(Value):
+    """A whole number of days, 1 to 36,500."""
+
+    __slots__ = ()
+    what = "a number of days"
+    expected = "a whole number from 1 to 36500"
+    example = "14"
+    pattern = r"[1-9][0-9]{0,3}|[12][0-9]{4}|3[0-5][0-9]{3}|36[0-4][0-9]{2}|36500"
+
+
+class Switch(Value):
+    """Something that is on or off; an option without a value turns it on."""
+
+    __slots__ = ()
+    what = "yes or no"
+    expected = "yes or no"
+    example = "yes"
+    pattern = r"yes|no"
+
+    @property
+    def on(self) -> bool:
+        """Whether it is on."""
+        return self == "yes"
+
+
+class RunName(Value):
+    """The name of a round. It becomes part of tokens, tags and names."""
+
+    __slots__ = ()
+    what = "a name for a round"
+    expected = "up to 32 letters, digits, dots, hyphens and underscores"
+    example = "second"
+    pattern = r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}"
+
+
+KINDS: tuple[type[Value], ...] = (
+    AccountId,
+    Region,
+    RoleArn,
+    BucketArn,
+    VaultArn,
+    EbsSnapshotArn,
+    RdsSnapshotArn,
+)
+"""The kinds that are told apart by their look alone."""
+
+
+def _recognised(text: str, wanted: type[Value]) -> str:
+    for kind in KINDS:
+        if kind is not wanted and re.fullmatch(kind.pattern, text, re.ASCII):
+            return f"this is {kind.what}"
+    return ""
