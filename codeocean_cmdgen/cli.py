@@ -31,9 +31,16 @@ SCRIPT_MODE = 0o700
 class _Commands(TyperGroup):
     """Lists the commands by procedure, in the order in which they are used."""
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
         """Write one section per procedure, then the other commands."""
-        sections = {f"{name} steps": [step.name for step in steps] for name, steps in PROCEDURES.items()}
+        sections = {
+            f"{procedure} steps": [step.name for step in steps]
+            for procedure, steps in PROCEDURES.items()
+        }
         steps = {step.name for step in STEPS}
         sections["other commands"] = [name for name in self.commands if name not in steps]
         for title, names in sections.items():
@@ -49,6 +56,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    epilog="Each option may also be given by the environment, as CODEOCEAN_CMDGEN_<STEP>_<OPTION>.",
     context_settings={
         "auto_envvar_prefix": "CODEOCEAN_CMDGEN",
         "help_option_names": ["--help", "-h"],
@@ -68,7 +76,7 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
 def _main(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="print the version")
-    ] = False,
+    ] = False,  # noqa: FBT002 - typer's way to a switch
 ) -> None:
     """Print reviewed shell scripts of AWS CLI commands that back up, restore or migrate Code Ocean.
 
@@ -121,24 +129,34 @@ def _parameters(step: type[Step]) -> list[Parameter]:
             kind = list[str]
         elif argument.kind is Switch:
             kind = bool
-        metavar = None if argument.kind is Switch else name.upper()
-        options[name] = (kind, typer.Option(flag(name), help=argument.help, metavar=metavar))
+        metavar = None if kind is bool else argument.kind.metavar
+        options[name] = (kind, _option(flag(name), metavar=metavar, help=argument.help))
     if len(step.tables) > 1:
-        metavar = "|".join(step.tables)
-        help_ = f"table of the values file to take; default {step.tables[0]}"
-        choice = click.Choice(step.tables)
-        options["from_"] = (str, typer.Option("--from", click_type=choice, metavar=metavar, help=help_))
+        options["from_"] = (
+            str,
+            _option(
+                "--from",
+                click_type=click.Choice(step.tables),
+                help=f"table of the values file to take; {step.tables[0]} without it",
+            ),
+        )
     options["values"] = (
         str,
-        typer.Option("--values", help=f"TOML file with tables {', '.join(TABLES)}", metavar="FILE"),
+        _option("--values", metavar="FILE", help=f"TOML file with {', '.join(TABLES)}"),
     )
     options["stack_json"] = (
         str,
-        typer.Option("--stack-json", help=f"default {STACK_JSON}, where it exists", metavar="FILE"),
+        _option(
+            "--stack-json",
+            metavar="FILE",
+            help=f"instead of {STACK_JSON}, which is taken where it exists",
+        ),
     )
     options["output"] = (
         str,
-        typer.Option("--output", "-o", help="write the script there, not to stdout", metavar="FILE"),
+        _option(
+            "--output", "-o", metavar="FILE", help="write the script there instead of to stdout"
+        ),
     )
     return [
         Parameter(
@@ -149,6 +167,10 @@ def _parameters(step: type[Step]) -> list[Parameter]:
         )
         for name, (kind, option) in options.items()
     ]
+
+
+def _option(*flags: str, **settings: Any) -> Any:  # noqa: ANN401 - as typer.Option itself
+    return typer.Option(*flags, show_envvar=False, **settings)
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -183,9 +205,13 @@ def _ask(name: str) -> tuple[str, ...]:
 
     answers: list[str] = []
     while True:
-        label = "  another, or Enter when there is none" if answers else f"  such as {argument.kind.example}"
+        label = "another, or Enter" if answers else f"such as {argument.kind.example}"
         answer = click.prompt(
-            label, default="" if answers else None, show_default=False, value_proc=parse, err=True
+            f"  {label}",
+            default="" if answers else None,
+            show_default=False,
+            value_proc=parse,
+            err=True,
         )
         if answer is not None:
             answers.append(answer)
@@ -202,14 +228,14 @@ def _write(script: str, output: Path | None) -> None:
     try:
         handle, temporary = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
         try:
-            with open(handle, "w", encoding="ascii", newline="\n") as file:
+            with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:
                 file.write(script)
                 file.flush()
                 os.fchmod(handle, SCRIPT_MODE)
                 os.fsync(handle)
-            os.replace(temporary, output)
+            Path(temporary).replace(output)
         except BaseException:
-            os.unlink(temporary)
+            Path(temporary).unlink()
             raise
     except OSError as error:
         problem = Problem(f"--output: cannot write {output}: {error.strerror}")
@@ -235,5 +261,7 @@ def main() -> None:
         sys.exit(1)
     except Exception:  # noqa: BLE001 - the last net
         traceback.print_exc()
-        sys.stderr.write("error: this is a bug of codeocean-cmdgen, please report the lines above\n")
+        sys.stderr.write(
+            "error: this is a bug of codeocean-cmdgen, please report the lines above\n"
+        )
         sys.exit(OUR_BUG)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 BAD_INPUT = 2
 OUR_BUG = 70
+_LONGEST = 100
+"""Characters of a value that a message shows."""
 
 
 class Problem(NamedTuple):
@@ -30,4 +32,4 @@ class InputError(Exception):
 def shown(text: str) -> str:
     """Text as it may be printed in a message: one line, ASCII, cut where it is long."""
     quoted = ascii(text)
-    return quoted if len(quoted) <= 100 else f"{quoted[:90]}...{quoted[-1]}"
+    return quoted if len(quoted) <= _LONGEST else f"{quoted[:_LONGEST]}...{quoted[-1]}"

@@ -31,6 +31,8 @@ MAX_LINES = 400
 Source: https://docs.aws.amazon.com/cloudshell/latest/userguide/limits.html
 """
 COMMENT_WIDTH = 98
+SETTINGS = "PLAN=1 to look and change nothing, WATCH=0 to start and not wait."
+"""The variables that every script reads when it runs, for its header."""
 
 _REPOSITORY_TEMPLATES = Path(__file__).parent.parent / "templates"
 """Outside the package, where people look for it; a wheel carries a copy inside the package."""
@@ -86,7 +88,7 @@ def shell_assignment(name: str, value: Printed) -> Markup:
         return Markup(f"{name}=({words}\n  )")  # noqa: S704 - each word is quoted
     if isinstance(value, dict):
         return Markup(f"{name}=" + shlex.quote(_json(value, len(name) + 2)))  # noqa: S704 - quoted
-    return Markup(f"{name}=") + shell_word(value)
+    return Markup(f"{name}={shell_word(value)}")  # noqa: S704 - quoted
 
 
 def _json(value: object, width: int, indent: str = "  ") -> str:
@@ -107,11 +109,12 @@ def _json(value: object, width: int, indent: str = "  ") -> str:
 
 def _header(step: Step) -> Markup:
     """Return what a person must know before running the script, as comment lines."""
-    labels = {label: f"# {label.capitalize()}:".ljust(11) for label in step.header}
     lines = [f"# codeocean-cmdgen {step.name}: {step.title}", "#"]
-    for label, text in step.header.items():
-        indent = "#".ljust(len(labels[label]))
-        lines += wrap(text, COMMENT_WIDTH, initial_indent=labels[label], subsequent_indent=indent)
+    for label, text in (*step.header.items(), ("set", SETTINGS)):
+        first = f"# {label.capitalize()}:".ljust(11)
+        lines += wrap(
+            text, COMMENT_WIDTH, initial_indent=first, subsequent_indent="#".ljust(len(first))
+        )
     return Markup("\n".join(lines))  # noqa: S704 - each line begins with the sign of a comment
 
 

@@ -6,14 +6,16 @@ The first of them that has a value gives it, and the script says which it was.
 from __future__ import annotations
 
 import json
+import sys
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
 from codeocean_cmdgen.arguments import VOCABULARY, flag
 from codeocean_cmdgen.errors import InputError, Problem, shown
-from codeocean_cmdgen.steps.base import Step, broken_rules
-from codeocean_cmdgen.values import Region, bucket_name_problem
+from codeocean_cmdgen.steps import STEPS, Step
+from codeocean_cmdgen.steps.base import broken_rules
+from codeocean_cmdgen.values import Region, is_bucket_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,6 +43,9 @@ BACKUP_PARAMETERS = (
     "and the nine pDestinationBackup...BucketArn"
 )
 """The parameters of the vendor's stack (template 3.8.2) that configure its backup."""
+
+
+_STEP_NAMES = tuple(step.name for step in STEPS)
 
 
 class Given(NamedTuple):
@@ -95,24 +100,14 @@ def gather(
     excuses += _fill_from_stack_json(step, table, stack, given)
     if ask and not problems:
         _fill_by_asking(step, ask, given)
-    missing = [name for name, needed in step.arguments().items() if needed and name not in given]
-    if missing:
-        problems += excuses
-    problems += [_missing(name) for name in missing]
-    values = _parse(step, given, problems)
+    values = _parse(step, given, problems, excuses)
     problems += broken_rules(step.checks, values)
     if problems:
         raise InputError(problems)
-    origins = {name: given[name].origin if name in given else "default" for name in step.arguments()}
+    origins = {
+        name: given[name].origin if name in given else "default" for name in step.arguments()
+    }
     return Gathered(step(**values), origins)
-
-
-def _missing(name: str) -> Problem:
-    argument = VOCABULARY[name]
-    return Problem(
-        f"{flag(name)} is missing: the {argument.help}, such as {argument.kind.example}",
-        f"find it in: {argument.where}",
-    )
 
 
 def _fill_by_asking(step: type[Step], ask: Ask, given: dict[str, Given]) -> None:
@@ -124,24 +119,35 @@ def _fill_by_asking(step: type[Step], ask: Ask, given: dict[str, Given]) -> None
 
 
 def _parse(
-    step: type[Step], given: Mapping[str, Given], problems: list[Problem]
+    step: type[Step],
+    given: Mapping[str, Given],
+    problems: list[Problem],
+    excuses: list[Problem],
 ) -> dict[str, Any]:
+    """Return the checked values; what is wrong or missing becomes a problem.
+
+    excuses: why stack.json could not help; told when something is missing.
+    """
     values: dict[str, Any] = {}
-    for name in step.arguments():
-        if name not in given:
-            continue
-        texts, origin = given[name]
+    for name, needed in step.arguments().items():
         argument = VOCABULARY[name]
-        reasons = [reason for reason in map(argument.kind.why_not, texts) if reason]
-        if not argument.many and len(texts) != 1:
-            reasons = [f"one value was expected, {len(texts)} were given"]
-        if reasons:
-            where = f"find it in: {argument.where}" if argument.where else ""
-            problems += [Problem(f"{flag(name)} ({origin}): {why}", where) for why in reasons]
-        elif argument.many:
-            values[name] = tuple(map(argument.kind, texts))
-        else:
-            values[name] = argument.kind(texts[0])
+        where = f"find it in: {argument.where}" if argument.where else ""
+        if name in given:
+            texts, origin = given[name]
+            reasons = list(filter(None, map(argument.kind.why_not, texts)))
+            if not argument.many and len(texts) != 1:
+                reasons = [f"one value was expected, not {len(texts)}"]
+            problems += [Problem(f"{flag(name)}: {why} ({origin})", where) for why in reasons]
+            if not reasons:
+                checked = tuple(map(argument.kind, texts))
+                values[name] = checked if argument.many else checked[0]
+        elif needed:
+            problems += excuses
+            excuses = []
+            example = argument.kind.example
+            problems.append(
+                Problem(f"{flag(name)} is missing: the {argument.help}, such as {example}", where)
+            )
     return values
 
 
@@ -156,53 +162,65 @@ def _from_values_file(
     tables = _read_values_file(path, problems)
     given: dict[str, Given] = {}
     for name in step.arguments():
-        for place in dict.fromkeys((step.elsewhere.get(name, table), table)):
-            if name in tables.get(place, {}):
-                given[name] = Given(tables[place][name], f"values file [{place}]")
+        own = step.elsewhere.get(name, table)
+        for home in (f"{own}.{step.name}", own, f"{table}.{step.name}", table):
+            if name in tables.get(home, {}):
+                given[name] = Given(tables[home][name], f"values file [{home}]")
                 break
     return given
 
 
-def _read_values_file(
-    path: Path, problems: list[Problem]
-) -> dict[str, dict[str, tuple[str, ...]]]:
+def _read_values_file(path: Path, problems: list[Problem]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Return the texts of a values file, by table and name."""
     tables: dict[str, dict[str, tuple[str, ...]]] = {}
     for table, content in _load_toml(path, problems).items():
         if table not in TABLES or not isinstance(content, dict):
-            hint = _did_you_mean(table, (f"[{name}]" for name in TABLES))
             problems.append(
-                Problem(f"--values: {shown(table)} is none of [source], [backup], [target]", hint)
+                Problem(
+                    f"--values: {shown(table)} is none of the tables [source], [backup], [target]",
+                    _did_you_mean(table, TABLES),
+                )
             )
             continue
-        tables[table] = {}
         for key, value in content.items():
-            name = key.replace("-", "_")
-            if name not in VOCABULARY:
-                hint = _did_you_mean(name, VOCABULARY)
-                problems.append(
-                    Problem(f"--values: {shown(key)} in [{table}] is not the name of a value", hint)
-                )
-                continue
-            texts = _texts(value)
-            if texts is None:
-                problems.append(
-                    Problem(
-                        f"--values: {key} in [{table}] is not a text, a whole number, yes or no, "
-                        f'or a list of texts: write {key} = "{VOCABULARY[name].kind.example}"'
-                    )
-                )
-                continue
-            tables[table][name] = texts
+            if key in _STEP_NAMES and isinstance(value, dict):
+                tables[f"{table}.{key}"] = _read_table(f"{table}.{key}", value, problems)
+        plain = {key: value for key, value in content.items() if f"{table}.{key}" not in tables}
+        tables[table] = _read_table(table, plain, problems)
     return tables
 
 
+def _read_table(
+    table: str, content: dict[str, Any], problems: list[Problem]
+) -> dict[str, tuple[str, ...]]:
+    found = {}
+    for key, value in content.items():
+        name = key.replace("-", "_")
+        texts = _texts(value)
+        if name not in VOCABULARY:
+            hint = _did_you_mean(name, [*VOCABULARY, *_STEP_NAMES])
+            problems.append(
+                Problem(f"--values: {shown(key)} in [{table}] is not the name of a value", hint)
+            )
+        elif texts is None:
+            problems.append(
+                Problem(
+                    f"--values: {key} in [{table}] is not a text, or a list of texts: "
+                    f'write {key} = "{VOCABULARY[name].kind.example}"'
+                )
+            )
+        else:
+            found[name] = texts
+    return found
+
+
 def _load_toml(path: Path, problems: list[Problem]) -> dict[str, Any]:
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib  # noqa: PLC0415 - not needed without a values file
-    except ImportError:
-        import tomli as tomllib  # type: ignore[no-redef,unused-ignore] # noqa: PLC0415
+    else:
+        import tomli as tomllib  # noqa: PLC0415
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         problems.append(Problem(f"--values: cannot read {path}: {error.strerror}"))
     except UnicodeDecodeError:
@@ -210,6 +228,8 @@ def _load_toml(path: Path, problems: list[Problem]) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         hint = 'texts stand in quotes, as in account_id = "111111111111"'
         problems.append(Problem(f"--values: {path} is not TOML: {error}", hint))
+    else:
+        return document
     return {}
 
 
@@ -275,8 +295,8 @@ class _Stack:
         found = {}
         for key in REPLICATED_BUCKETS:
             name = self._buckets.get(key.lower(), "")
-            if name and not bucket_name_problem(name):
-                found[key] = f"arn:{region.partition}:s3:::{name}"
+            if is_bucket_name(name):
+                found[key] = f"arn:{region.aws_partition}:s3:::{name}"
         missing = [key for key in REPLICATED_BUCKETS if key not in found]
         if missing:
             command = " ".join(

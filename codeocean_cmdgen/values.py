@@ -41,6 +41,8 @@ class Value(str):
     expected: ClassVar[str]
     """The form in words."""
     example: ClassVar[str]
+    metavar: ClassVar[str]
+    """What `--help` calls it."""
     pattern: ClassVar[str]
 
     @classmethod
@@ -93,9 +95,10 @@ class Arn(Value):
     """An Amazon Resource Name; empty parts are empty strings."""
 
     __slots__ = ()
+    metavar = "ARN"
 
     @property
-    def partition(self) -> str:
+    def aws_partition(self) -> str:
         """`aws`, `aws-cn` or `aws-us-gov`."""
         return self.split(":")[1]
 
@@ -117,6 +120,7 @@ class AccountId(Value):
     what = "an AWS account id"
     expected = "12 digits"
     example = "111111111111"
+    metavar = "ID"
     pattern = r"[0-9]{12}"
 
     @classmethod
@@ -137,6 +141,7 @@ class Region(Value):
     what = "an AWS Region"
     expected = "a Region code"
     example = "us-east-1"
+    metavar = "REGION"
     pattern = _REGION
 
     @classmethod
@@ -147,7 +152,7 @@ class Region(Value):
         return ""
 
     @property
-    def partition(self) -> str:
+    def aws_partition(self) -> str:
         """The partition that the Region belongs to."""
         for prefix, partition in PARTITIONS.items():
             if self.startswith(prefix):
@@ -200,23 +205,25 @@ class BucketArn(Arn):
     @classmethod
     def advice(cls, text: str) -> str:
         """Turn a bucket's name or URL, or an ARN with a key, into the ARN that was meant."""
-        name = text.split(":::")[-1].replace("s3://", "").split("/")[0]
-        if name != text.split(":::")[-1] or ":" not in text:
-            if not bucket_name_problem(name):
-                return f"did you mean arn:aws:s3:::{name}?"
-        return ""
+        name = text.rpartition(":::")[2].replace("s3://", "").split("/")[0]
+        mistaken = ":" not in text or "/" in text
+        return f"did you mean arn:aws:s3:::{name}?" if mistaken and is_bucket_name(name) else ""
 
     @classmethod
     def rule_broken(cls, text: str) -> str:
         """Name the bucket naming rule that is broken."""
-        name = text.split(":::")[1]
-        problem = bucket_name_problem(name)
+        problem = bucket_name_problem(cls(text).name)
         return f"{shown(text)} cannot be a bucket: a bucket's name {problem}" if problem else ""
 
     @property
     def name(self) -> str:
         """The bucket's name."""
-        return self.split(":::")[1]
+        return self.rpartition(":::")[2]
+
+
+def is_bucket_name(name: str) -> bool:
+    """Whether a bucket may be called so."""
+    return not bucket_name_problem(name)
 
 
 def bucket_name_problem(name: str) -> str:
@@ -250,12 +257,13 @@ class VaultName(Value):
     what = "a backup vault name"
     expected = "2 to 50 letters, digits, hyphens and underscores"
     example = "codeocean-backup-v1"
+    metavar = "NAME"
     pattern = _VAULT
 
     @classmethod
     def advice(cls, text: str) -> str:
         """Take the name out of an ARN."""
-        name = text.split(":backup-vault:")[-1]
+        name = text.rpartition(":backup-vault:")[2]
         return f"take the name, {name}, alone:" if name != text else ""
 
 
@@ -331,6 +339,7 @@ class Days(Value):
     what = "a number of days"
     expected = "a whole number from 1 to 36500"
     example = "14"
+    metavar = "DAYS"
     pattern = r"[1-9][0-9]{0,3}|[12][0-9]{4}|3[0-5][0-9]{3}|36[0-4][0-9]{2}|36500"
 
 
@@ -341,6 +350,7 @@ class Switch(Value):
     what = "yes or no"
     expected = "yes or no"
     example = "yes"
+    metavar = "yes|no"
     pattern = r"yes|no"
 
     @property
@@ -356,6 +366,7 @@ class RunName(Value):
     what = "a name for a round"
     expected = "up to 32 letters, digits, dots, hyphens and underscores"
     example = "second"
+    metavar = "NAME"
     pattern = r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}"
 
 

@@ -4,9 +4,9 @@ Built on moto, with S3 Batch Replication, AWS Backup copies, strict validation, 
 fault injection added. Needs the extra ``simulator``.
 """
 
+from codeocean_cmdgen.simulator.console import simulate
 from codeocean_cmdgen.simulator.errors import AwsError
 from codeocean_cmdgen.simulator.server import Account, Request, Simulator
-from codeocean_cmdgen.simulator.simulate import simulate
 from codeocean_cmdgen.simulator.world import World, example_world
 
 __all__ = [

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from moto.iam.models import Role
     from moto.s3.models import FakeBucket, S3Backend
 
+_ROLE_ARN = re.compile(r"arn:(?P<partition>[^:]+):iam::(?P<account>\d{12}):role/.+")
+
 
 def reset() -> None:
     """Forget the state of all accounts."""
@@ -53,8 +55,10 @@ def s3_backend(bucket: FakeBucket) -> S3Backend:
 
 def find_role(arn: str) -> Role | None:
     """Return a role of any account, or None."""
-    partition, account = arn.split(":")[1], arn.split(":")[4]
-    roles = iam_backends[account][partition].roles.values()
+    found = _ROLE_ARN.fullmatch(arn)
+    if not found or found["partition"] not in iam_backends[found["account"]]:
+        return None
+    roles = iam_backends[found["account"]][found["partition"]].roles.values()
     return next((role for role in roles if role.arn == arn), None)
 
 

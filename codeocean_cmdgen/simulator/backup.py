@@ -9,6 +9,7 @@ it is finished ends FAILED, so that a wrong retention is noticed.
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 _COPYABLE = {"COMPLETED", "AVAILABLE"}
 _FRESH = timedelta(minutes=1)  # what the fault "invisible" hides
 _COLD_DAYS = 90  # Lifecycle: deletion at least this long after the move to cold storage
+_VAULT_ARN = re.compile(
+    r"arn:(?P<partition>[^:]+):backup:[a-z0-9-]+:\d{12}:backup-vault:[a-zA-Z0-9_-]{2,50}"
+)
 _DEFAULT_RESOURCES = {
     "EBS": "arn:{partition}:ec2:{region}:{account}:volume/vol-0123456789abcdef0",
     "RDS": "arn:{partition}:rds:{region}:{account}:db:codeocean-analytics",
@@ -363,7 +367,8 @@ def _find_vault(account: str, region: str, name: str) -> Vault:
 
 def _find_vault_by_arn(arn: str) -> Vault | None:
     region, account, _, name = arn.split(":")[3:7]
-    return backup_backends[account][region].vaults.get(name)
+    regions = backup_backends[account]
+    return regions[region].vaults.get(name) if region in regions else None
 
 
 def _fill(template: str, region: str, account: str) -> str:
@@ -382,7 +387,7 @@ def _new_arn(resource_type: str, region: str, account: str) -> str:
 
 
 def _check_role(account: str, arn: str) -> None:
-    role = backends.find_role(arn) if arn.count(":") >= 5 else None  # noqa: PLR2004 - an ARN's parts
+    role = backends.find_role(arn)
     if role is None or arn.split(":")[4] != account:
         message = f"The role {arn} does not exist in account {account}"
         raise AwsError("InvalidParameterValueException", message)
@@ -393,9 +398,8 @@ def _check_role(account: str, arn: str) -> None:
 
 
 def _check_vault_arn(arn: str, region: str) -> None:
-    parts = arn.split(":")
-    expected = ["arn", backends.partition_of(region), "backup"]
-    if parts[:3] != expected or parts[5:6] != ["backup-vault"] or len(parts) != 7:  # noqa: PLR2004
+    found = _VAULT_ARN.fullmatch(arn)
+    if not found or found["partition"] != backends.partition_of(region):
         message = f"{arn} is not the ARN of a backup vault"
         raise AwsError("InvalidParameterValueException", message)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.s3.models import FakeDeleteMarker, FakeKey
 
-from codeocean_cmdgen.simulator import backends
+from codeocean_cmdgen.simulator import backends, policy
 
 if TYPE_CHECKING:
     from moto.s3.models import FakeBucket
@@ -50,14 +50,15 @@ def eligible_tasks(s3: S3, bucket: FakeBucket) -> list[Task]:
     return tasks
 
 
-def replicate(s3: S3, source: FakeBucket, task: Task) -> str:
+def replicate(s3: S3, source: FakeBucket, task: Task, injected: str = "") -> str:
     """Carry out a task; return a failure code, or an empty string.
 
+    With an ``injected`` failure code nothing is copied.
     The source's replication status becomes COMPLETED or FAILED; that of something that is itself
     a replica stays REPLICA, which the User Guide leaves open.
     """
-    failures = [_copy(s3, source, task.version, rule) for rule in task.rules]
-    failure = next(filter(None, failures), "")
+    failures = [] if injected else [_copy(s3, source, task.version, rule) for rule in task.rules]
+    failure = injected or next(filter(None, failures), "")
     if s3.status_of(source.name, task.version) != "REPLICA":
         s3.set_status(source.name, task.version, "FAILED" if failure else "COMPLETED")
     return failure
@@ -91,6 +92,8 @@ def _copy(s3: S3, source: FakeBucket, version: Version, rule: dict[str, Any]) ->
         return "DstBucketUnversioned"
     if target.get("Account", bucket.account_id) != bucket.account_id:
         return "DstPutObjectNotPermitted"
+    if not _may_write(source, version, bucket):
+        return "DstPutObjectNotPermitted"
     existing = bucket.keys.getlist(version.name, [])
     if any(other.version_id == version.version_id for other in existing):
         return ""
@@ -107,6 +110,17 @@ def _copy(s3: S3, source: FakeBucket, version: Version, rule: dict[str, Any]) ->
     bucket.keys.setlist(version.name, versions)
     s3.set_status(bucket.name, replica, "REPLICA")
     return ""
+
+
+def _may_write(source: FakeBucket, version: Version, bucket: FakeBucket) -> bool:
+    """Tell whether the destination's bucket policy lets the source's account replicate."""
+    is_marker = isinstance(version, FakeDeleteMarker)
+    return source.account_id == bucket.account_id or policy.allows(
+        bucket.policy,
+        "s3:ReplicateDelete" if is_marker else "s3:ReplicateObject",
+        {"AWS": source.account_id},
+        f"arn:{bucket.partition}:s3:::{bucket.name}/{version.name}",
+    )
 
 
 def _is_foreign_managed_key(key_id: str, source: FakeBucket) -> bool:

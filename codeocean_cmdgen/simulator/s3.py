@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import urllib.parse
 from bisect import bisect_left
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Union
 
 from moto.s3.models import FakeDeleteMarker, FakeKey
@@ -164,7 +165,7 @@ class S3:
             given.get("KeyMarker", ""),
             given.get("VersionIdMarker", ""),
         )
-        page = [entry for entry, _ in zip(entries, range(limit))]
+        page = list(islice(entries, limit))
         truncated = bool(page) and next(entries, None) is not None
         quote = urllib.parse.quote if given.get("EncodingType") == "url" else str
         result = {

@@ -204,13 +204,10 @@ class S3Batch:
     def _work(self, job: Job) -> None:
         bucket = backends.find_bucket(job.source_arn.rpartition(":")[2])
         for index, task in enumerate(job.tasks or []):
-            if bucket is None:
-                failure = "SrcBucketNotFound"
-            elif index < job.tasks_to_fail:
-                failure = "InternalError"
-                self._s3.set_status(bucket.name, task.version, "FAILED")
-            else:
-                failure = replication.replicate(self._s3, bucket, task)
+            injected = "InternalError" if index < job.tasks_to_fail else ""
+            failure = "SrcBucketNotFound"
+            if bucket:
+                failure = replication.replicate(self._s3, bucket, task, injected)
             job.results.append((task.version, failure))
 
     def _complete(self, job: Job) -> None:

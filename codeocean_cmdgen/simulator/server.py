@@ -10,6 +10,7 @@ import threading
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ import botocore.session
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
+from moto.core.utils import get_service_model
 
 from codeocean_cmdgen.simulator import backends
 from codeocean_cmdgen.simulator.backup import Backup
@@ -38,8 +40,8 @@ from codeocean_cmdgen.simulator.wire import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
-    from io import BytesIO
     from types import TracebackType
 
     from botocore.awsrequest import AWSPreparedRequest
@@ -124,6 +126,14 @@ class Request:
     error: str | None = None
 
 
+class _Body(BytesIO):
+    """The body of a response, as botocore reads it."""
+
+    def stream(self) -> Iterator[bytes]:
+        """Give the content, in one piece."""
+        yield self.read()
+
+
 class Account:
     """One simulated AWS account."""
 
@@ -181,7 +191,7 @@ class Account:
             )
         except DisconnectedError as error:
             raise ConnectionClosedError(endpoint_url=request.url) from error
-        return AWSResponse(request.url, response.status, response.headers, _raw_body(response.body))
+        return AWSResponse(request.url, response.status, response.headers, _Body(response.body))
 
 
 class Simulator:
@@ -269,13 +279,21 @@ class Simulator:
         record = Request()
         with self._lock:
             self.requests.append(record)
-            self.settle()
             try:
+                self.settle()
                 response = self._answer(request, record)
             except AwsError as error:
                 record.error = error.code
                 response = error_response(error, record.service, _protocol(record.service))
+            except DisconnectedError:
+                raise
+            except Exception as bug:  # noqa: BLE001 - a cut connection would hide it
+                record.error = "InternalFailure"
+                error = AwsError(record.error, f"the simulator failed: {bug!r}", 500)
+                response = error_response(error, record.service, _protocol(record.service))
             record.status = response.status
+            if request.method == "HEAD":
+                response.body = b""
             return response
 
     def _answer(self, request: HttpRequest, record: Request) -> HttpResponse:
@@ -361,18 +379,9 @@ def _sdk_session() -> Any:  # noqa: ANN401 - botocore has no types
     return botocore.session.Session()
 
 
-def _raw_body(body: bytes) -> BytesIO:
-    """Return a body as botocore wants to read it."""
-    from moto.core.botocore_stubber import MockRawResponse  # noqa: PLC0415 - only for clients
-
-    return MockRawResponse(body)
-
-
 def _protocol(service: str) -> str:
     if not service:
         return ""
-    from moto.core.utils import get_service_model  # noqa: PLC0415
-
     return str(get_service_model(service).protocol)
 
 

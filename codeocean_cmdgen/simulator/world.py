@@ -144,7 +144,11 @@ class World:
         enabled: bool = True,
         role: str | None = None,
     ) -> dict[str, Any]:
-        """Add a rule as the vendor's templates have them, and return it for changes."""
+        """Add a rule as the vendor's templates have them, and return it for changes.
+
+        The destination's bucket policy lets the source's account replicate, as theirs does, unless
+        there is a policy already.
+        """
         account, partition = destination.account_id, destination.partition
         key = f"arn:{partition}:kms:{destination.region_name}:{account}:alias/aws/s3"
         target = {
@@ -171,6 +175,7 @@ class World:
             "DeleteMarkerReplication": {"Status": "Enabled"},
         }
         configuration["Rules"].append(rule)
+        destination.policy = destination.policy or _replication_policy(source, destination)
         return rule
 
     def lifecycle(self, bucket: FakeBucket, rules: list[dict[str, Any]]) -> None:
@@ -180,7 +185,14 @@ class World:
             "TransitionDefaultMinimumObjectSize": "all_storage_classes_128K",
         }
 
-    def role(self, account_id: str, name: str, services: Iterable[str], path: str = "/") -> str:
+    def role(  # noqa: PLR0913 - a builder
+        self,
+        account_id: str,
+        name: str,
+        services: Iterable[str],
+        path: str = "/",
+        partition: str = "aws",
+    ) -> str:
         """Create a role that the services (host names) may assume; return its ARN."""
         self._simulator.account(account_id)
         trust = {
@@ -193,7 +205,7 @@ class World:
                 }
             ],
         }
-        role = iam_backends[account_id]["aws"].create_role(
+        role = iam_backends[account_id][partition].create_role(
             name, json.dumps(trust), path, None, "", [], "3600"
         )
         return str(role.arn)
@@ -217,6 +229,17 @@ class World:
             document = {"Version": "2012-10-17", "Statement": [statement]}
             self._simulator.backup.policies[vault.backup_vault_arn] = json.dumps(document)
         return str(vault.backup_vault_arn)
+
+
+def _replication_policy(source: FakeBucket, destination: FakeBucket) -> bytes:
+    arn = f"arn:{destination.partition}:s3:::{destination.name}"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:{source.partition}:iam::{source.account_id}:root"},
+        "Action": ["s3:GetBucketVersioning", "s3:PutBucketVersioning", "s3:Replicate*"],
+        "Resource": [arn, f"{arn}/*"],
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode()
 
 
 def example_world(simulator: Simulator, objects_per_bucket: int = 25) -> World:

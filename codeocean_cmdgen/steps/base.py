@@ -56,7 +56,7 @@ class Step:
 
     def documents(self) -> dict[str, Printed]:
         """Return what the values block assigns besides, made from the fields."""
-        return {"partition": self.region.partition}
+        return {"partition": self.region.aws_partition}
 
 
 FIRST_RUN = RunName("first")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def role_in_account(account_id: AccountId, role_arn: RoleArn) -> Iterator[Problem]:
-    """The service assumes a role of the account that the job runs in."""
+    """Demand a role of the account that the job runs in: the service assumes no other."""
     if role_arn.account_id != account_id:
         yield Problem(
             f"--role-arn is a role of account {role_arn.account_id}, but the job runs in "
@@ -23,14 +23,14 @@ def role_in_account(account_id: AccountId, role_arn: RoleArn) -> Iterator[Proble
 
 
 def in_partition(region: Region, name: str, arn: Arn) -> Iterator[Problem]:
-    """Everything that a script touches is in the partition of its Region."""
-    if arn.partition != region.partition:
+    """Demand an ARN in the partition of the Region."""
+    if arn.aws_partition != region.aws_partition:
         yield Problem(
-            f"{flag(name)} {arn} is in partition {arn.partition}, but --region {region} is in "
-            f"{region.partition}"
+            f"{flag(name)} {arn} is in partition {arn.aws_partition}, but --region {region} is in "
+            f"{region.aws_partition}"
         )
 
 
 def role_in_partition(region: Region, role_arn: RoleArn) -> Iterator[Problem]:
-    """The role is in the partition of the Region."""
+    """Demand a role in the partition of the Region."""
     yield from in_partition(region, "role_arn", role_arn)

@@ -65,7 +65,8 @@ class S3BatchReplication(Step):
         "changes": "creates one S3 Batch Operations job per bucket that is not empty. The jobs "
         "write replicas into the destination of the bucket's own replication rule; nothing is "
         "deleted or overwritten, and the buckets copied from keep their objects.",
-        "takes": "a minute to start; the jobs then run in S3, for minutes to days, without this shell.",
+        "takes": "a minute to start; the jobs then run in S3, for minutes to days, without this "
+        "shell.",
         "costs": "about 0.25 USD per job and 1 USD per million objects; requests, transfer between "
         "Regions, retrieval from GLACIER_IR.",
         "again": "follows the jobs of this run or says how they ended, and creates only what was "

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def _in_the_vaults_region(region: Region, name: str, arn: Arn) -> Iterator[Problem]:
     yield from in_partition(region, name, arn)
-    if arn.partition == region.partition and arn.region != region:
+    if arn.aws_partition == region.aws_partition and arn.region != region:
         yield Problem(
             f"{flag(name)} is in Region {arn.region}, but --region, where the backup vault is, is "
             f"{region}: a recovery point is in the Region of its vault"
@@ -51,9 +51,7 @@ def _rds_in_account(account_id: AccountId, rds_snapshot_arn: RdsSnapshotArn) -> 
         )
 
 
-def _destination_in_partition(
-    region: Region, destination_vault_arn: VaultArn
-) -> Iterator[Problem]:
+def _destination_in_partition(region: Region, destination_vault_arn: VaultArn) -> Iterator[Problem]:
     yield from in_partition(region, "destination_vault_arn", destination_vault_arn)
 
 

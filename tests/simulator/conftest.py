@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from codeocean_cmdgen.simulator import Simulator, World
 
 if TYPE_CHECKING:

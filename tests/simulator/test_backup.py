@@ -122,6 +122,10 @@ def test_one_job_per_resource_at_a_time(sim: Simulator, copies: Copies) -> None:
             "InvalidParameterValueException",
         ),
         ({"DestinationBackupVaultArn": "to"}, "InvalidParameterValueException"),
+        (
+            {"DestinationBackupVaultArn": f"arn:aws-cn:backup:cn-north-1:{OTHER}:backup-vault:to"},
+            "InvalidParameterValueException",
+        ),
         ({"Lifecycle": {"DeleteAfterDays": 0}}, "InvalidParameterValueException"),
         (
             {"Lifecycle": {"DeleteAfterDays": 99, "MoveToColdStorageAfterDays": 10}},
@@ -167,8 +171,9 @@ def test_a_vault_that_does_not_let_the_account_in_fails_the_job(
 
 
 def test_a_missing_vault_fails_the_job(copies: Copies) -> None:
-    job = copies.run(DestinationBackupVaultArn=copies.destination.replace(":to", ":none"))
-    assert (job["State"], "does not exist" in job["StatusMessage"]) == ("FAILED", True)
+    for old, new in ((":to", ":none"), ("us-east-1", "nowhere-1")):
+        job = copies.run(DestinationBackupVaultArn=copies.destination.replace(old, new))
+        assert (job["State"], "does not exist" in job["StatusMessage"]) == ("FAILED", True)
 
 
 def test_rds_may_need_two_hops(copies: Copies, world: World, sim: Simulator) -> None:
@@ -227,9 +232,7 @@ def test_recovery_points_are_filtered_and_described(copies: Copies) -> None:
     rds = copies.add("RDS", created=copies.created + timedelta(hours=1))
 
     def arns(**filters: Any) -> list[str]:
-        page = copies.client.list_recovery_points_by_backup_vault(
-            BackupVaultName="from", **filters
-        )
+        page = copies.client.list_recovery_points_by_backup_vault(BackupVaultName="from", **filters)
         return [point["RecoveryPointArn"] for point in page["RecoveryPoints"]]
 
     assert arns() == [rds, copies.point]

@@ -7,13 +7,13 @@ import json
 import os
 import shutil
 import subprocess
-import threading
 import urllib.request
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 
 import pytest
-from codeocean_cmdgen.simulator import Simulator, example_world, simulate
+
+from codeocean_cmdgen.simulator import Simulator, console, example_world, simulate
 
 from .conftest import ACCOUNT, OTHER
 
@@ -182,15 +182,12 @@ def test_sleep_refuses_and_falls_back(sim: Simulator) -> None:
     assert sim.clock.now() == before
 
 
-class _Interrupted:
-    """Stands in for the event that a person waits on until Ctrl-C."""
-
-    def wait(self) -> None:
-        raise KeyboardInterrupt
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def test_simulate_says_how_to_enter_each_account(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threading, "Event", _Interrupted)
+    monkeypatch.setattr(console, "wait_for_ever", _interrupt)
     output = io.StringIO()
     simulate(output)
     blocks = output.getvalue().strip().split("\n\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from codeocean_cmdgen.simulator.wire import HttpRequest, HttpResponse
 
 from .conftest import ACCOUNT, OTHER, Batch
@@ -28,7 +29,7 @@ CREATE_JOB = {
 }
 
 
-def send(  # noqa: PLR0913 - the parts of a request
+def send(
     sim: Simulator,
     host: str,
     path: str = "/",
@@ -41,7 +42,7 @@ def send(  # noqa: PLR0913 - the parts of a request
     **headers: str,
 ) -> HttpResponse:
     """Send a request whose signature names the service and Region."""
-    service = service or host.split(".")[0]
+    service = service or host.partition(".")[0]
     key = key or sim.account(ACCOUNT).access_key
     scope = f"AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/{service}/aws4_request, x=y"
     given = {"Authorization": scope, "Host": host}
@@ -101,8 +102,10 @@ def test_a_broken_create_job_is_refused(
         ("[]", "InvalidParameterValueException", "the body must be a structure"),
         ("{", "InvalidParameterValueException", "cannot be read"),
         (
-            '{"RecoveryPointArn":"a","DestinationBackupVaultArn":"b","IamRoleArn":"c",'
-            '"SourceBackupVaultName":"not a name"}',
+            (
+                '{"RecoveryPointArn":"a","DestinationBackupVaultArn":"b","IamRoleArn":"c",'
+                '"SourceBackupVaultName":"not a name"}'
+            ),
             "InvalidParameterValueException",
             "SourceBackupVaultName must match",
         ),
@@ -177,7 +180,7 @@ def test_keys_from_assume_role_act_in_their_account(sim: Simulator) -> None:
     response = send(
         sim, "sts.us-east-1.amazonaws.com", body=body, key=keys["AccessKeyId"], **headers
     )
-    assert f"assumed-role/visitor/me" in response.body.decode()
+    assert "assumed-role/visitor/me" in response.body.decode()
     assert sim.requests[-1].account == OTHER
 
 
@@ -217,3 +220,14 @@ def test_accounts_have_twelve_digits(sim: Simulator) -> None:
 def test_other_partitions(sim: Simulator) -> None:
     client = sim.account(ACCOUNT).client("sts", "cn-north-1")
     assert client.get_caller_identity()["Arn"].startswith("arn:aws-cn:sts::")
+
+
+def test_a_bug_in_the_simulator_is_told(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        message = "a bug"
+        raise LookupError(message)
+
+    monkeypatch.setattr(sim, "settle", fail)
+    response = send(sim, "backup.us-east-1.amazonaws.com", "/copy-jobs/", method="GET")
+    assert response.status == 500
+    assert "LookupError('a bug')" in response.body.decode()

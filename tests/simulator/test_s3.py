@@ -156,9 +156,7 @@ def test_versions_are_listed_in_order_page_by_page(sim: Simulator, world: World)
     paginator = client.get_paginator("list_object_versions")
 
     def listed(size: int, **filters: str) -> list[tuple[str, str, bool]]:
-        pages = paginator.paginate(
-            Bucket="mine", PaginationConfig={"PageSize": size}, **filters
-        )
+        pages = paginator.paginate(Bucket="mine", PaginationConfig={"PageSize": size}, **filters)
         return [
             (entry["Key"], entry["VersionId"], entry["IsLatest"])
             for page in pages

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+
 from codeocean_cmdgen.simulator import backends
 
 from .conftest import ACCOUNT, OTHER
 
 if TYPE_CHECKING:
-    from codeocean_cmdgen.simulator import Simulator, World
     from moto.s3.models import FakeBucket
+
+    from codeocean_cmdgen.simulator import Simulator, World
 
     from .conftest import Batch
 
@@ -212,6 +214,16 @@ def test_encrypted_objects_fail_with_another_accounts_managed_key(
     assert job["ProgressSummary"]["NumberOfTasksSucceeded"] == 1
 
 
+def test_tasks_fail_when_the_destination_does_not_let_the_source_in(
+    batch: Batch, world: World, buckets: Buckets
+) -> None:
+    source, destination = buckets
+    world.version(source, "a")
+    destination.policy = None
+    job = batch.run()
+    assert job["ProgressSummary"]["NumberOfTasksFailed"] == 1
+
+
 def test_an_empty_bucket_fails_the_job(batch: Batch, buckets: Buckets) -> None:
     assert buckets
     job = batch.run()
@@ -238,7 +250,7 @@ def test_tasks_fail_without_a_versioned_destination(
         (ACCOUNT, "us-east-1", ACCOUNT, "SrcBucketReplicationConfigMissing"),
     ],
 )
-def test_a_wrong_source_fails_the_job(  # noqa: PLR0913, PLR0917 - one column each
+def test_a_wrong_source_fails_the_job(
     batch: Batch, world: World, owner: str, region: str, expected_owner: str, reason: str
 ) -> None:
     world.bucket(owner, "source", region)
@@ -265,6 +277,7 @@ def test_a_role_that_does_not_trust_the_service_fails_the_job(batch: Batch, worl
     [
         {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/none"},
         {"RoleArn": f"arn:aws:iam::{OTHER}:role/batch"},
+        {"RoleArn": f"arn:none:iam::{ACCOUNT}:role/batch"},
         {"ManifestGenerator": None},
         {"Operation": {}},
         {"Report": {"Enabled": True}},

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
+
 from codeocean_cmdgen.simulator import Simulator, example_world
 
 if TYPE_CHECKING:
@@ -43,9 +44,7 @@ def test_the_example_world() -> None:
             BackupVaultName="codeocean-backup-v1"
         )["RecoveryPoints"]
         times = [point["CreationDate"].astimezone(timezone.utc) for point in points]
-        assert times == [datetime(2026, 3, 3, 4, 20, tzinfo=timezone.utc)] + [
-            datetime(2026, 3, 3, 4, tzinfo=timezone.utc)
-        ]
+        assert times == [START - timedelta(hours=31, minutes=40), START - timedelta(hours=32)]
         policy = target.client("backup").get_backup_vault_access_policy(
             BackupVaultName="codeocean-v1"
         )["Policy"]

@@ -29,4 +29,9 @@ def simulate(output: TextIO, clock_speed: float = 30.0) -> None:
             output.write("\n")
         output.flush()
         with contextlib.suppress(KeyboardInterrupt):
-            threading.Event().wait()
+            wait_for_ever()
+
+
+def wait_for_ever() -> None:
+    """Wait until the process is interrupted."""
+    threading.Event().wait()
