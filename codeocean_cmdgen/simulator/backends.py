@@ -99,7 +99,7 @@ def _handlers(service: str) -> list[tuple[re.Pattern[str], Any]]:
 
 def _not_simulated(call: Call) -> AwsError:
     message = f"the simulator does not have {call.service}:{call.operation}"
-    return AwsError("NotImplemented", message, 501)
+    return AwsError(message, "NotImplemented", 501)
 
 
 def partition_of(region: str) -> str:

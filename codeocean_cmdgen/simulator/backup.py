@@ -119,7 +119,7 @@ class Backup:
             "StartCopyJob": self._start_copy_job,
         }
 
-    def add_recovery_point(  # noqa: PLR0913 - a builder: everything but the place has a default
+    def add_recovery_point(
         self,
         account_id: str,
         region: str,
@@ -250,10 +250,10 @@ class Backup:
         point = self._points.get((vault.backup_vault_arn, given["RecoveryPointArn"]))
         if point is None:
             message = f"There is no recovery point {given['RecoveryPointArn']} in this vault"
-            raise AwsError("ResourceNotFoundException", message)
+            raise AwsError(message, "ResourceNotFoundException")
         if point.status not in _COPYABLE:
             message = f"A recovery point that is {point.status} cannot be copied"
-            raise AwsError("InvalidRequestException", message)
+            raise AwsError(message, "InvalidRequestException")
         _check_role(call.account, given["IamRoleArn"])
         _check_vault_arn(given["DestinationBackupVaultArn"], call.region)
         now = self._clock.now()
@@ -288,7 +288,7 @@ class Backup:
             job = None
         if job is None or not self._is_shown(call, job):
             message = f"Copy job {call.parameters['CopyJobId']} does not exist"
-            raise AwsError("ResourceNotFoundException", message)
+            raise AwsError(message, "ResourceNotFoundException")
         return {"CopyJob": _describe_job(job)}
 
     def _is_shown(self, call: Call, job: CopyJob) -> bool:
@@ -321,7 +321,7 @@ class Backup:
         point = self._points.get((vault.backup_vault_arn, arn))
         if point is None:
             message = f"There is no recovery point {arn} in this vault"
-            raise AwsError("ResourceNotFoundException", message)
+            raise AwsError(message, "ResourceNotFoundException")
         return {**_describe_point(point), "StorageClass": "WARM"}
 
     def _describe_vault(self, call: Call) -> dict[str, Any]:
@@ -338,7 +338,7 @@ class Backup:
         vault = _find_vault(call.account, call.region, call.parameters["BackupVaultName"])
         if vault.backup_vault_arn not in self.policies:
             message = f"Vault {vault.backup_vault_name} has no access policy"
-            raise AwsError("ResourceNotFoundException", message)
+            raise AwsError(message, "ResourceNotFoundException")
         return {
             "BackupVaultName": vault.backup_vault_name,
             "BackupVaultArn": vault.backup_vault_arn,
@@ -352,7 +352,7 @@ class Backup:
             json.loads(document)
         except ValueError as error:
             message = "The access policy is not valid JSON"
-            raise AwsError("InvalidParameterValueException", message) from error
+            raise AwsError(message, "InvalidParameterValueException") from error
         self.policies[vault.backup_vault_arn] = document
         return {}
 
@@ -361,7 +361,7 @@ def _find_vault(account: str, region: str, name: str) -> Vault:
     vault = backup_backends[account][region].vaults.get(name)
     if vault is None:
         message = f"Backup vault {name} does not exist"
-        raise AwsError("ResourceNotFoundException", message)
+        raise AwsError(message, "ResourceNotFoundException")
     return vault
 
 
@@ -390,18 +390,18 @@ def _check_role(account: str, arn: str) -> None:
     role = backends.find_role(arn)
     if role is None or arn.split(":")[4] != account:
         message = f"The role {arn} does not exist in account {account}"
-        raise AwsError("InvalidParameterValueException", message)
+        raise AwsError(message, "InvalidParameterValueException")
     service = {"Service": "backup.amazonaws.com"}
     if not policy.allows(role.assume_role_policy_document, "sts:AssumeRole", service):
         message = f"IAM Role {arn} cannot be assumed by AWS Backup"
-        raise AwsError("InvalidParameterValueException", message)
+        raise AwsError(message, "InvalidParameterValueException")
 
 
 def _check_vault_arn(arn: str, region: str) -> None:
     found = _VAULT_ARN.fullmatch(arn)
     if not found or found["partition"] != backends.partition_of(region):
         message = f"{arn} is not the ARN of a backup vault"
-        raise AwsError("InvalidParameterValueException", message)
+        raise AwsError(message, "InvalidParameterValueException")
 
 
 def _retention(point: RecoveryPoint, lifecycle: dict[str, Any]) -> int | None:
@@ -415,7 +415,7 @@ def _retention(point: RecoveryPoint, lifecycle: dict[str, Any]) -> int | None:
         return point.delete_after_days
     if days < 1 or (cold is not None and days < cold + _COLD_DAYS):
         message = f"DeleteAfterDays {days} is out of range"
-        raise AwsError("InvalidParameterValueException", message)
+        raise AwsError(message, "InvalidParameterValueException")
     return days
 
 
@@ -519,7 +519,7 @@ def _page(member: str, items: list[dict[str, Any]], given: dict[str, Any]) -> di
         first = int(given.get("NextToken", "0"))
     except ValueError as error:
         message = "NextToken is not valid"
-        raise AwsError("InvalidParameterValueException", message) from error
+        raise AwsError(message, "InvalidParameterValueException") from error
     last = first + given.get("MaxResults", 1000)
     token = str(last) if last < len(items) else None
     return {member: items[first:last], "NextToken": token}

@@ -21,6 +21,7 @@ def simulate(output: TextIO, clock_speed: float = 30.0) -> None:
         example_world(simulator)
         for name, account_id in (("source", SOURCE), ("backup", BACKUP), ("target", TARGET)):
             output.write(f"# {name} deployment, account {account_id}\n")
+            output.write("unset AWS_PROFILE AWS_SESSION_TOKEN\n")
             environment = simulator.environment(account_id) | {"AWS_DEFAULT_REGION": "us-east-1"}
             output.writelines(
                 f"export {variable}={shlex.quote(value)}\n"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 
 class AwsError(Exception):
-    """An error answer of a service: its code, message and HTTP status."""
+    """An error answer of a service: its message, code and HTTP status."""
 
     def __init__(
-        self, code: str, message: str, status: int = 400, headers: dict[str, str] | None = None
+        self, message: str, code: str, status: int = 400, headers: dict[str, str] | None = None
     ) -> None:
         """Set the answer; ``headers`` go on the HTTP response."""
         super().__init__(f"{code}: {message}")

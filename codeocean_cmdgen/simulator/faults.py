@@ -63,7 +63,7 @@ class Faults:
         """Start without any."""
         self._faults: list[Fault] = []
 
-    def add(  # noqa: PLR0913 - every argument is one independent property of a fault
+    def add(
         self,
         operation: str,
         kind: str,

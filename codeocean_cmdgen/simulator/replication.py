@@ -88,28 +88,41 @@ def _copy(s3: S3, source: FakeBucket, version: Version, rule: dict[str, Any]) ->
     bucket = backends.find_bucket(target["Bucket"].rpartition(":")[2])
     if bucket is None:
         return "DstBucketNotFound"
+    failure = _why_not(source, version, bucket, target)
+    existing = bucket.keys.getlist(version.name, [])
+    if failure or any(other.version_id == version.version_id for other in existing):
+        return failure
+    if isinstance(version, FakeDeleteMarker):
+        replica: Version = copy.copy(version)
+    else:
+        replica = _copy_object(source, version, bucket, target)
+    # A stable sort: versions of the same second keep the order in which they arrive.
+    versions = sorted([*existing, replica], key=lambda item: item.last_modified)
+    bucket.keys.setlist(version.name, versions)
+    s3.set_status(bucket.name, replica, "REPLICA")
+    return ""
+
+
+def _why_not(
+    source: FakeBucket, version: Version, bucket: FakeBucket, target: dict[str, Any]
+) -> str:
+    """Return the code of what stands in the way, or an empty string."""
     if not bucket.is_versioned:
         return "DstBucketUnversioned"
     if target.get("Account", bucket.account_id) != bucket.account_id:
         return "DstPutObjectNotPermitted"
     if not _may_write(source, version, bucket):
         return "DstPutObjectNotPermitted"
-    existing = bucket.keys.getlist(version.name, [])
-    if any(other.version_id == version.version_id for other in existing):
-        return ""
-    if isinstance(version, FakeDeleteMarker):
-        replica: Version = copy.copy(version)
-    else:
-        key_id = target.get("EncryptionConfiguration", {}).get("ReplicaKmsKeyID", "")
-        if version.encryption == _KMS and _is_foreign_managed_key(key_id, source):
+    if isinstance(version, FakeKey) and version.encryption == _KMS:
+        key_id = _replica_key(target)
+        # The managed key of another account: its policy lets nobody else in.
+        if key_id.endswith(":alias/aws/s3") and f":{source.account_id}:" not in key_id:
             return "DstKmsKeyInvalidState"
-        replica = _copy_object(source, version, bucket, target.get("StorageClass"))
-        replica.kms_key_id = key_id if version.encryption == _KMS else None
-    # A stable sort: versions of the same second keep the order in which they arrive.
-    versions = sorted([*existing, replica], key=lambda item: item.last_modified)
-    bucket.keys.setlist(version.name, versions)
-    s3.set_status(bucket.name, replica, "REPLICA")
     return ""
+
+
+def _replica_key(target: dict[str, Any]) -> str:
+    return str(target.get("EncryptionConfiguration", {}).get("ReplicaKmsKeyID", ""))
 
 
 def _may_write(source: FakeBucket, version: Version, bucket: FakeBucket) -> bool:
@@ -123,19 +136,16 @@ def _may_write(source: FakeBucket, version: Version, bucket: FakeBucket) -> bool
     )
 
 
-def _is_foreign_managed_key(key_id: str, source: FakeBucket) -> bool:
-    return key_id.endswith(":alias/aws/s3") and f":{source.account_id}:" not in key_id
-
-
 def _copy_object(
-    source: FakeBucket, version: FakeKey, bucket: FakeBucket, storage_class: str | None
+    source: FakeBucket, version: FakeKey, bucket: FakeBucket, target: dict[str, Any]
 ) -> FakeKey:
     replica = copy.copy(version)
     replica.set_metadata(dict(version.metadata), replace=True)
     replica.account_id = bucket.account_id
     replica.region_name = bucket.region_name
     replica.bucket_name = bucket.name
-    replica.set_storage_class(storage_class or version.storage_class)
+    replica.set_storage_class(target.get("StorageClass", version.storage_class))
+    replica.kms_key_id = _replica_key(target) if version.encryption == _KMS else None
     tags = backends.s3_backend(source).tagger.get_tag_dict_for_resource(version.arn)
     backends.s3_backend(bucket).tagger.tag_resource(
         replica.arn, [{"Key": key, "Value": value} for key, value in tags.items()]

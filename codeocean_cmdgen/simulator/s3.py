@@ -88,7 +88,7 @@ class S3:
         bucket = backends.find_bucket(name)
         if bucket is None or bucket.partition != backends.partition_of(call.region):
             message = f"The specified bucket does not exist: {name}"
-            raise AwsError("NoSuchBucket", message, 404)
+            raise AwsError(message, "NoSuchBucket", 404)
         _check_access(call, bucket)
         if call.operation == "GetBucketLocation":
             location = bucket.region_name
@@ -116,14 +116,14 @@ class S3:
     def _get_replication(self, _call: Call, bucket: FakeBucket) -> dict[str, Any]:
         if bucket.name not in self.replication:
             message = "The replication configuration was not found"
-            raise AwsError("ReplicationConfigurationNotFoundError", message, 404)
+            raise AwsError(message, "ReplicationConfigurationNotFoundError", 404)
         return {"ReplicationConfiguration": self.replication[bucket.name]}
 
     def _put_replication(self, call: Call, bucket: FakeBucket) -> dict[str, Any]:
         configuration = call.parameters["ReplicationConfiguration"]
         if not bucket.is_versioned:
             message = "Versioning must be 'Enabled' on the bucket to apply a replication rule"
-            raise AwsError("InvalidRequest", message)
+            raise AwsError(message, "InvalidRequest")
         for rule in configuration["Rules"]:
             _check_rule(rule)
         self.replication[bucket.name] = configuration
@@ -136,7 +136,7 @@ class S3:
     def _get_lifecycle(self, _call: Call, bucket: FakeBucket) -> dict[str, Any]:
         if bucket.name not in self.lifecycle:
             message = "The lifecycle configuration does not exist"
-            raise AwsError("NoSuchLifecycleConfiguration", message, 404)
+            raise AwsError(message, "NoSuchLifecycleConfiguration", 404)
         return self.lifecycle[bucket.name]
 
     def _put_lifecycle(self, call: Call, bucket: FakeBucket) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class S3:
         given = call.parameters
         if given.get("Delimiter"):
             message = "the simulator lists versions without delimiter only"
-            raise AwsError("NotImplemented", message, 501)
+            raise AwsError(message, "NotImplemented", 501)
         limit = min(given.get("MaxKeys", _PAGE), _PAGE)
         entries = _entries_after(
             bucket,
@@ -203,33 +203,33 @@ def _check_access(call: Call, bucket: FakeBucket) -> None:
     )
     if expected != bucket.account_id or not allowed:
         message = f"Access Denied: account {call.account} may not do {action} on {bucket.name}"
-        raise AwsError("AccessDenied", message, 403)
+        raise AwsError(message, "AccessDenied", 403)
 
 
 def _check_region(call: Call, bucket: FakeBucket) -> None:
     if call.region != bucket.region_name:
         message = "The bucket must be addressed using its own Region's endpoint"
         headers = {"x-amz-bucket-region": bucket.region_name}
-        raise AwsError("PermanentRedirect", message, 301, headers)
+        raise AwsError(message, "PermanentRedirect", 301, headers)
 
 
 def _check_rule(rule: dict[str, Any]) -> None:
     """Refuse what S3 refuses about a rule (API Reference, ReplicationRule)."""
     if "Filter" in rule and not {"Priority", "DeleteMarkerReplication"} <= rule.keys():
         message = "Priority and DeleteMarkerReplication must be specified with Filter"
-        raise AwsError("InvalidRequest", message)
+        raise AwsError(message, "InvalidRequest")
     destination = rule["Destination"]
     criteria = rule.get("SourceSelectionCriteria", {})
     if "SseKmsEncryptedObjects" in criteria and "EncryptionConfiguration" not in destination:
         message = "EncryptionConfiguration must be specified with SseKmsEncryptedObjects"
-        raise AwsError("InvalidRequest", message)
+        raise AwsError(message, "InvalidRequest")
     bucket = backends.find_bucket(destination["Bucket"].rpartition(":")[2])
     if bucket is None:
         message = "Destination bucket must exist."
-        raise AwsError("InvalidRequest", message)
+        raise AwsError(message, "InvalidRequest")
     if not bucket.is_versioned:
         message = "Destination bucket must have versioning enabled."
-        raise AwsError("InvalidRequest", message)
+        raise AwsError(message, "InvalidRequest")
 
 
 def _entries_after(

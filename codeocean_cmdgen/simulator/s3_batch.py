@@ -45,9 +45,9 @@ _DESCRIBED = (
 
 
 class JobFailedError(Exception):
-    """A job cannot go on: failure code and reason."""
+    """A job cannot go on: reason and failure code."""
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(self, reason: str, code: str) -> None:
         """Set what FailureReasons will say."""
         super().__init__(reason)
         self.code = code
@@ -180,25 +180,27 @@ class S3Batch:
             role.assume_role_policy_document, "sts:AssumeRole", service
         ):
             reason = f"S3 Batch Operations may not assume the role {job.request['RoleArn']}"
-            raise JobFailedError("AssumeRoleNotPermitted", reason)
+            raise JobFailedError(reason, "AssumeRoleNotPermitted")
         bucket = backends.find_bucket(job.source_arn.rpartition(":")[2])
         if bucket is None:
-            raise JobFailedError("SrcBucketNotFound", f"No bucket has the ARN {job.source_arn}")
+            reason = f"No bucket has the ARN {job.source_arn}"
+            raise JobFailedError(reason, "SrcBucketNotFound")
         if bucket.account_id != job.expected_owner or bucket.account_id != job.account:
-            raise JobFailedError("InvalidManifest", f"{job.source_arn} has another owner")
+            reason = f"{job.source_arn} has another owner"
+            raise JobFailedError(reason, "InvalidManifest")
         if bucket.region_name != job.region:
             reason = f"{job.source_arn} is in {bucket.region_name}"
-            raise JobFailedError("SrcBucketInvalidRegion", reason)
+            raise JobFailedError(reason, "SrcBucketInvalidRegion")
         if bucket.name not in self._s3.replication:
             reason = f"{job.source_arn} has no replication configuration"
-            raise JobFailedError("SrcBucketReplicationConfigMissing", reason)
+            raise JobFailedError(reason, "SrcBucketReplicationConfigMissing")
         tasks = [
             task
             for task in replication.eligible_tasks(self._s3, bucket)
             if _selects(job.filter, task.version, self._s3.status_of(bucket.name, task.version))
         ]
         if not tasks:
-            raise JobFailedError("ManifestGenerationFailed", _NO_KEYS)
+            raise JobFailedError(_NO_KEYS, "ManifestGenerationFailed")
         return tasks
 
     def _work(self, job: Job) -> None:
@@ -212,13 +214,15 @@ class S3Batch:
 
     def _complete(self, job: Job) -> None:
         if job.failing:
-            raise JobFailedError("InternalError", "The job failed because of an internal error")
+            reason = "The job failed because of an internal error"
+            raise JobFailedError(reason, "InternalError")
         report = job.request["Report"]
         if report["Enabled"] and not self._write_report(job, report):
-            raise JobFailedError("JobReportFailed", _NO_REPORT)
+            raise JobFailedError(_NO_REPORT, "JobReportFailed")
         failed = sum(bool(failure) for _, failure in job.results)
         if len(job.results) >= _RATE_TASKS and failed > _RATE * len(job.results):
-            raise JobFailedError("JobFailureRate", "Job failure rate is above 50%")
+            reason = "Job failure rate is above 50%"
+            raise JobFailedError(reason, "JobFailureRate")
 
     def _write_report(self, job: Job, report: dict[str, Any]) -> bool:
         bucket = backends.find_bucket(report["Bucket"].rpartition(":")[2])
@@ -258,7 +262,7 @@ class S3Batch:
         if earlier:
             if earlier.request != request:
                 message = "The token was used for a request with other parameters"
-                raise AwsError("IdempotencyException", message)
+                raise AwsError(message, "IdempotencyException")
             return {"JobId": earlier.job_id}
         _check_request(call.account, request)
         job = Job(str(uuid.uuid4()), call.account, call.region, request, self._clock.now())
@@ -275,9 +279,11 @@ class S3Batch:
             del self._jobs[job.job_id]
             job = None
         if job is None or (job.account, job.region) != (call.account, call.region):
-            raise AwsError("NoSuchJobException", "The specified job does not exist", 404)
+            message = "The specified job does not exist"
+            raise AwsError(message, "NoSuchJobException", 404)
         if self._is_hidden(call, job):
-            raise AwsError("NoSuchJobException", "The specified job does not exist", 404)
+            message = "The specified job does not exist"
+            raise AwsError(message, "NoSuchJobException", 404)
         return job
 
     def _is_hidden(self, call: Call, job: Job) -> bool:
@@ -357,7 +363,7 @@ class S3Batch:
         requested = call.parameters["RequestedJobStatus"]
         if job.status in _TERMINAL or (requested == "Ready" and job.status != "Suspended"):
             message = f"A job that is {job.status} cannot become {requested}"
-            raise AwsError("JobStatusException", message)
+            raise AwsError(message, "JobStatusException")
         job.status = "Ready" if requested == "Ready" else "Cancelling"
         job.since = self._clock.now()
         job.update_reason = call.parameters.get("StatusUpdateReason")
@@ -368,7 +374,8 @@ def _page_start(token: str | None, ids: list[str]) -> int:
     if token is None:
         return 0
     if token not in ids:
-        raise AwsError("InvalidNextTokenException", "The token is not valid")
+        message = "The token is not valid"
+        raise AwsError(message, "InvalidNextTokenException")
     return ids.index(token)
 
 
@@ -376,24 +383,25 @@ def _check_request(account: str, request: dict[str, Any]) -> None:
     """Refuse what the model cannot tell (API Reference, CreateJob)."""
     if ("Manifest" in request) == ("ManifestGenerator" in request):
         message = "Exactly one of Manifest and ManifestGenerator must be given"
-        raise AwsError("InvalidRequest", message)
+        raise AwsError(message, "InvalidRequest")
     if "Manifest" in request or request["Operation"].keys() != {"S3ReplicateObject"}:
         message = "The simulator runs S3ReplicateObject with a generated manifest only"
-        raise AwsError("InvalidRequest", message)
+        raise AwsError(message, "InvalidRequest")
     generator = request["ManifestGenerator"]["S3JobManifestGenerator"]
     if generator["EnableManifestOutput"]:
-        raise AwsError("InvalidRequest", "The simulator does not save generated manifests")
+        message = "The simulator does not save generated manifests"
+        raise AwsError(message, "InvalidRequest")
     if generator.get("Filter", {}).keys() - _FILTERS:
         message = f"The simulator filters by {', '.join(sorted(_FILTERS))} only"
-        raise AwsError("InvalidRequest", message)
+        raise AwsError(message, "InvalidRequest")
     report = request["Report"]
     if report["Enabled"] and not {"Bucket", "Format", "ReportScope"} <= report.keys():
         message = "Bucket, Format and ReportScope are required when a report is enabled"
-        raise AwsError("InvalidRequest", message)
+        raise AwsError(message, "InvalidRequest")
     role = request["RoleArn"]
     if role.split(":")[4] != account or backends.find_role(role) is None:
         message = f"The role {role} does not exist in account {account}"
-        raise AwsError("InvalidRequest", message)
+        raise AwsError(message, "InvalidRequest")
 
 
 def _selects(chosen: dict[str, Any], version: Version, status: str) -> bool:

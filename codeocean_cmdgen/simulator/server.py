@@ -152,9 +152,13 @@ class Account:
             "AWS_SECRET_ACCESS_KEY": f"secret-of-{self.id}",
             "AWS_CA_BUNDLE": str(self._simulator.ca_bundle),
             "AWS_EC2_METADATA_DISABLED": "true",
+            # Tools that read both spellings prefer the lower case.
             "HTTPS_PROXY": proxy,
+            "https_proxy": proxy,
             "HTTP_PROXY": proxy,
+            "http_proxy": proxy,
             "NO_PROXY": "",
+            "no_proxy": "",
             "SIMULATOR_PORT": str(self._simulator.port),
         }
 
@@ -289,8 +293,8 @@ class Simulator:
                 raise
             except Exception as bug:  # noqa: BLE001 - a cut connection would hide it
                 record.error = "InternalFailure"
-                error = AwsError(record.error, f"the simulator failed: {bug!r}", 500)
-                response = error_response(error, record.service, _protocol(record.service))
+                failure = AwsError(f"the simulator failed: {bug!r}", record.error, 500)
+                response = error_response(failure, record.service, _protocol(record.service))
             record.status = response.status
             if request.method == "HEAD":
                 response.body = b""
@@ -318,7 +322,8 @@ class Simulator:
             return self._accounts[access_key].id
         account = backends.account_of(access_key)
         if account is None:
-            raise _common_error("unknown-key", service)
+            unknown = _common_error("unknown-key", service)
+            raise unknown
         return account
 
     def _dispatch(self, call: Call) -> HttpResponse:
@@ -388,7 +393,7 @@ def _protocol(service: str) -> str:
 def _common_error(kind: str, service: str) -> AwsError:
     codes = _COMMON_ERRORS[kind]
     code, status = codes.get(service) or codes.get(_protocol(service)) or codes[""]
-    return AwsError(code, _MESSAGES[kind], status)
+    return AwsError(_MESSAGES[kind], code, status)
 
 
 def _refuse_by_fault(call: Call) -> None:
@@ -404,7 +409,7 @@ def _check_host_account(call: Call) -> None:
     named = {call.parameters["AccountId"], header or call.account}
     if named != {call.account}:
         message = f"Account {call.account} may not act for {', '.join(sorted(named))}"
-        raise AwsError("AccessDenied", message, 403)
+        raise AwsError(message, "AccessDenied", 403)
 
 
 def _caller_identity(call: Call) -> dict[str, Any]:

@@ -68,7 +68,9 @@ def parse_strictly(call: Call) -> dict[str, Any]:
         parameters = {} if violations else parse_parameters(call)
         violations += [] if violations else _unknown_query_keys(call, parameters)
     except (ValueError, ET.ParseError, AttributeError, TypeError) as error:
-        raise _error(call, Violation("invalid", f"the request cannot be read: {error}")) from error
+        message = f"the request cannot be read: {error}"
+        violation = Violation("invalid", message, in_body=bool(call.http.body))
+        raise _error(call, violation) from error
     shape = call.model.input_shape
     if shape and not violations:
         violations = list(_broken_constraints(shape, parameters, ""))
@@ -82,7 +84,7 @@ def _error(call: Call, violation: Violation) -> AwsError:
     code = codes.get(violation.kind, codes["invalid"])
     if call.service == "s3" and not violation.in_body:
         code = "InvalidArgument"
-    return AwsError(code, violation.message, 400)
+    return AwsError(violation.message, code, 400)
 
 
 # Error codes for broken rules, by service or else protocol.

@@ -109,13 +109,13 @@ def read_signature(request: HttpRequest) -> Signature:
     found = _CREDENTIAL.search(scope)
     if not found:
         message = "Request is missing Authentication Token"
-        raise AwsError("MissingAuthenticationToken", message, 403)
+        raise AwsError(message, "MissingAuthenticationToken", 403)
     service = _SIGNING_NAMES.get(found["service"], found["service"])
     if service == "s3" and ".s3-control." in f".{request.host}":
         service = "s3control"
     if service not in _available_services():
         message = f"no service model is named {service}"
-        raise AwsError("UnknownEndpoint", message, 404)
+        raise AwsError(message, "UnknownEndpoint", 404)
     _check_host(request.host, service, found["region"])
     return Signature(found["key"], found["region"], service)
 
@@ -133,7 +133,7 @@ def read_call(request: HttpRequest, signature: Signature) -> Call:
         model, labels = get_service_router(signature.service).match(moto_request)
     except (HTTPException, NotImplementedError) as error:
         message = f"{signature.service} has no operation for {request.method} {request.path}"
-        raise AwsError("UnknownOperationException", message, 404) from error
+        raise AwsError(message, "UnknownOperationException", 404) from error
     return Call(
         request,
         signature.access_key,
@@ -209,8 +209,8 @@ def _check_host(host: str, service: str, region: str) -> None:
     # Older S3 hosts join service and Region: s3-eu-west-1.amazonaws.com
     if f".{prefix}." not in labels and not (service == "s3" and ".s3-" in labels):
         message = f"host {host} is none of {service}"
-        raise AwsError("UnknownEndpoint", message, 404)
+        raise AwsError(message, "UnknownEndpoint", 404)
     in_host = _REGION_LABEL.search(host)
     if in_host and in_host[1] != region:
         message = f"Credential should be scoped to a valid Region, not {region} for {host}"
-        raise AwsError("SignatureDoesNotMatch", message, 403)
+        raise AwsError(message, "SignatureDoesNotMatch", 403)

@@ -62,7 +62,7 @@ class World:
         bucket.versioning_status = "Enabled" if versioned else None
         return bucket
 
-    def version(  # noqa: PLR0913 - a builder: everything but the place has a default
+    def version(
         self,
         bucket: FakeBucket,
         key: str,
@@ -133,7 +133,7 @@ class World:
         number = len(bucket.keys.getlist(key, []))
         return hashlib.sha256(f"{bucket.name}/{key}/{number}".encode()).hexdigest()[:32]
 
-    def replication_rule(  # noqa: PLR0913 - a builder: everything but the buckets has a default
+    def replication_rule(
         self,
         source: FakeBucket,
         destination: FakeBucket,
@@ -185,7 +185,7 @@ class World:
             "TransitionDefaultMinimumObjectSize": "all_storage_classes_128K",
         }
 
-    def role(  # noqa: PLR0913 - a builder
+    def role(
         self,
         account_id: str,
         name: str,

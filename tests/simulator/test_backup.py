@@ -226,6 +226,8 @@ def test_copy_jobs_are_filtered_and_paged(copies: Copies, sim: Simulator) -> Non
     assert ids(ByCreatedBefore=middle) == ids(ByCompleteBefore=middle) == [first]
     assert ids(ByDestinationVaultArn="other") == ids(ByCompleteAfter=middle) == []
     assert sim.account(OTHER).client("backup").list_copy_jobs()["CopyJobs"] == []
+    with pytest.raises(ClientError, match="NextToken"):
+        copies.client.list_copy_jobs(NextToken="nonsense")
 
 
 def test_recovery_points_are_filtered_and_described(copies: Copies) -> None:

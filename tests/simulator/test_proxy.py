@@ -108,6 +108,34 @@ def test_the_real_cli_pages_copy_jobs(sim: Simulator) -> None:
     assert len(sim.calls("backup:ListRecoveryPointsByBackupVault")) == 2
 
 
+@needs_aws
+def test_the_real_cli_writes_and_looks_at_objects(sim: Simulator, world: World) -> None:
+    world.bucket(ACCOUNT, "mine")
+    place = "--bucket mine --key 'a/b c+d'"
+    looked = run(
+        sim,
+        f"echo content > $AWS_CA_BUNDLE.body && "
+        f"{AWS} s3api put-object {place} --body $AWS_CA_BUNDLE.body --query VersionId && "
+        f"{AWS} s3api head-object {place} --query ContentLength && "
+        f"{AWS} s3api head-object --bucket mine --key none",
+    )
+    assert looked.stdout.split()[-1] == "8"
+    assert "(404)" in looked.stderr
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+def test_bodies_may_come_in_chunks(sim: Simulator, world: World) -> None:
+    bucket = world.bucket(ACCOUNT, "mine")
+    scope = f"Credential={sim.account(ACCOUNT).access_key}/20260101/us-east-1/s3/aws4_request,"
+    sent = run(
+        sim,
+        f"echo content | curl -sS --cacert $AWS_CA_BUNDLE -T - -H 'Authorization: {scope}' "
+        "https://mine.s3.us-east-1.amazonaws.com/key",
+    )
+    assert sent.returncode == 0, sent.stderr
+    assert bucket.keys["key"].value == b"content\n"
+
+
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 @pytest.mark.parametrize(
     ("arguments", "answer"),

@@ -11,7 +11,7 @@ from codeocean_cmdgen.simulator.wire import HttpRequest, HttpResponse
 from .conftest import ACCOUNT, OTHER, Batch
 
 if TYPE_CHECKING:
-    from codeocean_cmdgen.simulator import Simulator
+    from codeocean_cmdgen.simulator import Simulator, World
 
 NAMESPACE = 'xmlns="http://awss3control.amazonaws.com/doc/2018-08-20/"'
 CREATE_JOB = {
@@ -231,3 +231,54 @@ def test_a_bug_in_the_simulator_is_told(sim: Simulator, monkeypatch: pytest.Monk
     response = send(sim, "backup.us-east-1.amazonaws.com", "/copy-jobs/", method="GET")
     assert response.status == 500
     assert "LookupError('a bug')" in response.body.decode()
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "message"),
+    [
+        ("CreateKey", '{"Tags":[{"TagKey":"","TagValue":""}]}', "length of Tags[].TagKey"),
+        ("CreateKey", '{"Tags":[1]}', "Tags[] must be a structure"),
+        ("Encrypt", '{"KeyId":"a","Plaintext":"","EncryptionContext":{"a":1}}', "a string"),
+    ],
+)
+def test_nested_json_is_checked(sim: Simulator, operation: str, body: str, message: str) -> None:
+    headers = {
+        "Content_Type": "application/x-amz-json-1.1",
+        "X_Amz_Target": f"TrentService.{operation}",
+    }
+    response = send(sim, "kms.us-east-1.amazonaws.com", body=body, **headers)
+    assert response.status == 400
+    assert message in response.body.decode()
+
+
+def test_maps_are_checked(sim: Simulator) -> None:
+    body = '{"BackupVaultTags": {"colour": "red"}, "EncryptionKeyArn": "arn"}'
+    host = "backup.us-east-1.amazonaws.com"
+    assert send(sim, host, "/backup-vaults/mine", body, method="PUT").status == 200
+    body = '{"BackupVaultTags": {"colour": 1}}'
+    assert send(sim, host, "/backup-vaults/mine", body, method="PUT").status == 400
+
+
+def test_s3_requests_are_checked(sim: Simulator, world: World) -> None:
+    world.bucket(ACCOUNT, "mine")
+    host = "mine.s3.us-east-1.amazonaws.com"
+    xml = '<{0} xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{1}</{0}>'
+    versioning = xml.format("VersioningConfiguration", "<Status>On</Status>")
+    tags = xml.format("Tagging", "<TagSet><Label><Key>a</Key></Label></TagSet>")
+    requests = (
+        ("PUT", "/?versioning", versioning, "MalformedXML"),
+        ("PUT", "/?tagging", tags, "MalformedXML"),
+        ("GET", "/?versions&max-keys=many", "", "InvalidArgument"),
+        ("GET", "/?versions&encoding-type=text", "", "InvalidArgument"),
+        ("GET", "/?versions&delimiter=%2F", "", "NotImplemented"),
+    )
+    for method, path, body, code in requests:
+        send(sim, host, path, body, method=method, service="s3")
+        assert sim.requests[-1].error == code
+
+
+def test_what_is_not_simulated_is_told(sim: Simulator) -> None:
+    host = "backup.us-east-1.amazonaws.com"
+    response = send(sim, host, "/backup-jobs/", method="GET")
+    assert response.status == 501
+    assert "does not have backup:ListBackupJobs" in response.body.decode()

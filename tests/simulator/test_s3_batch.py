@@ -139,7 +139,6 @@ def test_older_versions_arrive_below_newer_ones(
     ],
 )
 def test_replication_statuses_select(
-    sim: Simulator,
     batch: Batch,
     world: World,
     buckets: Buckets,
@@ -153,7 +152,18 @@ def test_replication_statuses_select(
     world.version(source, "replica", status="REPLICA")
     filters = {"ObjectReplicationStatuses": statuses} if statuses else {}
     batch.run(filters=filters)
-    assert {entry[0] for entry in listing(sim, OTHER, "destination")} == copied
+    assert {entry[0] for entry in listing(batch.sim, OTHER, "destination")} == copied
+
+
+def test_creation_times_select(
+    sim: Simulator, batch: Batch, world: World, buckets: Buckets
+) -> None:
+    now = sim.clock.now()
+    for days in (1, 3, 5):
+        world.version(buckets[0], f"{days} days old", modified=now - timedelta(days=days))
+    filters = {"CreatedAfter": now - timedelta(days=4), "CreatedBefore": now - timedelta(days=2)}
+    batch.run(filters=filters)
+    assert [entry[0] for entry in listing(sim, OTHER, "destination")] == ["3 days old"]
 
 
 def test_rules_select_by_prefix_tag_state_and_marker(
@@ -242,17 +252,18 @@ def test_tasks_fail_without_a_versioned_destination(
 
 
 @pytest.mark.parametrize(
-    ("owner", "region", "expected_owner", "reason"),
+    ("place", "expected_owner", "reason"),
     [
-        (OTHER, "us-east-1", ACCOUNT, "InvalidManifest"),
-        (ACCOUNT, "us-east-1", OTHER, "InvalidManifest"),
-        (ACCOUNT, "eu-west-1", ACCOUNT, "SrcBucketInvalidRegion"),
-        (ACCOUNT, "us-east-1", ACCOUNT, "SrcBucketReplicationConfigMissing"),
+        ((OTHER, "us-east-1"), ACCOUNT, "InvalidManifest"),
+        ((ACCOUNT, "us-east-1"), OTHER, "InvalidManifest"),
+        ((ACCOUNT, "eu-west-1"), ACCOUNT, "SrcBucketInvalidRegion"),
+        ((ACCOUNT, "us-east-1"), ACCOUNT, "SrcBucketReplicationConfigMissing"),
     ],
 )
 def test_a_wrong_source_fails_the_job(
-    batch: Batch, world: World, owner: str, region: str, expected_owner: str, reason: str
+    batch: Batch, world: World, place: tuple[str, str], expected_owner: str, reason: str
 ) -> None:
+    owner, region = place
     world.bucket(owner, "source", region)
     request = batch.request()
     generator = request["ManifestGenerator"]
@@ -280,6 +291,7 @@ def test_a_role_that_does_not_trust_the_service_fails_the_job(batch: Batch, worl
         {"RoleArn": f"arn:none:iam::{ACCOUNT}:role/batch"},
         {"ManifestGenerator": None},
         {"Operation": {}},
+        {"Operation": {"S3DeleteObjectTagging": {}}},
         {"Report": {"Enabled": True}},
     ],
 )
@@ -287,6 +299,15 @@ def test_create_job_refuses(batch: Batch, changes: dict[str, Any]) -> None:
     with pytest.raises(ClientError) as error:
         batch.create(**changes)
     assert code_of(error) == "InvalidRequest"
+
+
+def test_create_job_refuses_what_is_not_simulated(batch: Batch) -> None:
+    with pytest.raises(ClientError, match="filters by"):
+        batch.create(filters={"KeyNameConstraint": {"MatchAnyPrefix": ["a"]}})
+    generator = batch.request()["ManifestGenerator"]
+    generator["S3JobManifestGenerator"]["EnableManifestOutput"] = True
+    with pytest.raises(ClientError, match="does not save"):
+        batch.create(ManifestGenerator=generator)
 
 
 def test_a_token_makes_one_job(batch: Batch, buckets: Buckets) -> None:

@@ -1,0 +1,111 @@
+"""The real AWS CLI v2, loaded once and forked for each call.
+
+One start of the CLI costs about a second, most of it imports. This server has them behind it: it
+runs under the interpreter that the CLI is installed for, takes a call from the `aws` shim below,
+with the shim's own files, folder and environment, and runs the CLI's unchanged `main` in a fork.
+
+    aws_server.py SOCKET    serves
+    aws [ARGUMENT...]       the shim, a link to this file; finds the socket beside itself
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+from pathlib import Path
+
+LENGTH = struct.Struct("!I")
+
+
+def serve(path: str) -> None:
+    import awscli.botocore.loaders as loaders  # noqa: PLC0415 - the shim does without
+    from awscli.clidriver import create_clidriver, main  # noqa: PLC0415
+
+    _remember_models(loaders)
+    create_clidriver()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(64)
+    while True:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            _answer(connection, main)
+        connection.close()
+
+
+def _remember_models(loaders: object) -> None:
+    """Read each service model once: a fork inherits what was read before it."""
+    load_file = loaders.JSONFileLoader.load_file  # type: ignore[attr-defined]
+    models: dict[str, object] = {}
+
+    def remembered(self: object, file_path: str) -> object:
+        if file_path not in models:
+            models[file_path] = load_file(self, file_path)
+        return models[file_path]
+
+    loaders.JSONFileLoader.load_file = remembered  # type: ignore[attr-defined]
+    import awscli.botocore.session  # noqa: PLC0415
+
+    session = awscli.botocore.session.Session()
+    for service in ("backup", "iam", "s3", "s3control", "sts"):
+        session.get_service_model(service)
+        session.get_component("data_loader").load_service_model(service, "paginators-1")
+
+
+def _answer(connection: socket.socket, main: object) -> None:
+    """Run one call in a process of its own, and tell the shim how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    files = array.array("i")
+    size, ancillary, _, _ = connection.recvmsg(LENGTH.size, socket.CMSG_LEN(3 * files.itemsize))
+    files.frombytes(ancillary[0][2])
+    (length,) = LENGTH.unpack(size)
+    call = json.loads(connection.recv(length, socket.MSG_WAITALL))
+    runner = os.fork()
+    if runner == 0:
+        for target, file in enumerate(files):
+            os.dup2(file, target)
+        os.chdir(call["folder"])
+        # Set by the CLI's own import: where its models are.
+        data_path = os.environ["AWS_DATA_PATH"]
+        os.environ.clear()
+        os.environ.update({**call["environment"], "AWS_DATA_PATH": data_path})
+        sys.argv = ["aws", *call["arguments"]]
+        try:
+            code = main()  # type: ignore[operator]
+        except SystemExit as end:
+            code = end.code
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 1)
+    code = os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1])
+    connection.sendall(LENGTH.pack(code % 256))
+    os._exit(0)
+
+
+def call(arguments: list[str]) -> int:
+    here = Path(sys.argv[0]).parent
+    message = json.dumps(
+        {"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}  # noqa: PTH109 - pathlib costs more than the call
+    ).encode()
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(here / "socket"))
+    files = array.array("i", [0, 1, 2])
+    connection.sendmsg(
+        [LENGTH.pack(len(message))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)]
+    )
+    connection.sendall(message)
+    answer = connection.recv(LENGTH.size)
+    return LENGTH.unpack(answer)[0] if answer else 255
+
+
+if __name__ == "__main__":
+    if Path(sys.argv[0]).name == "aws":
+        sys.exit(call(sys.argv[1:]))
+    serve(sys.argv[1])
