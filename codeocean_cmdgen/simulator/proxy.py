@@ -112,6 +112,12 @@ class _Handler(BaseHTTPRequestHandler):
         # Clients that ask for the tunnel in HTTP/1.0 mean to use it all the same.
         self.close_connection = False
 
+    def handle_expect_100(self) -> bool:
+        """Tell a client that waits to send its body; the tunnel's stream is buffered."""
+        super().handle_expect_100()
+        self.wfile.flush()
+        return True
+
     def _serve(self) -> None:
         host, path = self._host, self.path
         if not host:
