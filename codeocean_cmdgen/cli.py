@@ -8,24 +8,25 @@ import tempfile
 import traceback
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Callable, Optional
+from typing import Annotated, Any, Callable, Optional
 
 import click
 import typer
 from typer.core import TyperGroup
 
 from codeocean_cmdgen.arguments import VOCABULARY, flag
-from codeocean_cmdgen.errors import BAD_INPUT, OUR_BUG, InputError, Problem
+from codeocean_cmdgen.errors import BAD_INPUT, OUR_BUG, InputError, Problem, shown
 from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.sources import STACK_JSON, TABLES, Given, gather
 from codeocean_cmdgen.steps import STEPS, Step
 from codeocean_cmdgen.values import Switch
 
-if TYPE_CHECKING:
-    from codeocean_cmdgen.values import Value
-
 SCRIPT_MODE = 0o700
 """Mode of a script written with --output: the owner's alone."""
+
+
+_ENVIRONMENT = "CODEOCEAN_CMDGEN"
+"""The first word of every environment variable that gives an option."""
 
 
 class _Commands(TyperGroup):
@@ -56,9 +57,9 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    epilog="Each option may also be given by the environment, as CODEOCEAN_CMDGEN_<STEP>_<OPTION>.",
+    epilog=f"Each option may also be given by the environment, as {_ENVIRONMENT}_<STEP>_<OPTION>.",
     context_settings={
-        "auto_envvar_prefix": "CODEOCEAN_CMDGEN",
+        "auto_envvar_prefix": _ENVIRONMENT,
         "help_option_names": ["--help", "-h"],
     },
 )
@@ -74,9 +75,9 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
 
 @app.callback()
 def _main(
-    version: Annotated[
+    version: Annotated[  # noqa: FBT002 - typer's way to a switch
         bool, typer.Option("--version", is_eager=True, callback=_version, help="print the version")
-    ] = False,  # noqa: FBT002 - typer's way to a switch
+    ] = False,
 ) -> None:
     """Print reviewed shell scripts of AWS CLI commands that back up, restore or migrate Code Ocean.
 
@@ -137,6 +138,7 @@ def _parameters(step: type[Step]) -> list[Parameter]:
             _option(
                 "--from",
                 click_type=click.Choice(step.tables),
+                envvar=f"{_ENVIRONMENT}_{step.name.replace('-', '_').upper()}_FROM",
                 help=f"table of the values file to take; {step.tables[0]} without it",
             ),
         )
@@ -178,7 +180,7 @@ def _texts(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     if isinstance(value, bool):
-        return ("yes",) if value else ()
+        return ("yes" if value else "no",)
     return tuple(value) if isinstance(value, list) else (str(value),)
 
 
@@ -195,28 +197,24 @@ def _ask(name: str) -> tuple[str, ...]:
     where = f" (find it in: {argument.where})" if argument.where else ""
     typer.echo(f"{flag(name)}: {argument.help}{where}", err=True)
 
-    def parse(text: str) -> Value | None:
-        if argument.many and not text:
-            return None
-        try:
-            return argument.kind.parse(text)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from error
-
     answers: list[str] = []
     while True:
         label = "another, or Enter" if answers else f"such as {argument.kind.example}"
-        answer = click.prompt(
-            f"  {label}",
-            default="" if answers else None,
-            show_default=False,
-            value_proc=parse,
-            err=True,
-        )
-        if answer is not None:
-            answers.append(answer)
-        if answer is None or not argument.many:
+        # Not click.prompt: older releases print a blank on stdout, where the script goes.
+        typer.echo(f"  {label}: ", nl=False, err=True)
+        line = sys.stdin.readline()
+        if not line:
+            raise click.Abort
+        text = line.strip()
+        if answers and not text:
             return tuple(answers)
+        reason = argument.kind.why_not(text)
+        if reason:
+            typer.echo(f"  {reason}", err=True)
+        elif not argument.many:
+            return (text,)
+        else:
+            answers.append(text)
 
 
 def _write(script: str, output: Path | None) -> None:
@@ -225,6 +223,8 @@ def _write(script: str, output: Path | None) -> None:
         sys.stdout.write(script)
         sys.stdout.flush()
         return
+    if output.exists() and not output.is_file():  # a device would be replaced by the script
+        raise InputError([Problem(f"--output: {shown(str(output))} is not a file")])
     try:
         handle, temporary = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
         try:
@@ -238,7 +238,7 @@ def _write(script: str, output: Path | None) -> None:
             Path(temporary).unlink()
             raise
     except OSError as error:
-        problem = Problem(f"--output: cannot write {output}: {error.strerror}")
+        problem = Problem(f"--output: cannot write {shown(str(output))}: {error.strerror}")
         raise InputError([problem]) from error
 
 

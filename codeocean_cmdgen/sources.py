@@ -47,6 +47,9 @@ BACKUP_PARAMETERS = (
 
 _STEP_NAMES = tuple(step.name for step in STEPS)
 
+_NUMBERS_BELOW = 10**12
+"""No number that is asked for has more digits than an account id."""
+
 
 class Given(NamedTuple):
     """Texts of one value, not yet checked, and where they came from."""
@@ -92,13 +95,20 @@ def gather(
     excuses: list[Problem] = []
     given = _from_values_file(step, table, values_file, problems)
     given.update(options)
+    # The other deployments that the script may work for have a stack.json of their own.
+    places = [
+        names
+        for deployment, names in step.from_stack_json.items()
+        if deployment == table or deployment not in step.tables
+    ]
     stack = None
-    if stack_json:
+    if places and stack_json:
         stack = _read_stack_json(stack_json, problems)
-    elif STACK_JSON.exists():
+    elif places and STACK_JSON.exists():
         stack = _read_stack_json(STACK_JSON, excuses)
-    excuses += _fill_from_stack_json(step, table, stack, given)
-    if ask and not problems:
+    if stack:
+        excuses += _fill_from_stack_json(places, stack, given)
+    if ask and not problems and not excuses:
         _fill_by_asking(step, ask, given)
     values = _parse(step, given, problems, excuses)
     problems += broken_rules(step.checks, values)
@@ -202,6 +212,10 @@ def _read_table(
             problems.append(
                 Problem(f"--values: {shown(key)} in [{table}] is not the name of a value", hint)
             )
+        elif name in found:
+            problems.append(
+                Problem(f"--values: {name} in [{table}] is given twice, with - and with _")
+            )
         elif texts is None:
             problems.append(
                 Problem(
@@ -222,12 +236,12 @@ def _load_toml(path: Path, problems: list[Problem]) -> dict[str, Any]:
     try:
         document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        problems.append(Problem(f"--values: cannot read {path}: {error.strerror}"))
+        problems.append(Problem(f"--values: cannot read {shown(str(path))}: {error.strerror}"))
     except UnicodeDecodeError:
-        problems.append(Problem(f"--values: {path} is not UTF-8 text"))
-    except tomllib.TOMLDecodeError as error:
+        problems.append(Problem(f"--values: {shown(str(path))} is not UTF-8 text"))
+    except (ValueError, RecursionError) as error:  # too deep, or a number that is too long
         hint = 'texts stand in quotes, as in account_id = "111111111111"'
-        problems.append(Problem(f"--values: {path} is not TOML: {error}", hint))
+        problems.append(Problem(f"--values: {shown(str(path))} is not TOML: {error}", hint))
     else:
         return document
     return {}
@@ -237,7 +251,7 @@ def _texts(value: object) -> Optional[tuple[str, ...]]:
     """Return the texts of a TOML value; None for what no argument takes."""
     if isinstance(value, bool):
         return ("yes" if value else "no",)
-    if isinstance(value, (str, int)):
+    if isinstance(value, str) or (isinstance(value, int) and 0 <= value < _NUMBERS_BELOW):
         return (str(value),)
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
         return tuple(value)
@@ -313,13 +327,12 @@ class _Stack:
 
 
 def _fill_from_stack_json(
-    step: type[Step], table: str, stack: Optional[_Stack], given: dict[str, Given]
+    places: Iterable[tuple[str, ...]], stack: _Stack, given: dict[str, Given]
 ) -> list[Problem]:
     """Fill each place that nothing was given for; return why one could not be filled."""
     excuses: list[Problem] = []
-    for deployment, names in step.from_stack_json.items():
-        other_table_chosen = deployment in step.tables and deployment != table
-        if stack is None or other_table_chosen or any(name in given for name in names):
+    for names in places:
+        if any(name in given for name in names):
             continue
         reasons: list[Problem] = []
         facts = {name: Given(stack.look_up(name, reasons), "stack.json") for name in names}
@@ -333,8 +346,8 @@ def _read_stack_json(path: Path, problems: list[Problem]) -> Optional[_Stack]:
     try:
         return _Stack(path.read_text(encoding="utf-8"))
     except OSError as error:
-        problems.append(Problem(f"--stack-json: cannot read {path}: {error.strerror}"))
-    except ValueError:
+        problems.append(Problem(f"--stack-json: cannot read {shown(str(path))}: {error.strerror}"))
+    except (ValueError, RecursionError):
         # Without the decoder's words: they may quote the file, which holds passwords.
-        problems.append(Problem(f"--stack-json: {path} is not JSON"))
+        problems.append(Problem(f"--stack-json: {shown(str(path))} is not JSON"))
     return None

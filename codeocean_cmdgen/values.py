@@ -62,7 +62,7 @@ class Value(str):
     def why_not(cls, text: str) -> str:
         """Say why the text is not of this kind; empty when it is."""
         if not cls._match(text):
-            advice = " ".join(filter(None, [cls.advice(text), _recognised(text, cls)]))
+            advice = ": ".join(filter(None, [_recognised(text, cls), cls.advice(text)]))
             return (
                 f"{shown(text)} is not {cls.what}: expected {cls.expected}, such as {cls.example}"
                 + (f"; {advice}" if advice else "")
@@ -96,6 +96,18 @@ class Arn(Value):
 
     __slots__ = ()
     metavar = "ARN"
+
+    @classmethod
+    def rule_broken(cls, text: str) -> str:
+        """Compare the partition with that of the Region."""
+        arn = cls(text)
+        home = Region(arn.region).aws_partition
+        if arn.region and arn.aws_partition != home:
+            return (
+                f"{shown(text)} is in no place: Region {arn.region} is in partition {home}, not in "
+                f"{arn.aws_partition}"
+            )
+        return ""
 
     @property
     def aws_partition(self) -> str:
@@ -263,8 +275,7 @@ class VaultName(Value):
     @classmethod
     def advice(cls, text: str) -> str:
         """Take the name out of an ARN."""
-        name = text.rpartition(":backup-vault:")[2]
-        return f"take the name, {name}, alone:" if name != text else ""
+        return f"take its name, {VaultArn(text).name}" if not VaultArn.why_not(text) else ""
 
 
 class VaultArn(Arn):

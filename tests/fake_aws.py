@@ -10,6 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any, Mapping
 
@@ -134,6 +135,24 @@ class Place:
             for path in (self.root / name).rglob("*")
             if ".codeocean-cmdgen" not in path.parts
         )
+
+
+class Lab:
+    """The script, what it runs when it is whole, and fresh places to run versions of it in."""
+
+    def __init__(self, root: Path, script: str | None = None) -> None:
+        self._root = root
+        self._places = count(1)
+        self._programs = write_programs(root / "programs", answers())
+        self.script = script or snapshot_copy()
+        first = self.place()
+        status, output = first.run("bash", script=self.script.encode())
+        assert status == 0, output
+        assert output.splitlines()[-1].startswith(b"done: "), output
+        self.reference = first.calls()
+
+    def place(self) -> Place:
+        return Place.make(self._root / str(next(self._places)), self._programs)
 
 
 def write_programs(folder: Path, responses: Mapping[str, Any]) -> Path:

@@ -71,12 +71,11 @@ class ShellClosedError(AssertionError):
 
 
 class Terminal:
-    """A shell in a pseudo-terminal. `output` is what it has shown, without colours."""
+    """A shell in a pseudo-terminal."""
 
     def __init__(self, shell: Shell, folder: Path, cwd: Path, environment: Mapping[str, str]):
         self.shell = shell
         self.folder = folder
-        self.output = ""
         self._markers = 0
         self._child = pexpect.spawn(
             _program(shell, folder),
@@ -102,6 +101,11 @@ class Terminal:
         traceback: TracebackType | None,
     ) -> None:
         self._child.close(force=True)
+
+    @property
+    def output(self) -> str:
+        """What the shell has shown, without colours and movements."""
+        return _ANSI.sub(b"", self._shown).decode(errors="replace")
 
     def type(self, text: str | bytes) -> None:
         """Type keys, reading what the shell shows meanwhile: else both would wait for ever."""
@@ -142,7 +146,7 @@ class Terminal:
             if time.monotonic() > deadline:
                 message = f"{self.shell.name} does not answer:\n{self.output[-2000:]}"
                 raise AssertionError(message)
-            if not self._read(QUIET) and self._waits():
+            if not self._read(QUIET) and self._shows(_SECOND_PROMPT):
                 return None
         return int(found[1])
 
@@ -156,8 +160,13 @@ class Terminal:
         return status
 
     def interrupt(self) -> None:
-        """Press Ctrl-C."""
+        """Press Ctrl-C, and wait for the prompt: what is typed before it may be thrown away."""
         self.type(b"\x03")
+        deadline = time.monotonic() + PATIENCE
+        while self._read(QUIET) or not self._shows(_FIRST_PROMPT):
+            if time.monotonic() > deadline:
+                message = f"{self.shell.name} goes on after Ctrl-C:\n{self.output[-2000:]}"
+                raise AssertionError(message)
 
     def state(self) -> list[str]:
         """Return the shell's options, traps, functions, variables and the terminal's modes."""
@@ -168,8 +177,10 @@ class Terminal:
         )
         return path.read_text().splitlines()
 
-    def _waits(self) -> bool:
-        return _ANSI.sub(b"", self._shown).endswith(_SECOND_PROMPT)
+    def _shows(self, prompt: bytes) -> bool:
+        """Tell whether the shell itself, not a program that it runs, sits at this prompt."""
+        reads = os.tcgetpgrp(self._child.child_fd) == self._child.pid
+        return reads and _ANSI.sub(b"", self._shown).rstrip(b" ").endswith(prompt.rstrip())
 
     def _read(self, seconds: float = 0) -> bool:
         """Take in what the shell shows; return whether it showed something."""
@@ -181,7 +192,6 @@ class Terminal:
             message = f"{self.shell.name} was closed:\n{self.output[-2000:]}"
             raise ShellClosedError(message) from None
         self._shown += data
-        self.output = _ANSI.sub(b"", self._shown).decode(errors="replace")
         return True
 
 

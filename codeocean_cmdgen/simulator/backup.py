@@ -104,9 +104,9 @@ class Backup:
         self.single_hop_rds = True
         self.organization: set[str] | None = None
         self._clock = clock
-        self._points: dict[tuple[str, str], RecoveryPoint] = {}
+        self.points: dict[tuple[str, str], RecoveryPoint] = {}
         self.policies: dict[str, str] = {}  # by ARN of the vault
-        self._jobs: dict[str, CopyJob] = {}
+        self.jobs: dict[str, CopyJob] = {}
         self._tokens: dict[tuple[str, str, str], CopyJob | AwsError] = {}
         self.operations = {
             "DescribeBackupVault": self._describe_vault,
@@ -155,20 +155,20 @@ class Backup:
             encryption_key_arn=encryption_key_arn,
             aws_managed_key=aws_managed_key,
         )
-        self._points[point.vault_arn, point.arn] = point
+        self.points[point.vault_arn, point.arn] = point
         return point.arn
 
     def settle(self) -> None:
         """Bring all jobs to the state they have now; drop points whose retention has ended."""
         now = self._clock.now()
-        for job in self._jobs.values():
+        for job in self.jobs.values():
             if job.state == "CREATED" and job.begins <= now:
                 job.state = "RUNNING"
             if job.state == "RUNNING" and job.ends <= now:
                 self._finish(job)
-        for key, point in list(self._points.items()):
+        for key, point in list(self.points.items()):
             if point.delete_at and point.delete_at <= now:
-                del self._points[key]
+                del self.points[key]
 
     def _finish(self, job: CopyJob) -> None:
         region, account = job.destination_vault_arn.split(":")[3:5]
@@ -191,7 +191,7 @@ class Backup:
         if job.message is None:
             vault = _find_vault_by_arn(job.destination_vault_arn)
             copied.encryption_key_arn = vault.encryption_key_arn if vault else None
-            job.copy = self._points[copied.vault_arn, copied.arn] = copied
+            job.copy = self.points[copied.vault_arn, copied.arn] = copied
 
     def _why_not(self, job: CopyJob, copied: RecoveryPoint) -> str | None:
         """Return why the copy fails, or None."""
@@ -247,7 +247,7 @@ class Backup:
     def _new_job(self, call: Call) -> CopyJob:
         given = call.parameters
         vault = _find_vault(call.account, call.region, given["SourceBackupVaultName"])
-        point = self._points.get((vault.backup_vault_arn, given["RecoveryPointArn"]))
+        point = self.points.get((vault.backup_vault_arn, given["RecoveryPointArn"]))
         if point is None:
             message = f"There is no recovery point {given['RecoveryPointArn']} in this vault"
             raise AwsError(message, "ResourceNotFoundException")
@@ -260,7 +260,7 @@ class Backup:
         # One job per resource at a time; the others wait in CREATED.
         busy = [
             job.ends
-            for job in self._jobs.values()
+            for job in self.jobs.values()
             if job.source.resource_arn == point.resource_arn and job.ends > now
         ]
         begins = max([now + timedelta(seconds=self.seconds_created), *busy])
@@ -278,13 +278,13 @@ class Backup:
             ends=begins + timedelta(seconds=running),
             failing="fail-job" in call.faults,
         )
-        self._jobs[job.job_id] = job
+        self.jobs[job.job_id] = job
         return job
 
     def _describe_copy_job(self, call: Call) -> dict[str, Any]:
-        job = self._jobs.get(call.parameters["CopyJobId"])
+        job = self.jobs.get(call.parameters["CopyJobId"])
         if job and "vanish" in call.faults:
-            del self._jobs[job.job_id]
+            del self.jobs[job.job_id]
             job = None
         if job is None or not self._is_shown(call, job):
             message = f"Copy job {call.parameters['CopyJobId']} does not exist"
@@ -298,7 +298,7 @@ class Backup:
     def _list_copy_jobs(self, call: Call) -> dict[str, Any]:
         shown = [
             _describe_job(job)
-            for job in reversed(list(self._jobs.values()))
+            for job in reversed(list(self.jobs.values()))
             if self._is_shown(call, job)
         ]
         chosen = [job for job in shown if _passes(job, call.parameters, _JOB_FILTERS)]
@@ -308,7 +308,7 @@ class Backup:
         vault = _find_vault(call.account, call.region, call.parameters["BackupVaultName"])
         points = [
             _describe_point(point)
-            for point in self._points.values()
+            for point in self.points.values()
             if point.vault_arn == vault.backup_vault_arn
         ]
         points.sort(key=lambda point: point["CreationDate"], reverse=True)
@@ -318,7 +318,7 @@ class Backup:
     def _describe_point(self, call: Call) -> dict[str, Any]:
         vault = _find_vault(call.account, call.region, call.parameters["BackupVaultName"])
         arn = call.parameters["RecoveryPointArn"]
-        point = self._points.get((vault.backup_vault_arn, arn))
+        point = self.points.get((vault.backup_vault_arn, arn))
         if point is None:
             message = f"There is no recovery point {arn} in this vault"
             raise AwsError(message, "ResourceNotFoundException")
@@ -326,7 +326,7 @@ class Backup:
 
     def _describe_vault(self, call: Call) -> dict[str, Any]:
         vault = _find_vault(call.account, call.region, call.parameters["BackupVaultName"])
-        points = [arn for arn, _ in self._points if arn == vault.backup_vault_arn]
+        points = [arn for arn, _ in self.points if arn == vault.backup_vault_arn]
         return {
             **vault.to_list_dict(),
             "NumberOfRecoveryPoints": len(points),

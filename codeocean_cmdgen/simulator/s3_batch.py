@@ -114,7 +114,7 @@ class S3Batch:
         self.objects_per_second = 100.0
         self._clock = clock
         self._s3 = s3
-        self._jobs: dict[str, Job] = {}
+        self.jobs: dict[str, Job] = {}
         self._tokens: dict[tuple[str, str, str], Job] = {}
         self.operations = {
             "CreateJob": self._create_job,
@@ -126,11 +126,11 @@ class S3Batch:
     def settle(self) -> None:
         """Bring all jobs to the state they have now, and do the work that is due by then."""
         now = self._clock.now()
-        for job in list(self._jobs.values()):
+        for job in list(self.jobs.values()):
             while job.status not in _TERMINAL and self._leave(job, now):
                 pass
             if job.ended and now - job.ended > _KEPT:
-                del self._jobs[job.job_id]
+                del self.jobs[job.job_id]
 
     def _leave(self, job: Job, now: datetime) -> bool:
         """Move a job to its next state if its time in this one is over; tell whether it did."""
@@ -270,13 +270,13 @@ class S3Batch:
         job.failing = "fail-job" in call.faults
         if "failed-tasks" in call.faults:
             job.tasks_to_fail = call.faults["failed-tasks"].count
-        self._jobs[job.job_id] = self._tokens[token] = job
+        self.jobs[job.job_id] = self._tokens[token] = job
         return {"JobId": job.job_id}
 
     def _find(self, call: Call) -> Job:
-        job = self._jobs.get(call.parameters["JobId"])
+        job = self.jobs.get(call.parameters["JobId"])
         if job and "vanish" in call.faults:
-            del self._jobs[job.job_id]
+            del self.jobs[job.job_id]
             job = None
         if job is None or (job.account, job.region) != (call.account, call.region):
             message = "The specified job does not exist"
@@ -334,7 +334,7 @@ class S3Batch:
         wanted = call.parameters.get("JobStatuses")
         jobs = [
             job
-            for job in reversed(list(self._jobs.values()))
+            for job in reversed(list(self.jobs.values()))
             if (job.account, job.region) == (call.account, call.region)
             and (not wanted or job.status in wanted)
             and not self._is_hidden(call, job)

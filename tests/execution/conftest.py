@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, NamedTuple
@@ -69,35 +68,61 @@ class Outcome(NamedTuple):
     errors: str
 
     @property
-    def last_line(self) -> str:
-        """The last line of what it printed."""
-        return (self.output or self.errors).strip().splitlines()[-1]
+    def done(self) -> bool:
+        """Whether it claims success: exit code 0 and a last line that says so."""
+        claims = self.output.splitlines()[-1:] and self.output.splitlines()[-1].startswith("done: ")
+        assert bool(claims) == (self.code == 0), self
+        return bool(claims)
 
 
-Run = Callable[..., Outcome]
+class Person:
+    """Somebody at a shell of one account, who runs scripts there."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = environment
+
+    def run(self, text: str, **environment: str) -> Outcome:
+        """Run a script in bash until it ends."""
+        with self.start(text, **environment) as process:
+            output, errors = process.communicate(timeout=120)
+        return Outcome(process.returncode, output, errors)
+
+    def start(self, text: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a script in a session of its own, so that it can be killed with all it started."""
+        return subprocess.Popen(
+            ["bash", "-c", text],
+            env={**self.environment, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+
+PersonOf = Callable[[str], Person]
 
 
 @pytest.fixture
-def run(aws: Path, simulator: Simulator, tmp_path: Path) -> Run:
-    """Return a function that runs a script as a person of an account does, in bash."""
+def person(aws: Path, simulator: Simulator, tmp_path: Path) -> PersonOf:
+    """Return a function that gives the person of an account."""
 
-    def run(text: str, account: str, **environment: str) -> Outcome:
-        home = tmp_path / "home"
+    def person(account: str) -> Person:
+        home = tmp_path / f"home-{account}"
         home.mkdir(exist_ok=True)
         path = f"{aws}:{os.environ['PATH']}"
-        done = subprocess.run(
-            ["bash", "-c", text],
-            env={
+        return Person(
+            {
                 **simulator.environment(account, path=path),
                 "HOME": str(home),
                 "TMPDIR": str(tmp_path),
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+            }
         )
-        return Outcome(done.returncode, done.stdout, done.stderr)
 
-    return run
+    return person
+
+
+def writes(simulator: Simulator) -> list[str]:
+    """Return the operations asked for that change something."""
+    reading = ("Get", "Describe", "List", "Head")
+    return [one.operation for one in simulator.requests if not one.operation.startswith(reading)]

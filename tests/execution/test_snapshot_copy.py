@@ -1,0 +1,313 @@
+"""snapshot-copy, run by the real AWS CLI in a world of two recovery points."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from codeocean_cmdgen.simulator import Simulator, World
+from codeocean_cmdgen.simulator.world import BACKUP, EBS_POINT, RDS_POINT, REGION, TARGET
+from tests.execution.conftest import Person, PersonOf, script, writes
+
+if TYPE_CHECKING:
+    from codeocean_cmdgen.simulator.backup import RecoveryPoint
+
+VAULT = "codeocean-backup-v1"
+DESTINATION = f"arn:aws:backup:{REGION}:{TARGET}:backup-vault:codeocean-v1"
+DEFAULT_ROLE = "AWSBackupDefaultServiceRole"
+
+
+@pytest.fixture
+def world(simulator: Simulator) -> World:
+    world = World(simulator)
+    world.vault(BACKUP, VAULT)
+    world.vault(TARGET, "codeocean-v1", copied_from=BACKUP)
+    world.role(BACKUP, DEFAULT_ROLE, ["backup.amazonaws.com"], "/service-role/")
+    add_point(simulator, "EBS", EBS_POINT)
+    add_point(simulator, "RDS", RDS_POINT)
+    return world
+
+
+def add_point(simulator: Simulator, kind: str, arn: str, age_days: float = 1, **facts: Any) -> None:
+    created = simulator.clock.now() - timedelta(days=age_days)
+    simulator.backup.add_recovery_point(
+        BACKUP, REGION, VAULT, resource_type=kind, arn=arn, created=created, **facts
+    )
+
+
+@pytest.fixture
+def operator(person: PersonOf) -> Person:
+    return person(BACKUP)
+
+
+def point(simulator: Simulator, arn: str) -> RecoveryPoint:
+    (found,) = (one for one in simulator.backup.points.values() if one.arn == arn)
+    return found
+
+
+def copies(simulator: Simulator) -> list[RecoveryPoint]:
+    return [one for one in simulator.backup.points.values() if one.vault_arn == DESTINATION]
+
+
+def jobs(simulator: Simulator) -> list[dict[str, Any]]:
+    answer = simulator.account(BACKUP).client("backup", REGION).list_copy_jobs()
+    found: list[dict[str, Any]] = answer["CopyJobs"]
+    return found
+
+
+def test_copies_both_and_names_them(world: World, simulator: Simulator, operator: Person) -> None:
+    outcome = operator.run(script("snapshot-copy"))
+    assert outcome.done, outcome
+    arns = {one.resource_type: one.arn for one in copies(simulator)}
+    assert re.search(rf"EBS recovery point: +{arns['EBS']}\n", outcome.output)
+    assert re.search(rf"RDS recovery point: +{arns['RDS']}\n", outcome.output)
+    created = point(simulator, EBS_POINT).created.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    assert re.search(rf"EBS creation time: +{re.escape(created)}\n", outcome.output)
+    assert "EBS copy RUNNING" in outcome.errors
+
+
+def test_retention_counts_from_the_creation(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    add_point(simulator, "EBS", EBS_POINT, age_days=9.5, delete_after_days=30)
+    add_point(simulator, "RDS", RDS_POINT, age_days=9.4, delete_after_days=30)
+    assert operator.run(script("snapshot-copy", retention_days="20")).done
+    asked = [one.parameters["Lifecycle"] for one in simulator.calls("backup:StartCopyJob")]
+    assert asked == [{"DeleteAfterDays": 10 + 20}] * 2
+
+
+def test_pasted_again_changes_nothing(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    text = script("snapshot-copy")
+    first = operator.run(text)
+    simulator.clear_requests()
+    simulator.clock.advance(20 * 86400)  # what was copied has expired since
+    second = operator.run(text)
+    assert second.done
+    assert writes(simulator) == []
+    assert second.output == first.output
+    assert len(copies(simulator)) == 2
+
+
+def test_remembers_what_aws_backup_no_longer_lists(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    text = script("snapshot-copy")
+    first = operator.run(text)
+    simulator.backup.jobs.clear()
+    simulator.clear_requests()
+    assert operator.run(text).output == first.output
+    assert writes(simulator) == []
+
+
+def test_follows_what_it_started_before(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    text = script("snapshot-copy")
+    started = operator.run(text, WATCH="0")
+    assert started.done
+    assert "paste again" in started.output
+    assert copies(simulator) == []
+    assert operator.run(text).done
+    assert len(jobs(simulator)) == 2
+
+
+def test_a_new_run_copies_once_more(world: World, simulator: Simulator, operator: Person) -> None:
+    assert operator.run(script("snapshot-copy")).done
+    for _ in range(2):
+        assert operator.run(script("snapshot-copy", run="second")).done
+    assert len(jobs(simulator)) == 4
+
+
+def test_plan_changes_nothing(world: World, simulator: Simulator, operator: Person) -> None:
+    outcome = operator.run(script("snapshot-copy"), PLAN="1")
+    assert outcome.code == 0
+    assert outcome.output.splitlines()[-1].startswith("plan: ")
+    assert writes(simulator) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"status": "PARTIAL"}, "only a COMPLETED one can be copied"),
+        ({"age_days": 13.95, "delete_after_days": 14}, "too soon for a copy"),
+        ({"kind": "RDS"}, "the EBS recovery point is one of RDS"),
+    ],
+)
+def test_refuses_a_point_that_cannot_be_copied(
+    world: World, simulator: Simulator, operator: Person, facts: dict[str, Any], words: str
+) -> None:
+    add_point(simulator, **{"kind": "EBS", "arn": EBS_POINT, **facts})
+    outcome = operator.run(script("snapshot-copy"))
+    assert outcome.code == 1
+    assert words in outcome.errors
+    assert writes(simulator) == []
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"age_days": 13.5, "delete_after_days": 14}, "a copy that takes longer fails"),
+        ({"age_days": 1.1}, "144 minutes apart"),
+    ],
+)
+def test_warns_and_copies(
+    world: World, simulator: Simulator, operator: Person, facts: dict[str, Any], words: str
+) -> None:
+    add_point(simulator, "EBS", EBS_POINT, **facts)
+    outcome = operator.run(script("snapshot-copy"))
+    assert outcome.done
+    assert "warning: " in outcome.errors
+    assert words in outcome.errors
+
+
+def test_a_point_that_keeps_for_ever_is_no_problem(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    add_point(simulator, "EBS", EBS_POINT, delete_after_days=None)
+    outcome = operator.run(script("snapshot-copy"))
+    assert outcome.done
+    assert "warning" not in outcome.errors
+
+
+def test_names_a_role_that_is_not_there_and_says_how_to_create_it(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.account(BACKUP).client("iam").delete_role(RoleName=DEFAULT_ROLE)
+    outcome = operator.run(script("snapshot-copy"))
+    assert outcome.code == 1
+    assert f"role {DEFAULT_ROLE} does not exist" in outcome.errors
+    how = outcome.errors.partition("create it here:")[2].partition("aws iam attach-role-policy")[0]
+    assert operator.run(how).code == 0
+    assert operator.run(script("snapshot-copy")).done
+
+
+def test_names_a_role_that_aws_backup_cannot_assume(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    arn = world.role(BACKUP, "other", ["ec2.amazonaws.com"])
+    outcome = operator.run(script("snapshot-copy", role_arn=arn))
+    assert outcome.code == 1
+    assert "does not trust backup.amazonaws.com" in outcome.errors
+
+
+def test_who_may_not_see_the_role_is_warned_only(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("iam:GetRole", "access-denied", times=None)
+    outcome = operator.run(script("snapshot-copy"))
+    assert outcome.done
+    assert "warning: role" in outcome.errors
+
+
+def test_a_rejected_request_does_not_block_the_next_paste(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    text = script("snapshot-copy")
+    arn = f"arn:aws:iam::{BACKUP}:role/service-role/{DEFAULT_ROLE}"
+    world_role = simulator.account(BACKUP).client("iam")
+    simulator.faults.add("iam:GetRole", "access-denied", times=1)
+    world_role.delete_role(RoleName=DEFAULT_ROLE)
+    rejected = operator.run(text)
+    assert rejected.code == 1
+    assert "was not started" in rejected.errors
+    world.role(BACKUP, DEFAULT_ROLE, ["backup.amazonaws.com"], "/service-role/")
+    assert operator.run(text).done, arn
+
+
+def test_a_failed_copy_is_told_and_tried_again(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("backup:StartCopyJob", "fail-job", times=1)
+    failed = operator.run(script("snapshot-copy"))
+    assert not failed.done
+    assert re.search(r"problem: the EBS copy \S+ ended FAILED: \S+", failed.errors)
+    again = operator.run(script("snapshot-copy"))
+    assert again.done
+    assert len(copies(simulator)) == 2
+
+
+def test_a_vault_that_lets_nobody_in_is_told_in_the_words_of_aws(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.backup.policies.clear()
+    outcome = operator.run(script("snapshot-copy"))
+    assert not outcome.done
+    assert "Access Denied" in outcome.errors
+
+
+def test_the_refusal_of_one_hop_has_a_way_out(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.backup.single_hop_rds = False
+    world.vault(TARGET, "codeocean-v1", "eu-west-1", copied_from=BACKUP)
+    there = DESTINATION.replace(REGION, "eu-west-1")
+    outcome = operator.run(script("snapshot-copy", destination_vault_arn=there))
+    assert not outcome.done
+    assert "Take two hops" in outcome.errors
+
+
+@pytest.mark.parametrize("fault", ["throttle", "internal-error", "disconnect", "disconnect-after"])
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "sts:GetCallerIdentity",
+        "backup:DescribeBackupVault",
+        "backup:ListCopyJobs",
+        "backup:StartCopyJob",
+        "backup:DescribeCopyJob",
+    ],
+)
+def test_one_fault_is_survived(
+    world: World, simulator: Simulator, operator: Person, operation: str, fault: str
+) -> None:
+    simulator.faults.add(operation, fault, times=1)
+    assert operator.run(script("snapshot-copy")).done
+    assert len(jobs(simulator)) == 2
+
+
+def test_a_copy_that_is_not_listed_yet_is_not_started_twice(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    text = script("snapshot-copy")
+    operator.run(text, WATCH="0")
+    simulator.faults.add("backup:ListCopyJobs", "invisible", times=1)
+    assert operator.run(text).done
+    assert len(jobs(simulator)) == 2
+
+
+def test_a_copy_that_vanishes_is_not_called_done(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("backup:DescribeCopyJob", "vanish", after=2)
+    outcome = operator.run(script("snapshot-copy"))
+    assert not outcome.done
+    assert "cannot be found" in outcome.errors
+
+
+def test_expired_credentials_while_watching(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("backup:DescribeCopyJob", "expired-token", times=None, after=2)
+    outcome = operator.run(script("snapshot-copy"))
+    assert outcome.code == 1
+    assert "the copies go on" in outcome.errors
+    simulator.faults.clear()
+    assert operator.run(script("snapshot-copy")).done
+    assert len(jobs(simulator)) == 2
+
+
+def test_times_as_numbers_are_understood(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    config = f"{operator.environment['HOME']}/config"
+    with open(config, "w", encoding="ascii") as file:  # noqa: PTH123 - two words of INI
+        file.write("[default]\ncli_timestamp_format = wire\noutput = text\n")
+    plain = operator.run(script("snapshot-copy"))
+    wired = operator.run(script("snapshot-copy"), AWS_CONFIG_FILE=config)
+    assert wired.done
+    assert wired.output == plain.output
