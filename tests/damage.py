@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
-from typing import Callable, Iterator
+from typing import TYPE_CHECKING, Callable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SEED = 20_240_229
 PRINTABLE = bytes(range(0x20, 0x7F))
@@ -23,7 +26,7 @@ class Damaged:
     text: bytes
 
 
-Kind = Callable[[bytes], Iterator[Damaged]]
+Kind = Callable[[bytes], "Iterator[Damaged]"]
 
 
 def line_lost(script: bytes) -> Iterator[Damaged]:
@@ -102,12 +105,13 @@ def smart_quotes(script: bytes) -> Iterator[Damaged]:
 
 
 def byte_changed(script: bytes) -> Iterator[Damaged]:
-    """One random position at a time, 2,000 times: half become printable, half become anything."""
+    """One byte in a random place, 2,000 times: half become printable, half become anything."""
     chance = random.Random(SEED)
     for n in range(2000):
         position = chance.randrange(len(script) - 1)
-        others = PRINTABLE if n % 2 else bytes(range(256))
-        yield _changed(script, position, chance.choice(others.replace(script[position : position + 1], b"")))
+        old = script[position : position + 1]
+        new = chance.choice((PRINTABLE if n % 2 else bytes(range(256))).replace(old, b""))
+        yield _changed(script, position, new)
 
 
 def wrapper_byte_changed(script: bytes) -> Iterator[Damaged]:
@@ -124,7 +128,6 @@ KINDS: tuple[Kind, ...] = (
     line_doubled,
     lines_swapped,
     line_broken,
-    first_lines_lost,
     cut_after_line,
     cut_after_byte,
     pasted_again_over_a_cut,
@@ -135,13 +138,22 @@ KINDS: tuple[Kind, ...] = (
     smart_quotes,
     byte_changed,
 )
+"""After these the script runs whole or not at all. `first_lines_lost` promises less."""
+
+
+def sample(kind: Kind, script: bytes, size: int, seed: str = "") -> list[Damaged]:
+    """Return some versions, half of them hurt in the wrapper: damage can do most there."""
+    versions = list(kind(script))
+    chance = random.Random(f"{SEED} {kind.__name__} {seed}")
+    chance.shuffle(versions)
+    versions.sort(key=lambda version: not in_wrapper(script, version.line))
+    return versions[: size // 2] + versions[size // 2 - size :]
 
 
 def in_wrapper(script: bytes, line: int) -> bool:
     """Tell whether a line is outside the body, or one of the marks that enclose it."""
-    lines = script.splitlines()
-    first = lines.index(b": <<'END_OF_BODY'") + 1
-    last = lines.index(b"END_OF_BODY") + 1
+    first = _line(script, script.index(b"<<'END_OF_BODY'"))
+    last = _line(script, script.index(b"\nEND_OF_BODY\n")) + 1
     return line <= first or line >= last
 
 

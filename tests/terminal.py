@@ -14,12 +14,12 @@ import pexpect
 from tests.tools import require
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
-    from typing import Mapping
+
+    from tests.fake_aws import Place
 
 PATIENCE = 60.0
-QUIET = 0.4
+QUIET = 0.25
 """Seconds without output after which a shell that shows its second prompt waits for more."""
 
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|[\x07\x0f]")
@@ -30,20 +30,20 @@ _PROMPTS = {"PS1": _FIRST_PROMPT.decode(), "PS2": _SECOND_PROMPT.decode()}
 _VOLATILE = (
     "_|RANDOM|SRANDOM|SECONDS|LINENO|EPOCH[A-Z]*|BASH_COMMAND|BASH_ARG[CV]|HISTCMD|TTYIDLE|[!?]|"
     "PIPESTATUS|pipestatus|status|BASH_LINENO|options|functions[a-z_]*|dis_[a-z_]*|history|"
-    "historywords|jobtexts|jobstates|jobdirs|OPTIND|parameters|commands"
+    "historywords|ZLE_LINE_ABORTED|jobtexts|jobstates|jobdirs|OPTIND|parameters|commands"
 )
 
 
 @dataclass(frozen=True)
 class Shell:
-    """An interactive shell, and how it is set up and looked at."""
+    """An interactive shell, how it is set up, and the command that shows what a paste changed."""
 
     name: str
     argv: tuple[str, ...]
     bracketed: bool = False
     set_up: str = ""
     look: str = "set -o; trap; alias; umask; export -p"
-    """Prints the shell's options, traps, functions and variables."""
+    history: bool = True
 
 
 _BASH = "set -o; shopt; trap -p; alias; umask; declare -F; export -p"
@@ -60,7 +60,7 @@ SHELLS = (
     Shell("bash-noediting", ("bash", "--norc", "--noprofile", "--noediting", "-i"), look=_BASH),
     # The shell of Session Manager on Amazon Linux: bash that goes by the name of sh.
     Shell("bash-as-sh", ("sh", "-i"), set_up="bind 'set enable-bracketed-paste off'", look=_BASH),
-    Shell("dash", ("dash", "-i")),
+    Shell("dash", ("dash", "-i"), history=False),
     Shell("zsh-bracketed", ("zsh", "-f", "-i"), bracketed=True, look=_ZSH),
     Shell("zsh", ("zsh", "-f", "-i"), set_up="unset zle_bracketed_paste", look=_ZSH),
 )
@@ -73,15 +73,15 @@ class ShellClosedError(AssertionError):
 class Terminal:
     """A shell in a pseudo-terminal."""
 
-    def __init__(self, shell: Shell, folder: Path, cwd: Path, environment: Mapping[str, str]):
+    def __init__(self, shell: Shell, place: Place) -> None:
         self.shell = shell
-        self.folder = folder
+        self._place = place
         self._markers = 0
         self._child = pexpect.spawn(
-            _program(shell, folder),
+            _program(shell, place),
             list(shell.argv[1:]),
-            cwd=str(cwd),
-            env={**environment, **_PROMPTS, "INPUTRC": os.devnull, "HISTFILE": ""},
+            cwd=str(place.work),
+            env={**place.environment, **_PROMPTS, "INPUTRC": os.devnull, "HISTFILE": ""},
             dimensions=(24, 80),
             timeout=PATIENCE,
         )
@@ -91,7 +91,7 @@ class Terminal:
         # An external command, so that the shell has looked at the size of its window.
         self.run("command -p true")
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> Terminal:  # noqa: PYI034 - Self is younger than Python 3.10
         return self
 
     def __exit__(
@@ -106,6 +106,10 @@ class Terminal:
     def output(self) -> str:
         """What the shell has shown, without colours and movements."""
         return _ANSI.sub(b"", self._shown).decode(errors="replace")
+
+    def said(self, text: str) -> int:
+        """Count the lines that begin with a text; dash shows them right behind its prompt."""
+        return len(re.findall(rf"(?:^|[\r\n]|(?:ready|more)> ){re.escape(text)}", self.output))
 
     def type(self, text: str | bytes) -> None:
         """Type keys, reading what the shell shows meanwhile: else both would wait for ever."""
@@ -170,7 +174,7 @@ class Terminal:
 
     def state(self) -> list[str]:
         """Return the shell's options, traps, functions, variables and the terminal's modes."""
-        path = self.folder / "state"
+        path = self._place.root / "state"
         self.run(
             f"{{ {self.shell.look}; set; stty -a; }} 2>&1"
             f" | command -p grep -Ev '^(declare -. |typeset -. |export )*({_VOLATILE})=' >{path}"
@@ -195,10 +199,9 @@ class Terminal:
         return True
 
 
-def _program(shell: Shell, folder: Path) -> str:
-    program = require(shell.argv[0] if shell.argv[0] != "sh" else "bash")
+def _program(shell: Shell, place: Place) -> str:
     if shell.argv[0] != "sh":
-        return program
-    link = folder / "sh"
-    link.symlink_to(program)
+        return require(shell.argv[0])
+    link = place.root / "sh"
+    link.symlink_to(require("bash"))
     return str(link)

@@ -217,10 +217,8 @@ def test_the_environment_gives_lists_switches_and_the_table() -> None:
 
 
 def test_a_switch_is_turned_off_by_what_comes_before_the_values_file(tmp_path: Path) -> None:
-    arguments = [
-        *options("s3-batch-replication"),
-        values_file(tmp_path, "[source]\nonly-missing=true"),
-    ]
+    values = values_file(tmp_path, "[source]\nonly-missing=true")
+    arguments = [*options("s3-batch-replication"), values]
     assert '["NONE", "FAILED"]' in run(*arguments).out
     environment = {"CODEOCEAN_CMDGEN_S3_BATCH_REPLICATION_ONLY_MISSING": "no"}
     assert '"COMPLETED", "REPLICA"]' in run(*arguments, **environment).out
@@ -373,6 +371,12 @@ def test_no_bucket_is_named_twice() -> None:
     refused(outcome, "--bucket-arn arn:aws:s3:::codeocean-source-capsules is given 2 times")
 
 
+def test_more_buckets_than_a_script_holds_are_refused() -> None:
+    buckets = [f"--bucket-arn=arn:aws:s3:::codeocean-{number}" for number in range(90)]
+    outcome = run(*options("s3-batch-replication", bucket_arn=""), *buckets)
+    refused(outcome, "more than the 20,000 bytes and 400 lines", "give fewer --bucket-arn")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -383,7 +387,7 @@ def test_no_bucket_is_named_twice() -> None:
         ("[backup.snapshot-copy]\nrun_='x'", ["'run_' in [backup.snapshot-copy]", "mean run?"]),
         (
             "[backup]\nregion=1.5",
-            ["region in [backup] is not a text", 'write region = "us-east-1"'],
+            ["region in [backup] is not a text", 'write region = "us-'],
         ),
         ("[backup]\nregion=[]", ["region in [backup] is not a text"]),
         ("[backup]\nregion={a='b'}", ["region in [backup] is not a text"]),
@@ -397,7 +401,7 @@ def test_no_bucket_is_named_twice() -> None:
         ("[backup]\nregion=" + "[" * 99999, ["is not TOML"]),
         (
             "[backup]\n'\\e[2J\u00e9'=1\n\"\\n\\u001b\"=2",
-            ["in [backup] is not the name of a value"],
+            ["is not the name of a value"],
         ),
     ],
 )
@@ -526,9 +530,8 @@ def test_both_spellings_of_the_input_files(key: str, tmp_path: Path) -> None:
     buckets = {name: value for name, value in STACK["Buckets"].items() if name != "Inputfiles"}
     file = tmp_path / "stack.json"
     file.write_text(json.dumps({**STACK, "Buckets": {**buckets, key: "the-input-files"}}))
-    assert (
-        "arn:aws:s3:::the-input-files\n" in run("s3-batch-replication", f"--stack-json={file}").out
-    )
+    script = run("s3-batch-replication", f"--stack-json={file}").out
+    assert "arn:aws:s3:::the-input-files\n" in script
 
 
 def test_each_missing_bucket_is_named(tmp_path: Path) -> None:
@@ -564,9 +567,8 @@ def test_the_backup_never_reads_stack_json(tmp_path: Path, monkeypatch: pytest.M
     arguments = ["s3-batch-replication", "--from=backup", f"--values={VALUES}"]
     assert run(*arguments).code == 0
     assert run(*arguments, f"--stack-json={file}").code == 0
-    refused(
-        run("s3-batch-replication", f"--values={VALUES}", f"--stack-json={file}"), "is not JSON"
-    )
+    arguments.remove("--from=backup")
+    refused(run(*arguments, f"--stack-json={file}"), "is not JSON")
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -55,9 +55,7 @@ def script(step: str, *, table: str | None = None, **values: str | tuple[str, ..
         name: Given((value,) if isinstance(value, str) else value, "option")
         for name, value in values.items()
     }
-    return render(
-        *gather(declaration, options, table=table, values_file=EXAMPLES / "values.toml")
-    )
+    return render(*gather(declaration, options, table=table, values_file=EXAMPLES / "values.toml"))
 
 
 class Outcome(NamedTuple):

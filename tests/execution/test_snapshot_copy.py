@@ -79,10 +79,8 @@ def test_retention_counts_from_the_creation(
     assert asked == [{"DeleteAfterDays": 10 + 20}] * 2
 
 
-def test_pasted_again_changes_nothing(
-    world: World, simulator: Simulator, operator: Person
-) -> None:
-    text = script("snapshot-copy")
+def test_pasted_again_changes_nothing(world: World, simulator: Simulator, operator: Person) -> None:
+    text = script("snapshot-copy", retention_days="90")
     first = operator.run(text)
     simulator.clear_requests()
     simulator.clock.advance(20 * 86400)  # what was copied has expired since

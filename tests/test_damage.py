@@ -1,0 +1,181 @@
+"""A script that was damaged on its way runs whole, or not at all and says so."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.damage import KINDS, Damaged, first_lines_lost, sample, wrapper_byte_changed
+from tests.fake_aws import Lab, shortened, snapshot_copy
+from tests.terminal import SHELLS, Shell, ShellClosedError, Terminal
+from tests.tools import require
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from tests.damage import Kind
+    from tests.fake_aws import Place
+
+    Judge = Callable[[Lab, Place, int, str], str]
+
+EVERY_KIND = pytest.mark.parametrize("kind", KINDS, ids=attrgetter("__name__"))
+IN_EVERY_SHELL = pytest.mark.parametrize("shell", SHELLS, ids=attrgetter("name"))
+SAYS = re.compile(
+    # our own line, or a shell's own
+    r"^stopped: the text was damaged|(^|> |/)(bash|sh|dash|zsh|snapshot-copy|step\.sh): ",
+    re.MULTILINE,
+)
+
+
+# dash takes the lines behind a syntax error for commands, and a bare `return` for the end: what
+# begins in the middle of a body may close it.
+LASTS = pytest.mark.parametrize(
+    "shell", [shell for shell in SHELLS if shell.name != "dash"], ids=attrgetter("name")
+)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    return Lab(tmp_path_factory.mktemp("lab"))
+
+
+def judge(lab: Lab, place: Place, status: int, output: str) -> str:
+    """Return what is wrong with an outcome; nothing, if the script ran whole or not at all."""
+    if place.calls() == lab.reference:
+        return ""
+    wrong = [f"it ran {call}" for call in place.calls()]
+    wrong += [f"it left {file}" for file in place.files()]
+    if status == 0:
+        wrong.append("it ended well")
+    if not SAYS.search(output):
+        wrong.append("it said nothing")
+    return ", ".join(wrong)
+
+
+def judge_head_lost(lab: Lab, place: Place, status: int, output: str) -> str:
+    """As `judge`, but the end of one function may run: with nothing there that changes anything."""
+    if place.calls() == lab.reference:
+        return ""
+    wrong = [f"it ran {call}" for call in place.aws_calls()]
+    if status == 0:
+        wrong.append("it ended well")
+    if re.search(r"^done:", output, re.MULTILINE):
+        wrong.append("it said done")
+    return ", ".join(wrong)
+
+
+def prove_files(lab: Lab, versions: Iterable[Damaged], judge: Judge = judge) -> None:
+    def outcome(version: Damaged) -> str:
+        place = lab.place()
+        script = place.root / "step.sh"
+        script.write_bytes(version.text)
+        status, output = place.run("bash", str(script))
+        wrong = judge(lab, place, status, output.decode(errors="replace"))
+        shutil.rmtree(place.root)
+        return f"{version.what}: {wrong}\n" if wrong else ""
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        assert "".join(pool.map(outcome, versions)) == ""
+
+
+def prove_pastes(lab: Lab, shell: Shell, versions: Iterable[Damaged], judge: Judge = judge) -> None:
+    for version in versions:
+        place = lab.place()
+        with Terminal(shell, place) as terminal:
+            shown = len(terminal.output)
+            terminal.paste(version.text)
+            status = terminal.answer()
+            if status is None:
+                terminal.interrupt()
+                assert (version.what, place.calls()) == (version.what, [])
+            else:
+                assert judge(lab, place, status, terminal.output[shown:]) == "", version.what
+            assert terminal.run("true") == 0
+
+
+@EVERY_KIND
+def test_damaged_file(kind: Kind, lab: Lab) -> None:
+    prove_files(lab, sample(kind, lab.script.encode(), 40))
+
+
+@EVERY_KIND
+@pytest.mark.campaign
+def test_every_damaged_file(kind: Kind, lab: Lab) -> None:
+    prove_files(lab, kind(lab.script.encode()))
+
+
+@pytest.mark.campaign
+def test_every_byte_of_the_wrapper(tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "lab", shortened(snapshot_copy()))
+    prove_files(lab, wrapper_byte_changed(lab.script.encode()))
+
+
+def test_file_without_its_first_lines(lab: Lab) -> None:
+    prove_files(lab, first_lines_lost(lab.script.encode()), judge_head_lost)
+
+
+@IN_EVERY_SHELL
+@EVERY_KIND
+def test_damaged_paste(shell: Shell, kind: Kind, lab: Lab) -> None:
+    prove_pastes(lab, shell, sample(kind, lab.script.encode(), 2, shell.name))
+
+
+@IN_EVERY_SHELL
+@EVERY_KIND
+@pytest.mark.campaign
+def test_many_damaged_pastes(shell: Shell, kind: Kind, lab: Lab) -> None:
+    prove_pastes(lab, shell, sample(kind, lab.script.encode(), 60, shell.name))
+
+
+@LASTS
+def test_paste_without_its_first_lines(shell: Shell, lab: Lab) -> None:
+    versions = sample(first_lines_lost, lab.script.encode(), 16, shell.name)
+    prove_pastes(lab, shell, versions, judge_head_lost)
+
+
+@LASTS
+@pytest.mark.campaign
+def test_paste_without_any_of_its_first_lines(shell: Shell, lab: Lab) -> None:
+    prove_pastes(lab, shell, first_lines_lost(lab.script.encode()), judge_head_lost)
+
+
+def test_paste_without_its_first_lines_calls_nothing_in_dash(lab: Lab) -> None:
+    (dash,) = (shell for shell in SHELLS if shell.name == "dash")
+    for version in sample(first_lines_lost, lab.script.encode(), 40):
+        with suppress(ShellClosedError):
+            prove_pastes(lab, dash, [version], calls_nothing)
+
+
+def calls_nothing(lab: Lab, place: Place, _status: int, _output: str) -> str:
+    return "" if place.calls() == lab.reference else "".join(map(str, place.aws_calls()))
+
+
+def bodies(script: str) -> dict[str, bytes]:
+    """Return the body as it stands in the wrapper, and without the mark that comments it out."""
+    body = re.split(r"(?<='CODEOCEAN_CMDGEN'\n)|(?=CODEOCEAN_CMDGEN\n)", script)[1].encode()
+    return {"marked": body, "bare": body.split(b"\n", 1)[1]}
+
+
+@IN_EVERY_SHELL
+@pytest.mark.parametrize("which", ["marked", "bare"])
+def test_pasted_body_without_its_wrapper_calls_nothing(shell: Shell, which: str, lab: Lab) -> None:
+    body = Damaged(which, 1, bodies(lab.script)[which])
+    prove_pastes(lab, shell, [body], calls_nothing)
+
+
+@pytest.mark.parametrize("program", ["bash", "sh", "dash", "zsh"])
+@pytest.mark.parametrize("which", ["marked", "bare"])
+def test_file_without_its_wrapper_runs_nothing(program: str, which: str, lab: Lab) -> None:
+    place = lab.place()
+    status, output = place.run(require(program), script=bodies(lab.script)[which])
+    assert place.calls() == []
+    assert place.files() == []
+    assert status != 0, output

@@ -1,0 +1,171 @@
+"""The reviewed scripts: what the program prints today is what stands in golden/, and reads well.
+
+`pytest tests/test_golden.py --snapshot-update` writes what it prints now; the diff shows the rest.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+
+from codeocean_cmdgen import sources
+from codeocean_cmdgen.render import MAX_BYTES, MAX_LINES
+from codeocean_cmdgen.steps import STEPS
+
+if TYPE_CHECKING:
+    from syrupy.assertion import SnapshotAssertion
+    from syrupy.location import PyTestLocation
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+EXAMPLES = Path(sources.__file__).with_name("examples")
+EXAMPLE_VALUES = f"--values={EXAMPLES / 'values.toml'}"
+
+SCRIPTS: dict[str, list[str]] = {
+    "s3-batch-replication": [EXAMPLE_VALUES],
+    "s3-batch-replication--stack-json": [f"--stack-json={EXAMPLES / 'stack.json'}"],
+    "s3-batch-replication--restore": [EXAMPLE_VALUES, "--from=backup"],
+    "s3-batch-replication--only-missing": [
+        EXAMPLE_VALUES,
+        "--only-missing",
+        "--report-bucket-arn=arn:aws:s3:::codeocean-source-temp",
+        "--run=second",
+    ],
+    "snapshot-copy": [EXAMPLE_VALUES],
+    "snapshot-copy--stack-json": [EXAMPLE_VALUES],
+}
+"""Golden file -> the options that it was made with; its name begins with the step."""
+
+NAMES = tuple(SCRIPTS)
+
+
+class PlainScript(SingleFileSnapshotExtension):
+    """Keeps one script in one file, as it is."""
+
+    file_extension = "sh"
+    _write_mode = WriteMode.TEXT
+
+    @classmethod
+    def dirname(cls, *, test_location: PyTestLocation) -> str:  # noqa: ARG003 - one folder for all
+        return str(GOLDEN)
+
+    @classmethod
+    def get_snapshot_name(
+        cls,
+        *,
+        test_location: PyTestLocation,  # noqa: ARG003 - the name says it all
+        index: str | int = 0,
+    ) -> str:
+        return str(index)
+
+
+def generate(name: str, folder: Path) -> str:
+    arguments = [name.partition("--")[0], *SCRIPTS[name]]
+    if name == "snapshot-copy--stack-json":
+        arguments = arguments_on_the_target(arguments, folder)
+    command = [sys.executable, "-m", "codeocean_cmdgen", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def arguments_on_the_target(arguments: list[str], folder: Path) -> list[str]:
+    """Let the target's stack.json name the vault that the values file names otherwise."""
+    values = (EXAMPLES / "values.toml").read_text()
+    (folder / "values.toml").write_text(values.partition("[target]")[0])
+    document = json.loads((EXAMPLES / "stack.json").read_text())
+    vault = "arn:aws:backup:us-east-1:333333333333:backup-vault:codeocean-v1"
+    document["AWS"] = {"AccountID": "333333333333", "Region": "us-east-1", "BackupVault": vault}
+    (folder / "stack.json").write_text(json.dumps(document))
+    step = arguments[0]
+    return [step, f"--values={folder / 'values.toml'}", f"--stack-json={folder / 'stack.json'}"]
+
+
+# syrupy would rather have the test's name in the file's.
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", NAMES)
+def test_golden(name: str, snapshot: SnapshotAssertion, tmp_path: Path) -> None:
+    assert generate(name, tmp_path) == snapshot(name=name, extension_class=PlainScript)
+
+
+def test_each_golden_script_is_made_here() -> None:
+    assert {file.stem for file in GOLDEN.glob("*.sh")} == set(NAMES)
+
+
+def test_each_step_has_a_golden_script() -> None:
+    assert {step.name for step in STEPS} <= set(NAMES)
+
+
+# Rule 2 of the contract, on the scripts as they are reviewed.
+
+
+def golden(name: str) -> str:
+    return (GOLDEN / f"{name}.sh").read_bytes().decode("ascii")
+
+
+def body(script: str) -> str:
+    """Return what the wrapper hands to bash."""
+    return script.partition(": <<'END_OF_BODY'\n")[2].partition("END_OF_BODY\nCODEOCEAN_CMDGEN\n")[
+        0
+    ]
+
+
+def silent(program: str, *arguments: str, text: str) -> None:
+    command = [str(Path(sys.executable).with_name(program)), *arguments, "-"]
+    outcome = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert (outcome.stdout, outcome.stderr, outcome.returncode) == ("", "", 0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_plain_text_of_bounded_size(name: str) -> None:
+    text = golden(name)
+    assert re.fullmatch(r"[\n\x20-\x7e]*\n", text)
+    assert not re.search(r" $", text, re.MULTILINE)
+    assert len(text) <= MAX_BYTES == 20_000
+    assert text.count("\n") <= MAX_LINES == 400
+
+
+ONE_VALUE = re.compile(r"""\s*(\w+=|"\w+": )?\S+""")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lines_are_short_unless_one_value_is_long(name: str) -> None:
+    for line in golden(name).splitlines():
+        assert len(line) <= 100 or ONE_VALUE.fullmatch(line)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_linter_is_silent(name: str) -> None:
+    silent("shellcheck", "--norc", "--enable=all", "--shell=sh", text=golden(name))
+    silent("shellcheck", "--norc", "--enable=all", "--shell=bash", text=body(golden(name)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_formatter_is_silent(name: str) -> None:
+    silent("shfmt", "-ln", "posix", "-i", "2", "-d", text=golden(name))
+    silent("shfmt", "-ln", "bash", "-i", "2", "-d", text=body(golden(name)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_header_says_what_to_know_and_where_values_came_from(name: str) -> None:
+    header = body(golden(name)).partition("\n\n")[0]
+    assert header.splitlines()[1].startswith(f"# codeocean-cmdgen {name.partition('--')[0]}: ")
+    for label in ("Where", "Changes", "Takes", "Costs", "Again", "Set"):
+        assert re.search(rf"^# {label}: +\w", header, re.MULTILINE)
+    assert all(line.startswith("#") for line in header.splitlines())
+    values = body(golden(name)).partition("values() {\n")[2].partition("\n}\n")[0]
+    assert re.match(r"  # from (values file \[\w+\]|stack\.json)\n  ACCOUNT_ID=", values)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_of_the_day_or_the_machine_gets_in(name: str) -> None:
+    text = golden(name)
+    assert not re.search(r"\b20[2-9][0-9]-[0-9]{2}-[0-9]{2}\b", text)
+    assert not re.search(r"/(home|root|work|usr|etc|tmp|Users)\b", text)
+    assert not re.search(r"codeocean-cmdgen[ /v]+[0-9]", text)
+    assert f"/{getpass.getuser()}/" not in text
