@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SEED = 20_240_229
-PRINTABLE = bytes(range(0x20, 0x7F))
+# Not to `>`: in the wrapper it leaves an empty file, named after the word behind it.
+ANY = bytes(range(256)).replace(b">", b"")
+PRINTABLE = ANY[0x20:0x7E]
 NBSP = "\u00a0".encode()
 LEFT, RIGHT = "\u2018".encode(), "\u2019".encode()
 DOUBLE_LEFT, DOUBLE_RIGHT = "\u201c".encode(), "\u201d".encode()
@@ -110,7 +112,7 @@ def byte_changed(script: bytes) -> Iterator[Damaged]:
     for n in range(2000):
         position = chance.randrange(len(script) - 1)
         old = script[position : position + 1]
-        new = chance.choice((PRINTABLE if n % 2 else bytes(range(256))).replace(old, b""))
+        new = chance.choice((PRINTABLE if n % 2 else ANY).replace(old, b""))
         yield _changed(script, position, new)
 
 

@@ -77,7 +77,7 @@ class Terminal:
         self.shell = shell
         self._place = place
         self._markers = 0
-        self._child = pexpect.spawn(
+        self._child: pexpect.spawn[bytes] = pexpect.spawn(
             _program(shell, place),
             list(shell.argv[1:]),
             cwd=str(place.work),
@@ -143,15 +143,21 @@ class Terminal:
         self._markers += 1
         marker = f"marker-{self._markers}"
         # The quotes tell the answer from the echo of the question.
-        self.type(f"echo mark''er-{self._markers}=$?\r")
+        question = f"echo mark''er-{self._markers}=$?\r"
+        self.type(question)
         pattern = re.compile(rb"%s=(\d+)" % marker.encode())
         deadline = time.monotonic() + PATIENCE
         while (found := pattern.search(self._shown)) is None:
             if time.monotonic() > deadline:
                 message = f"{self.shell.name} does not answer:\n{self.output[-2000:]}"
                 raise AssertionError(message)
-            if not self._read(QUIET) and self._shows(_SECOND_PROMPT):
+            if self._read(QUIET):
+                continue
+            if self._shows(_SECOND_PROMPT):
                 return None
+            if self._shows(_FIRST_PROMPT):
+                # Half a command before it took the question for its rest.
+                self.type(question)
         return int(found[1])
 
     def run(self, command: str) -> int:
@@ -184,7 +190,7 @@ class Terminal:
     def _shows(self, prompt: bytes) -> bool:
         """Tell whether the shell itself, not a program that it runs, sits at this prompt."""
         reads = os.tcgetpgrp(self._child.child_fd) == self._child.pid
-        return reads and _ANSI.sub(b"", self._shown).rstrip(b" ").endswith(prompt.rstrip())
+        return reads and _ANSI.sub(b"", self._shown).endswith(prompt)
 
     def _read(self, seconds: float = 0) -> bool:
         """Take in what the shell shows; return whether it showed something."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Callable, NamedTuple
 
 import pytest
 
+from codeocean_cmdgen.render import render
 from codeocean_cmdgen.simulator import Simulator
-from codeocean_cmdgen.sources import Given, gather
+from codeocean_cmdgen.sources import Gathered, Given, gather
 from codeocean_cmdgen.steps import STEPS
 from tests import aws_server
 from tests.tools import require
@@ -46,16 +47,19 @@ def simulator() -> Iterator[Simulator]:
         yield simulator
 
 
-def script(step: str, *, table: str | None = None, **values: str | tuple[str, ...]) -> str:
-    """Return a step's script from the example values, some of them replaced."""
-    from codeocean_cmdgen.render import render  # noqa: PLC0415 - as the program itself
-
+def made(step: str, *, table: str | None = None, **values: str | tuple[str, ...]) -> Gathered:
+    """Return a step made of the example values, some of them replaced."""
     (declaration,) = (one for one in STEPS if one.name == step)
     options = {
         name: Given((value,) if isinstance(value, str) else value, "option")
         for name, value in values.items()
     }
-    return render(*gather(declaration, options, table=table, values_file=EXAMPLES / "values.toml"))
+    return gather(declaration, options, table=table, values_file=EXAMPLES / "values.toml")
+
+
+def script(step: str, *, table: str | None = None, **values: str | tuple[str, ...]) -> str:
+    """Return the script of such a step."""
+    return render(*made(step, table=table, **values))
 
 
 class Outcome(NamedTuple):
@@ -123,4 +127,5 @@ def person(aws: Path, simulator: Simulator, tmp_path: Path) -> PersonOf:
 def writes(simulator: Simulator) -> list[str]:
     """Return the operations asked for that change something."""
     reading = ("Get", "Describe", "List", "Head")
-    return [one.operation for one in simulator.requests if not one.operation.startswith(reading)]
+    asked = [one.operation for one in simulator.requests if one.operation]  # none: turned away
+    return [operation for operation in asked if not operation.startswith(reading)]

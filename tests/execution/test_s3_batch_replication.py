@@ -243,7 +243,7 @@ def test_watch_0_starts_and_returns(world: World, simulator: Simulator, operator
         ),
     ],
 )
-def test_looks_first(  # noqa: PLR0913 - a table
+def test_looks_first(
     world: World, simulator: Simulator, operator: Person, spoil: Any, code: int, words: str
 ) -> None:
     spoil(simulator)
@@ -305,7 +305,7 @@ def test_warns_of_lifecycle_rules_that_bite(
         (f"arn:aws:kms:{REGION}:{BACKUP}:key/11111111-2222", "aws:kms", None),
     ],
 )
-def test_warns_of_a_key_that_cannot_work_across_accounts(  # noqa: PLR0913 - a table
+def test_warns_of_a_key_that_cannot_work_across_accounts(
     world: World, simulator: Simulator, operator: Person, key: str, default: str, words: str | None
 ) -> None:
     for rule in (simulator.s3.replication[name]["Rules"][0] for name in (FULL, EMPTY)):

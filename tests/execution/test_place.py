@@ -1,0 +1,132 @@
+"""Rule 3 of the contract: a script knows where it is, and changes nothing anywhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from codeocean_cmdgen.render import render
+from codeocean_cmdgen.simulator import Simulator, example_world
+from codeocean_cmdgen.simulator.world import BACKUP, SOURCE
+from codeocean_cmdgen.steps import STEPS
+from tests.execution.conftest import Outcome, Person, PersonOf, made, script, writes
+
+HOME = {"s3-batch-replication": SOURCE, "snapshot-copy": BACKUP}
+ELSEWHERE = "999999999999"
+
+
+@pytest.fixture(params=[step.name for step in STEPS])
+def step(request: pytest.FixtureRequest, simulator: Simulator) -> str:
+    example_world(simulator, objects_per_bucket=1)
+    return str(request.param)
+
+
+@pytest.fixture
+def native(step: str, person: PersonOf) -> Person:
+    return person(HOME[step])
+
+
+def refused(outcome: Outcome, simulator: Simulator, *words: str) -> bool:
+    """Whether a script stopped with one line that says all this, and changed nothing."""
+    (line,) = outcome.errors.splitlines()
+    assert outcome.code == 3
+    assert outcome.output == ""
+    assert line.startswith("stopped: ")
+    assert writes(simulator) == []
+    return all(word in line for word in words)
+
+
+def test_wrong_account(step: str, simulator: Simulator, person: PersonOf) -> None:
+    outcome = person(ELSEWHERE).run(script(step))
+    assert refused(outcome, simulator, ELSEWHERE, HOME[step])
+
+
+def test_wrong_partition(step: str, simulator: Simulator, native: Person) -> None:
+    plain, origins = made(step)
+    documents = {**plain.documents(), "partition": "aws-cn"}
+    with patch.object(type(plain), "documents", return_value=documents):
+        text = render(plain, origins)
+    assert refused(native.run(text), simulator, "arn:aws:", "partition aws-cn")
+
+
+def test_wrong_region(step: str, simulator: Simulator, native: Person) -> None:
+    values: dict[str, str] = {"region": "eu-west-1"}
+    if step == "snapshot-copy":
+        for name in ("ebs_snapshot_arn", "rds_snapshot_arn"):
+            line = next(line for line in script(step).splitlines() if name.upper() in line)
+            values[name] = line.partition("=")[2].replace("us-east-1", "eu-west-1")
+    outcome = native.run(script(step, **values))
+    assert outcome.code == 3
+    assert "eu-west-1" in outcome.errors
+    assert writes(simulator) == []
+
+
+def test_no_credentials(step: str, simulator: Simulator, native: Person) -> None:
+    del native.environment["AWS_ACCESS_KEY_ID"]
+    assert refused(native.run(script(step)), simulator, "credentials", HOME[step])
+
+
+def test_unknown_credentials(step: str, simulator: Simulator, native: Person) -> None:
+    unknown = native.run(script(step), AWS_ACCESS_KEY_ID="AKIAUNKNOWNUNKNOWN12")
+    assert refused(unknown, simulator, "InvalidClientTokenId", HOME[step])
+
+
+def test_expired_credentials(step: str, simulator: Simulator, native: Person) -> None:
+    simulator.faults.add("sts:GetCallerIdentity", "expired-token", times=None)
+    assert refused(native.run(script(step)), simulator, "ExpiredToken", HOME[step])
+
+
+@pytest.mark.parametrize(
+    ("version", "accepted"),
+    [
+        ("aws-cli/1.46.3 Python/3.11.7", False),
+        ("aws-cli/2.8.13 Python/3.9.11", False),
+        ("aws-cli/2.9.0 Python/3.9.11", True),
+        ("aws-cli/2.31.5 Python/3.13.7", True),
+        ("aws-cli/3.0.0 Python/3.15.0", False),
+        ("", False),
+    ],
+)
+def test_aws_cli_version(
+    step: str, simulator: Simulator, native: Person, tmp_path: Path, version: str, accepted: bool
+) -> None:
+    aws = tmp_path / "aws"
+    aws.write_text(f"#!/bin/sh\n[ $1 = --version ] && echo '{version}' || exit 253\n")
+    aws.chmod(0o700)
+    path = f"{tmp_path}:{native.environment['PATH']}"
+    outcome = native.run(script(step), PATH=path)
+    words = ("no valid credentials",) if accepted else ("at least 2.9",)
+    assert refused(outcome, simulator, *words)
+
+
+@pytest.mark.parametrize("program", ["aws", "jq"])
+def test_missing_program(
+    step: str, simulator: Simulator, native: Person, tmp_path: Path, program: str
+) -> None:
+    for folder in ("/usr/bin", "/bin"):
+        for file in Path(folder).iterdir():
+            if file.name != program and not (tmp_path / file.name).exists():
+                (tmp_path / file.name).symlink_to(file)
+    outcome = native.run(script(step), PATH=str(tmp_path))
+    assert refused(outcome, simulator, f"program {program} is needed")
+
+
+@pytest.mark.parametrize(
+    "setting", [("PLAN", "2"), ("PLAN", "yes"), ("PLAN", "0"), ("WATCH", "1"), ("WATCH", " ")]
+)
+def test_settings_hold_nothing_else(
+    step: str, simulator: Simulator, native: Person, setting: tuple[str, str]
+) -> None:
+    outcome = native.run(script(step), **dict([setting]))
+    assert outcome.code == 2
+    assert f"{setting[0]} is '{setting[1]}'" in outcome.errors
+    assert simulator.requests == []
+
+
+def test_every_call_names_the_region(step: str, simulator: Simulator, native: Person) -> None:
+    """IAM and STS answer from one place for all; everything else is asked where it is."""
+    native.run(script(step), AWS_DEFAULT_REGION="ap-south-1", AWS_REGION="ap-south-1")
+    asked = {one.region for one in simulator.requests if one.service not in ("iam", "sts")}
+    assert asked == {"us-east-1"}
