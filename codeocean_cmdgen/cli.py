@@ -75,9 +75,14 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
 
 @app.callback()
 def _main(
-    version: Annotated[  # noqa: FBT002 - typer's way to a switch
-        bool, typer.Option("--version", is_eager=True, callback=_version, help="print the version")
-    ] = False,
+    *,
+    version: bool = typer.Option(
+        False,  # noqa: FBT003 - typer's default
+        "--version",
+        is_eager=True,
+        callback=_version,
+        help="print the version",
+    ),
 ) -> None:
     """Print reviewed shell scripts of AWS CLI commands that back up, restore or migrate Code Ocean.
 
@@ -240,6 +245,24 @@ def _write(script: str, output: Path | None) -> None:
     except OSError as error:
         problem = Problem(f"--output: cannot write {shown(str(output))}: {error.strerror}")
         raise InputError([problem]) from error
+
+
+@app.command(short_help="try scripts against a simulated AWS")
+def simulate() -> None:
+    """Simulate three deployments that match the example values, until Ctrl-C.
+
+    Prints, for each account, the `export` lines that make a shell work in it. Scripts run there
+    unchanged, with the real AWS CLI; nothing leaves this machine.
+    """
+    try:
+        from codeocean_cmdgen import simulator  # noqa: PLC0415 - an extra, and slow
+    except ImportError as error:
+        problem = Problem(
+            f"the simulator is not installed: {error.name} is missing",
+            "pip install 'codeocean-cmdgen[simulator]'",
+        )
+        raise InputError([problem]) from error
+    simulator.simulate(sys.stdout)
 
 
 for _step in STEPS:

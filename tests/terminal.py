@@ -135,10 +135,12 @@ class Terminal:
         else:
             self.type(keys if keys.endswith(b"\r") else keys + b"\r")
 
-    def answer(self) -> int | None:
+    def answer(self, *, again: bool = False) -> int | None:
         """Return `$?` once the shell takes commands again; None where it waits for more text.
 
         The question is typed right away, so it also shows that nothing eats what is typed ahead.
+
+        again: ask again where half a command took the question for its rest.
         """
         self._markers += 1
         marker = f"marker-{self._markers}"
@@ -155,8 +157,7 @@ class Terminal:
                 continue
             if self._shows(_SECOND_PROMPT):
                 return None
-            if self._shows(_FIRST_PROMPT):
-                # Half a command before it took the question for its rest.
+            if again and self._shows(_FIRST_PROMPT):
                 self.type(question)
         return int(found[1])
 

@@ -29,7 +29,8 @@ EVERY_KIND = pytest.mark.parametrize("kind", KINDS, ids=attrgetter("__name__"))
 IN_EVERY_SHELL = pytest.mark.parametrize("shell", SHELLS, ids=attrgetter("name"))
 SAYS = re.compile(
     # our own line, or a shell's own
-    r"(?:^|[\r\n]|> )(?:stopped: the text was damaged|(?:\S*/)?(?:\w*sh|step\.sh|snapshot-copy): )"
+    r"(?:^|[\r\n]|> )"
+    r"(?:stopped: the text was damaged|(?:\S*/)?(?:\w*sh|step\.sh|snapshot-copy|environment): )"
 )
 
 
@@ -59,7 +60,7 @@ def judge(lab: Lab, place: Place, status: int, output: str) -> str:
     if status == 0:
         wrong.append("it ended well")
     if not SAYS.search(output):
-        wrong.append("it said nothing")
+        wrong.append(f"it said {output[-200:]!r}")
     return ", ".join(wrong)
 
 
@@ -95,7 +96,7 @@ def prove_pastes(lab: Lab, shell: Shell, versions: Iterable[Damaged], judge: Jud
         with Terminal(shell, place) as terminal:
             shown = len(terminal.output)
             terminal.paste(version.text)
-            status = terminal.answer()
+            status = terminal.answer(again=True)
             if status is None:
                 terminal.interrupt()
                 assert (version.what, place.calls()) == (version.what, [])

@@ -11,7 +11,7 @@ from codeocean_cmdgen.simulator.server import Simulator
 from codeocean_cmdgen.simulator.world import BACKUP, SOURCE, TARGET, example_world
 
 
-def simulate(output: TextIO, clock_speed: float = 30.0) -> None:
+def simulate(output: TextIO, clock_speed: float = 3.0) -> None:
     """Run the example world until interrupted, after writing how to enter each account.
 
     Each block of ``export`` lines is for the shell that is to act in that account. ``clock_speed``
@@ -19,6 +19,7 @@ def simulate(output: TextIO, clock_speed: float = 30.0) -> None:
     """
     with Simulator(clock_speed) as simulator:
         example_world(simulator)
+        simulator.s3_batch.objects_per_second = 0.5  # slow enough to be watched
         for name, account_id in (("source", SOURCE), ("backup", BACKUP), ("target", TARGET)):
             output.write(f"# {name} deployment, account {account_id}\n")
             output.write("unset AWS_PROFILE AWS_SESSION_TOKEN\n")

@@ -161,8 +161,9 @@ def test_pasted_again_creates_nothing(world: World, simulator: Simulator, operat
     assert writes(simulator) == []
     assert f"empty when run first began: {EMPTY}" in second.errors
     assert "5 objects in 1 buckets" in second.output
-    ended = re.findall(r"since \S+;", first.output)
-    assert ended == re.findall(r"since \S+;", second.output)
+    ended = re.findall(r"replicated by \S+;", first.output)
+    assert len(ended) == 1
+    assert ended == re.findall(r"replicated by \S+;", second.output)
 
 
 def test_a_new_run_is_a_new_round(world: World, simulator: Simulator, operator: Person) -> None:
@@ -183,7 +184,7 @@ def test_one_bucket_first_then_all(world: World, simulator: Simulator, operator:
 def test_plan_changes_nothing(world: World, simulator: Simulator, operator: Person) -> None:
     outcome = operator.run(text(), PLAN="1")
     assert outcome.code == 0
-    assert outcome.output.startswith(f"plan: create jobs for 1 buckets ({FULL})")
+    assert outcome.output == f"plan: create 1 jobs ({FULL}), follow 0\n"
     assert writes(simulator) == []
 
 

@@ -1,0 +1,62 @@
+# make demo      try it: both scripts against a simulated AWS
+# make test      everything that CI proves (about 10 minutes on two cores)
+# make campaign  what `make test` samples, whole (hours)
+# make bench     the measured promises
+# make dist      the wheel, and the single file for hosts without a package index
+# make golden    render golden/ and the README's table anew, after a change that is meant
+
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses 2
+READY := .venv/ready
+
+.PHONY: bench campaign clean demo dist golden lint ready system test
+
+ready: system $(READY)
+
+system:
+	@tools/system-packages
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --editable '.[simulator,dev]'
+	touch $@
+
+demo: ready
+	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/shellcheck --enable=all tools/demo tools/system-packages .ci/run
+	$(BIN)/shfmt -i 2 -d tools/demo tools/system-packages .ci/run
+
+test: ready lint
+	$(PYTEST)
+
+campaign: ready
+	$(PYTEST) -m campaign
+
+bench: ready dist
+	$(BIN)/python tools/bench.py
+
+golden: $(READY)
+	$(BIN)/python -m pytest tests/test_golden.py --snapshot-update
+	$(BIN)/python tools/readme.py --write
+
+# The single file carries its requirements, at the versions that run on Python 3.9 and newer.
+dist: $(READY)
+	rm -rf build dist
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-compile --target build/pyz \
+	  --python-version 3.9 --platform manylinux2014_x86_64 --only-binary :all: \
+	  --requirement tools/pyz-requirements.txt dist/codeocean_cmdgen-*.whl
+	find build/pyz -name '*.so' -delete
+	rm -rf build/pyz/bin
+	$(BIN)/python -m zipapp build/pyz --compress --python '/usr/bin/env python3' \
+	  --main codeocean_cmdgen.cli:main --output dist/codeocean-cmdgen.pyz
+
+clean:
+	rm -rf .venv build dist
