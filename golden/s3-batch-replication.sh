@@ -63,7 +63,7 @@ problem() {
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
   if [[ -t 2 ]]; then
-    printf '\r\033[K%s' "${1:0:${columns}}" >&2
+    printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
   else
     say "$1"
   fi
@@ -88,7 +88,6 @@ settings() {
   scratch=$(mktemp -d) || stop 1 'there is no room for temporary files'
   trap 'rm -rf "${scratch}"' EXIT
   trap 'say; stop 130 "by Ctrl-C; what was started goes on in AWS, paste again to follow it"' INT
-  columns=$(tput cols 2>/dev/null) || columns=80
 }
 
 # Proves that this is the right place before anything else happens.
@@ -146,10 +145,8 @@ look_at_bucket() ( # BUCKET
   ask_bucket "$1" elsewhere get-bucket-location || return
   region=$(jq --raw-output '.LocationConstraint // "us-east-1" | sub("^EU$"; "eu-west-1")' \
     "${answers}/get-bucket-location")
-  if [[ ${region} != "${REGION}" ]]; then
-    echo "elsewhere: the bucket is in Region ${region}, the script is for ${REGION}"
-    return
-  fi
+  [[ ${region} == "${REGION}" ]] ||
+    { echo "elsewhere: the bucket is in Region ${region}, not ${REGION}" && return; }
   ask_bucket "$1" problem get-bucket-versioning || return
   ask_bucket "$1" problem get-bucket-replication || return
   # One version or delete marker proves that a bucket is not empty.
@@ -197,7 +194,8 @@ look() {
   wait
   for bucket in "${buckets[@]}"; do
     sed "/^note:/d; s/^/${bucket}: /" "${bucket}/findings" >&2
-    [[ -s "${bucket}/findings" ]] || problem "${bucket}: could not be looked at"
+    grep --quiet --extended-regexp '^(seen|problem|elsewhere):' "${bucket}/findings" ||
+      problem "${bucket}: could not be looked at"
     ! grep --quiet '^seen: empty' "${bucket}/findings" || empty[${bucket}]=empty
   done
   sort --unique "${findings[@]}" | grep '^note:' >&2
@@ -241,11 +239,8 @@ read_jobs() {
 decide() {
   local bucket
   for bucket in "${buckets[@]}"; do
-    if [[ ${row[${bucket}]-} != '' ]]; then
-      watched+=("${bucket}")
-    elif [[ ${empty[${bucket}]-} == '' ]]; then
-      missing+=("${bucket}")
-    fi
+    [[ ${row[${bucket}]-} == '' ]] || watched+=("${bucket}")
+    [[ "${row[${bucket}]-}${empty[${bucket}]-}" != '' ]] || missing+=("${bucket}")
   done
   # All jobs of the run were created: a bucket without one was empty then.
   if ((planned > 0 && ${#watched[@]} >= planned && ${#missing[@]} > 0)); then
@@ -290,7 +285,7 @@ progress() {
         (rate > 0 ? sprintf(", %.1f/s, %d min left", rate, (all - good - bad) / rate / 60) : "")
     }
     { all += $4; good += $5; bad += $6; if ($7 > seconds) seconds = $7 }
-    $3 !~ /^(Complete|Failed|Cancelled|lost)$/ { runs[n++] = $1 " " $3 ", " done($4, $5, $6, $7) }
+    !($3 ~ /^(Complete|Failed|Cancelled|lost)$/) { runs[n++] = $1 " " $3 ", " done($4, $5, $6, $7) }
     END { for (i = 0; i < n; i++) print "all: " done(all, good, bad, seconds) "; " runs[i] }'
 }
 
@@ -366,16 +361,17 @@ main() {
   look
   read_jobs || stop 1 "the jobs cannot be listed: ${complaint}"
   decide
-  if [[ ${PLAN} == 1 ]]; then
-    echo "plan: create jobs for ${#missing[@]} buckets (${missing[*]}), follow ${#watched[@]}"
-    exit
-  fi
+  [[ ${PLAN} == '' ]] ||
+    { echo "plan: create ${#missing[@]} jobs (${missing[*]}), follow ${#watched[@]}" && exit; }
   for bucket in "${missing[@]}"; do create_job "${bucket}"; done
   ((problems == 0)) || stop 1 'mend the problems above and paste again; the other jobs go on'
   watch_jobs
   for bucket in "${watched[@]}"; do judge "${bucket}"; done
-  ((problems == 0)) || stop 1 'not all is replicated; when mended, generate with a new --run'
-  echo "done: ${objects} objects in ${#watched[@]} buckets are replicated${last:+ since ${last}};" \
+  jq --raw-output 'select(.Enabled)
+    | "reports: s3://\(.Bucket / ":" | last)/\(.Prefix)/job-ID/manifest.json"' <<<"${REPORT}" >&2
+  ((problems == 0)) || stop 1 'not all is replicated; when mended, generate with a new --run,' \
+    'and with --report-bucket-arn to learn which objects failed and why'
+  echo "done: ${objects} objects in ${#watched[@]} buckets were replicated${last:+ by ${last}};" \
     "empty buckets: ${#empty[@]}"
 }
 END_OF_BODY
@@ -383,7 +379,7 @@ CODEOCEAN_CMDGEN
   )
   digest=$(printf '%s\n' "${body}" | sha256sum)
   case "${digest}" in
-  a2359a6cb86609169d04a4b22ea39a52e5ab4a4c24c8c82282c4f43c614ae521*)
+  6f374232cccc2510ab30a650cbd5d0f14189e768edd16c02d08c2ff66a61b16e*)
     body=${body#*"'END_OF_BODY'"}
     BASH_ENV='' bash -c "${body%END_OF_BODY}main \"\${@}\"" s3-batch-replication \
       "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}"
