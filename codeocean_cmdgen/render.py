@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pkgutil
 import shlex
 from pathlib import Path
 from textwrap import wrap
@@ -49,6 +48,8 @@ class _Templates(BaseLoader):
         path = _REPOSITORY_TEMPLATES / template
         if path.is_file():
             return path.read_text(encoding="ascii"), str(path), None
+        import pkgutil  # noqa: PLC0415 - not needed in the repository
+
         try:
             data = pkgutil.get_data(__package__, f"templates/{template}")
         except OSError:

@@ -23,7 +23,7 @@ LENGTH = struct.Struct("!I")
 
 
 def serve(path: str) -> None:
-    import awscli.botocore.loaders as loaders  # noqa: PLC0415 - the shim does without
+    from awscli.botocore import loaders  # noqa: PLC0415 - the shim does without
     from awscli.clidriver import create_clidriver, main  # noqa: PLC0415
 
     _remember_models(loaders)
@@ -97,9 +97,7 @@ def call(arguments: list[str]) -> int:
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(str(here / "socket"))
     files = array.array("i", [0, 1, 2])
-    connection.sendmsg(
-        [LENGTH.pack(len(message))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)]
-    )
+    connection.sendmsg([LENGTH.pack(len(message))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)])
     connection.sendall(message)
     answer = connection.recv(LENGTH.size)
     return LENGTH.unpack(answer)[0] if answer else 255

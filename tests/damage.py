@@ -107,10 +107,11 @@ def smart_quotes(script: bytes) -> Iterator[Damaged]:
 
 
 def byte_changed(script: bytes) -> Iterator[Damaged]:
-    """One byte in a random place, 2,000 times: half become printable, half become anything."""
+    """One byte of the body, 2,000 times: half become printable, half become anything."""
     chance = random.Random(SEED)
+    body = range(script.index(b"<<'END_OF_BODY'"), script.index(b"\nEND_OF_BODY\n"))
     for n in range(2000):
-        position = chance.randrange(len(script) - 1)
+        position = chance.choice(body)
         old = script[position : position + 1]
         new = chance.choice((PRINTABLE if n % 2 else ANY).replace(old, b""))
         yield _changed(script, position, new)

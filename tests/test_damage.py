@@ -64,6 +64,13 @@ def judge(lab: Lab, place: Place, status: int, output: str) -> str:
     return ", ".join(wrong)
 
 
+def judge_calls(lab: Lab, place: Place, _status: int, _output: str) -> str:
+    """As `judge`, but silence will do: a few bytes of the wrapper make nothing of the script."""
+    if place.calls() == lab.reference:
+        return ""
+    return ", ".join([f"it ran {call}" for call in place.calls()] + place.files())
+
+
 def judge_head_lost(lab: Lab, place: Place, status: int, output: str) -> str:
     """As `judge`, but the end of one function may run: with nothing there that changes anything."""
     if place.calls() == lab.reference:
@@ -116,9 +123,21 @@ def test_every_damaged_file(kind: Kind, lab: Lab) -> None:
     prove_files(lab, kind(lab.script.encode()))
 
 
+def test_byte_of_the_wrapper_changed(short_lab: Lab) -> None:
+    versions = sample(wrapper_byte_changed, short_lab.script.encode(), 300)
+    prove_files(short_lab, versions, judge_calls)
+
+
 @pytest.mark.campaign
-def test_every_byte_of_the_wrapper(short_lab: Lab) -> None:
-    prove_files(short_lab, wrapper_byte_changed(short_lab.script.encode()))
+def test_every_byte_of_the_wrapper_changed(short_lab: Lab) -> None:
+    versions = wrapper_byte_changed(short_lab.script.encode())
+    prove_files(short_lab, versions, judge_calls)
+
+
+@IN_EVERY_SHELL
+def test_paste_with_a_byte_of_the_wrapper_changed(shell: Shell, short_lab: Lab) -> None:
+    versions = sample(wrapper_byte_changed, short_lab.script.encode(), 6, shell.name)
+    prove_pastes(short_lab, shell, versions, judge_calls)
 
 
 def test_file_without_its_first_lines(lab: Lab) -> None:
@@ -136,6 +155,20 @@ def test_damaged_paste(shell: Shell, kind: Kind, short_lab: Lab) -> None:
 @pytest.mark.campaign
 def test_many_damaged_pastes(shell: Shell, kind: Kind, lab: Lab) -> None:
     prove_pastes(lab, shell, sample(kind, lab.script.encode(), 60, shell.name))
+
+
+def test_lines_without_the_first_do_not_close_the_shell(lab: Lab) -> None:
+    """Bash that reads a pipe and takes it for a person: fast enough for every line."""
+
+    def closes(version: Damaged) -> str:
+        place = lab.place()
+        typed = version.text + b"\necho still here\n"
+        _, output = place.run("bash", "--norc", "-i", script=typed)
+        shutil.rmtree(place.root)
+        return "" if b"still here" in output.splitlines() else f"{version.what}\n"
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        assert "".join(pool.map(closes, first_lines_lost(lab.script.encode()))) == ""
 
 
 @LASTS

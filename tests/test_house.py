@@ -28,7 +28,7 @@ FRAME = {"_script.sh.j2", "_body.sh.j2"}
 
 SETTINGS = {"PLAN", "WATCH", "CONFIRM"}
 ENVIRONMENT = {"HOME"}
-OF_BASH = {"BASH_REMATCH", "SECONDS"}
+OF_BASH = {"COLUMNS", "BASH_REMATCH", "SECONDS"}
 
 
 def text_of(name: str) -> str:

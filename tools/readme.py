@@ -1,7 +1,7 @@
 """The table of commands in README.md, made from the steps' declarations.
 
-    python tools/readme.py           says whether the table is up to date (exit code 1: it is not)
-    python tools/readme.py --write   brings it up to date
+python tools/readme.py           says whether the table is up to date (exit code 1: it is not)
+python tools/readme.py --write   brings it up to date
 """
 
 from __future__ import annotations

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, fields
-from typing import TYPE_CHECKING, Any, Callable, ClassVar, Union
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from codeocean_cmdgen.values import AccountId, Region, RunName, Value
+from codeocean_cmdgen.values import RunName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Union
 
     from codeocean_cmdgen.errors import Problem
+    from codeocean_cmdgen.values import AccountId, Region, Value
 
-Printed = Union[Value, "tuple[Value, ...]", "dict[str, Any]", str, None]
-"""What may become a shell variable: a word, an array, a JSON document, or the empty word."""
+    Printed = Union[Value, tuple[Value, ...], dict[str, Any], str, None]
+    """What may become a shell variable: a word, an array, a JSON document, or the empty word."""
 
-Check = Callable[..., "Iterator[Problem]"]
-"""A rule between values. Its parameters are named as the fields that it compares."""
+    Check = Callable[..., Iterator[Problem]]
+    """A rule between values. Its parameters are named as the fields that it compares."""
 
 
 @dataclass(frozen=True)

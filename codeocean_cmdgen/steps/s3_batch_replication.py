@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from codeocean_cmdgen.arguments import flag
 from codeocean_cmdgen.errors import Problem
-from codeocean_cmdgen.steps.base import FIRST_RUN, Printed, Step
+from codeocean_cmdgen.steps.base import FIRST_RUN, Step
 from codeocean_cmdgen.steps.rules import in_partition, role_in_account, role_in_partition
 from codeocean_cmdgen.values import BucketArn, Region, RoleArn, RunName, Switch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from codeocean_cmdgen.steps.base import Printed
 
 ALL_STATUSES = ("NONE", "FAILED", "COMPLETED", "REPLICA")
 """Every status a generated manifest can select by; PENDING is not one of them.

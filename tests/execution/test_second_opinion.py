@@ -1,0 +1,83 @@
+"""Rule 9 of the contract: what the scripts call is known to old and new releases of the AWS CLI.
+
+The old one, v2 2.9, runs the scripts in all these tests; the simulator checks each request against
+the newest service models. Here the newest CLI, v1, has its say on each command line.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from codeocean_cmdgen.simulator import Simulator, example_world
+from codeocean_cmdgen.simulator.world import BACKUP, SOURCE
+from tests.execution.conftest import PersonOf, script
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECORDER = """#!/bin/bash
+jq --null-input --compact-output '$ARGS.positional' --args -- "$@" >>"$RECORD"
+PATH=${PATH#*:}
+exec aws "$@"
+"""
+OPINION = """
+import json, sys
+from awscli.clidriver import create_clidriver
+for line in sys.stdin:
+    arguments = json.loads(line)
+    code = create_clidriver().main([*arguments, "--generate-cli-skeleton", "output"])
+    print(json.dumps([code, arguments]))
+"""
+
+
+def test_every_command_line_is_known_to_the_newest_cli(
+    simulator: Simulator, person: PersonOf, tmp_path: Path
+) -> None:
+    example_world(simulator, objects_per_bucket=1)
+    recorder = tmp_path / "recorder"
+    recorder.mkdir()
+    (recorder / "aws").write_text(RECORDER)
+    (recorder / "aws").chmod(0o700)
+    record = tmp_path / "record"
+    one_bucket = ("arn:aws:s3:::codeocean-source-capsules",)
+    simulator.faults.add("s3control:CreateJob", "fail-job")  # so that describe-job is called
+    for account, text in (
+        (SOURCE, script("s3-batch-replication", bucket_arn=one_bucket)),
+        (BACKUP, script("snapshot-copy")),
+    ):
+        operator = person(account)
+        path = f"{recorder}:{operator.environment['PATH']}"
+        operator.run(text, PATH=path, RECORD=str(record))
+    lines = {line for line in record.read_text().splitlines() if "--version" not in line}
+    done = subprocess.run(
+        [sys.executable, "-c", OPINION],
+        input="\n".join(sorted(lines)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    opinions = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    assert [arguments for code, arguments in opinions if code] == [], done.stderr
+    operations = {" ".join(arguments[:2]) for _, arguments in opinions}
+    assert len(opinions) == len(lines)
+    assert operations == {
+        "backup describe-backup-vault",
+        "backup describe-copy-job",
+        "backup describe-recovery-point",
+        "backup list-copy-jobs",
+        "backup start-copy-job",
+        "iam get-role",
+        "s3api get-bucket-encryption",
+        "s3api get-bucket-lifecycle-configuration",
+        "s3api get-bucket-location",
+        "s3api get-bucket-replication",
+        "s3api get-bucket-versioning",
+        "s3api list-object-versions",
+        "s3control create-job",
+        "s3control describe-job",
+        "s3control list-jobs",
+        "sts get-caller-identity",
+    }

@@ -1,0 +1,91 @@
+"""What is handed to people: the wheel, the single file, the README's table."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import readme
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the wheel and the single file, made by `make dist` in a copy."""
+    copy = tmp_path_factory.mktemp("dist") / "copy"
+    tracked = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, tracked.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            (copy / name).write_bytes((ROOT / name).read_bytes())
+    (copy / ".venv").symlink_to(Path(sys.executable).parent.parent)
+    (copy / ".venv" / "ready").touch()
+    subprocess.run(["make", "dist"], cwd=copy, check=True, capture_output=True)
+    return copy / "dist"
+
+
+def pythons() -> list[str]:
+    """Return the oldest and the newest supported Python that this machine has, and our own."""
+    homes = [Path("/usr/bin"), *Path("~/.pyenv/versions").expanduser().glob("3.*/bin")]
+    named = [str(home / f"python3.{minor}") for home in homes for minor in (9, 13)]
+    return [sys.executable, *(path for path in named if Path(path).exists())]
+
+
+@pytest.mark.parametrize("python", pythons())
+def test_the_single_file_needs_nothing_but_python(dist: Path, tmp_path: Path, python: str) -> None:
+    values = ROOT / "codeocean_cmdgen" / "examples" / "values.toml"
+    done = subprocess.run(
+        [python, "-I", "-S", dist / "codeocean-cmdgen.pyz", "snapshot-copy", "--values", values],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "https_proxy": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == (ROOT / "golden" / "snapshot-copy.sh").read_text()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_wheel_holds_its_templates(dist: Path) -> None:
+    (wheel,) = dist.glob("*.whl")
+    listed = subprocess.run(
+        [sys.executable, "-m", "zipfile", "-l", wheel], capture_output=True, text=True, check=True
+    ).stdout
+    for template in (ROOT / "templates").rglob("*.j2"):
+        assert f"codeocean_cmdgen/templates/{template.relative_to(ROOT / 'templates')}" in listed
+
+
+def test_the_readme_lists_the_steps() -> None:
+    assert readme.main() == 0, "run `make golden`"
+
+
+def test_simulate_prints_what_a_shell_needs(tmp_path: Path) -> None:
+    output = tmp_path / "accounts"
+    with (
+        output.open("w") as file,
+        subprocess.Popen(
+            [sys.executable, "-m", "codeocean_cmdgen", "simulate"], stdout=file
+        ) as simulator,
+    ):
+        while "# target" not in output.read_text() and simulator.poll() is None:
+            pass
+        block = output.read_text().partition("# backup ")[2].partition("\n\n")[0]
+        ask = "aws sts get-caller-identity --query Account --output text"
+        asked = subprocess.run(
+            ["bash", "-c", f"# {block}\nPATH=/usr/bin:$PATH {ask}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        simulator.terminate()
+    assert asked.stdout == "222222222222\n", asked.stderr
