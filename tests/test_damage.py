@@ -78,7 +78,8 @@ def judge_head_lost(lab: Lab, place: Place, status: int, output: str) -> str:
     wrong = [f"it ran {call}" for call in place.aws_calls()]
     if status == 0:
         wrong.append("it ended well")
-    if re.search(r"^done:", output, re.MULTILINE):
+    # not the text itself, which a terminal may break anywhere as it shows it
+    if re.search(r"^done:[^$\r\n]*[\r\n]", output, re.MULTILINE):
         wrong.append("it said done")
     return ", ".join(wrong)
 

@@ -44,16 +44,18 @@ def pythons() -> list[str]:
 @pytest.mark.parametrize("python", pythons())
 def test_the_single_file_needs_nothing_but_python(dist: Path, tmp_path: Path, python: str) -> None:
     values = ROOT / "codeocean_cmdgen" / "examples" / "values.toml"
+    empty = tmp_path / "empty"
+    empty.mkdir()
     done = subprocess.run(
         [python, "-I", "-S", dist / "codeocean-cmdgen.pyz", "snapshot-copy", "--values", values],
-        cwd=tmp_path,
+        cwd=empty,
         env={"PATH": os.environ["PATH"], "https_proxy": "http://127.0.0.1:9"},
         capture_output=True,
         text=True,
         check=True,
     )
     assert done.stdout == (ROOT / "golden" / "snapshot-copy.sh").read_text()
-    assert list(tmp_path.iterdir()) == []
+    assert list(empty.iterdir()) == []
 
 
 def test_the_wheel_holds_its_templates(dist: Path) -> None:

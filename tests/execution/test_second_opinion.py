@@ -23,12 +23,13 @@ jq --null-input --compact-output '$ARGS.positional' --args -- "$@" >>"$RECORD"
 PATH=${PATH#*:}
 exec aws "$@"
 """
+# Nobody listens there: a command line that gets as far as that was accepted.
 OPINION = """
 import json, sys
 from awscli.clidriver import create_clidriver
 for line in sys.stdin:
     arguments = json.loads(line)
-    code = create_clidriver().main([*arguments, "--generate-cli-skeleton", "output"])
+    code = create_clidriver().main([*arguments, "--endpoint-url", "http://127.0.0.1:9"])
     print(json.dumps([code, arguments]))
 """
 
@@ -55,12 +56,14 @@ def test_every_command_line_is_known_to_the_newest_cli(
     done = subprocess.run(
         [sys.executable, "-c", OPINION],
         input="\n".join(sorted(lines)),
+        env={**person(SOURCE).environment, "AWS_MAX_ATTEMPTS": "1", "NO_PROXY": "*"},
         capture_output=True,
         text=True,
         check=True,
     )
     opinions = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
-    assert [arguments for code, arguments in opinions if code] == [], done.stderr
+    assert done.stderr.count("Could not connect") == len(lines), done.stderr
+    assert {code for code, _ in opinions} == {255}
     operations = {" ".join(arguments[:2]) for _, arguments in opinions}
     assert len(opinions) == len(lines)
     assert operations == {
