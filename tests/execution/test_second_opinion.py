@@ -56,7 +56,7 @@ def test_every_command_line_is_known_to_the_newest_cli(
     done = subprocess.run(
         [sys.executable, "-c", OPINION],
         input="\n".join(sorted(lines)),
-        env={**person(SOURCE).environment, "AWS_MAX_ATTEMPTS": "1", "NO_PROXY": "*"},
+        env={"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1"},
         capture_output=True,
         text=True,
         check=True,
