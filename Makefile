@@ -56,7 +56,7 @@ dist: $(READY)
 	find build/pyz -name '*.so' -delete
 	rm -rf build/pyz/bin
 	$(BIN)/python -m zipapp build/pyz --compress --python '/usr/bin/env python3' \
-	  --main codeocean_cmdgen.cli:main --output dist/codeocean-cmdgen.pyz
+	  --main codeocean_cmdgen.__main__:main --output dist/codeocean-cmdgen.pyz
 
 clean:
 	rm -rf .venv build dist

@@ -1,5 +1,17 @@
-"""Run the program with `python -m codeocean_cmdgen`, and from the single file."""
+"""Where the program starts: the command, `python -m codeocean_cmdgen`, and the single file."""
 
-from codeocean_cmdgen.cli import main
+from __future__ import annotations
 
-main()
+import gc
+
+
+def main() -> None:
+    """Run the program."""
+    gc.disable()  # this process is short, and most of it is imports: nothing to collect
+    from codeocean_cmdgen import cli  # noqa: PLC0415 - after that
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

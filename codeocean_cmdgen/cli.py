@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -262,6 +263,7 @@ def simulate() -> None:
             "pip install 'codeocean-cmdgen[simulator]'",
         )
         raise InputError([problem]) from error
+    gc.enable()  # this command lives long
     simulator.simulate(sys.stdout)
 
 
