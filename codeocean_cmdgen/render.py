@@ -147,7 +147,7 @@ def render(step: Step, origins: Mapping[str, str]) -> str:
     body = environment.get_template("_body.sh.j2").render(
         header=_header(step), values=_values(step, origins), template=f"{step.name}.sh.j2"
     )
-    framed = f": <<'END_OF_BODY'\n{body}END_OF_BODY\n"
+    framed = f"false <<'END_OF_BODY'\n{body}END_OF_BODY\n"
     script = environment.get_template("_script.sh.j2").render(
         name=step.name,
         framed=Markup(framed),  # noqa: S704 - rendered just now

@@ -1,7 +1,20 @@
 (
-  body=$(
-    command cat <<'CODEOCEAN_CMDGEN'
-: <<'END_OF_BODY'
+  body=$(command cat <&3)
+  digest=$(printf '%s\n' "${body}" | sha256sum)
+  case "${digest}" in
+  1757810f49cc3ec003e75ec48cd68ead007512bba06968ecc5230e6f0e6ccb89*)
+    body=${body#*"'END_OF_BODY'"}
+    body=${body%END_OF_BODY}
+    codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
+      "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+    ;;
+  *)
+    echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+    false
+    ;;
+  esac
+) 3<<'CODEOCEAN_CMDGEN'
+false <<'END_OF_BODY'
 # shellcheck shell=bash
 # codeocean-cmdgen snapshot-copy: copy the EBS and the RDS recovery point to the target's vault
 #
@@ -36,18 +49,14 @@ values() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Ends the script with one line that says why.
-stop() { # EXIT_CODE TEXT...
-  say "stopped: ${*:2}"
-  exit "$1"
-}
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
+# who pastes the end of this text alone must not lose the shell to a bare exit.
+stop() { say "stopped: ${*:2}" && exit "$1"; }
+finish() { echo "${*:1}" && exit; }
 
 # Names a problem and goes on, so that all of them are told at once.
-problems=0
-problem() {
-  say "problem: $*"
-  problems=$((problems + 1))
-}
+problems=0 complaint=''
+problem() { say "problem: $*" && problems=$((problems + 1)); }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -58,10 +67,10 @@ show() {
   fi
 }
 
-# Runs an AWS command. Its answer goes to ${scratch}/NAME; ${complaint} says why it failed.
+# Runs an AWS command. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
-  "${@:2}" >"${scratch}/$1" 2>"${scratch}/$1.error" </dev/null && return
-  complaint=$(tr -s '\n' ' ' <"${scratch}/$1.error")
+  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
+  complaint=$(grep . "$1.error" | tr '\n' ' ')
   return 1
 }
 
@@ -74,7 +83,9 @@ settings() {
   [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
   export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
   export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
-  scratch=$(mktemp -d) || stop 1 'there is no room for temporary files'
+  scratch=$(mktemp -d)
+  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
+  scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
   trap 'say; stop 130 "by Ctrl-C; what was started goes on in AWS, paste again to follow it"' INT
 }
@@ -85,13 +96,14 @@ guard() {
   for program in aws awk cut date grep jq sed sha256sum sort tr; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  version=$(aws --version 2>&1)
+  ask version aws --version
+  version=$(cat version version.error)
   if [[ ! ${version} =~ ^aws-cli/2\.([0-9]+)\. ]] || ((BASH_REMATCH[1] < 9)); then
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
   fi
   ask caller aws sts get-caller-identity --region "${REGION}" ||
     stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  caller=$(jq --raw-output .Arn "${scratch}/caller")
+  caller=$(jq --raw-output .Arn caller)
   [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
     stop 3 "this shell works as ${caller}, but the script is for account ${ACCOUNT_ID}" \
       "in partition ${PARTITION}"
@@ -101,7 +113,7 @@ guard() {
 look_at_role() { # SERVICE_PRINCIPAL
   local name=${ROLE_ARN##*/} role
   if ask role aws iam get-role --region "${REGION}" --role-name "${name}"; then
-    role=$(jq --raw-output '.Role | "\(.Arn) \(.AssumeRolePolicyDocument)"' "${scratch}/role")
+    role=$(jq --raw-output '.Role | "\(.Arn) \(.AssumeRolePolicyDocument)"' role)
     [[ ${role%% *} == "${ROLE_ARN}" ]] || problem "role ${name} is ${role%% *}, not ${ROLE_ARN}"
     [[ ${role} == *"$1"* ]] || problem "role ${name} does not trust $1, which must assume it"
   elif [[ ${complaint} == *NoSuchEntity* ]]; then
@@ -138,10 +150,10 @@ look() {
   done
   [[ ${job[EBS]} == '' || ${job[RDS]} == '' ]] || return
   look_at_role backup.amazonaws.com
-  [[ ${ROLE_ARN} != */AWSBackupDefaultServiceRole || ${complaint-} != *NoSuchEntity* ]] ||
+  [[ ${ROLE_ARN} != */AWSBackupDefaultServiceRole || ${complaint} != *NoSuchEntity* ]] ||
     say_how_to_create_the_role
   gap=$((created[EBS] - created[RDS]))
-  if ((${gap#-} > 135 * minute)); then
+  if ((created[EBS] > 0 && created[RDS] > 0 && ${gap#-} > 135 * minute)); then
     say "warning: the two were created $((${gap#-} / minute)) minutes apart, and one backup plan" \
       'takes 135 at most: be sure that they belong together'
   fi
@@ -159,10 +171,10 @@ look_at_recovery_point() { # EBS|RDS
     stop 3 "recovery point ${arn[$1]} cannot be seen in vault ${BACKUP_VAULT_NAME} of account" \
       "${ACCOUNT_ID}, ${REGION}: ${complaint}"
   fi
-  type=$(jq --raw-output .ResourceType "${scratch}/$1")
-  status=$(jq --raw-output .Status "${scratch}/$1")
-  expires=$(jq --raw-output '.CalculatedLifecycle.DeleteAt // ""' "${scratch}/$1")
-  time=$(jq --raw-output .CreationDate "${scratch}/$1")
+  type=$(jq --raw-output .ResourceType "$1")
+  status=$(jq --raw-output .Status "$1")
+  expires=$(jq --raw-output '.CalculatedLifecycle.DeleteAt // ""' "$1")
+  time=$(jq --raw-output .CreationDate "$1")
   read_time "${time}"
   created[$1]=${seconds} created_at[$1]=${time}
   say "$1 recovery point: ${arn[$1]}, ${status}, created ${time}"
@@ -182,14 +194,13 @@ look_at_recovery_point() { # EBS|RDS
 
 # https://docs.aws.amazon.com/aws-backup/latest/devguide/iam-service-roles.html
 say_how_to_create_the_role() {
-  cat >&2 <<HOW
-  The AWS Backup console creates it with the first on-demand backup. Or create it here:
-    aws iam create-role --role-name AWSBackupDefaultServiceRole --path /service-role/ \\
-      --assume-role-policy-document '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
-      "Principal": {"Service": "backup.amazonaws.com"}, "Action": "sts:AssumeRole"}]}'
-    aws iam attach-role-policy --role-name AWSBackupDefaultServiceRole --policy-arn \\
-      arn:${PARTITION}:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup
-HOW
+  local trust='{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": '
+  trust+='{"Service": "backup.amazonaws.com"}, "Action": "sts:AssumeRole"}]}'
+  say '  The AWS Backup console creates it with the first on-demand backup. Or create it here:'
+  say '    aws iam create-role --role-name AWSBackupDefaultServiceRole --path /service-role/' \
+    "--assume-role-policy-document '${trust}'"
+  say '    aws iam attach-role-policy --role-name AWSBackupDefaultServiceRole --policy-arn' \
+    "arn:${PARTITION}:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
 }
 
 # Finds the copies of this run. A copy job bears no name: the first run takes every copy of the
@@ -215,9 +226,9 @@ find_copies() {
         | select(.State == "CREATED" or .State == "RUNNING" or (.State == "COMPLETED"
           and ($run == "first" or (.CopyJobId | inside($record)))))]
       | max_by(.CreationDate).CopyJobId // ""
-    ' "${scratch}/jobs")
+    ' jobs)
     # AWS Backup lists jobs for 30 days; the record remembers a completed copy for longer.
-    if [[ ${record[${kind}]} =~ completed\ (.+)\ (.+)\ (.+)\ (.+) ]]; then
+    if [[ ${record[${kind}]} =~ completed\ ([^ ]+)\ ([^ ]+)\ ([^ ]+)\ ([^$'\n']+) ]]; then
       job[${kind}]=${BASH_REMATCH[1]} completed[${kind}]=${BASH_REMATCH[2]}
       copy[${kind}]=${BASH_REMATCH[3]} created_at[${kind}]=${BASH_REMATCH[4]}
       state[${kind}]=COMPLETED
@@ -226,10 +237,8 @@ find_copies() {
 }
 
 write_record() { # EBS|RDS TEXT...
-  local file="${records}/${token[$1]}"
-  shift
-  mkdir -p "${records}"
-  echo "$*" >>"${file}" || say "warning: a later paste will not remember: $*"
+  { mkdir -p "${records}" && echo "${*:2}" >>"${records}/${token[$1]}"; } 2>/dev/null ||
+    say "warning: ${records} cannot be written: a later round will not know its copies again"
 }
 
 start_copy() { # EBS|RDS
@@ -240,7 +249,7 @@ start_copy() { # EBS|RDS
   # A token is used up by a request that AWS Backup rejects, and by a copy that fails.
   failed=$(jq --arg arn "${arn[$1]}" \
     '[.CopyJobs[] | select(.SourceRecoveryPointArn == $arn and .State != "COMPLETED")] | length' \
-    "${scratch}/jobs")
+    jobs)
   rejected=$(grep --count '^rejected' <<<"${record[$1]}")
   if ask "start-$1" aws backup start-copy-job \
     --region "${REGION}" \
@@ -250,7 +259,7 @@ start_copy() { # EBS|RDS
     --iam-role-arn "${ROLE_ARN}" \
     --lifecycle "DeleteAfterDays=$((age + RETENTION_DAYS))" \
     --idempotency-token "${token[$1]}-$((1 + failed + rejected))"; then
-    job[$1]=$(jq --raw-output .CopyJobId "${scratch}/start-$1")
+    job[$1]=$(jq --raw-output .CopyJobId "start-$1")
     write_record "$1" started "${job[$1]}"
     say "$1 copy: started, job ${job[$1]}, to be kept $((age + RETENTION_DAYS)) days from creation"
   else
@@ -264,16 +273,14 @@ start_copy() { # EBS|RDS
 # https://repost.aws/knowledge-center/backup-troubleshoot-cross-account-copy
 say_way_around() { # WHAT_AWS_SAID
   [[ $1 == *'not supported for provided resource type'* ]] || return
-  cat >&2 <<WAY
-  Here AWS copies an RDS recovery point to another account or to another Region, not to both at
-  once. Take two hops, each with a script of snapshot-copy: first into a vault of this account in
-  the Region of the target, with a customer managed key that the target may use; then from there
-  into ${DESTINATION_VAULT_ARN}.
-WAY
+  say '  Here AWS copies an RDS recovery point to another account or to another Region, not to' \
+    'both at once. Take two hops, each with a script of snapshot-copy: first into a vault of this' \
+    'account in the Region of the target, with a customer managed key that the target may use;' \
+    "then from there into ${DESTINATION_VAULT_ARN}."
 }
 
 refresh() { # EBS|RDS
-  local file="${scratch}/job-$1"
+  local file="job-$1"
   if ask "job-$1" aws backup describe-copy-job --region "${REGION}" --copy-job-id "${job[$1]}"; then
     missed[$1]=0
     state[$1]=$(jq --raw-output .CopyJob.State "${file}")
@@ -301,7 +308,10 @@ watch_copies() {
       line+="${kind} copy ${state[${kind}]/CREATED/CREATED, waits for its turn}; "
     done
     runs EBS || runs RDS || break
-    [[ ${WATCH} == '' ]] || { echo "done: started: ${line}paste again to follow" && exit; }
+    if [[ ${WATCH} == 0 ]]; then
+      [[ ! ${line} =~ FAILED|PARTIAL|LOST ]] || stop 1 "${line}paste again when the other has ended"
+      finish "done: started: ${line}paste again to follow"
+    fi
     show "${line}watched for $((SECONDS / minute)) min"
     sleep 20
   done
@@ -316,6 +326,9 @@ judge() { # EBS|RDS
   if [[ ${state[$1]} == COMPLETED && ${copy[$1]} != '' ]]; then
     read_time "${completed[$1]}"
     completed[$1]=${time}
+    ((now < seconds + RETENTION_DAYS * day)) ||
+      say "warning: the $1 copy was to be kept ${RETENTION_DAYS} days, which are over: it may be" \
+        'gone; to copy again, generate with a new --run'
     [[ ${record[$1]} == *completed* ]] ||
       write_record "$1" completed "${job[$1]}" "${time}" "${copy[$1]}" "${created_at[$1]}"
     return
@@ -336,7 +349,7 @@ main() {
   arn=([EBS]=${EBS_SNAPSHOT_ARN} [RDS]=${RDS_SNAPSHOT_ARN})
   missed=([EBS]=0 [RDS]=0) created=([EBS]=0 [RDS]=0) state=([EBS]=started [RDS]=started)
   created_at=([EBS]='that of the copy' [RDS]='that of the copy')
-  records="${HOME}/.codeocean-cmdgen"
+  records=~/.codeocean-cmdgen
   now=$(date +%s)
   find_copies
   look
@@ -349,31 +362,19 @@ main() {
       start_copy "${kind}"
     fi
   done
-  [[ ${PLAN} == '' ]] || { echo 'plan: nothing was changed' && exit; }
+  [[ ${PLAN} == '' ]] || finish 'plan: nothing was changed'
   ((problems == 0)) || stop 1 'mend the problems above and paste again; a started copy goes on'
   watch_copies
   judge EBS
   judge RDS
-  ((problems == 0)) || stop 1 'not all is copied; paste again to start a failed copy anew'
+  ((problems == 0)) || stop 1 'not both were copied; paste again to start a failed copy anew'
   echo "EBS recovery point:  ${copy[EBS]}"
   echo "EBS creation time:   ${created_at[EBS]}"
   echo "RDS recovery point:  ${copy[RDS]}"
-  echo "done: both are in ${DESTINATION_VAULT_ARN}" \
-    "(EBS since ${completed[EBS]}, RDS since ${completed[RDS]})"
+  finish "done: both were copied to ${DESTINATION_VAULT_ARN}" \
+    "(EBS by ${completed[EBS]}, RDS by ${completed[RDS]})"
 }
+
+"${codeocean_cmdgen-damaged_and_not_run}" "$@"
 END_OF_BODY
 CODEOCEAN_CMDGEN
-  )
-  digest=$(printf '%s\n' "${body}" | sha256sum)
-  case "${digest}" in
-  2a4ecf946ebfecf283632cca6d37a9b56fecd12dcd0c9209ee86098e4e4b6516*)
-    body=${body#*"'END_OF_BODY'"}
-    BASH_ENV='' bash -c "${body%END_OF_BODY}main \"\${@}\"" snapshot-copy \
-      "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}"
-    ;;
-  *)
-    echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
-    false
-    ;;
-  esac
-)

@@ -133,7 +133,6 @@ KINDS: tuple[Kind, ...] = (
     line_broken,
     cut_after_line,
     cut_after_byte,
-    pasted_again_over_a_cut,
     blank_at_the_end,
     indent_lost,
     carriage_return,
@@ -141,7 +140,10 @@ KINDS: tuple[Kind, ...] = (
     smart_quotes,
     byte_changed,
 )
-"""After these the script runs whole or not at all. `first_lines_lost` promises less."""
+"""After these the script runs whole or not at all."""
+
+BEGINS_INSIDE: tuple[Kind, ...] = (first_lines_lost, pasted_again_over_a_cut)
+"""After these a shell may take the end of a body for commands, which promises less."""
 
 
 def sample(kind: Kind, script: bytes, size: int, seed: str = "") -> list[Damaged]:

@@ -28,7 +28,7 @@ FRAME = {"_script.sh.j2", "_body.sh.j2"}
 
 SETTINGS = {"PLAN", "WATCH", "CONFIRM"}
 ENVIRONMENT = {"HOME"}
-OF_BASH = {"COLUMNS", "BASH_REMATCH", "SECONDS"}
+OF_BASH = {"PWD", "COLUMNS", "BASH_REMATCH", "SECONDS"}
 
 
 def text_of(name: str) -> str:
@@ -102,14 +102,14 @@ def body(step: type[Step]) -> str:
         if not needed
     }
     script = render(*gather(step, optional, values_file=example))
-    return script.partition(": <<'END_OF_BODY'\n")[2].partition("END_OF_BODY\n")[0]
+    return script.partition("false <<'END_OF_BODY'\n")[2].partition("END_OF_BODY\n")[0]
 
 
 def code(step: type[Step]) -> str:
     """Return the body without its values, its comments and the texts that it only shows."""
     text = body(step)
     text = re.sub(r"^values\(\) \{\n.*?^\}\n", "", text, flags=re.MULTILINE | re.DOTALL)
-    text = re.sub(r"<<(\w+)\n.*?^\1\n", "\n", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"^ +say '(?:.*\\\n)*.*\n", "", text, flags=re.MULTILINE)
     return re.sub(r"(^|(?<=\s))#( .*)?$", "", text, flags=re.MULTILINE)
 
 

@@ -117,8 +117,9 @@ def _cut_runs_nothing(shell: Shell, text: bytes, lab: Lab) -> None:
     with Terminal(shell, place) as terminal:
         before = terminal.state()
         terminal.paste(text)
-        assert terminal.answer() is None
-        terminal.interrupt()
+        # A cut in the middle of a line may also be a mistake that the shell sees.
+        if terminal.answer(again=True) is None:
+            terminal.interrupt()
         assert terminal.state() == before
     assert place.calls() == []
     assert place.files() == []
@@ -126,14 +127,14 @@ def _cut_runs_nothing(shell: Shell, text: bytes, lab: Lab) -> None:
 
 @IN_EVERY_SHELL
 @pytest.mark.parametrize("where", [0.01, 0.5, 0.97, 0.99])
-def test_cut_paste_waits_and_ctrl_c_ends_it(shell: Shell, where: float, lab: Lab) -> None:
+def test_cut_paste_runs_nothing(shell: Shell, where: float, lab: Lab) -> None:
     script = lab.script.encode()
     _cut_runs_nothing(shell, script[: int(where * len(script))], lab)
 
 
 @IN_EVERY_SHELL
 @pytest.mark.campaign
-def test_paste_cut_anywhere_waits(shell: Shell, lab: Lab) -> None:
+def test_paste_cut_anywhere_runs_nothing(shell: Shell, lab: Lab) -> None:
     script = lab.script.encode()
     for where in cuts(script):
         _cut_runs_nothing(shell, script[:where], lab)

@@ -64,15 +64,13 @@ class S3BatchReplication(Step):
     title = "replicate the objects that are already in the buckets"
     header = {
         "where": "AWS CloudShell of the account that owns the buckets copied from.",
-        "changes": "creates one S3 Batch Operations job per bucket that is not empty. The jobs "
-        "write replicas into the destination of the bucket's own replication rule; nothing is "
-        "deleted or overwritten, and the buckets copied from keep their objects.",
-        "takes": "a minute to start; the jobs then run in S3, for minutes to days, without this "
-        "shell.",
-        "costs": "about 0.25 USD per job and 1 USD per million objects; requests, transfer between "
-        "Regions, retrieval from GLACIER_IR.",
+        "changes": "creates one S3 Batch Operations job per bucket that is not empty: replicas, "
+        "delete markers too, go where the bucket's enabled replication rules point. No version is "
+        "deleted or overwritten; what is PENDING is left to the live rule.",
+        "takes": "a minute to start; the jobs run in S3 for minutes to days, without this shell.",
+        "costs": "about 0.25 USD a job and 1 USD a million objects, requests, transfer, retrieval.",
         "again": "follows the jobs of this run or says how they ended, and creates only what was "
-        "never created. S3 forgets a job 90 days after its end.",
+        "never created. S3 forgets a job 90 days after its end: then take a new --run.",
     }
     tables = ("source", "backup")
     from_stack_json = {"source": ("account_id", "region", "role_arn", "bucket_arn")}
