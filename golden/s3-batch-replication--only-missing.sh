@@ -2,7 +2,7 @@
   body=$(command cat <&3)
   digest=$(printf '%s\n' "${body}" | sha256sum)
   case "${digest}" in
-  be6f3b54b8425b8a350304bd1c7f71d85246e52adb6f2e9808cae7e31389e528*)
+  bf808af24ab1a4ccb00e8b0b0e4ce621c3bca732e0c5095403eef1eda273c4d1*)
     body=${body#*"'END_OF_BODY'"}
     body=${body%END_OF_BODY}
     codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -181,7 +181,7 @@ look_at_bucket() ( # BUCKET
         or any(.Transitions[]?, .NoncurrentVersionTransitions[]?;
           .StorageClass == "GLACIER" or .StorageClass == "DEEP_ARCHIVE"))) | .ID] as $lifecycle
     | "seen: \(if [.Versions[]?, .DeleteMarkers[]?] == [] and .IsTruncated == false then "empty"
-        else "not empty" end), to \([$rules[].Destination.Bucket] | unique | join(" and "))",
+        else "not empty" end), goes to \([$rules[].Destination.Bucket] | unique | join(" and "))",
       (select(.Status != "Enabled")
         | "problem: versioning is not enabled; S3 replicates versioned buckets only"),
       (select($rules == []) | "problem: no replication rule is enabled that says where to"),

@@ -2,7 +2,7 @@
   body=$(command cat <&3)
   digest=$(printf '%s\n' "${body}" | sha256sum)
   case "${digest}" in
-  fbaf69f12c885800b92b851722605f7d618b88c5f8e8ba96170937a6f9e0ecfe*)
+  b48ee5d04aa8e439f61b54c75dc251c146d701baee64a787466f419796dfae40*)
     body=${body#*"'END_OF_BODY'"}
     body=${body%END_OF_BODY}
     codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -178,7 +178,7 @@ look_at_bucket() ( # BUCKET
         or any(.Transitions[]?, .NoncurrentVersionTransitions[]?;
           .StorageClass == "GLACIER" or .StorageClass == "DEEP_ARCHIVE"))) | .ID] as $lifecycle
     | "seen: \(if [.Versions[]?, .DeleteMarkers[]?] == [] and .IsTruncated == false then "empty"
-        else "not empty" end), to \([$rules[].Destination.Bucket] | unique | join(" and "))",
+        else "not empty" end), goes to \([$rules[].Destination.Bucket] | unique | join(" and "))",
       (select(.Status != "Enabled")
         | "problem: versioning is not enabled; S3 replicates versioned buckets only"),
       (select($rules == []) | "problem: no replication rule is enabled that says where to"),

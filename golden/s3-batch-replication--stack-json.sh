@@ -2,7 +2,7 @@
   body=$(command cat <&3)
   digest=$(printf '%s\n' "${body}" | sha256sum)
   case "${digest}" in
-  7821fbb6c2130170bac8fd03c98cad8d3ca45eb06fa7826e9eaa501518025ab8*)
+  5020ffefce3f9399d7067ad16d567c0765f992874ad7a065690f1bf9219b1f15*)
     body=${body#*"'END_OF_BODY'"}
     body=${body%END_OF_BODY}
     codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -176,7 +176,7 @@ look_at_bucket() ( # BUCKET
         or any(.Transitions[]?, .NoncurrentVersionTransitions[]?;
           .StorageClass == "GLACIER" or .StorageClass == "DEEP_ARCHIVE"))) | .ID] as $lifecycle
     | "seen: \(if [.Versions[]?, .DeleteMarkers[]?] == [] and .IsTruncated == false then "empty"
-        else "not empty" end), to \([$rules[].Destination.Bucket] | unique | join(" and "))",
+        else "not empty" end), goes to \([$rules[].Destination.Bucket] | unique | join(" and "))",
       (select(.Status != "Enabled")
         | "problem: versioning is not enabled; S3 replicates versioned buckets only"),
       (select($rules == []) | "problem: no replication rule is enabled that says where to"),

@@ -2,7 +2,7 @@
   body=$(command cat <&3)
   digest=$(printf '%s\n' "${body}" | sha256sum)
   case "${digest}" in
-  792099db6184af5dd327df7da6055670c7359c252c15839f4f0fa6a73d8654f4*)
+  04f14ece1091e781598ef4973fb1a1688368bd8b3dcbd2e064e88e2d07b4ac47*)
     body=${body#*"'END_OF_BODY'"}
     body=${body%END_OF_BODY}
     codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -178,7 +178,7 @@ look_at_bucket() ( # BUCKET
         or any(.Transitions[]?, .NoncurrentVersionTransitions[]?;
           .StorageClass == "GLACIER" or .StorageClass == "DEEP_ARCHIVE"))) | .ID] as $lifecycle
     | "seen: \(if [.Versions[]?, .DeleteMarkers[]?] == [] and .IsTruncated == false then "empty"
-        else "not empty" end), to \([$rules[].Destination.Bucket] | unique | join(" and "))",
+        else "not empty" end), goes to \([$rules[].Destination.Bucket] | unique | join(" and "))",
       (select(.Status != "Enabled")
         | "problem: versioning is not enabled; S3 replicates versioned buckets only"),
       (select($rules == []) | "problem: no replication rule is enabled that says where to"),

@@ -2,7 +2,7 @@
   body=$(command cat <&3)
   digest=$(printf '%s\n' "${body}" | sha256sum)
   case "${digest}" in
-  68c879017a0689d13e3ada3b8c334e8df6749571c9cc8778484eaa2bb7068fae*)
+  f26fe25d86d817ee21ff4b2431a63557e59ed789f597e5a69daf21060445ea00*)
     body=${body#*"'END_OF_BODY'"}
     body=${body%END_OF_BODY}
     codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -247,9 +247,11 @@ start_copy() { # EBS|RDS
   # https://docs.aws.amazon.com/aws-backup/latest/devguide/recov-point-create-a-copy.html
   age=$(((now - created[$1] + day - 1) / day))
   # A token is used up by a request that AWS Backup rejects, and by a copy that fails.
-  failed=$(jq --arg arn "${arn[$1]}" \
-    '[.CopyJobs[] | select(.SourceRecoveryPointArn == $arn and .State != "COMPLETED")] | length' \
-    jobs)
+  jq --raw-output --arg arn "${arn[$1]}" '.CopyJobs[]
+    | select(.SourceRecoveryPointArn == $arn and .State != "COMPLETED")
+    | "an earlier one ended \(.State): \(.StatusMessage // "")"' jobs >failed
+  sed "s/^/$1 copy: /" failed >&2
+  failed=$(wc --lines <failed)
   rejected=$(grep --count '^rejected' <<<"${record[$1]}")
   if ask "start-$1" aws backup start-copy-job \
     --region "${REGION}" \

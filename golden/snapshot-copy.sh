@@ -2,7 +2,7 @@
   body=$(command cat <&3)
   digest=$(printf '%s\n' "${body}" | sha256sum)
   case "${digest}" in
-  1757810f49cc3ec003e75ec48cd68ead007512bba06968ecc5230e6f0e6ccb89*)
+  f62218d737106b6965907325a7cfebb40162f75e1d18fcc614ca48d89093e95e*)
     body=${body#*"'END_OF_BODY'"}
     body=${body%END_OF_BODY}
     codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -247,9 +247,11 @@ start_copy() { # EBS|RDS
   # https://docs.aws.amazon.com/aws-backup/latest/devguide/recov-point-create-a-copy.html
   age=$(((now - created[$1] + day - 1) / day))
   # A token is used up by a request that AWS Backup rejects, and by a copy that fails.
-  failed=$(jq --arg arn "${arn[$1]}" \
-    '[.CopyJobs[] | select(.SourceRecoveryPointArn == $arn and .State != "COMPLETED")] | length' \
-    jobs)
+  jq --raw-output --arg arn "${arn[$1]}" '.CopyJobs[]
+    | select(.SourceRecoveryPointArn == $arn and .State != "COMPLETED")
+    | "an earlier one ended \(.State): \(.StatusMessage // "")"' jobs >failed
+  sed "s/^/$1 copy: /" failed >&2
+  failed=$(wc --lines <failed)
   rejected=$(grep --count '^rejected' <<<"${record[$1]}")
   if ask "start-$1" aws backup start-copy-job \
     --region "${REGION}" \

@@ -16,6 +16,8 @@ from codeocean_cmdgen.simulator.world import BACKUP, REGION, SOURCE, TARGET
 from tests.execution.conftest import Person, PersonOf, script, writes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from moto.s3.models import FakeBucket
 
 STEP = "s3-batch-replication"
@@ -416,6 +418,59 @@ def test_the_calls_are_few(world: World, simulator: Simulator, operator: Person)
     operator.run(text(), PLAN="1")
     planned = len(simulator.requests)
     assert planned + len((FULL, EMPTY)) <= 6 + 8 * len((FULL, EMPTY))
+
+
+def test_a_failed_job_shows_while_others_run(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    fill(world, bucket(EMPTY))
+    name = "ManifestGenerator.S3JobManifestGenerator.SourceBucket"
+    simulator.faults.add(CREATE, "fail-job", match={name: f"arn:aws:s3:::{FULL}"})
+    simulator.faults.add(CREATE, "slow-job", match={name: f"arn:aws:s3:::{EMPTY}"})
+    simulator.s3_batch.objects_per_second = 0.01
+    assert operator.run(text(), WATCH="0").done
+    simulator.clock.advance(60)
+    outcome = operator.run(text(), WATCH="0")
+    assert outcome.code == 1
+    assert f"{FULL} ended Failed" in outcome.errors
+
+
+def test_a_reason_that_may_not_be_read_is_said_so(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add(CREATE, "fail-job")
+    simulator.faults.add("s3control:DescribeJob", "access-denied", times=None)
+    outcome = operator.run(text())
+    assert not outcome.done
+    assert re.search(f"problem: {FULL}: .*AccessDenied", outcome.errors)
+
+
+def test_warns_of_rules_that_leave_objects_behind(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    rules(simulator)[0]["Filter"] = {"Prefix": "a key of N"}
+    outcome = operator.run(text(), PLAN="1")
+    assert "warning: the rules replicate only what has their prefix or tags" in outcome.errors
+
+
+def test_an_error_page_proves_no_emptiness(operator: Person, tmp_path: Path) -> None:
+    """S3 may answer 200 with an error in it, which AWS CLI 2.9 takes for an empty answer."""
+    body = text().partition("jq --slurp")[2].partition("' get-bucket-")[0].partition("'")[2]
+    (tmp_path / "nothing").touch()
+    judged = subprocess.run(
+        ["jq", "--slurp", "--raw-output", "--arg", "account", SOURCE, body, tmp_path / "nothing"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "seen: not empty" in judged.stdout
+
+
+def test_a_persons_shell_options_stay_outside(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    odd = {"SHELLOPTS": "errexit:noglob", "BASH_FUNC_sort%%": "() { echo no; }", "IFS": "/"}
+    assert operator.run(text(), **odd).done
 
 
 STATUSES = ("Complete", "Failed", "Cancelled", "lost", "Suspended")

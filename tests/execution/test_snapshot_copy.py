@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -309,3 +310,50 @@ def test_times_as_numbers_are_understood(
     wired = operator.run(script("snapshot-copy"), AWS_CONFIG_FILE=config)
     assert wired.done
     assert wired.output == plain.output
+
+
+def test_what_expired_before_it_was_recorded_is_told_the_same_each_time(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    text = script("snapshot-copy", retention_days="90")
+    operator.run(text, WATCH="0")
+    simulator.clock.advance(20 * 86400)
+    first, second = operator.run(text), operator.run(text)
+    assert first.done
+    assert second.output == first.output
+    assert "EBS creation time:   that of the copy\n" in first.output
+
+
+def test_warns_when_the_copies_may_have_expired(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    operator.run(script("snapshot-copy"))
+    for record in Path(operator.environment["HOME"], ".codeocean-cmdgen").iterdir():
+        record.write_text(
+            re.sub(r"completed (\S+) \S+", r"completed \1 2020-01-01", record.read_text())
+        )
+    outcome = operator.run(script("snapshot-copy"))
+    assert outcome.done
+    assert outcome.errors.count("was to be kept 14 days, which are over") == 2
+
+
+def test_a_home_that_cannot_be_written_is_no_obstacle(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    for home in ("/proc", None):
+        if home is None:
+            del operator.environment["HOME"]
+        else:
+            operator.environment["HOME"] = home
+        assert operator.run(script("snapshot-copy", run="home" if home else "none")).done
+
+
+def test_a_failed_copy_shows_while_the_other_runs(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("backup:StartCopyJob", "fail-job", times=1)
+    simulator.faults.add("backup:StartCopyJob", "slow-job", times=1)
+    operator.run(script("snapshot-copy"), WATCH="0")
+    simulator.clock.advance(120)
+    outcome = operator.run(script("snapshot-copy"), WATCH="0")
+    assert outcome.code == 0 or "FAILED" in outcome.errors
