@@ -110,9 +110,8 @@ def golden(name: str) -> str:
 
 def body(script: str) -> str:
     """Return what the wrapper hands to bash."""
-    return script.partition("false <<'END_OF_BODY'\n")[2].partition(
-        "END_OF_BODY\nCODEOCEAN_CMDGEN\n"
-    )[0]
+    inside = script.partition("false <<'END_OF_BODY'\n")[2]
+    return inside.partition("END_OF_BODY\nCODEOCEAN_CMDGEN\n")[0]
 
 
 def silent(program: str, *arguments: str, text: str) -> None:

@@ -47,19 +47,19 @@ def simulator() -> Iterator[Simulator]:
         yield simulator
 
 
-def made(step: str, *, table: str | None = None, **values: str | tuple[str, ...]) -> Gathered:
+def made(step: str, table: str = "", /, **values: str | tuple[str, ...]) -> Gathered:
     """Return a step made of the example values, some of them replaced."""
     (declaration,) = (one for one in STEPS if one.name == step)
     options = {
         name: Given((value,) if isinstance(value, str) else value, "option")
         for name, value in values.items()
     }
-    return gather(declaration, options, table=table, values_file=EXAMPLES / "values.toml")
+    return gather(declaration, options, table=table or None, values_file=EXAMPLES / "values.toml")
 
 
-def script(step: str, *, table: str | None = None, **values: str | tuple[str, ...]) -> str:
+def script(step: str, table: str = "", /, **values: str | tuple[str, ...]) -> str:
     """Return the script of such a step."""
-    return render(*made(step, table=table, **values))
+    return render(*made(step, table, **values))
 
 
 class Outcome(NamedTuple):

@@ -104,7 +104,7 @@ def test_a_restore_replicates_replicas(
     backup = bucket(name)
     world.replication_rule(backup, target, role=role)
     world.version(backup, "key", status="REPLICA")
-    restore = script(STEP, table="backup", bucket_arn=(f"arn:aws:s3:::{name}",))
+    restore = script(STEP, "backup", bucket_arn=(f"arn:aws:s3:::{name}",))
     outcome = person(BACKUP).run(restore)
     assert outcome.done, outcome
     assert list(target.keys) == ["key"]
@@ -280,7 +280,7 @@ def test_warns_of_lifecycle_rules_that_bite(
     world.lifecycle(
         bucket(FULL),
         [
-            {"ID": name, "Filter": {"Prefix": ""}, "Status": status, **action}
+            {"ID": name, "Filter": {"Prefix": ""}, "Status": status} | action
             for name, status, action in [
                 ("markers", "Enabled", expire),
                 ("archive", "Enabled", archive),
@@ -429,7 +429,7 @@ def test_a_failed_job_shows_while_others_run(
     simulator.faults.add(CREATE, "slow-job", match={name: f"arn:aws:s3:::{EMPTY}"})
     simulator.s3_batch.objects_per_second = 0.01
     assert operator.run(text(), WATCH="0").done
-    simulator.clock.advance(60)
+    simulator.clock.advance(1000)
     outcome = operator.run(text(), WATCH="0")
     assert outcome.code == 1
     assert f"{FULL} ended Failed" in outcome.errors

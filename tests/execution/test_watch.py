@@ -36,7 +36,7 @@ def operator(step: str, person: PersonOf) -> Person:
 
 @pytest.fixture
 def text(step: str) -> str:
-    return script(step, **({"bucket_arn": ONE_BUCKET} if step.startswith("s3") else {}))
+    return script(step, bucket_arn=ONE_BUCKET) if step.startswith("s3") else script(step)
 
 
 def wait_for(condition: Callable[[], object]) -> None:
@@ -70,7 +70,7 @@ def test_progress_is_one_line_rewritten_on_a_terminal(text: str, operator: Perso
     shell = pexpect.spawn(
         "bash",
         ["-c", text],
-        env=environment,  # type: ignore[arg-type] # pexpect takes any mapping
+        env=environment,
         dimensions=(24, 60),
         encoding="utf-8",
         timeout=120,
