@@ -273,10 +273,10 @@ def test_names_every_bucket_that_is_not_there(
 def test_warns_of_lifecycle_rules_that_bite(
     world: World, simulator: Simulator, operator: Person
 ) -> None:
-    expire = {"Expiration": {"ExpiredObjectDeleteMarker": True}}
-    archive = {"Transitions": [{"Days": 1, "StorageClass": "DEEP_ARCHIVE"}]}
-    tier = {"Transitions": [{"Days": 1, "StorageClass": "INTELLIGENT_TIERING"}]}
-    uploads = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}
+    expire: dict[str, Any] = {"Expiration": {"ExpiredObjectDeleteMarker": True}}
+    archive: dict[str, Any] = {"Transitions": [{"Days": 1, "StorageClass": "DEEP_ARCHIVE"}]}
+    tier: dict[str, Any] = {"Transitions": [{"Days": 1, "StorageClass": "INTELLIGENT_TIERING"}]}
+    uploads: dict[str, Any] = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}}
     world.lifecycle(
         bucket(FULL),
         [

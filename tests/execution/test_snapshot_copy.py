@@ -351,7 +351,6 @@ def test_says_why_a_copy_is_started_again(
     world: World, simulator: Simulator, operator: Person
 ) -> None:
     simulator.faults.add("backup:StartCopyJob", "fail-job", times=1)
-    simulator.faults.add("backup:StartCopyJob", "slow-job", times=1)
     operator.run(script("snapshot-copy"), WATCH="0")
     simulator.clock.advance(120)
     outcome = operator.run(script("snapshot-copy"), WATCH="0")
