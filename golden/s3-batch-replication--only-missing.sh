@@ -1,19 +1,20 @@
 (
-  body=$(command cat <&3)
-  digest=$(printf '%s\n' "${body}" | sha256sum)
-  case "${digest}" in
-  bf808af24ab1a4ccb00e8b0b0e4ce621c3bca732e0c5095403eef1eda273c4d1*)
-    body=${body#*"'END_OF_BODY'"}
-    body=${body%END_OF_BODY}
-    codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
-      "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
-    ;;
-  *)
-    echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
-    false
-    ;;
-  esac
-) 3<<'CODEOCEAN_CMDGEN'
+  {
+    body=$(command cat <&3)
+    digest=$(printf '%s\n' "${body}" | sha256sum)
+    case "${digest}" in
+    8c1cd56b79d3300d0e9ec67abfe842e33f3d1722ff7210cb68710b17c65ce761*)
+      body=${body#*"'END_OF_BODY'"}
+      body=${body%END_OF_BODY}
+      codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+      ;;
+    *)
+      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      false
+      ;;
+    esac
+  } 3<<'CODEOCEAN_CMDGEN'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
 # codeocean-cmdgen s3-batch-replication: replicate the objects that are already in the buckets
@@ -146,7 +147,7 @@ ask_bucket() { # BUCKET KIND OPERATION [OPTION...]
     --bucket "$1" \
     --expected-bucket-owner "${ACCOUNT_ID}" \
     "${@:4}" && return
-  [[ ${complaint} =~ NoSuchLifecycleConfiguration|EncryptionConfigurationNotFound ]] ||
+  [[ ${complaint} == *NoSuchLifecycle* || ${complaint} == *EncryptionConfigurationNotFound* ]] ||
     echo "$2: ${complaint}"
   return 1
 }
@@ -394,3 +395,4 @@ main() {
 "${codeocean_cmdgen-damaged_and_not_run}" "$@"
 END_OF_BODY
 CODEOCEAN_CMDGEN
+)

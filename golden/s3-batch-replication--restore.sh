@@ -1,19 +1,20 @@
 (
-  body=$(command cat <&3)
-  digest=$(printf '%s\n' "${body}" | sha256sum)
-  case "${digest}" in
-  b48ee5d04aa8e439f61b54c75dc251c146d701baee64a787466f419796dfae40*)
-    body=${body#*"'END_OF_BODY'"}
-    body=${body%END_OF_BODY}
-    codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
-      "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
-    ;;
-  *)
-    echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
-    false
-    ;;
-  esac
-) 3<<'CODEOCEAN_CMDGEN'
+  {
+    body=$(command cat <&3)
+    digest=$(printf '%s\n' "${body}" | sha256sum)
+    case "${digest}" in
+    b684ebb4ca3144a6f275dd9187ca55c8b7ed27d03df634ea02ed9b5c1434d3ac*)
+      body=${body#*"'END_OF_BODY'"}
+      body=${body%END_OF_BODY}
+      codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+      ;;
+    *)
+      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      false
+      ;;
+    esac
+  } 3<<'CODEOCEAN_CMDGEN'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
 # codeocean-cmdgen s3-batch-replication: replicate the objects that are already in the buckets
@@ -143,7 +144,7 @@ ask_bucket() { # BUCKET KIND OPERATION [OPTION...]
     --bucket "$1" \
     --expected-bucket-owner "${ACCOUNT_ID}" \
     "${@:4}" && return
-  [[ ${complaint} =~ NoSuchLifecycleConfiguration|EncryptionConfigurationNotFound ]] ||
+  [[ ${complaint} == *NoSuchLifecycle* || ${complaint} == *EncryptionConfigurationNotFound* ]] ||
     echo "$2: ${complaint}"
   return 1
 }
@@ -391,3 +392,4 @@ main() {
 "${codeocean_cmdgen-damaged_and_not_run}" "$@"
 END_OF_BODY
 CODEOCEAN_CMDGEN
+)

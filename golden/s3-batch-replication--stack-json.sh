@@ -1,19 +1,20 @@
 (
-  body=$(command cat <&3)
-  digest=$(printf '%s\n' "${body}" | sha256sum)
-  case "${digest}" in
-  5020ffefce3f9399d7067ad16d567c0765f992874ad7a065690f1bf9219b1f15*)
-    body=${body#*"'END_OF_BODY'"}
-    body=${body%END_OF_BODY}
-    codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
-      "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
-    ;;
-  *)
-    echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
-    false
-    ;;
-  esac
-) 3<<'CODEOCEAN_CMDGEN'
+  {
+    body=$(command cat <&3)
+    digest=$(printf '%s\n' "${body}" | sha256sum)
+    case "${digest}" in
+    fb7c140140ed6708199dd99410bca7483677f9297ab98c29c91f80032cf36080*)
+      body=${body#*"'END_OF_BODY'"}
+      body=${body%END_OF_BODY}
+      codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+      ;;
+    *)
+      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      false
+      ;;
+    esac
+  } 3<<'CODEOCEAN_CMDGEN'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
 # codeocean-cmdgen s3-batch-replication: replicate the objects that are already in the buckets
@@ -141,7 +142,7 @@ ask_bucket() { # BUCKET KIND OPERATION [OPTION...]
     --bucket "$1" \
     --expected-bucket-owner "${ACCOUNT_ID}" \
     "${@:4}" && return
-  [[ ${complaint} =~ NoSuchLifecycleConfiguration|EncryptionConfigurationNotFound ]] ||
+  [[ ${complaint} == *NoSuchLifecycle* || ${complaint} == *EncryptionConfigurationNotFound* ]] ||
     echo "$2: ${complaint}"
   return 1
 }
@@ -389,3 +390,4 @@ main() {
 "${codeocean_cmdgen-damaged_and_not_run}" "$@"
 END_OF_BODY
 CODEOCEAN_CMDGEN
+)

@@ -1,19 +1,20 @@
 (
-  body=$(command cat <&3)
-  digest=$(printf '%s\n' "${body}" | sha256sum)
-  case "${digest}" in
-  f26fe25d86d817ee21ff4b2431a63557e59ed789f597e5a69daf21060445ea00*)
-    body=${body#*"'END_OF_BODY'"}
-    body=${body%END_OF_BODY}
-    codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
-      "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
-    ;;
-  *)
-    echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
-    false
-    ;;
-  esac
-) 3<<'CODEOCEAN_CMDGEN'
+  {
+    body=$(command cat <&3)
+    digest=$(printf '%s\n' "${body}" | sha256sum)
+    case "${digest}" in
+    45141cb87f8928f095290a7f546bee27d8bfde4b6c7abbeb60d71db4350cc224*)
+      body=${body#*"'END_OF_BODY'"}
+      body=${body%END_OF_BODY}
+      codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+      ;;
+    *)
+      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      false
+      ;;
+    esac
+  } 3<<'CODEOCEAN_CMDGEN'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
 # codeocean-cmdgen snapshot-copy: copy the EBS and the RDS recovery point to the target's vault
@@ -26,7 +27,7 @@ false <<'END_OF_BODY'
 # Costs:   storage of the copies until they expire, and transfer between Regions.
 # Again:   finds the copies of these recovery points, watches them or says when they were
 #          completed; starts again only a copy that failed. The rounds after the first are told
-#          apart by a record in ~/.codeocean-cmdgen.
+#          apart by a record in the home folder, ~/.codeocean-cmdgen.
 # Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait.
 
 values() {
@@ -311,7 +312,8 @@ watch_copies() {
     done
     runs EBS || runs RDS || break
     if [[ ${WATCH} == 0 ]]; then
-      [[ ! ${line} =~ FAILED|PARTIAL|LOST ]] || stop 1 "${line}paste again when the other has ended"
+      [[ ${line} != *FAILED* && ${line} != *PARTIAL* && ${line} != *LOST* ]] ||
+        stop 1 "${line}paste again when the other has ended"
       finish "done: started: ${line}paste again to follow"
     fi
     show "${line}watched for $((SECONDS / minute)) min"
@@ -380,3 +382,4 @@ main() {
 "${codeocean_cmdgen-damaged_and_not_run}" "$@"
 END_OF_BODY
 CODEOCEAN_CMDGEN
+)

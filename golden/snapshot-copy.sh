@@ -1,19 +1,20 @@
 (
-  body=$(command cat <&3)
-  digest=$(printf '%s\n' "${body}" | sha256sum)
-  case "${digest}" in
-  f62218d737106b6965907325a7cfebb40162f75e1d18fcc614ca48d89093e95e*)
-    body=${body#*"'END_OF_BODY'"}
-    body=${body%END_OF_BODY}
-    codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
-      "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
-    ;;
-  *)
-    echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
-    false
-    ;;
-  esac
-) 3<<'CODEOCEAN_CMDGEN'
+  {
+    body=$(command cat <&3)
+    digest=$(printf '%s\n' "${body}" | sha256sum)
+    case "${digest}" in
+    492ee31d0020a7d71d042cd51638558aa722cf88bbbaec4621d0e0929b38d2cc*)
+      body=${body#*"'END_OF_BODY'"}
+      body=${body%END_OF_BODY}
+      codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+      ;;
+    *)
+      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      false
+      ;;
+    esac
+  } 3<<'CODEOCEAN_CMDGEN'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
 # codeocean-cmdgen snapshot-copy: copy the EBS and the RDS recovery point to the target's vault
@@ -26,7 +27,7 @@ false <<'END_OF_BODY'
 # Costs:   storage of the copies until they expire, and transfer between Regions.
 # Again:   finds the copies of these recovery points, watches them or says when they were
 #          completed; starts again only a copy that failed. The rounds after the first are told
-#          apart by a record in ~/.codeocean-cmdgen.
+#          apart by a record in the home folder, ~/.codeocean-cmdgen.
 # Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait.
 
 values() {
@@ -311,7 +312,8 @@ watch_copies() {
     done
     runs EBS || runs RDS || break
     if [[ ${WATCH} == 0 ]]; then
-      [[ ! ${line} =~ FAILED|PARTIAL|LOST ]] || stop 1 "${line}paste again when the other has ended"
+      [[ ${line} != *FAILED* && ${line} != *PARTIAL* && ${line} != *LOST* ]] ||
+        stop 1 "${line}paste again when the other has ended"
       finish "done: started: ${line}paste again to follow"
     fi
     show "${line}watched for $((SECONDS / minute)) min"
@@ -380,3 +382,4 @@ main() {
 "${codeocean_cmdgen-damaged_and_not_run}" "$@"
 END_OF_BODY
 CODEOCEAN_CMDGEN
+)

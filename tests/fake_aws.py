@@ -57,7 +57,7 @@ def snapshot_copy() -> str:
 
 def shortened(script: str) -> str:
     """Return the same wrapper around a body that only asks who calls: fast to run many times."""
-    head, body, tail = re.split(r"(?<='CODEOCEAN_CMDGEN'\n)|(?=CODEOCEAN_CMDGEN\n *\))", script)
+    head, body, tail = re.split(r"(?<='CODEOCEAN_CMDGEN'\n)|(?=CODEOCEAN_CMDGEN\n\))", script)
     short = re.sub(r"^main\(\) \{\n.*?^\}\n", _SHORT_MAIN, body, flags=re.DOTALL | re.MULTILINE)
     assert short != body
     return (head + short + tail).replace(_digest(body), _digest(short))

@@ -19,6 +19,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from codeocean_cmdgen import sources
 from codeocean_cmdgen.render import MAX_BYTES, MAX_LINES
 from codeocean_cmdgen.steps import STEPS
+from tests.tools import require
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -168,3 +169,14 @@ def test_nothing_of_the_day_or_the_machine_gets_in(name: str) -> None:
     assert not re.search(r"/(home|root|work|usr|etc|tmp|Users)\b", text)
     assert not re.search(r"codeocean-cmdgen[ /v]+[0-9]", text)
     assert f"/{getpass.getuser()}/" not in text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_zsh_can_read_the_body(name: str) -> None:
+    """Where a body arrives without its wrapper, zsh must see functions: behind a syntax error it
+    takes the rest of one for commands."""
+    zsh = require("zsh")
+    read = subprocess.run(
+        [zsh, "-fn"], input=body(golden(name)), capture_output=True, text=True, check=False
+    )
+    assert (read.stderr, read.returncode) == ("", 0)

@@ -44,7 +44,7 @@ def test_paste_runs_the_script_and_leaves_the_shell_as_it_was(
         before = terminal.state()
         terminal.paste(lab.script)
         assert terminal.answer() == 0
-        assert terminal.said("done: both are in arn:aws:")
+        assert terminal.said("done: both were copied to arn:aws:")
         assert place.calls() == lab.reference
         assert terminal.state() == before
         assert place.files() == []
@@ -66,7 +66,7 @@ def test_file_runs_the_script(shell: Shell, command: str, lab: Lab, place: Place
     with Terminal(shell, place) as terminal:
         before = terminal.state()
         assert terminal.run(command) == 0
-        assert terminal.said("done: both are in arn:aws:")
+        assert terminal.said("done: both were copied to arn:aws:")
         assert place.calls() == lab.reference
         assert terminal.state() == before
         assert place.files() == []

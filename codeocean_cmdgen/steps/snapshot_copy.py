@@ -96,7 +96,7 @@ class SnapshotCopy(Step):
         "costs": "storage of the copies until they expire, and transfer between Regions.",
         "again": "finds the copies of these recovery points, watches them or says when they "
         "were completed; starts again only a copy that failed. The rounds after the first are "
-        "told apart by a record in ~/.codeocean-cmdgen.",
+        "told apart by a record in the home folder, ~/.codeocean-cmdgen.",
     }
     tables = ("backup",)
     elsewhere = {"destination_vault_arn": "target"}
