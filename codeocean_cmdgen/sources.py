@@ -297,7 +297,7 @@ class _Stack:
                     "AWS.S3BackupRole is empty in stack.json: this stack has no backup "
                     "configuration yet",
                     f"to replicate from this deployment, set its stack's parameters "
-                    f"{BACKUP_PARAMETERS}, and update the stack",
+                    f"{BACKUP_PARAMETERS}, and update the stack; to restore, add --from backup",
                 )
             )
         elif not text:
