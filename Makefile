@@ -1,5 +1,5 @@
 # make demo      try it: both scripts against a simulated AWS
-# make test      everything that CI proves (MINUTES on two cores)
+# make test      everything that CI proves (about 7 minutes on two cores)
 # make campaign  what `make test` samples, whole (hours)
 # make bench     the measured promises
 # make dist      the wheel, and the single file for hosts without a package index
