@@ -1,6 +1,6 @@
 (
   {
-    body=$(command cat <&3)
+    body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
     8c1cd56b79d3300d0e9ec67abfe842e33f3d1722ff7210cb68710b17c65ce761*)

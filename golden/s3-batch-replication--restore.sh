@@ -1,6 +1,6 @@
 (
   {
-    body=$(command cat <&3)
+    body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
     b684ebb4ca3144a6f275dd9187ca55c8b7ed27d03df634ea02ed9b5c1434d3ac*)

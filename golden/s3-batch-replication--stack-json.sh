@@ -1,6 +1,6 @@
 (
   {
-    body=$(command cat <&3)
+    body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
     fb7c140140ed6708199dd99410bca7483677f9297ab98c29c91f80032cf36080*)

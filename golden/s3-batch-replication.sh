@@ -1,6 +1,6 @@
 (
   {
-    body=$(command cat <&3)
+    body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
     2fcb896ffc6d5090448d7458ee8a7032fdb41412b828d8e1a327eadd1b2e2701*)

@@ -1,6 +1,6 @@
 (
   {
-    body=$(command cat <&3)
+    body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
     45141cb87f8928f095290a7f546bee27d8bfde4b6c7abbeb60d71db4350cc224*)

@@ -1,6 +1,6 @@
 (
   {
-    body=$(command cat <&3)
+    body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
     492ee31d0020a7d71d042cd51638558aa722cf88bbbaec4621d0e0929b38d2cc*)
