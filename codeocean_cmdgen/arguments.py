@@ -83,6 +83,72 @@ VOCABULARY: dict[str, Argument] = {
         values.Days,
         "days to keep the copies, counted from the day of the copy",
     ),
+    "stack_name": Argument(
+        values.StackName,
+        "CloudFormation stack of the deployment",
+        "CloudFormation > Stacks",
+    ),
+    "data_volume_id": Argument(
+        values.VolumeId,
+        "the deployment's data volume",
+        "CloudFormation > the stack > Resources > DataVolume",
+    ),
+    "restored_volume_id": Argument(
+        values.VolumeId,
+        "volume restored from the recovery point; without it, the one that volume-restore of the "
+        "same run made",
+        "AWS Backup > Jobs > Restore jobs",
+    ),
+    "data_mount": Argument(
+        values.Folder,
+        "where the data volume is mounted",
+    ),
+    "health_url": Argument(
+        values.LocalUrl,
+        "where the application says that it is well; UNVERIFIED for current versions",
+    ),
+    "job_url": Argument(
+        values.LocalUrl,
+        "where the application's job service tells of a job, the job's id left out; UNVERIFIED "
+        "for current versions",
+    ),
+    "command": Argument(
+        values.CommandLine,
+        "the vendor's own command for this, of the installed version",
+        "the vendor's guide or support",
+    ),
+    "from_host": Argument(
+        values.HostName,
+        "endpoint of the temporary database instance, restored from the recovery point",
+        "RDS > Databases > tmp-codeocean-restore > Connectivity",
+    ),
+    "to_host": Argument(
+        values.HostName,
+        "endpoint of the deployment's own analytics database",
+        "RDS > Databases > the deployment's > Connectivity",
+    ),
+    "from_port": Argument(values.Port, "port of the temporary database instance"),
+    "to_port": Argument(values.Port, "port of the deployment's own analytics database"),
+    "user": Argument(
+        values.DatabaseWord,
+        "master user of both database instances",
+        "RDS > Databases > the deployment's > Configuration",
+    ),
+    "database": Argument(values.DatabaseWord, "database to copy; UNVERIFIED for current versions"),
+    "master_password_secret_id": Argument(
+        values.SecretId,
+        "secret that holds the master password of both database instances",
+        "Secrets Manager > /STACK/analytics/master-password-0",
+    ),
+    "ca_bundle": Argument(
+        values.Folder,
+        "file with the certificate authorities of RDS; where it exists, the server's name is "
+        "verified",
+    ),
+    "drop_old": Argument(
+        values.Switch,
+        "remove the database that the copy replaced and kept",
+    ),
     "run": Argument(
         values.RunName,
         "name of this round; a new round wants a new name",

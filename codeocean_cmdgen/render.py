@@ -111,7 +111,10 @@ def _json(value: object, width: int, indent: str = "  ") -> str:
 def _header(step: Step) -> Markup:
     """Return what a person must know before running the script, as comment lines."""
     lines = [f"# codeocean-cmdgen {step.name}: {step.title}", "#"]
-    for label, text in (*step.header.items(), ("set", SETTINGS)):
+    settings = SETTINGS
+    if step.confirm:
+        settings += f" CONFIRM={step.confirm} to answer the question."
+    for label, text in (*step.header.items(), ("set", settings)):
         first = f"# {label.capitalize()}:".ljust(11)
         lines += wrap(
             text, COMMENT_WIDTH, initial_indent=first, subsequent_indent="#".ljust(len(first))
@@ -145,7 +148,10 @@ def render(step: Step, origins: Mapping[str, str]) -> str:
     """
     environment = _environment()
     body = environment.get_template("_body.sh.j2").render(
-        header=_header(step), values=_values(step, origins), template=f"{step.name}.sh.j2"
+        header=_header(step),
+        values=_values(step, origins),
+        guard=f"_parts/{step.place}.sh.j2",
+        template=f"{step.name}.sh.j2",
     )
     framed = f"false <<'END_OF_BODY'\n{body}END_OF_BODY\n"
     script = environment.get_template("_script.sh.j2").render(

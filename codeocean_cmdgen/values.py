@@ -381,6 +381,131 @@ class RunName(Value):
     pattern = r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}"
 
 
+class StackName(Value):
+    """The name of a CloudFormation stack. Source: the CloudFormation API, CreateStack."""
+
+    __slots__ = ()
+    what = "a stack name"
+    expected = "a letter, then up to 127 letters, digits and hyphens"
+    example = "codeocean"
+    metavar = "NAME"
+    pattern = r"[A-Za-z][A-Za-z0-9-]{0,127}"
+
+
+class VolumeId(Value):
+    """The id of an EBS volume."""
+
+    __slots__ = ()
+    what = "an EBS volume id"
+    expected = "vol- and 8 or 17 hexadecimal digits"
+    example = "vol-0123456789abcdef0"
+    metavar = "ID"
+    pattern = r"vol-(?:[0-9a-f]{8}|[0-9a-f]{17})"
+
+    @classmethod
+    def advice(cls, text: str) -> str:
+        """Take the id out of an ARN, and tell a snapshot from a volume."""
+        found = re.fullmatch(r"arn:.*:volume/(vol-[0-9a-f]+)", text)
+        if found:
+            return f"take its id, {found[1]}"
+        return "this is a snapshot: restore it to a volume" if text.startswith("snap-") else ""
+
+
+class HostName(Value):
+    """A DNS name, without a port. Source: RFC 1123, section 2.1."""
+
+    __slots__ = ()
+    what = "a host name"
+    expected = "a DNS name without port"
+    example = "codeocean-analytics.c9akciq32.us-east-1.rds.amazonaws.com"
+    metavar = "NAME"
+    pattern = r"(?=.{1,253}\Z)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.(?=.)|\Z))+"
+
+    @classmethod
+    def advice(cls, text: str) -> str:
+        """Take a port off."""
+        name, _, port = text.partition(":")
+        return f"give {name} alone" if port.isdigit() and not cls.why_not(name) else ""
+
+
+class Port(Value):
+    """A TCP port."""
+
+    __slots__ = ()
+    what = "a port"
+    expected = "a whole number from 1 to 65535"
+    example = "5432"
+    metavar = "PORT"
+    pattern = r"[1-9][0-9]{0,4}"
+
+    @classmethod
+    def rule_broken(cls, text: str) -> str:
+        """Compare with the largest port."""
+        largest = 65535
+        return f"{text} is not a port: expected {cls.expected}" if int(text) > largest else ""
+
+
+class DatabaseWord(Value):
+    """The name of a database or of its user: one that SQL takes, with room for a date behind it.
+
+    Source: https://www.postgresql.org/docs/15/sql-syntax-lexical.html
+    """
+
+    __slots__ = ()
+    what = "a name in PostgreSQL"
+    expected = "a letter or underscore, then up to 39 letters, digits, hyphens and underscores"
+    example = "codeocean"
+    metavar = "NAME"
+    pattern = r"[A-Za-z_][A-Za-z0-9_-]{0,39}"
+
+
+class SecretId(Value):
+    """The name or the ARN of a secret. Source: the Secrets Manager API, CreateSecret."""
+
+    __slots__ = ()
+    what = "a secret of Secrets Manager"
+    expected = "its name or its ARN"
+    example = "/codeocean/analytics/master-password-0"
+    metavar = "ID"
+    pattern = (
+        rf"arn:{_PARTITION}:secretsmanager:{_REGION}:{_ACCOUNT}:secret:[\w/+=.@-]{{1,519}}"
+        r"|(?!arn:)[\w/+=.@-]{1,512}"
+    )
+
+
+class Folder(Value):
+    """An absolute path of plain characters that is not the root folder."""
+
+    __slots__ = ()
+    what = "a folder"
+    expected = "an absolute path of letters, digits, dots, hyphens and underscores"
+    example = "/data"
+    metavar = "PATH"
+    pattern = r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+)+"
+
+
+class LocalUrl(Value):
+    """An address that the services instance itself answers."""
+
+    __slots__ = ()
+    what = "a local URL"
+    expected = "http://localhost:PORT/PATH"
+    example = "http://localhost:8300/health"
+    metavar = "URL"
+    pattern = r"https?://(?:localhost|127\.0\.0\.1)(?::[0-9]{1,5})?/[\w./-]*"
+
+
+class CommandLine(Value):
+    """A command for bash, on one line."""
+
+    __slots__ = ()
+    what = "a command"
+    expected = "one line of printable ASCII"
+    example = "docker exec codeocean ./migrate --example"
+    metavar = "COMMAND"
+    pattern = r"(?=.*\S)[\x20-\x7e]{1,2000}"
+
+
 KINDS: tuple[type[Value], ...] = (
     AccountId,
     Region,
@@ -389,6 +514,7 @@ KINDS: tuple[type[Value], ...] = (
     VaultArn,
     EbsSnapshotArn,
     RdsSnapshotArn,
+    VolumeId,
 )
 """The kinds that are told apart by their look alone."""
 

@@ -4,8 +4,26 @@ from __future__ import annotations
 
 from codeocean_cmdgen.steps.base import Step
 from codeocean_cmdgen.steps.s3_batch_replication import S3BatchReplication
+from codeocean_cmdgen.steps.service import ServiceStart, ServiceStop
 from codeocean_cmdgen.steps.snapshot_copy import SnapshotCopy
+from codeocean_cmdgen.steps.volume import VolumeCopyIn, VolumeRelease
 
-__all__ = ["STEPS", "S3BatchReplication", "SnapshotCopy", "Step"]
+__all__ = [
+    "STEPS",
+    "S3BatchReplication",
+    "ServiceStart",
+    "ServiceStop",
+    "SnapshotCopy",
+    "Step",
+    "VolumeCopyIn",
+    "VolumeRelease",
+]
 
-STEPS: tuple[type[Step], ...] = (S3BatchReplication, SnapshotCopy)
+STEPS: tuple[type[Step], ...] = (
+    S3BatchReplication,
+    SnapshotCopy,
+    ServiceStop,
+    VolumeCopyIn,
+    ServiceStart,
+    VolumeRelease,
+)

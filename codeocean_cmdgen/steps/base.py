@@ -36,6 +36,10 @@ class Step:
     """The kebab-case word: command, template, golden file, anchor in the runbook."""
     title: ClassVar[str]
     """What the script does, in one line."""
+    place: ClassVar[str] = "cloudshell"
+    """The kind of place that it runs in: its guard is the part of that name."""
+    confirm: ClassVar[str] = ""
+    """What the script wants typed before it destroys, in words; empty when it destroys nothing."""
     header: ClassVar[dict[str, str]]
     """What a person must know before running it: where, changes, takes, costs, again."""
     tables: ClassVar[tuple[str, ...]]

@@ -302,7 +302,7 @@ def test_warns_of_lifecycle_rules_that_bite(
         (
             f"arn:aws:kms:{REGION}:{BACKUP}:alias/aws/s3",
             "AES256",
-            "note: SSE-KMS is not the default",
+            "note: objects uploaded with SSE-KMS",
         ),
         (f"arn:aws:kms:{REGION}:{SOURCE}:alias/aws/s3", "aws:kms", None),
         (f"arn:aws:kms:{REGION}:{BACKUP}:key/11111111-2222", "aws:kms", None),
