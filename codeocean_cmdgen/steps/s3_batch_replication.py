@@ -64,9 +64,8 @@ class S3BatchReplication(Step):
     title = "replicate the objects that are already in the buckets"
     header = {
         "where": "AWS CloudShell of the account that owns the buckets copied from.",
-        "changes": "creates one S3 Batch Operations job per bucket that is not empty: replicas, "
-        "delete markers too, go where the bucket's enabled replication rules point. No version is "
-        "deleted or overwritten; what is PENDING is left to the live rule.",
+        "changes": "creates a job per bucket that is not empty: replicas, delete markers too, go "
+        "where its replication rules point. No version is deleted; what is PENDING is left alone.",
         "takes": "a minute to start; the jobs run in S3 for minutes to days, without this shell.",
         "costs": "about 0.25 USD a job and 1 USD a million objects, requests, transfer, retrieval.",
         "again": "follows the jobs of this run or says how they ended, and creates only what was "
