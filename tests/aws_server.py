@@ -3,6 +3,7 @@
 One start of the CLI costs about a second, most of it imports. This server has them behind it: it
 runs under the interpreter that the CLI is installed for, takes a call from the `aws` shim below,
 with the shim's own files, folder and environment, and runs the CLI's unchanged `main` in a fork.
+A call from other namespaces, as of a simulated host, runs in those, as the user who calls.
 
     aws_server.py SOCKET    serves
     aws [ARGUMENT...]       the shim, a link to this file; finds the socket beside itself
@@ -11,6 +12,7 @@ with the shim's own files, folder and environment, and runs the CLI's unchanged 
 from __future__ import annotations
 
 import array
+import ctypes
 import json
 import os
 import signal
@@ -20,6 +22,11 @@ import sys
 from pathlib import Path
 
 LENGTH = struct.Struct("!I")
+CALLER = struct.Struct("3i")  # process, user, group
+SERVICES = (
+    *("autoscaling", "backup", "cloudformation", "ec2", "iam", "rds", "s3", "s3control"),
+    *("secretsmanager", "ssm", "sts"),
+)
 
 
 def serve(path: str) -> None:
@@ -31,6 +38,7 @@ def serve(path: str) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
+    Path(path).chmod(0o666)
     listener.listen(64)
     while True:
         connection, _ = listener.accept()
@@ -54,7 +62,7 @@ def _remember_models(loaders: object) -> None:
     import awscli.botocore.session  # noqa: PLC0415
 
     session = awscli.botocore.session.Session()
-    for service in ("backup", "iam", "s3", "s3control", "sts"):
+    for service in SERVICES:
         session.get_service_model(service)
         session.get_component("data_loader").load_service_model(service, "paginators-1")
 
@@ -71,6 +79,7 @@ def _answer(connection: socket.socket, main: object) -> None:
     if runner == 0:
         for target, file in enumerate(files):
             os.dup2(file, target)
+        _become(connection)
         os.chdir(call["folder"])
         # Set by the CLI's own import: where its models are.
         data_path = os.environ["AWS_DATA_PATH"]
@@ -89,8 +98,23 @@ def _answer(connection: socket.socket, main: object) -> None:
     os._exit(0)
 
 
+def _become(connection: socket.socket) -> None:
+    """Enter the caller's namespaces, and act as the caller."""
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CALLER.size)
+    process, user, group = CALLER.unpack(peer)
+    for kind in ("net", "mnt"):
+        theirs = f"/proc/{process}/ns/{kind}"
+        if os.readlink(theirs) != os.readlink(f"/proc/self/ns/{kind}"):  # noqa: PTH115 - a name
+            with open(theirs) as namespace:  # noqa: PTH123 - as below
+                ctypes.CDLL(None).setns(namespace.fileno(), 0)
+    if user != os.geteuid():
+        os.setgroups([group])
+        os.setresgid(group, group, group)
+        os.setresuid(user, user, user)
+
+
 def call(arguments: list[str]) -> int:
-    here = Path(sys.argv[0]).parent
+    here = Path(sys.argv[0]).resolve().parent
     message = json.dumps(
         {"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}  # noqa: PTH109 - pathlib costs more than the call
     ).encode()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,10 +20,10 @@ from codeocean_cmdgen.simulator.errors import DisconnectedError
 from codeocean_cmdgen.simulator.wire import HttpRequest, HttpResponse, is_aws
 
 if TYPE_CHECKING:
-    import socket
     from pathlib import Path
 
 CONTROL_PATH = "/_simulator/"
+_BACKLOG = 128
 _OWN_HEADERS = {"connection", "content-length", "date", "server", "transfer-encoding"}
 
 
@@ -43,21 +44,18 @@ class Proxy:
         self._authority.cert_pem.write_to_path(str(ca_bundle))
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.proxy = self
         self.handle = handle
         self.control = control
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        )
-        self._thread.start()
+        self._listener = Listener(self, socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG))
+        self.port: int = self._listener.port
 
     def close(self) -> None:
         """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._listener.close()
+
+    def listen_too(self, listening: socket.socket) -> Listener:
+        """Serve on one more socket, of another network, until the listener is closed."""
+        return Listener(self, listening)
 
     def tls_context(self, host: str) -> ssl.SSLContext:
         """Return the TLS settings for a host, with its own certificate; made once per host."""
@@ -69,10 +67,32 @@ class Proxy:
             return self._contexts[host]
 
 
+class Listener:
+    """A listening socket and the thread that serves it."""
+
+    def __init__(self, proxy: Proxy, listening: socket.socket) -> None:
+        """Serve until closed, and close the socket then."""
+        address = listening.getsockname()
+        self.port: int = address[1]
+        self._server = _Server(address, _Handler, bind_and_activate=False)
+        self._server.socket.close()
+        self._server.socket = listening
+        self._server.proxy = proxy
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 128
     proxy: Proxy
 
     def handle_error(self, request: object, client_address: object) -> None:

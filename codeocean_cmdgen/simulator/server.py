@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import tempfile
 import threading
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,12 +41,16 @@ from codeocean_cmdgen.simulator.wire import (
 )
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator
     from datetime import datetime
     from types import TracebackType
 
     from botocore.awsrequest import AWSPreparedRequest
     from typing_extensions import Self
+
+    from codeocean_cmdgen.simulator.ec2 import Ec2
+    from codeocean_cmdgen.simulator.proxy import Listener
 
 _ACCOUNT_ID = re.compile(r"\d{12}")
 _KEY_PREFIX = "AKIASIML"  # with the account id, the 20 characters of a real key
@@ -108,6 +113,27 @@ read -r _ status _ <&3
 [[ $status == 200 ]]
 """.replace("PATH", CONTROL_PATH)
 _SLEEP_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True)
+class RoleSession:
+    """Somebody who has assumed a role that may do some actions only, spelled ec2:AttachVolume."""
+
+    account: str
+    role: str
+    name: str
+    actions: frozenset[str]
+
+    @property
+    def access_key(self) -> str:
+        """The access key, which is all of the credentials that counts."""
+        digest = hashlib.sha256(f"{self.account}/{self.role}/{self.name}".encode()).hexdigest()
+        return f"ASIA{digest[:16].upper()}"
+
+    def may(self, action: str) -> bool:
+        """Tell whether an action is allowed; who one is may always be asked."""
+        patterns = (*self.actions, "sts:GetCallerIdentity")
+        return any(fnmatchcase(action, pattern) for pattern in patterns)
 
 
 @dataclass
@@ -215,6 +241,7 @@ class Simulator:
         self.backup = Backup(self.clock)
         self.requests: list[Request] = []
         self._accounts: dict[str, Account] = {}
+        self._sessions: dict[str, RoleSession] = {}
         self._lock = threading.RLock()
         self._folder = tempfile.TemporaryDirectory(prefix="simulator-")
         self.ca_bundle = Path(self._folder.name) / "ca.pem"
@@ -251,6 +278,22 @@ class Simulator:
         key = f"{_KEY_PREFIX}{account_id}"
         return self._accounts.setdefault(key, Account(self, account_id))
 
+    def assume(self, session: RoleSession) -> RoleSession:
+        """Let the access key of a role's session work; return the session."""
+        self._sessions[session.access_key] = session
+        return session
+
+    def listen_too(self, listening: socket.socket) -> Listener:
+        """Serve the proxy on one more socket, of another network."""
+        return self._proxy.listen_too(listening)
+
+    @cached_property
+    def ec2(self) -> Ec2:
+        """EC2, which takes a second to load."""
+        from codeocean_cmdgen.simulator.ec2 import Ec2  # noqa: PLC0415 - see above
+
+        return Ec2(self.clock, Path(self._folder.name) / "volumes")
+
     def environment(self, account_id: str, path: str | None = None) -> dict[str, str]:
         """Return an account's environment with a PATH where sleep advances simulated time.
 
@@ -277,6 +320,8 @@ class Simulator:
         with self._lock:
             self.s3_batch.settle()
             self.backup.settle()
+            if "ec2" in vars(self):
+                self.ec2.settle()
 
     def handle(self, request: HttpRequest) -> HttpResponse:
         """Answer a request to AWS and record it; raise DisconnectedError when the answer is cut."""
@@ -310,6 +355,7 @@ class Simulator:
         record.parameters = call.parameters = parse_strictly(call)
         call.faults = self.faults.take(f"{call.service}:{call.operation}", call.parameters)
         _refuse_by_fault(call)
+        self._refuse_by_role(call)
         response = self._dispatch(call)
         if "disconnect-after" in call.faults:
             raise DisconnectedError
@@ -320,11 +366,21 @@ class Simulator:
     def _account_of(self, access_key: str, service: str) -> str:
         if access_key in self._accounts:
             return self._accounts[access_key].id
+        if access_key in self._sessions:
+            return self._sessions[access_key].account
         account = backends.account_of(access_key)
         if account is None:
             unknown = _common_error("unknown-key", service)
             raise unknown
         return account
+
+    def _refuse_by_role(self, call: Call) -> None:
+        session = self._sessions.get(call.access_key)
+        action = f"{call.service}:{call.operation}"
+        if session and not session.may(action):
+            denied = _common_error("access-denied", call.service)
+            denied.message = f"{_arn(call, session)} is not authorized to perform: {action}"
+            raise denied
 
     def _dispatch(self, call: Call) -> HttpResponse:
         result: dict[str, Any] | HttpResponse
@@ -336,8 +392,12 @@ class Simulator:
             result = operation(call)
         elif call.service == "s3":
             result = self.s3.answer(call)
+        elif call.service == "ec2":
+            result = self.ec2.answer(call)
         elif call.operation == "GetCallerIdentity" and call.access_key in self._accounts:
             result = _caller_identity(call)
+        elif call.operation == "GetCallerIdentity" and call.access_key in self._sessions:
+            result = _session_identity(call, self._sessions[call.access_key])
         else:
             result = backends.answer(call)
         return result_response(call, result) if isinstance(result, dict) else result
@@ -418,6 +478,19 @@ def _caller_identity(call: Call) -> dict[str, Any]:
         "Account": call.account,
         "UserId": f"AROA{call.account}OPER:operator",
         "Arn": f"arn:{partition}:sts::{call.account}:assumed-role/Operator/operator",
+    }
+
+
+def _arn(call: Call, session: RoleSession) -> str:
+    partition = backends.partition_of(call.region)
+    return f"arn:{partition}:sts::{session.account}:assumed-role/{session.role}/{session.name}"
+
+
+def _session_identity(call: Call, session: RoleSession) -> dict[str, Any]:
+    return {
+        "Account": session.account,
+        "UserId": f"AROA{session.account}ROLE:{session.name}",
+        "Arn": _arn(call, session),
     }
 
 

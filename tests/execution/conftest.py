@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 import pytest
 
 from codeocean_cmdgen.render import render
 from codeocean_cmdgen.simulator import Simulator
+from codeocean_cmdgen.simulator.host import Host, HostUnavailableError, Session
+from codeocean_cmdgen.simulator.world import TARGET
 from codeocean_cmdgen.sources import Gathered, Given, gather
 from codeocean_cmdgen.steps import STEPS
 from tests import aws_server
-from tests.tools import require
+from tests.tools import miss, require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +33,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("aws")
     shim = folder / "aws"
     shim.write_text("#!/usr/bin/python3 -IS\n" + Path(aws_server.__file__).read_text())
-    shim.chmod(0o700)
+    folder.chmod(0o755)
+    shim.chmod(0o755)
     with subprocess.Popen(
         ["/usr/bin/python3", aws_server.__file__, str(folder / "socket")]
     ) as server:
@@ -129,3 +133,46 @@ def writes(simulator: Simulator) -> list[str]:
     reading = ("Get", "Describe", "List", "Head")
     asked = [one.operation for one in simulator.requests if one.operation]  # none: turned away
     return [operation for operation in asked if not operation.startswith(reading)]
+
+
+class HostPerson(Person):
+    """Somebody at a shell of a services instance: ssm-user in a Session Manager session."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host.user_environment())
+        self.host = host
+
+    def start(self, text: str, **environment: str) -> Session:
+        """Start a script; `end()` of what is returned ends the session with all it started."""
+        return self.host.session(["sh", "-c", text], environment)
+
+
+class ServicesHost(Host):
+    """A services instance with people."""
+
+    def person(self) -> HostPerson:
+        """Return somebody at a shell there."""
+        return HostPerson(self)
+
+
+HostOf = Callable[..., ServicesHost]
+
+
+@pytest.fixture
+def host_of(aws: Path, simulator: Simulator) -> Iterator[HostOf]:
+    """Return a function that boots the services instance of an account; see Host for options."""
+    with ExitStack() as hosts:
+
+        def host_of(account: str, **options: Any) -> ServicesHost:
+            try:
+                return hosts.enter_context(ServicesHost(simulator, account, aws=aws, **options))
+            except HostUnavailableError as reason:
+                miss(str(reason))
+
+        yield host_of
+
+
+@pytest.fixture
+def host(host_of: HostOf) -> ServicesHost:
+    """Return the services instance of the example's target account."""
+    return host_of(TARGET)
