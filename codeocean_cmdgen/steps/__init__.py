@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from codeocean_cmdgen.steps.base import Step
+from codeocean_cmdgen.steps.datasets_not_cached import DatasetsNotCached
+from codeocean_cmdgen.steps.db_copy_in import DbCopyIn
 from codeocean_cmdgen.steps.s3_batch_replication import S3BatchReplication
+from codeocean_cmdgen.steps.secrets import SecretsRestore, SecretsSave
 from codeocean_cmdgen.steps.service import ServiceStart, ServiceStop
 from codeocean_cmdgen.steps.snapshot_copy import SnapshotCopy
 from codeocean_cmdgen.steps.volume import VolumeCopyIn, VolumeRelease
 
 __all__ = [
     "STEPS",
+    "DatasetsNotCached",
+    "DbCopyIn",
     "S3BatchReplication",
+    "SecretsRestore",
+    "SecretsSave",
     "ServiceStart",
     "ServiceStop",
     "SnapshotCopy",
@@ -21,9 +28,13 @@ __all__ = [
 
 STEPS: tuple[type[Step], ...] = (
     S3BatchReplication,
+    SecretsSave,
     SnapshotCopy,
     ServiceStop,
     VolumeCopyIn,
+    DbCopyIn,
+    SecretsRestore,
     ServiceStart,
+    DatasetsNotCached,
     VolumeRelease,
 )
