@@ -8,7 +8,7 @@ import os
 import struct
 from pathlib import Path
 
-# Source: linux/loop.h
+# Source: the kernel's header loop.h
 _GET_FREE = 0x4C82
 _CONFIGURE = 0x4C0A
 _AUTOCLEAR = 4

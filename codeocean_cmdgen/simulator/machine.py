@@ -15,7 +15,7 @@ import tempfile
 import threading
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -30,7 +30,7 @@ _numbers = count(1)
 
 
 class HostUnavailableError(RuntimeError):
-    """This machine cannot simulate a host; the message says why."""
+    """The machine cannot simulate a host; the message says why."""
 
 
 class Machine:
@@ -44,7 +44,7 @@ class Machine:
         self._scratch = Path(tempfile.mkdtemp(prefix="codeocean-host-"))
         arguments = ["hold", str(self._scratch), str(self.cgroup)]
         self._holder = subprocess.Popen(
-            ["unshare", "--mount", "--net", _PROGRAM, *arguments],
+            [_find("unshare"), "--mount", "--net", _PROGRAM, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -131,14 +131,13 @@ class Machine:
         return made[0]
 
     def _order(self, word: str) -> str:
-        assert self._holder.stdin
-        self._holder.stdin.write(f"{word}\n")
-        self._holder.stdin.flush()
+        orders = cast("TextIO", self._holder.stdin)
+        orders.write(f"{word}\n")
+        orders.flush()
         return self._answer()
 
     def _answer(self) -> str:
-        assert self._holder.stdout
-        answer = self._holder.stdout.readline()
+        answer = cast("TextIO", self._holder.stdout).readline()
         if not answer:
             _, errors = self._holder.communicate()
             message = f"this machine cannot simulate a host: {errors.strip()}"

@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
 from moto.core.utils import get_service_model
 
-from codeocean_cmdgen.simulator import backends
+from codeocean_cmdgen.simulator import backends, parameters
 from codeocean_cmdgen.simulator.backup import Backup
 from codeocean_cmdgen.simulator.clock import Clock
 from codeocean_cmdgen.simulator.errors import AwsError, DisconnectedError
@@ -394,6 +394,8 @@ class Simulator:
             result = self.s3.answer(call)
         elif call.service == "ec2":
             result = self.ec2.answer(call)
+        elif call.service == "ssm":
+            result = parameters.answer(call)
         elif call.operation == "GetCallerIdentity" and call.access_key in self._accounts:
             result = _caller_identity(call)
         elif call.operation == "GetCallerIdentity" and call.access_key in self._sessions:

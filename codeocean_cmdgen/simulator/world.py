@@ -7,6 +7,7 @@ import json
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from moto.backends import get_backend
 from moto.backup.models import backup_backends
 from moto.iam.models import iam_backends
 from moto.s3.models import FakeDeleteMarker, FakeKey, s3_backends
@@ -229,6 +230,40 @@ class World:
             document = {"Version": "2012-10-17", "Statement": [statement]}
             self._simulator.backup.policies[vault.backup_vault_arn] = json.dumps(document)
         return str(vault.backup_vault_arn)
+
+    def secret(self, account_id: str, name: str, value: str, region: str = REGION) -> str:
+        """Create a secret of Secrets Manager; return its ARN."""
+        self._simulator.account(account_id)
+        backend = get_backend("secretsmanager")[account_id][region]
+        secret, _ = backend._add_secret(name, secret_string=value)  # noqa: SLF001 - returns more
+        return str(secret.arn)
+
+    def parameter(
+        self,
+        account_id: str,
+        name: str,
+        value: str,
+        region: str = REGION,
+        *,
+        secure: bool = True,
+    ) -> None:
+        """Create a parameter of Parameter Store, of type SecureString or String."""
+        self._simulator.account(account_id)
+        kind = "SecureString" if secure else "String"
+        backend: Any = get_backend("ssm")[account_id][region]
+        backend.put_parameter(
+            name=name,
+            description=None,
+            value=value,
+            parameter_type=kind,
+            allowed_pattern=None,
+            keyid=None,
+            overwrite=False,
+            tags=[],
+            data_type="text",
+            tier="Standard",
+            policies=None,
+        )
 
 
 def _replication_policy(source: FakeBucket, destination: FakeBucket) -> bytes:

@@ -1,11 +1,13 @@
 #!/usr/bin/python3 -IS
-"""Stands in for the vendor's software: while it runs it writes below /data and says that it is well.
+"""Stands in for the vendor's software: while it runs, it writes files and answers.
 
-    codeocean.py [FOLDER]      writes files there, by default in /data/codeocean
+    codeocean [FOLDER]      writes there, by default in /data/codeocean
 
-`http://localhost:8300/health` answers 200.
+http://localhost:8300/health answers 200.
 """
 
+import os
+import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,6 +28,14 @@ class Health(BaseHTTPRequestHandler):
         """Log nothing."""
 
 
+def tell_systemd() -> None:
+    """Tell systemd that the start is over, where it wants to know."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
+            notifications.sendto(b"READY=1", address.replace("@", "\0", 1))
+
+
 def main(folder: Path) -> None:
     """Write ten files a second, the same hundred over and over, until killed."""
     server = ThreadingHTTPServer(("localhost", 8300), Health)
@@ -37,6 +47,8 @@ def main(folder: Path) -> None:
             (folder / f"object-{number % 100}").write_text(f"{number}\n", encoding="utf-8")
             log.write(f"{number}\n")
             log.flush()
+            if number == 0:
+                tell_systemd()
             pause.wait(0.1)
 
 

@@ -1,8 +1,10 @@
 #!/usr/bin/python3 -IS
-"""Stands in for `docker`: containers are processes of systemd units, described in a JSON file.
+"""Stands in for `docker`: containers are systemd units that run programs of the host.
 
-It knows the words that are listed in COMMANDS, as docker 25 does, as far as the options below go.
-The file is /var/lib/docker/containers.json; `supervise` and `boot` are for the units only.
+It knows the words in COMMANDS as docker 25 does, as far as the options that they take; `boot`,
+`shutdown` and `supervise` are for units only. Containers are described in containers.json. Of what
+containers are made of, it has a mount namespace: with the container's bind mounts, and without the
+host's volumes.
 """
 
 from __future__ import annotations
@@ -18,18 +20,44 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator
+from typing import TYPE_CHECKING, Any, Callable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 STATE = Path("/var/lib/docker/containers.json")
 SOCKET = Path("/run/docker.sock")
 RESTARTING = {"always", "unless-stopped", "on-failure"}
 SYSTEMCTL = "/usr/bin/systemctl"
+# FOLDER BIND... -- COMMAND...: binds are set aside, the host's volumes let go, binds put in place.
+CONTAIN = """
+aside=$(mktemp --directory) number=0 binds=()
+mount -t tmpfs tmpfs "${aside}"
+while [[ $1 != -- ]]; do
+  IFS=: read -r source target mode <<<"$1"
+  mkdir -p "${source}" "${aside}/${#binds[@]}"
+  mount --bind --options "${mode:-rw}" "${source}" "${aside}/${#binds[@]}"
+  binds+=("${target}")
+  shift
+done
+findmnt --noheadings --raw --types xfs --output TARGET | while read -r volume; do
+  [[ ${volume} == "${aside}"/* ]] || umount --lazy "${volume}"
+done
+for number in "${!binds[@]}"; do
+  mkdir -p "${binds[number]}"
+  mount --move "${aside}/${number}" "${binds[number]}"
+done
+umount --lazy "${aside}"
+rmdir "${aside}"
+shift
+exec "$@"
+"""
 
-Container = dict  # of JSON
+Container = dict[str, Any]
 
 
-class Refusal(Exception):  # noqa: N818 - what the daemon says is no bug
-    """What the daemon answers instead; printed as it is, exit code 1."""
+class RefusalError(Exception):
+    """The daemon refuses: it says why, and the exit code is 1."""
 
 
 @contextmanager
@@ -51,7 +79,7 @@ def find(state: list[Container], name: str) -> Container:
         if name == container["Name"] or container["Id"].startswith(name):
             return container
     message = f"Error response from daemon: No such container: {name}"
-    raise Refusal(message)
+    raise RefusalError(message)
 
 
 def unit(container: Container) -> str:
@@ -59,34 +87,53 @@ def unit(container: Container) -> str:
     return f"docker-{container['Id']}.service"
 
 
-def pid(container: Container) -> int:
+def process_of(container: Container) -> int:
     """Return the process of a container; 0 when it does not run."""
-    shown = subprocess.run(
-        [SYSTEMCTL, "show", "--property=MainPID", "--value", unit(container)],
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    )
-    return int(shown.stdout or 0)
+    show = [SYSTEMCTL, "show", "--property=MainPID", "--value", unit(container)]
+    supervisor = int(subprocess.run(show, stdout=subprocess.PIPE, check=True).stdout)
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children")
+    for _ in range(100):
+        if not supervisor or not children.exists():
+            return 0
+        if found := children.read_text().split():
+            return int(found[0])
+        time.sleep(0.01)
+    return 0
 
 
 def launch(container: Container) -> None:
     """Start the unit of a container."""
-    subprocess.run(
-        ["/usr/bin/systemd-run", "--quiet", "--collect", f"--unit={unit(container)}"]
-        + ["--property=KillMode=mixed", "/usr/bin/docker", "supervise", container["Id"]],
-        check=True,
-    )
+    words = ["/usr/bin/systemd-run", "--quiet", "--collect", f"--unit={unit(container)}"]
+    run = [*words, "--property=KillMode=mixed", "/usr/bin/docker", "supervise", container["Id"]]
+    subprocess.run(run, check=True)
 
 
 def halt(container: Container) -> None:
-    """Stop the unit of a container."""
+    """Stop the unit of a container, if it runs."""
     subprocess.run([SYSTEMCTL, "stop", unit(container)], stderr=subprocess.DEVNULL, check=False)
 
 
-def described(container: Container) -> dict[str, Any]:
+def contained(binds: list[str], user: str | None, command: list[str]) -> list[str]:
+    """Return the command that runs a command as a container's."""
+    identity = (user or "0").split(":")
+    become = ["setpriv", f"--reuid={identity[0]}", f"--regid={identity[-1]}", "--clear-groups"]
+    words = ["--", *(become if user else []), *command]
+    space = ["/usr/bin/unshare", "--mount", "--propagation=private"]
+    return [*space, "/bin/bash", "-euc", CONTAIN, "docker", *binds, *words]
+
+
+def variables(given: list[str]) -> dict[str, str]:
+    """Return the environment with what --env options set or pass on."""
+    pairs = (one.partition("=") for one in given)
+    return {
+        "PATH": os.environ["PATH"],
+        **{name: value if equals else os.environ.get(name, "") for name, equals, value in pairs},
+    }
+
+
+def description(container: Container) -> dict[str, Any]:
     """Return what `docker inspect` says."""
-    process = pid(container)
+    process = process_of(container)
     running = bool(process)
     return {
         "Id": container["Id"],
@@ -103,17 +150,27 @@ def described(container: Container) -> dict[str, Any]:
             "Binds": container["Binds"],
             "RestartPolicy": {"Name": container["Restart"], "MaximumRetryCount": 0},
         },
-        "Mounts": [
-            {"Type": "bind", "Source": source, "Destination": target, "Mode": "", "RW": True}
-            for source, target in (bind.split(":")[:2] for bind in container["Binds"])
-        ],
+        "Mounts": [mount(bind) for bind in container["Binds"]],
         "Config": {"Image": container["Image"], "Cmd": container["Command"]},
     }
 
 
+def mount(bind: str) -> dict[str, Any]:
+    """Return what `docker inspect` says of a bind mount, SOURCE:TARGET or SOURCE:TARGET:ro."""
+    source, target, *mode = bind.split(":")
+    return {
+        "Type": "bind",
+        "Source": source,
+        "Destination": target,
+        "Mode": "".join(mode),
+        "RW": mode != ["ro"],
+        "Propagation": "rprivate",
+    }
+
+
 def row(container: Container, *, whole: bool) -> dict[str, str]:
-    """Return what `docker ps` says."""
-    running = bool(pid(container))
+    """Return what `docker ps` says, ids shortened or whole."""
+    running = bool(process_of(container))
     return {
         "Command": json.dumps(" ".join(container["Command"])),
         "ID": container["Id"] if whole else container["Id"][:12],
@@ -127,114 +184,123 @@ def row(container: Container, *, whole: bool) -> dict[str, str]:
 
 def filled(template: str, values: dict[str, Any]) -> str:
     """Fill in a Go template of plain fields, such as {{.State.Pid}} and {{json .Mounts}}."""
-    if template == "json":
-        return json.dumps(values)
 
     def value(found: re.Match[str]) -> str:
         result: Any = values
         for name in filter(None, found[2].split(".")):
             result = result[name]
-        if found[1]:
+        if found[1] or isinstance(result, bool):
             return json.dumps(result)
-        return str(result).lower() if isinstance(result, bool) else str(result)
+        return str(result)
 
+    if template == "json":
+        return json.dumps(values)
     return re.sub(r"{{ *(json )?\.([\w.]*) *}}", value, template)
 
 
+def parser(command: str) -> argparse.ArgumentParser:
+    """Return a parser for the options of a command."""
+    return argparse.ArgumentParser(f"docker {command}", allow_abbrev=False)
+
+
 def ps(words: list[str]) -> None:
-    parser = argparse.ArgumentParser("docker ps", allow_abbrev=False)
-    parser.add_argument("-a", "--all", action="store_true")
-    parser.add_argument("-q", "--quiet", action="store_true")
-    parser.add_argument("--no-trunc", action="store_true")
-    parser.add_argument("--format")
-    given = parser.parse_args(words)
+    """List containers."""
+    options = parser("ps")
+    options.add_argument("-a", "--all", action="store_true")
+    options.add_argument("-q", "--quiet", action="store_true")
+    options.add_argument("--no-trunc", action="store_true")
+    options.add_argument("--format")
+    given = options.parse_args(words)
     with containers() as state:
         rows = [row(container, whole=given.no_trunc) for container in state]
-    rows = [one for one in rows if given.all or one["State"] == "running"]
-    if given.quiet:
-        print(*(one["ID"] for one in rows), sep="\n", end="\n" if rows else "")
-    elif given.format:
-        print(*(filled(given.format, one) for one in rows), sep="\n", end="\n" if rows else "")
-    else:
+    if not given.all:
+        rows = [one for one in rows if one["State"] == "running"]
+    if not given.quiet and not given.format:
         print("CONTAINER ID   IMAGE   COMMAND   STATUS   NAMES")
-        for one in rows:
-            print(one["ID"], one["Image"], one["Command"], one["Status"], one["Names"], sep="   ")
+    template = "{{.ID}}   {{.Image}}   {{.Command}}   {{.Status}}   {{.Names}}"
+    for one in rows:
+        print(one["ID"] if given.quiet else filled(given.format or template, one))
 
 
 def inspect(words: list[str]) -> None:
-    parser = argparse.ArgumentParser("docker inspect", allow_abbrev=False)
-    parser.add_argument("-f", "--format")
-    parser.add_argument("--type")
-    parser.add_argument("names", nargs="+")
-    given = parser.parse_args(words)
+    """Describe containers."""
+    options = parser("inspect")
+    options.add_argument("-f", "--format")
+    options.add_argument("--type")
+    options.add_argument("names", nargs="+")
+    given = options.parse_args(words)
     with containers() as state:
         try:
-            found = [described(find(state, name)) for name in given.names]
-        except Refusal as refusal:
+            found = [description(find(state, name)) for name in given.names]
+        except RefusalError as refusal:
             if not given.format:
                 print("[]")
-            raise Refusal(str(refusal).replace("container", "object")) from None
+            raise RefusalError(str(refusal).replace("container", "object")) from None
     if given.format:
         print(*(filled(given.format, one) for one in found), sep="\n")
     else:
         print(json.dumps(found, indent=4))
 
 
-def each(names: list[str], act: Any) -> None:  # noqa: ANN401 - callable
+def each(names: list[str], act: Callable[[Container], None]) -> None:
     """Do something to each container, print its name, and go on past refusals as docker does."""
     refusals = []
     for name in names:
-        try:
-            with containers(change=True) as state:
-                container = find(state, name)
-                act(container)
+        refusal = attempt(name, act)
+        if refusal:
+            refusals.append(refusal)
+        else:
             print(name)
-        except Refusal as refusal:
-            refusals.append(str(refusal))
     if refusals:
-        raise Refusal("\n".join(refusals))
+        raise RefusalError("\n".join(refusals))
+
+
+def attempt(name: str, act: Callable[[Container], None]) -> str:
+    """Do something to a container; return why it is refused, if it is."""
+    try:
+        with containers(change=True) as state:
+            act(find(state, name))
+    except RefusalError as refusal:
+        return str(refusal)
+    return ""
 
 
 def stop(words: list[str]) -> None:
-    parser = argparse.ArgumentParser("docker stop", allow_abbrev=False)
-    parser.add_argument("-t", "--time", "--timeout", type=int)
-    parser.add_argument("-s", "--signal")
-    parser.add_argument("names", nargs="+")
+    """Stop containers."""
+    options = parser("stop")
+    options.add_argument("-t", "--time", "--timeout", type=int)
+    options.add_argument("-s", "--signal")
+    options.add_argument("names", nargs="+")
 
     def act(container: Container) -> None:
         container["Stopped"] = True
         halt(container)
 
-    each(parser.parse_args(words).names, act)
+    each(options.parse_args(words).names, act)
 
 
 def start(words: list[str]) -> None:
-    parser = argparse.ArgumentParser("docker start", allow_abbrev=False)
-    parser.add_argument("names", nargs="+")
+    """Start containers again."""
+    options = parser("start")
+    options.add_argument("names", nargs="+")
 
     def act(container: Container) -> None:
         container["Stopped"] = False
-        if not pid(container):
+        if not process_of(container):
             launch(container)
 
-    each(parser.parse_args(words).names, act)
-
-
-def restart(words: list[str]) -> None:
-    stop(words)
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - pathlib is slow to load
-        sys.stdout = nowhere
-        start(words)
+    each(options.parse_args(words).names, act)
 
 
 def update(words: list[str]) -> None:
-    parser = argparse.ArgumentParser("docker update", allow_abbrev=False)
-    parser.add_argument("--restart", required=True)
-    parser.add_argument("names", nargs="+")
-    given = parser.parse_args(words)
+    """Change restart policies."""
+    options = parser("update")
+    options.add_argument("--restart", required=True)
+    options.add_argument("names", nargs="+")
+    given = options.parse_args(words)
     if given.restart.partition(":")[0] not in RESTARTING | {"no"}:
         message = f"Error response from daemon: invalid restart policy '{given.restart}'"
-        raise Refusal(message)
+        raise RefusalError(message)
 
     def act(container: Container) -> None:
         container["Restart"] = given.restart
@@ -243,28 +309,38 @@ def update(words: list[str]) -> None:
 
 
 def run(words: list[str]) -> int:
-    """Run a program of the host in the place of an image's; it sees the host's files."""
-    parser = argparse.ArgumentParser("docker run", allow_abbrev=False)
-    parser.add_argument("--rm", action="store_true")
-    parser.add_argument("-d", "--detach", action="store_true")
-    parser.add_argument("-i", "--interactive", action="store_true")
-    parser.add_argument("-e", "--env", action="append", default=[])
-    parser.add_argument("-v", "--volume", action="append", default=[])
-    parser.add_argument("-u", "--user")
+    """Run a program in a new container; the image is a name only."""
+    options = parser("run")
+    options.add_argument("--rm", action="store_true")
+    options.add_argument("-d", "--detach", action="store_true")
+    options.add_argument("-i", "--interactive", action="store_true")
+    options.add_argument("-e", "--env", action="append", default=[])
+    options.add_argument("-v", "--volume", action="append", default=[])
+    options.add_argument("-u", "--user")
     for option in ("--entrypoint", "--name", "--network", "--restart"):
-        parser.add_argument(option)
-    parser.add_argument("image")
-    parser.add_argument("command", nargs=argparse.REMAINDER)
-    given = parser.parse_args(words)
+        options.add_argument(option)
+    options.add_argument("image")
+    options.add_argument("command", nargs=argparse.REMAINDER)
+    given = options.parse_args(words)
     command = ([given.entrypoint] if given.entrypoint else []) + given.command
-    if not given.detach:
-        return subprocess.run(command, check=False).returncode
+    if given.detach:
+        create(given, command)
+        return 0
+    program = contained(given.volume, given.user, command)
+    inputs = None if given.interactive else subprocess.DEVNULL
+    return subprocess.run(program, env=variables(given.env), stdin=inputs, check=False).returncode
+
+
+def create(given: argparse.Namespace, command: list[str]) -> None:
+    """Make a container that runs in the background, and print its id."""
     container = {
         "Id": secrets.token_hex(32),
         "Name": given.name or f"nameless_{secrets.token_hex(4)}",
         "Image": given.image,
         "Command": command,
         "Binds": given.volume,
+        "User": given.user,
+        "Environment": variables(given.env),
         "Restart": given.restart or "no",
         "Stopped": False,
     }
@@ -272,69 +348,71 @@ def run(words: list[str]) -> int:
         if any(other["Name"] == container["Name"] for other in state):
             message = (
                 "docker: Error response from daemon: Conflict. The container name "
-                f'"/{container["Name"]}" is already in use.'
+                f'"/{container["Name"]}" is already in use by another container.'
             )
-            raise Refusal(message)
+            raise RefusalError(message)
         state.append(container)
     launch(container)
     print(container["Id"])
-    return 0
 
 
 def execute(words: list[str]) -> int:
-    """Run a program of the host; it sees the host's files."""
-    parser = argparse.ArgumentParser("docker exec", allow_abbrev=False)
-    parser.add_argument("-i", "--interactive", action="store_true")
-    parser.add_argument("-u", "--user")
-    parser.add_argument("-e", "--env", action="append", default=[])
-    parser.add_argument("name")
-    parser.add_argument("command", nargs=argparse.REMAINDER)
-    given = parser.parse_args(words)
+    """Run a program in a container that runs."""
+    options = parser("exec")
+    options.add_argument("-i", "--interactive", action="store_true")
+    options.add_argument("-e", "--env", action="append", default=[])
+    options.add_argument("name")
+    options.add_argument("command", nargs=argparse.REMAINDER)
+    given = options.parse_args(words)
     with containers() as state:
         container = find(state, given.name)
-    if not pid(container):
+    process = process_of(container)
+    if not process:
         message = f"Error response from daemon: container {container['Id']} is not running"
-        raise Refusal(message)
-    return subprocess.run(given.command, check=False).returncode
+        raise RefusalError(message)
+    program = ["/usr/bin/nsenter", f"--target={process}", "--mount", "--", *given.command]
+    inputs = None if given.interactive else subprocess.DEVNULL
+    environment = {**container["Environment"], **variables(given.env)}
+    return subprocess.run(program, env=environment, stdin=inputs, check=False).returncode
 
 
 def remove(words: list[str]) -> None:
-    parser = argparse.ArgumentParser("docker rm", allow_abbrev=False)
-    parser.add_argument("-f", "--force", action="store_true")
-    parser.add_argument("names", nargs="+")
-    given = parser.parse_args(words)
-    with containers() as state:
-        found = [find(state, name) for name in given.names]
-    for container in found:
-        if pid(container) and not given.force:
-            message = (
-                f'Error response from daemon: cannot remove container "/{container["Name"]}": '
-                "container is running: stop the container before removing or force remove"
-            )
-            raise Refusal(message)
-        halt(container)
+    """Remove containers."""
+    options = parser("rm")
+    options.add_argument("-f", "--force", action="store_true")
+    options.add_argument("names", nargs="+")
+    given = options.parse_args(words)
     with containers(change=True) as state:
-        state[:] = [one for one in state if one["Id"] not in {gone["Id"] for gone in found}]
-    print(*given.names, sep="\n")
+        for name in given.names:
+            container = find(state, name)
+            if process_of(container) and not given.force:
+                message = (
+                    "Error response from daemon: cannot remove container "
+                    f'"/{container["Name"]}": container is running: stop the container before '
+                    "removing or force remove"
+                )
+                raise RefusalError(message)
+            halt(container)
+            state.remove(container)
+            print(name)
 
 
 def supervise(words: list[str]) -> int:
     """Run a container's program, again and again as its restart policy says."""
-    (name,) = words
     while True:
         with containers() as state:
-            container = find(state, name)
-        code = subprocess.run(container["Command"], check=False).returncode
+            container = find(state, words[0])
+        program = contained(container["Binds"], container["User"], container["Command"])
+        code = subprocess.run(program, env=container["Environment"], check=False).returncode
         with containers() as state:
-            container = find(state, name)
-        policy = container["Restart"].partition(":")[0]
+            policy = find(state, words[0])["Restart"].partition(":")[0]
         if policy not in RESTARTING or (policy == "on-failure" and code == 0):
             return code
         time.sleep(0.1)
 
 
 def boot(_words: list[str]) -> None:
-    """Start what starts with the daemon, and be there."""
+    """Be there, and start the containers that start with the daemon."""
     STATE.parent.mkdir(parents=True, exist_ok=True)
     SOCKET.touch(0o660)
     with containers() as state:
@@ -345,19 +423,18 @@ def boot(_words: list[str]) -> None:
 
 
 def shutdown(_words: list[str]) -> None:
-    """Stop all containers, as the daemon does with itself."""
+    """Stop all containers, as the daemon does when it ends."""
     with containers() as state:
         for container in state:
             halt(container)
-    SOCKET.unlink(missing_ok=True)
+    SOCKET.unlink()
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[[list[str]], int | None]] = {
     "boot": boot,
     "exec": execute,
     "inspect": inspect,
     "ps": ps,
-    "restart": restart,
     "rm": remove,
     "run": run,
     "shutdown": shutdown,
@@ -369,27 +446,19 @@ COMMANDS = {
 
 
 def main(words: list[str]) -> int:
-    """Obey one command line."""
+    """Obey one command line; return its exit code."""
     words = words[1:] if words[:1] == ["container"] else words
     command = COMMANDS.get(words[0]) if words else None
     if command is None:
-        print(f"docker: {' '.join(words[:1])!r} is not simulated", file=sys.stderr)
+        print(f"docker: {words[:1]} is not simulated", file=sys.stderr)
         return 125
-    if words[0] != "boot" and not SOCKET.exists():
-        print(
-            f"Cannot connect to the Docker daemon at unix:///var{SOCKET}. "
-            "Is the docker daemon running?",
-            file=sys.stderr,
-        )
-        return 1
-    if os.geteuid():
-        print(
-            "permission denied while trying to connect to the Docker daemon socket", file=sys.stderr
-        )
+    if not os.access(SOCKET, os.W_OK) and words[0] != "boot":
+        problem = "Cannot connect to" if not SOCKET.exists() else "permission denied for"
+        print(f"{problem} the Docker daemon at unix:///var{SOCKET}", file=sys.stderr)
         return 1
     try:
         return command(words[1:]) or 0
-    except Refusal as refusal:
+    except RefusalError as refusal:
         print(refusal, file=sys.stderr)
         return 1
 

@@ -15,7 +15,8 @@ readonly EMPTY='data home mnt root usr/local etc/cron.d etc/sudoers.d etc/system
   usr/lib/systemd/system-generators var/log/journal'
 
 hold() {
-  scratch=$1 cgroup=$2 boot= init=
+  scratch=$1 cgroup=$2
+  boot='' init=''
   trap 'halt; remove' EXIT
   trap '' INT HUP
   build
@@ -73,7 +74,7 @@ boot() {
   setpriv --pdeathsig KILL \
     unshare --fork --kill-child --pid --mount --uts --ipc "$0" start "${root}" "${cgroup}" &
   boot=$!
-  init=
+  init=''
   until [[ -n ${init} ]]; do
     kill -0 "${boot}"
     read -r init _ <"/proc/${boot}/task/${boot}/children" || :
@@ -84,8 +85,8 @@ halt() {
   [[ -n ${boot} ]] || return 0
   kill -KILL "${init}" 2>/dev/null || :
   wait "${boot}" 2>/dev/null || : # until the last process is gone
-  boot=
-  init=
+  boot=''
+  init=''
 }
 
 remove() {
