@@ -145,6 +145,10 @@ VOCABULARY: dict[str, Argument] = {
         "file with the certificate authorities of RDS; where it exists, the server's name is "
         "verified",
     ),
+    "dump_folder": Argument(
+        values.Folder,
+        "folder on the services instance for the dump, of about the database's size",
+    ),
     "drop_old": Argument(
         values.Switch,
         "remove the database that the copy replaced and kept",

@@ -1,0 +1,182 @@
+"""Real PostgreSQL servers in the network of a simulated host, made as RDS makes its own.
+
+   with Postgres(host, "db.example.com", password="secret", authority=trustme.CA()) as server:
+       server.sql("CREATE DATABASE codeocean OWNER root")           # as the system's superuser
+       server.sql("SELECT count(*) FROM events", "codeocean")       # "42"
+
+The superuser `rdsadmin` is for the system alone; `root`, the master user, creates databases and
+roles, and ends sessions, as a member of `rds_superuser`. Only TLS is let in, with a certificate for
+the server's name. Needs PostgreSQL as Debian packages it.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codeocean_cmdgen.simulator.machine import HostUnavailableError
+
+if TYPE_CHECKING:
+    import trustme
+    from typing_extensions import Self
+
+    from codeocean_cmdgen.simulator.host import Host
+
+SYSTEM = "rdsadmin"
+_USER = "postgres"
+_PORT = 5432
+_PATIENCE = 60.0
+
+_ACCESS = f"""\
+local all {SYSTEM} trust
+hostssl all all all scram-sha-256
+"""
+# Source: RDS User Guide, "Understanding PostgreSQL roles and permissions".
+_ROLES = """\
+CREATE ROLE rds_superuser;
+GRANT pg_monitor, pg_signal_backend TO rds_superuser WITH ADMIN OPTION;
+CREATE ROLE root LOGIN CREATEDB CREATEROLE IN ROLE rds_superuser;
+SET password_encryption = 'scram-sha-256';
+"""
+
+
+class Postgres:
+    """One server, on an address of its own in the host's network."""
+
+    def __init__(
+        self,
+        host: Host,
+        name: str,
+        *,
+        password: str,
+        authority: trustme.CA,
+        address: str = "127.0.0.1",
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        """Make a server and start it.
+
+        name: what the certificate is for, and what the host finds it by.
+        settings: of postgresql.conf, besides those that it needs.
+        """
+        self.host, self.name, self.address = host, name, address
+        self._programs = _programs()
+        self._folder = Path(tempfile.mkdtemp(prefix="codeocean-postgres-"))
+        self._data = self._folder / "data"
+        self._server: subprocess.Popen[bytes] | None = None
+        _own(self._folder)
+        self._run("initdb", f"--pgdata={self._data}", f"--username={SYSTEM}", "--encoding=UTF8",
+                  "--locale=C.UTF-8", "--auth=trust", "--no-sync")  # fmt: skip
+        certificate = authority.issue_cert(name)
+        certificate.private_key_pem.write_to_path(self._data / "server.key")
+        certificate.cert_chain_pems[0].write_to_path(self._data / "server.crt")
+        (self._data / "server.key").chmod(0o600)
+        _own(self._data / "server.key")
+        (self._data / "pg_hba.conf").write_text(_ACCESS)
+        with (self._data / "postgresql.conf").open("a") as file:
+            needed = {"listen_addresses": address, "unix_socket_directories": str(self._folder)}
+            file.writelines(
+                f"{key} = '{value}'\n"
+                for key, value in {**needed, "ssl": "on", **(settings or {})}.items()
+            )
+        with host.path("/etc/hosts").open("a", encoding="utf-8") as hosts:
+            hosts.write(f"{address} {name}\n")
+        self.start()
+        self.sql(_ROLES)
+        self.set_password(password)
+
+    def __enter__(self) -> Self:
+        """Return the server."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the server and its data."""
+        self.close()
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
+        command = [*self.host.machine.network_entry(), *_as_user()]
+        self._server = subprocess.Popen(
+            [*command, str(self._programs / "postgres"), "-D", str(self._data)],
+            stdout=subprocess.DEVNULL,
+            stderr=(self._folder / "log").open("a"),
+            cwd="/",
+        )
+        until = time.monotonic() + _PATIENCE
+        ready = [str(self._programs / "pg_isready"), f"--host={self._folder}", "--quiet"]
+        while subprocess.run(ready, check=False).returncode:
+            if self._server.poll() is not None or time.monotonic() > until:
+                message = f"PostgreSQL did not start: {self.log()}"
+                raise HostUnavailableError(message)
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop it at once, as when the instance fails."""
+        if self._server:
+            self._run("pg_ctl", "stop", f"--pgdata={self._data}", "--mode=immediate", "--silent")
+            self._server.wait()
+            self._server = None
+
+    def close(self) -> None:
+        """Remove the server and its data."""
+        self.stop()
+        shutil.rmtree(self._folder)
+
+    def sql(self, text: str, database: str = "postgres", *, user: str = SYSTEM) -> str:
+        """Run SQL as the system's superuser, or as a user with the rights of another one."""
+        if user != SYSTEM:
+            text = f"SET SESSION AUTHORIZATION {user};\n{text}"
+        arguments = ["--no-psqlrc", "--quiet", "--no-align", "--tuples-only"]
+        ran = subprocess.run(
+            [
+                str(self._programs / "psql"),
+                *arguments,
+                "--set=ON_ERROR_STOP=1",
+                f"--host={self._folder}",
+                f"--username={SYSTEM}",
+                f"--dbname={database}",
+                "--file=-",
+            ],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if ran.returncode:
+            raise RuntimeError(ran.stderr)
+        return ran.stdout.strip()
+
+    def set_password(self, password: str, user: str = "root") -> None:
+        """Give a user a password."""
+        quoted = password.replace("'", "''")
+        self.sql(f"ALTER ROLE {user} PASSWORD '{quoted}'")
+
+    def log(self) -> str:
+        """Return what the server has written down."""
+        return (self._folder / "log").read_text("utf-8", errors="replace")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*_as_user(), str(self._programs / program), *arguments]
+        subprocess.run(command, stdout=subprocess.DEVNULL, cwd="/", check=True)
+
+
+def _programs() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        message = "not installed: postgresql"
+        raise HostUnavailableError(message)
+    return found[-1].parent
+
+
+def _as_user() -> list[str]:
+    return ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--init-groups", "--"]
+
+
+def _own(path: Path) -> None:
+    user = pwd.getpwnam(_USER)
+    os.chown(path, user.pw_uid, user.pw_gid)
