@@ -113,7 +113,7 @@ def _header(step: Step) -> Markup:
     lines = [f"# codeocean-cmdgen {step.name}: {step.title}", "#"]
     settings = SETTINGS
     if step.confirm:
-        settings += f" CONFIRM={step.confirm} to answer the question."
+        settings = settings[:-1] + f", CONFIRM={step.confirm} to answer."
     for label, text in (*step.header.items(), ("set", settings)):
         first = f"# {label.capitalize()}:".ljust(11)
         lines += wrap(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DATA_MOUNT = Folder("/data")
 """Where the vendor's services instance mounts the data volume (template 3.8.2, user data)."""
 
-INSTANCE = "the services instance of the {0} deployment, in a session of SSM; it asks sudo for root."
+INSTANCE = "the services instance of the {0}, in an SSM session; it asks sudo for root."
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class ServiceStop(HostStep):
     name = "service-stop"
     title = "stop the application and all that writes to the data volume"
     header = {
-        "where": INSTANCE.format("target (or, in a migration, the source)"),
+        "where": INSTANCE.format("target (in a migration: the source too)"),
         "changes": "stops and masks the codeocean service, so that a reboot does not start it; moves "
         "the vendor's cron files away; stops containers with a mount on the data volume. "
         "service-start undoes just that. Nobody can work in the meantime.",

@@ -33,18 +33,17 @@ class VolumeCopyIn(HostStep):
 
     name = "volume-copy-in"
     title = "make the data volume equal to the restored one"
-    confirm = "the data volume's id"
+    confirm = "VOLUME-ID"
     header = {
         "where": INSTANCE.format("target"),
-        "changes": "attaches the restored volume, mounts it read-only, and makes the data volume "
-        "equal to it: what is only on the data volume is DELETED, what differs is overwritten. This "
-        "cannot be undone: unless the data volume is new, first save it with on-demand-backup from "
-        "CloudShell; this instance may not.",
-        "takes": "hours for hundreds of GB: a restored volume loads from S3 as it is read. The work "
-        "goes on when the session ends.",
+        "changes": "attaches the restored volume, and makes the data volume equal to it: DELETES "
+        "what only the data volume has, overwrites what differs, for good. Unless the data volume "
+        "is new, first save it with on-demand-backup from CloudShell: this instance may not.",
+        "takes": "hours for hundreds of GB, as a restored volume loads from S3 when it is read. "
+        "The work goes on when the session ends.",
         "costs": "nothing.",
         "again": "follows the work, goes on with it after a failure or a reboot, or says when it "
-        "was completed; completed, it never runs again in this run.",
+        "was completed; once completed, it never runs again in this run.",
     }
     tables = ("target",)
     checks = (_two_volumes,)
