@@ -23,9 +23,9 @@ QUIET = 0.25
 """Seconds without output after which a shell that shows its second prompt waits for more."""
 
 _ANSI = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|[\x07\x0f]")
-_FIRST_PROMPT = b"ready> "
-_SECOND_PROMPT = b"more> "
-_PROMPTS = {"PS1": _FIRST_PROMPT.decode(), "PS2": _SECOND_PROMPT.decode()}
+FIRST_PROMPT = b"ready> "
+SECOND_PROMPT = b"more> "
+_PROMPTS = {"PS1": FIRST_PROMPT.decode(), "PS2": SECOND_PROMPT.decode()}
 
 _VOLATILE = (
     "_|RANDOM|SRANDOM|SECONDS|LINENO|EPOCH[A-Z]*|BASH_COMMAND|BASH_ARG[CV]|HISTCMD|TTYIDLE|[!?]|"
@@ -155,9 +155,9 @@ class Terminal:
                 raise AssertionError(message)
             if self._read(QUIET):
                 continue
-            if self._shows(_SECOND_PROMPT):
+            if self._shows(SECOND_PROMPT):
                 return None
-            if again and self._shows(_FIRST_PROMPT):
+            if again and self._shows(FIRST_PROMPT):
                 self.type(question)
         return int(found[1])
 
@@ -174,7 +174,7 @@ class Terminal:
         """Press Ctrl-C, and wait for the prompt: what is typed before it may be thrown away."""
         self.type(b"\x03")
         deadline = time.monotonic() + PATIENCE
-        while self._read(QUIET) or not self._shows(_FIRST_PROMPT):
+        while self._read(QUIET) or not self._shows(FIRST_PROMPT):
             if time.monotonic() > deadline:
                 message = f"{self.shell.name} goes on after Ctrl-C:\n{self.output[-2000:]}"
                 raise AssertionError(message)
@@ -188,9 +188,14 @@ class Terminal:
         )
         return path.read_text().splitlines()
 
+    @property
+    def _leader(self) -> int:
+        """The process of the shell itself."""
+        return self._child.pid
+
     def _shows(self, prompt: bytes) -> bool:
         """Tell whether the shell itself, not a program that it runs, sits at this prompt."""
-        reads = os.tcgetpgrp(self._child.child_fd) == self._child.pid
+        reads = os.tcgetpgrp(self._child.child_fd) == self._leader
         return reads and _ANSI.sub(b"", self._shown).endswith(prompt)
 
     def _read(self, seconds: float = 0) -> bool:

@@ -91,6 +91,8 @@ class Ec2:
     def answer(self, call: Call) -> dict[str, Any] | HttpResponse:
         """Carry out an operation; raise AwsError when EC2 refuses."""
         _check_ids(call)
+        _check_filters(call)
+        _check_tags(call)
         return self._operations.get(call.operation, backends.answer)(call)
 
     def volume(
@@ -302,6 +304,28 @@ def _check_ids(call: Call) -> None:
             if not re.fullmatch(pattern, given):
                 message = f'Invalid id: "{given}"'
                 raise AwsError(message, code)
+
+
+def _check_filters(call: Call) -> None:
+    """Refuse filters that the operation's documentation does not list."""
+    members = call.model.input_shape.members if call.model.input_shape else {}
+    if "Filters" not in members:
+        return
+    known = set(re.findall(r"<li> <p> <code>([^<]*)</code>", members["Filters"].documentation))
+    for given in call.parameters.get("Filters", []):
+        name = given["Name"]
+        if name not in known and not (name.startswith("tag:") and "tag" in known):
+            message = f"The filter '{name}' is invalid"
+            raise AwsError(message, "InvalidParameterValue")
+
+
+def _check_tags(call: Call) -> None:
+    specifications = [call.parameters, *call.parameters.get("TagSpecifications", [])]
+    for specification in specifications:
+        for tag in specification.get("Tags", []):
+            if tag["Key"].lower().startswith("aws:"):
+                message = "Tag keys starting with 'aws:' are reserved for internal use"
+                raise AwsError(message, "InvalidParameterValue")
 
 
 def _check_creatable(backend: EC2Backend, given: dict[str, Any]) -> None:

@@ -18,6 +18,8 @@ from codeocean_cmdgen.simulator.world import TARGET
 from codeocean_cmdgen.sources import Gathered, Given, gather
 from codeocean_cmdgen.steps import STEPS
 from tests import aws_server
+from tests.fake_aws import Place
+from tests.terminal import FIRST_PROMPT, PATIENCE, QUIET, SECOND_PROMPT, Shell, Terminal
 from tests.tools import miss, require
 
 if TYPE_CHECKING:
@@ -136,23 +138,57 @@ def writes(simulator: Simulator) -> list[str]:
 
 
 class HostPerson(Person):
-    """Somebody at a shell of a services instance: ssm-user in a Session Manager session."""
+    """Somebody at a shell of a services instance: ssm-user in a session of Session Manager."""
 
     def __init__(self, host: Host) -> None:
         super().__init__(host.user_environment())
-        self.host = host
+        self._host = host
 
     def start(self, text: str, **environment: str) -> Session:
         """Start a script; `end()` of what is returned ends the session with all it started."""
-        return self.host.session(["sh", "-c", text], environment)
+        return self._host.session(["sh", "-c", text], environment)
+
+
+class HostTerminal(Terminal):
+    """An interactive shell of such a session."""
+
+    def __init__(self, host: Host, folder: Path) -> None:
+        place = Place.make(folder, folder)
+        vars(place)["environment"] = host.user_environment()  # cached: asked for once
+        command = tuple(host.session_command("sh", "-i"))
+        unbracketed = "bind 'set enable-bracketed-paste off'"
+        super().__init__(Shell("session-manager", command, set_up=unbracketed), place)
+
+    def answer(self, *, again: bool = False) -> int | None:
+        """Return `$?` at the next prompt: sudo's own terminal eats what is typed ahead of it."""
+        deadline = time.monotonic() + PATIENCE
+        while self._read(QUIET) or not (self._shows(FIRST_PROMPT) or self._shows(SECOND_PROMPT)):
+            assert time.monotonic() < deadline, self.output
+        return super().answer(again=again)
+
+    def wait_for(self, text: str) -> None:
+        """Wait until the terminal has shown a text."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.output:
+            assert time.monotonic() < deadline, self.output
+            self._read(QUIET)
+
+    @property
+    def _leader(self) -> int:
+        entered = self._child.pid  # the host's processes, and waits for its child there
+        return int(Path(f"/proc/{entered}/task/{entered}/children").read_text())
 
 
 class ServicesHost(Host):
     """A services instance with people."""
 
     def person(self) -> HostPerson:
-        """Return somebody at a shell there."""
+        """Return somebody who runs scripts there."""
         return HostPerson(self)
+
+    def terminal(self, folder: Path) -> HostTerminal:
+        """Return somebody who types and pastes there; ``folder`` is new, for odds and ends."""
+        return HostTerminal(self, folder)
 
 
 HostOf = Callable[..., ServicesHost]
@@ -160,19 +196,20 @@ HostOf = Callable[..., ServicesHost]
 
 @pytest.fixture
 def host_of(aws: Path, simulator: Simulator) -> Iterator[HostOf]:
-    """Return a function that boots the services instance of an account; see Host for options."""
+    """Return a function that boots a services instance: an account, and the options of Host."""
     with ExitStack() as hosts:
 
         def host_of(account: str, **options: Any) -> ServicesHost:
             try:
-                return hosts.enter_context(ServicesHost(simulator, account, aws=aws, **options))
+                host = ServicesHost(simulator, account, aws=aws, **options)
             except HostUnavailableError as reason:
                 miss(str(reason))
+            return hosts.enter_context(host)
 
         yield host_of
 
 
 @pytest.fixture
 def host(host_of: HostOf) -> ServicesHost:
-    """Return the services instance of the example's target account."""
+    """Return the services instance of the target of the example values."""
     return host_of(TARGET)
