@@ -189,7 +189,7 @@ class Terminal:
         return path.read_text().splitlines()
 
     @property
-    def _leader(self) -> int:
+    def _leader(self) -> int | None:
         """The process of the shell itself."""
         return self._child.pid
 

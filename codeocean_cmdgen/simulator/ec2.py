@@ -6,6 +6,7 @@ Sources: ec2 service model; EC2 API Reference, "AttachVolume", "CreateVolume", "
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     from codeocean_cmdgen.simulator.clock import Clock
     from codeocean_cmdgen.simulator.wire import Call, HttpResponse
+
+# Moto's 1300 images, each with a snapshot, are in nobody's account, and take a moment to load.
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 # /dev/sdg and /dev/xvdg are the same.
 _DEVICE = re.compile(r"/dev/(?:sd|xvd)(?P<point>[b-z])|/dev/xvd(?P<far_point>[b-d][a-z])")
@@ -108,8 +112,11 @@ class Ec2:
 
         snapshot_id: what is on it, where ``keep_snapshot`` was told; it need not exist in EC2.
         """
-        backend = _backend(account_id, zone[:-1])
-        volume = backend.create_volume(gib, zone, volume_type="gp3", encrypted=True)
+        region = zone[:-1]
+        key = f"arn:{backends.partition_of(region)}:kms:{region}:{account_id}:key/aws-ebs"
+        volume = _backend(account_id, region).create_volume(
+            gib, zone, volume_type="gp3", encrypted=True, kms_key_id=key
+        )
         volume.snapshot_id = snapshot_id
         volume.create_time = self._now()
         volume.add_tags(tags or {})
@@ -140,7 +147,7 @@ class Ec2:
             tags={"instance": tags or {}},
         )
         (instance,) = reservation.instances
-        instance.root_device_name = "/dev/xvda"
+        instance.root_device_name, instance.virtualization_type = "/dev/xvda", "hvm"
         self.attach(self.volume(account_id, zone, gib=8), instance.id, "/dev/xvda")
         if slots:
             self._slots[instance.id] = slots

@@ -24,6 +24,7 @@ PROGRAMS = Path(__file__).parent / "inside"
 _PROGRAM = str(PROGRAMS / "machine.sh")
 _NEEDED = ("bash", "ip", "mkfs.xfs", "mount", "nsenter", "setfattr", "setpriv", "sudo", "unshare")
 _SYSTEMD = Path("/lib/systemd/systemd")
+_SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _NEW_NETWORK = 0x40000000  # CLONE_NEWNET of sched.h
 _PATIENCE = 30.0  # seconds, on a busy machine
 _numbers = count(1)
@@ -41,8 +42,8 @@ class Machine:
         self.cgroup = _check() / f"codeocean-host-{os.getpid()}-{next(_numbers)}"
         self.init = 0
         """The process id of systemd, as the machine counts; 0 while switched off."""
-        self._scratch = Path(tempfile.mkdtemp(prefix="codeocean-host-"))
-        arguments = ["hold", str(self._scratch), str(self.cgroup)]
+        self.scratch = Path(tempfile.mkdtemp(prefix="codeocean-host-"))
+        arguments = ["hold", str(self.scratch), str(self.cgroup)]
         self._holder = subprocess.Popen(
             [_find("unshare"), "--mount", "--net", _PROGRAM, *arguments],
             stdin=subprocess.PIPE,
@@ -89,7 +90,7 @@ class Machine:
     @property
     def block(self) -> Path:
         """What the host sees as /sys/block."""
-        return _seen_by(self._holder.pid, self._scratch / "block")
+        return _seen_by(self._holder.pid, self.scratch / "block")
 
     def path(self, inside: str | Path) -> Path:
         """Return where this process finds a path of the host.
@@ -99,7 +100,7 @@ class Machine:
         relative = str(inside).lstrip("/")
         if self.init:
             return _seen_by(self.init, Path("/", relative))
-        return _seen_by(self._holder.pid, self._scratch / "root" / relative)
+        return _seen_by(self._holder.pid, self.scratch / "root" / relative)
 
     def entry(self, cgroup: str = "") -> list[str]:
         """Return the words to put before a command that is to run in the host, as root.
@@ -150,7 +151,7 @@ def _seen_by(process: int, path: Path) -> Path:
 
 
 def _find(program: str) -> str:
-    return shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") or program
+    return shutil.which(program, path=_SYSTEM_PATH) or program
 
 
 def _check() -> Path:

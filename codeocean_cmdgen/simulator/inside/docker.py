@@ -459,6 +459,7 @@ def main(words: list[str]) -> int:
     try:
         return command(words[1:]) or 0
     except RefusalError as refusal:
+        sys.stdout.flush()
         print(refusal, file=sys.stderr)
         return 1
 
