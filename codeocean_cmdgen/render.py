@@ -146,12 +146,12 @@ def render(step: Step, origins: Mapping[str, str]) -> str:
         InputError: the script would be larger than the terminals it travels through allow.
 
     """
-    environment = _environment()
+    environment, step = _environment(), step.variant()
     body = environment.get_template("_body.sh.j2").render(
         header=_header(step),
         values=_values(step, origins),
         guard=f"_parts/{step.place}.sh.j2",
-        template=f"{step.name}.sh.j2",
+        template=f"{step.template or step.name}.sh.j2",
     )
     framed = f"false <<'END_OF_BODY'\n{body}END_OF_BODY\n"
     script = environment.get_template("_script.sh.j2").render(

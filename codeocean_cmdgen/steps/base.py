@@ -36,6 +36,8 @@ class Step:
     """The kebab-case word: command, template, golden file, anchor in the runbook."""
     title: ClassVar[str]
     """What the script does, in one line."""
+    template: ClassVar[str] = ""
+    """The template's word, where it is not the name."""
     place: ClassVar[str] = "cloudshell"
     """The kind of place that it runs in: its guard is the part of that name."""
     confirm: ClassVar[str] = ""
@@ -63,6 +65,10 @@ class Step:
     def documents(self) -> dict[str, Printed]:
         """Return what the values block assigns besides, made from the fields."""
         return {"partition": self.region.aws_partition}
+
+    def variant(self) -> Step:
+        """Return the step to print: itself, unless a value asks for quite another script."""
+        return self
 
 
 FIRST_RUN = RunName("first")

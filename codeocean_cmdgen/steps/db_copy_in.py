@@ -1,4 +1,4 @@
-"""Copy the restored analytics database over the deployment's own, and remove the one it replaced."""
+"""Replace the analytics database by the restored one, and remove what was replaced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from codeocean_cmdgen.values import DatabaseWord, Folder, HostName, Port, RunNam
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codeocean_cmdgen.steps.base import Printed
+    from codeocean_cmdgen.steps.base import Printed, Step
 
 POSTGRESQL = Port("5432")
 
@@ -49,20 +49,53 @@ class DbCopyIn(HostStep):
     title = "replace the analytics database by the restored one"
     header = {
         "where": INSTANCE.format("target"),
-        "changes": "copies the database into a new one beside the present one, compares them, then "
-        "swaps their names. Nothing is lost: the present database is kept under a dated name, and "
-        "a later script, made with --drop-old, removes it. Sessions in it are ended.",
-        "takes": "minutes for a few GB. The work goes on when the session ends.",
-        "costs": "storage for both databases, on the deployment's instance.",
-        "again": "follows the work, starts anew after a failure, or says when it was completed; "
-        "completed, it never runs again in this run.",
+        "changes": "makes a new database beside the present one, equal to the restored one, and "
+        "swaps their names. The present one is kept, until a script with --drop-old removes it.",
+        "takes": "minutes for some GB; the work goes on when the session ends.",
+        "costs": "storage for both, on the deployment's instance: see FreeStorageSpace there.",
+        "again": "follows the work, starts anew after a failure, or says when it was completed.",
     }
     tables = ("target",)
     from_stack_json = {"target": ("to_host", "to_port", "user")}
     checks = (_two_servers,)
 
     def variables(self) -> dict[str, Printed]:
-        """Name the secret that the vendor's stack makes (template 3.8.2) unless another is given."""
+        """Name the secret that the vendor's stack makes (3.8.2) unless another is given."""
         own = SecretId(f"/{self.stack_name}/analytics/master-password-0")
         secret_id = self.master_password_secret_id or own
-        return {**super().variables(), "master_password_secret_id": secret_id}
+        printed = {**super().variables(), "master_password_secret_id": secret_id}
+        del printed["drop_old"]
+        return printed
+
+    def variant(self) -> Step:
+        """Return another step when the old database is to be removed: nothing is copied then."""
+        values = {name: getattr(self, name) for name in self.arguments()}
+        return DropOld(**values) if self.drop_old == "yes" else self
+
+
+@dataclass(frozen=True)
+class DropOld(DbCopyIn):
+    """Remove the database that the copy replaced and kept: `db-copy-in --drop-old`."""
+
+    title = "remove the database that was replaced"
+    template = "db-copy-in--drop-old"
+    confirm = "DATABASE"
+    header = {
+        "where": INSTANCE.format("target"),
+        "changes": "removes, for good, the one database that db-copy-in of this run has replaced "
+        "and kept. Sessions in it are ended. The database in use stays as it is.",
+        "takes": "seconds.",
+        "costs": "nothing; the storage is free for other data, but RDS never gives it back.",
+        "again": "says that it is removed.",
+    }
+
+    def variables(self) -> dict[str, Printed]:
+        """Return what is needed on the one server."""
+        printed = super().variables()
+        for name in ("from_host", "from_port", "dump_folder"):
+            del printed[name]
+        return printed
+
+    def variant(self) -> Step:
+        """Return itself."""
+        return self
