@@ -9,6 +9,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses 4
 READY := .venv/ready
+HOST := codeocean_cmdgen/simulator/inside
+SHELL_PROGRAMS := tools/demo tools/system-packages .ci/run \
+  $(HOST)/machine.sh $(HOST)/root/usr/local/bin/sleep
 
 .PHONY: bench campaign clean demo dist golden lint ready system test
 
@@ -30,8 +33,8 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/shellcheck --enable=all tools/demo tools/system-packages .ci/run
-	$(BIN)/shfmt -i 2 -d tools/demo tools/system-packages .ci/run
+	$(BIN)/shellcheck --enable=all $(SHELL_PROGRAMS)
+	$(BIN)/shfmt -i 2 -d $(SHELL_PROGRAMS)
 
 test: ready lint
 	$(PYTEST)

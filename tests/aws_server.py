@@ -75,11 +75,15 @@ def _answer(connection: socket.socket, main: object) -> None:
     files.frombytes(ancillary[0][2])
     (length,) = LENGTH.unpack(size)
     call = json.loads(connection.recv(length, socket.MSG_WAITALL))
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CALLER.size)
+    process, user, group = CALLER.unpack(peer)
+    _enter(process, "pid")  # which only a fork has entered then
     runner = os.fork()
     if runner == 0:
         for target, file in enumerate(files):
             os.dup2(file, target)
-        _become(connection)
+        _enter(process, "net", "mnt")
+        _act_as(user, group)
         os.chdir(call["folder"])
         # Set by the CLI's own import: where its models are.
         data_path = os.environ["AWS_DATA_PATH"]
@@ -98,15 +102,16 @@ def _answer(connection: socket.socket, main: object) -> None:
     os._exit(0)
 
 
-def _become(connection: socket.socket) -> None:
-    """Enter the caller's namespaces, and act as the caller."""
-    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CALLER.size)
-    process, user, group = CALLER.unpack(peer)
-    for kind in ("net", "mnt"):
+def _enter(process: int, *kinds: str) -> None:
+    """Enter a process's namespaces, where they are others."""
+    for kind in kinds:
         theirs = f"/proc/{process}/ns/{kind}"
         if os.readlink(theirs) != os.readlink(f"/proc/self/ns/{kind}"):  # noqa: PTH115 - a name
             with open(theirs) as namespace:  # noqa: PTH123 - as below
                 ctypes.CDLL(None).setns(namespace.fileno(), 0)
+
+
+def _act_as(user: int, group: int) -> None:
     if user != os.geteuid():
         os.setgroups([group])
         os.setresgid(group, group, group)

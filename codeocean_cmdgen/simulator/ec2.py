@@ -94,6 +94,9 @@ class Ec2:
 
     def answer(self, call: Call) -> dict[str, Any] | HttpResponse:
         """Carry out an operation; raise AwsError when EC2 refuses."""
+        if call.parameters.get("DryRun"):
+            message = "Request would have succeeded, but DryRun flag is set."
+            raise AwsError(message, "DryRunOperation", 412)
         _check_ids(call)
         _check_filters(call)
         _check_tags(call)

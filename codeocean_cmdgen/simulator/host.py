@@ -81,7 +81,10 @@ _PATIENCE = 60.0  # seconds, for a command of ours
 
 
 class Session(subprocess.Popen[str]):
-    """A program that somebody runs through the Systems Manager agent."""
+    """A program that somebody runs through the Systems Manager agent.
+
+    Its process only waits for the one in the host: signals are for the group, as Ctrl-C is.
+    """
 
     cgroup: Path
 

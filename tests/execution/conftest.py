@@ -144,6 +144,16 @@ class HostPerson(Person):
         super().__init__(host.user_environment())
         self._host = host
 
+    def run(self, text: str, **environment: str) -> Outcome:
+        """Run a script in sh until it ends."""
+        with self.start(text, **environment) as session:
+            try:
+                output, errors = session.communicate(timeout=120)
+            except subprocess.TimeoutExpired:
+                session.end()
+                raise
+        return Outcome(session.returncode, output, errors)
+
     def start(self, text: str, **environment: str) -> Session:
         """Start a script; `end()` of what is returned ends the session with all it started."""
         return self._host.session(["sh", "-c", text], environment)
@@ -151,6 +161,9 @@ class HostPerson(Person):
 
 class HostTerminal(Terminal):
     """An interactive shell of such a session."""
+
+    def __enter__(self) -> HostTerminal:  # noqa: PYI034 - as above it
+        return self
 
     def __init__(self, host: Host, folder: Path) -> None:
         place = Place.make(folder, folder)

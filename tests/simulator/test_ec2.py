@@ -232,3 +232,9 @@ def test_a_snapshot_keeps_what_was_on_the_volume(sim: Simulator, volume: str) ->
         assert file.read(3) == b"old"
     assert copy.stat().st_size == 2048 * MIB
     assert copy.stat().st_blocks * 512 < MIB  # holes stay holes
+
+
+def test_a_dry_run_changes_nothing(sim: Simulator, ec2: Any, instance: str, volume: str) -> None:
+    sim.ec2.attach(volume, instance, "/dev/sdg")
+    assert refusal(ec2.detach_volume, VolumeId=volume, DryRun=True) == "DryRunOperation"
+    assert described(ec2, volume) == ("in-use", "attached")

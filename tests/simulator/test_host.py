@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -156,8 +157,9 @@ def test_an_attached_volume_is_a_disk(host: Host, sim: Simulator) -> None:
     assert "No such file" in said(host, f"ls {link} /dev/sdg")
     sim.clock.advance(60)
     device = said(host, f"readlink -e {link}")
-    assert said(host, "lsblk -dnpo NAME,SERIAL | sort").splitlines() == sorted(
-        f"{host.devices.path(one)} {one.replace('-', '')}"
+    disks = [line.split() for line in said(host, "lsblk -dnpo NAME,SERIAL").splitlines()]
+    assert sorted(disks) == sorted(
+        [host.devices.path(one), one.replace("-", "")]
         for one in (host.data_volume_id, host.docker_volume_id, volume)
     )
     assert said(host, f"sudo mount {device} /mnt && findmnt -no FSTYPE /mnt") == "xfs"
@@ -312,3 +314,11 @@ def test_a_machine_that_cannot(sim: Simulator, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("codeocean_cmdgen.simulator.machine._SYSTEM_PATH", "/nowhere")
     with pytest.raises(HostUnavailableError, match="not installed: bash, ip, "):
         Host(sim, ACCOUNT)
+
+
+def test_a_machine_that_lets_nobody(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("codeocean_cmdgen.simulator.machine._check", lambda: Path("/nowhere"))
+    before = set(Path(tempfile.gettempdir()).glob("codeocean-host-*"))
+    with pytest.raises(HostUnavailableError, match="host: mkdir: cannot create"):
+        Host(sim, ACCOUNT)
+    assert eventually(lambda: set(Path(tempfile.gettempdir()).glob("codeocean-host-*")) <= before)

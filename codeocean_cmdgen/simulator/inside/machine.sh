@@ -94,7 +94,7 @@ remove() {
     [[ -d ${cgroup} ]] || break
     sleep 0.01
   done
-  umount --lazy "${scratch}"
+  umount --lazy "${scratch}" || :
   rmdir "${scratch}"
 }
 
@@ -125,7 +125,8 @@ switch() {
   mount --all || :
   exec env --ignore-environment container=simulator NOTIFY_SOCKET=@simulator \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin \
-    /lib/systemd/systemd --system --log-target=journal --show-status=no
+    /lib/systemd/systemd --system --log-target=journal --show-status=no \
+    </dev/null >/dev/null 2>&1
 }
 
 word=$1
