@@ -102,8 +102,10 @@ def test_containers_on_the_data_volume_stop_and_others_do_not(host: ServicesHost
     [
         "exec 9>>/data/somebody; exec tail -f /dev/null",
         "cd /data; exec tail -f /dev/null",
-        'exec python3 -c \'import mmap, time; f = open("/data/codeocean/log"); '
-        "m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ); f.close(); time.sleep(1000)'",
+        (
+            'exec python3 -c \'import mmap, time; f = open("/data/codeocean/log"); '
+            "m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ); f.close(); time.sleep(1000)'"
+        ),
     ],
     ids=["open-file", "working-folder", "memory-map"],
 )

@@ -1,0 +1,333 @@
+"""volume-copy-in and volume-release on real XFS file systems."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.execution.conftest import script, writes
+from tests.execution.trees import differences, plant
+
+if TYPE_CHECKING:
+    from codeocean_cmdgen.simulator import Simulator
+    from tests.execution.conftest import HostOf, Outcome, ServicesHost
+
+TARGET = "333333333333"
+RESTORED = "/mnt/codeocean-restored"
+FOR_EVER = ("tail", "--follow", "/dev/null")
+RUN = "codeocean-cmdgen:run"
+OF = "codeocean-cmdgen:data-volume-id"
+
+
+@pytest.fixture
+def stopped(host: ServicesHost) -> ServicesHost:
+    """Return a host whose data volume is in use for something else, with the service stopped."""
+    stop(host)
+    return host
+
+
+def stop(host: ServicesHost) -> None:
+    assert host.person().run(script("service-stop")).done
+    root = host.path("/data")
+    shutil.rmtree(root / "codeocean")
+    (root / "couchdb").mkdir()
+    (root / "couchdb" / "shard").write_bytes(b"of the new deployment")
+    (root / "only-here").mkdir()
+    (root / "only-here" / "file").write_text("will go")
+    os.link(root / "only-here" / "file", root / "only-here" / "link")
+
+
+def restored(host: ServicesHost, run: str = "first", **tags: str) -> str:
+    """Make the volume that volume-restore makes; return its id."""
+    origin = host.volume()
+    device = host.attach(origin)
+    host.root("mkdir", "--parents", "/origin")
+    host.root("mount", device, "/origin")
+    plant(host.path("/origin"))
+    host.root("sync")
+    (host.path("/origin/couchdb") / "in the journal only").write_text("fsync")
+    host.root("sync", "--data", "/origin/couchdb/in the journal only")
+    volume = host.copy_volume(origin, tags={RUN: run, OF: host.data_volume_id, **tags})
+    host.root("umount", "/origin")
+    host.simulator.account(host.account_id).client("ec2").detach_volume(VolumeId=origin)
+    return volume
+
+
+def copy_in(host: ServicesHost, *, confirm: str | None = None, **values: str) -> Outcome:
+    text = script("volume-copy-in", data_volume_id=host.data_volume_id, **values)
+    word = host.data_volume_id if confirm is None else confirm
+    return host.person().run(text, CONFIRM=word)
+
+
+def equal(host: ServicesHost) -> bool:
+    host.root("sync")
+    found = differences(host.path(RESTORED), host.path("/data"))
+    assert found == []
+    return True
+
+
+def test_the_data_volume_becomes_the_restored_one(stopped: ServicesHost) -> None:
+    volume = restored(stopped)
+    outcome = copy_in(stopped)
+    assert outcome.done
+    assert f"done: {stopped.data_volume_id} is equal to {volume}" in outcome.output
+    assert f"warning: {volume} has no such folder: /data/only-here" in outcome.errors
+    assert equal(stopped)
+    assert (stopped.path("/data/couchdb") / "in the journal only").read_text() == "fsync"
+
+
+def test_plan_attaches_and_mounts_nothing(stopped: ServicesHost, simulator: Simulator) -> None:
+    volume = restored(stopped)
+    simulator.clear_requests()
+    text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
+    outcome = stopped.person().run(text, PLAN="1")
+    assert outcome.output == f"plan: {volume} would be attached, mounted and compared\n"
+    assert writes(simulator) == []
+    refused = copy_in(stopped, confirm="vol-0")
+    assert refused.code == 2
+    outcome = stopped.person().run(text, PLAN="1")
+    assert outcome.output.startswith("plan: ")
+    assert "1 to change" in outcome.output
+    assert "3 to DELETE; nothing was changed" in outcome.output
+    assert stopped.path("/data/only-here/file").exists()
+
+
+def test_nobody_there_to_answer_is_no(stopped: ServicesHost) -> None:
+    restored(stopped)
+    outcome = copy_in(stopped, confirm="")
+    assert outcome.code == 2
+    assert "CONFIRM is not set: nothing was changed" in outcome.errors
+    assert stopped.path("/data/only-here/file").exists()
+
+
+def test_completed_it_never_runs_again_in_this_run(
+    stopped: ServicesHost, simulator: Simulator
+) -> None:
+    restored(stopped)
+    assert copy_in(stopped).done
+    assert stopped.person().run(script("service-start")).done
+    stopped.path("/data/couchdb/shard").write_bytes(b"weeks of work")
+    stopped.reboot()
+    simulator.clear_requests()
+    outcome = copy_in(stopped)
+    assert outcome.done
+    assert " completed: " in outcome.output
+    assert writes(simulator) == []
+    assert stopped.path("/data/couchdb/shard").read_bytes() == b"weeks of work"
+
+
+def test_a_new_round_wants_a_new_run(stopped: ServicesHost) -> None:
+    first = restored(stopped)
+    assert copy_in(stopped).done
+    second = restored(stopped, run="second")
+    release = script("volume-release", data_volume_id=stopped.data_volume_id)
+    assert stopped.person().run(release).done
+    stopped.path("/data/couchdb/shard").write_bytes(b"changed")
+    assert copy_in(stopped, run="second").output.endswith(f"is equal to {second}\n")
+    assert first != second
+    assert equal(stopped)
+
+
+def test_contents_that_only_a_checksum_tells(stopped: ServicesHost) -> None:
+    """A database writes in place: same size, and the same time by chance or by its own doing."""
+    restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2  # attaches and mounts
+    origin, copy = stopped.path(RESTORED) / "postgres/shard", stopped.path("/data/postgres/shard")
+    copy.parent.mkdir()
+    copy.write_bytes(bytes(origin.stat().st_size))
+    times = origin.stat().st_mtime_ns
+    os.utime(copy, ns=(times, times))
+    assert copy_in(stopped).done
+    assert equal(stopped)
+
+
+def test_one_file_here_is_two_there(stopped: ServicesHost) -> None:
+    restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    source, root = stopped.path(RESTORED), stopped.path("/data")
+    stopped.root("cp", "--archive", f"{RESTORED}/workspaces", "/data/")
+    twin = root / "workspaces" / "empty"
+    (root / "workspaces" / "old").unlink()
+    os.link(twin, root / "workspaces" / "old")
+    assert (source / "workspaces" / "old").stat().st_nlink == 1
+    assert copy_in(stopped).done
+    assert equal(stopped)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_any_moment_it_goes_on(stopped: ServicesHost, seed: int) -> None:
+    restored(stopped)
+    rng = Random(seed)
+    text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
+    for _ in range(3):
+        person = stopped.person()
+        with person.start(text, CONFIRM=stopped.data_volume_id) as session:
+            time.sleep(rng.uniform(0.5, 4))
+            session.end()
+        unit = "codeocean-cmdgen-volume-copy-in.service"
+        if rng.random() < 0.7:
+            stopped.popen(["systemctl", "kill", "--signal=KILL", unit]).wait()
+        else:
+            stopped.reboot()
+    assert copy_in(stopped).done
+    assert equal(stopped)
+
+
+def test_the_work_outlives_the_session(stopped: ServicesHost) -> None:
+    volume = restored(stopped)
+    text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
+    outcome = stopped.person().run(text, CONFIRM=stopped.data_volume_id, WATCH="0")
+    assert outcome.output == (
+        "done: started as codeocean-cmdgen-volume-copy-in; paste again to follow it\n"
+    )
+    assert copy_in(stopped, confirm="").output.rstrip().endswith(f"equal to {volume}") or (
+        " completed: " in copy_in(stopped, confirm="").output
+    )
+    assert equal(stopped)
+
+
+def test_a_full_disk_is_no_success(host_of: HostOf) -> None:
+    host = host_of(TARGET)
+    stop(host)
+    volume = restored(host)
+    subprocess.run(["fallocate", "--length=880M", host.path("/data/only-here/large")], check=True)
+    assert copy_in(host, confirm="no").code == 2
+    # What fills the disk is in use by a stranger, and so cannot be deleted.
+    host.root("chattr", "+i", "/data/only-here/large")
+    outcome = copy_in(host)
+    assert outcome.code == 1
+    assert not outcome.output
+    host.root("chattr", "-i", "/data/only-here/large")
+    assert copy_in(host).output.endswith(f"is equal to {volume}\n")
+    assert equal(host)
+
+
+def test_more_than_the_data_volume_can_hold(stopped: ServicesHost) -> None:
+    origin = stopped.volume(gib=3, tags={RUN: "first", OF: stopped.data_volume_id})
+    stopped.root("mkdir", "--parents", "/origin")
+    stopped.root("mount", stopped.attach(origin), "/origin")
+    stopped.root("mkdir", "/origin/couchdb")
+    stopped.root("fallocate", "--length=1500M", "/origin/couchdb/large")
+    stopped.root("umount", "/origin")
+    outcome = copy_in(stopped)
+    assert outcome.code == 1
+    assert f"{origin} holds more than {stopped.data_volume_id} can" in outcome.errors
+
+
+def test_an_empty_source_is_refused(stopped: ServicesHost) -> None:
+    stopped.volume(tags={RUN: "first", OF: stopped.data_volume_id})
+    outcome = copy_in(stopped)
+    assert outcome.code == 1
+    assert "has none of the folders of /data; nothing was changed" in outcome.errors
+    assert stopped.path("/data/only-here/file").exists()
+
+
+def test_another_kind_of_volume_is_refused(stopped: ServicesHost) -> None:
+    volume = stopped.volume(tags={RUN: "first", OF: stopped.data_volume_id})
+    image = stopped.simulator.ec2.image(volume)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+    outcome = copy_in(stopped)
+    assert outcome.code == 1
+    assert "cannot be mounted as XFS" in outcome.errors
+
+
+def test_swapped_ids_are_refused(stopped: ServicesHost) -> None:
+    volume = restored(stopped)
+    text = script(
+        "volume-copy-in", data_volume_id=volume, restored_volume_id=stopped.data_volume_id
+    )
+    outcome = stopped.person().run(text, CONFIRM=volume)
+    assert outcome.code == 3
+    assert stopped.path("/data/only-here/file").exists()
+
+
+@pytest.mark.parametrize("how", ["none", "two", "elsewhere", "zone", "run"])
+def test_not_the_volume_of_this_run(stopped: ServicesHost, how: str) -> None:
+    tags = {RUN: "first", OF: stopped.data_volume_id}
+    ec2, account = stopped.simulator.ec2, stopped.account_id
+    if how == "two":
+        stopped.volume(tags=tags)
+        stopped.volume(tags=tags)
+    elif how == "elsewhere":
+        volume = stopped.volume(tags=tags)
+        ec2.attach(volume, ec2.instance(account, stopped.zone), "/dev/sdf")
+    elif how == "zone":
+        ec2.volume(account, "us-east-1b", tags=tags)
+    elif how == "run":
+        stopped.volume(tags={**tags, RUN: "other"})
+    outcome = copy_in(stopped)
+    assert outcome.code == (1 if how == "zone" else 3)
+    assert stopped.path("/data/only-here/file").exists()
+
+
+def test_the_service_must_be_stopped(host: ServicesHost) -> None:
+    restored(host)
+    outcome = copy_in(host)
+    assert outcome.code == 1
+    assert "run service-stop first" in outcome.errors
+    assert host.person().run(script("service-stop")).done
+    writer = ["sh", "-c", "exec 9>>/data/somebody; exec tail --follow /dev/null"]
+    host.root("systemd-run", "--unit=intruder", *writer)
+    time.sleep(0.3)
+    outcome = copy_in(host)
+    assert outcome.code == 1
+    assert "something writes to /data: paste service-stop again" in outcome.errors
+    assert Path(host.path("/data/somebody")).exists()
+
+
+def test_who_writes_while_it_copies_makes_it_fail(stopped: ServicesHost) -> None:
+    restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    writer = "while :; do date +%N >/data/couchdb/shard; done"
+    stopped.root("systemd-run", "--unit=intruder", "sh", "-c", writer)
+    outcome = copy_in(stopped)
+    assert outcome.code == 1
+    stopped.root("systemctl", "stop", "intruder")
+    assert copy_in(stopped).done
+    assert equal(stopped)
+
+
+def test_a_mount_below_the_data_volume_is_not_wiped(stopped: ServicesHost) -> None:
+    restored(stopped)
+    stopped.root("mount", "-t", "tmpfs", "tmpfs", "/data/only-here")
+    outcome = copy_in(stopped)
+    assert outcome.code == 1
+    assert "unmount what is below /data first: /data/only-here" in outcome.errors
+
+
+def test_without_links_by_id_the_serial_number_tells(host_of: HostOf) -> None:
+    host = host_of(TARGET, by_id=False)
+    stop(host)
+    restored(host)
+    assert copy_in(host).done
+    assert equal(host)
+
+
+def test_release_unmounts_and_proves_it(stopped: ServicesHost) -> None:
+    volume = restored(stopped)
+    text = script("volume-release", data_volume_id=stopped.data_volume_id)
+    assert copy_in(stopped, confirm="no").code == 2
+    assert stopped.person().run(text, PLAN="1").output == (
+        f"plan: {volume} would be unmounted from the above; nothing was changed\n"
+    )
+    stopped.root(
+        "systemd-run", "--unit=holder", "unshare", "--mount", "--propagation=private", *FOR_EVER
+    )
+    outcome = stopped.person().run(text)
+    assert outcome.code == 1, "a mount namespace of its own keeps the mount"
+    assert "this still uses" in outcome.errors
+    stopped.root("systemctl", "stop", "holder")
+    outcome = stopped.person().run(text)
+    assert outcome.done
+    assert "is not mounted any more and may be detached" in outcome.output
+    stopped.simulator.account(stopped.account_id).client("ec2").detach_volume(VolumeId=volume)
+    stopped.simulator.clock.advance(60)
+    stopped.simulator.settle()
+    assert stopped.person().run(text).output == f"done: {volume} is not attached to this instance\n"
