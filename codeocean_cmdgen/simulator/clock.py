@@ -27,8 +27,8 @@ class Clock:
         return self._start + timedelta(seconds=passed + self._advanced)
 
     def advance(self, seconds: float) -> None:
-        """Move time forward by ``seconds``; raise ValueError when negative."""
-        if seconds < 0:
+        """Move time forward by ``seconds``; raise ValueError when negative or endless."""
+        if not 0 <= seconds < float("inf"):
             msg = f"time goes forward only, not by {seconds} s"
             raise ValueError(msg)
         self._advanced += seconds

@@ -26,6 +26,7 @@ actions, not resources. No cron daemon and no rpm; other programs of the machine
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -90,6 +91,9 @@ class Session(subprocess.Popen[str]):
 
     def end(self) -> None:
         """End the session: kill the program and all that it started, but no systemd units."""
+        with contextlib.suppress(ProcessLookupError):
+            # Out of the way, so that it waits for the one in the host.
+            (self.cgroup.parent / "cgroup.procs").write_text(f"{self.pid}", encoding="utf-8")
         (self.cgroup / "cgroup.kill").write_text("1", encoding="utf-8")
         self.wait(_PATIENCE)
 
@@ -301,6 +305,7 @@ class Host:
         """Put into the root file system what an instance of the vendor's image has."""
         copy = ["/bin/cp", "--recursive", "--remove-destination", f"{PROGRAMS}/root/."]
         subprocess.run([*copy, self.path("/")], check=True)
+        self.path("/usr/local/bin/sleep").chmod(0o755)
         self._write("/etc/sudoers", (PROGRAMS / "root/etc/sudoers").read_text("utf-8"), 0o440)
         self._write("/usr/bin/docker", (PROGRAMS / "docker.py").read_text("utf-8"), 0o755)
         program = (PROGRAMS / "codeocean.py").read_text("utf-8")

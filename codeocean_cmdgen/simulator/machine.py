@@ -45,7 +45,7 @@ class Machine:
         self.scratch = Path(tempfile.mkdtemp(prefix="codeocean-host-"))
         arguments = ["hold", str(self.scratch), str(self.cgroup)]
         self._holder = subprocess.Popen(
-            [_find("unshare"), "--mount", "--net", _PROGRAM, *arguments],
+            [_find("unshare"), "--mount", "--net", "bash", _PROGRAM, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

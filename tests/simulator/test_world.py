@@ -63,6 +63,8 @@ def test_time_runs_at_its_speed() -> None:
         assert sim.clock.now() > START + timedelta(seconds=20)
         with pytest.raises(ValueError, match="forward only"):
             sim.clock.advance(-1)
+        with pytest.raises(ValueError, match="forward only"):
+            sim.clock.advance(float("inf"))
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ share() {
 
 boot() {
   setpriv --pdeathsig KILL \
-    unshare --fork --kill-child --pid --mount --uts --ipc "$0" start "${root}" "${cgroup}" &
+    unshare --fork --kill-child --pid --mount --uts --ipc bash "$0" start "${root}" "${cgroup}" &
   boot=$!
   init=''
   until [[ -n ${init} ]]; do
@@ -110,7 +110,7 @@ start() {
   mount -t tmpfs -o mode=1777 tmpfs "${root}/dev/shm"
   mount -t devpts -o newinstance,ptmxmode=666,mode=620,gid=5 devpts "${root}/dev/pts"
   echo 0 >"${cgroup}/cgroup.procs"
-  exec unshare --cgroup "$0" switch "${root}"
+  exec unshare --cgroup bash "$0" switch "${root}"
 }
 
 switch() {
