@@ -194,7 +194,7 @@ def _origin(context: click.Context, name: str) -> str:
     source = context.get_parameter_source(name)
     if source is click.core.ParameterSource.ENVIRONMENT:
         return f"environment {context.auto_envvar_prefix}_{name.upper()}"
-    return f"option {flag(name)}"
+    return "option"
 
 
 def _ask(name: str) -> tuple[str, ...]:

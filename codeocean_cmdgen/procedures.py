@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from codeocean_cmdgen.steps import (
+    DatasetsNotCached,
+    DbCopyIn,
     S3BatchReplication,
+    SecretsRestore,
+    SecretsSave,
     ServiceStart,
     ServiceStop,
     SnapshotCopy,
@@ -12,11 +16,18 @@ from codeocean_cmdgen.steps import (
     VolumeRelease,
 )
 
-_COPY_IN: tuple[type[Step], ...] = (VolumeCopyIn, ServiceStart, VolumeRelease)
+_COPY_IN: tuple[type[Step], ...] = (
+    VolumeCopyIn,
+    DbCopyIn,
+    SecretsRestore,
+    ServiceStart,
+    DatasetsNotCached,
+    VolumeRelease,
+)
 
 PROCEDURES: dict[str, tuple[type[Step], ...]] = {
-    "backup": (S3BatchReplication,),
+    "backup": (S3BatchReplication, SecretsSave),
     "restore": (ServiceStop, S3BatchReplication, SnapshotCopy, *_COPY_IN),
-    "migration": (ServiceStop, S3BatchReplication, *_COPY_IN),
+    "migration": (ServiceStop, S3BatchReplication, SecretsSave, *_COPY_IN),
 }
 """Procedure -> its steps in order. Source: the vendor's page "Backup and restore"."""

@@ -149,7 +149,7 @@ def render(step: Step, origins: Mapping[str, str]) -> str:
     environment, step = _environment(), step.variant()
     body = environment.get_template("_body.sh.j2").render(
         header=_header(step),
-        values=_values(step, origins),
+        values=_values(step, origins).items(),
         guard=f"_parts/{step.place}.sh.j2",
         template=f"{step.template or step.name}.sh.j2",
     )
@@ -163,17 +163,16 @@ def render(step: Step, origins: Mapping[str, str]) -> str:
     return script
 
 
-def _values(step: Step, origins: Mapping[str, str]) -> list[tuple[Markup, list[Markup]]]:
-    """Return the values block: runs of assignments that share an origin."""
+def _values(step: Step, origins: Mapping[str, str]) -> dict[Markup, list[Markup]]:
+    """Return the values block: the assignments by what they came from."""
     printed = [
         (f"from {origins[name]}" if origins[name] != "default" else "by default", name, value)
         for name, value in step.variables().items()
     ] + [("made from the values above and the options", *item) for item in step.documents().items()]
-    groups: list[tuple[Markup, list[Markup]]] = []
+    groups: dict[Markup, list[Markup]] = {}
     for origin, name, value in printed:
-        if not groups or groups[-1][0] != origin:
-            groups.append((Markup(origin), []))  # noqa: S704 - our own words, in a comment
-        groups[-1][1].append(shell_assignment(name.upper(), value))
+        assignments = groups.setdefault(Markup(origin), [])  # noqa: S704 - our words, in a comment
+        assignments.append(shell_assignment(name.upper(), value))
     return groups
 
 

@@ -266,12 +266,27 @@ def _did_you_mean(word: str, known: Iterable[str]) -> str:
 # stack.json.
 
 
+_STACK_JSON_KEYS = {
+    "account_id": ("AWS", "AccountID"),
+    "region": ("AWS", "Region"),
+    "role_arn": ("AWS", "S3BackupRole"),
+    "destination_vault_arn": ("AWS", "BackupVault"),
+    "to_host": ("AnalyticsDB", "Host"),
+    "to_port": ("AnalyticsDB", "Port"),
+    "user": ("AnalyticsDB", "Username"),
+}
+"""The values that stand in a stack.json as they are: where. Its passwords are not among them."""
+
+
 class _Stack:
     """The allow-listed facts of a stack.json; everything else in it is dropped on reading."""
 
     def __init__(self, text: str) -> None:
         document = json.loads(text)
-        self._aws = self._texts(document, "AWS")
+        self._facts = {
+            name: self._texts(document, part).get(key.lower(), "")
+            for name, (part, key) in _STACK_JSON_KEYS.items()
+        }
         self._buckets = self._texts(document, "Buckets")
 
     @staticmethod
@@ -284,13 +299,7 @@ class _Stack:
         """Return the texts of a value; what is missing becomes a problem."""
         if name == "bucket_arn":
             return self._bucket_arns(problems)
-        key = {
-            "account_id": "AccountID",
-            "region": "Region",
-            "role_arn": "S3BackupRole",
-            "destination_vault_arn": "BackupVault",
-        }[name]
-        text = self._aws.get(key.lower(), "")
+        text = self._facts[name]
         if not text and name == "role_arn":
             problems.append(
                 Problem(
@@ -301,11 +310,12 @@ class _Stack:
                 )
             )
         elif not text:
-            problems.append(Problem(f"AWS.{key} is missing in stack.json"))
+            key = ".".join(_STACK_JSON_KEYS[name])
+            problems.append(Problem(f"{key} is missing in stack.json"))
         return (text,)
 
     def _bucket_arns(self, problems: list[Problem]) -> tuple[str, ...]:
-        region = Region(self._aws.get("region", ""))
+        region = Region(self._facts["region"])
         found = {}
         for key in REPLICATED_BUCKETS:
             name = self._buckets.get(key.lower(), "")

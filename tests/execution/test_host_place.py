@@ -1,0 +1,90 @@
+"""Each script for a services instance refuses every other machine, and changes nothing on it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codeocean_cmdgen.steps import STEPS
+from tests.execution.conftest import script, writes
+
+if TYPE_CHECKING:
+    from codeocean_cmdgen.simulator import Simulator
+    from tests.execution.conftest import HostOf, ServicesHost
+
+TARGET, OTHER = "333333333333", "444444444444"
+HOST_STEPS = [step.name for step in STEPS if step.place == "host"]
+
+
+def refuses(host: ServicesHost, words: str, **values: str) -> None:
+    """Run every script for the host: it must stop with exit 3 and one line, having done nothing."""
+    for step in HOST_STEPS:
+        host.simulator.clear_requests()
+        before = files(host)
+        text = script(step, **{"account_id": TARGET, **values})
+        outcome = host.person().run(text, CONFIRM="anything")
+        assert (outcome.code, outcome.output) == (3, ""), (step, outcome)
+        (line,) = outcome.errors.splitlines()
+        assert line.startswith("stopped: "), (step, line)
+        assert words in line, (step, line)
+        assert writes(host.simulator) == [], step
+        assert files(host) == before, step
+
+
+def files(host: ServicesHost) -> str:
+    """List what a script might leave behind."""
+    places = ["/etc/cron.d", "/etc/systemd/system", "/var/lib", "/mnt", "/tmp", "/data"]
+    names = ["-maxdepth", "2", "-not", "-path", "/data/codeocean/*", "-printf", "%p %y %l\n"]
+    return host.root("find", *places, "-xdev", *names).stdout
+
+
+def forge(host: ServicesHost, stack: str | None = None, **place: str) -> None:
+    """Let the machine's own description say what it is not."""
+    file = host.path("/etc/codeocean/stack.json")
+    document = json.loads(file.read_text())
+    document["AWS"].update(place)
+    document["Stack"] = stack or document["Stack"]
+    file.write_text(json.dumps(document))
+
+
+def test_a_script_for_another_deployment(host: ServicesHost) -> None:
+    refuses(host, f"stack.json says '{TARGET} us-east-1 codeocean'", account_id=OTHER)
+    refuses(host, "script is for '333333333333 us-east-2 codeocean'", region="us-east-2")
+    refuses(host, "script is for '333333333333 us-east-1 other'", stack_name="other")
+
+
+def test_a_machine_that_only_says_so(host: ServicesHost) -> None:
+    forge(host, AccountID=OTHER)
+    refuses(host, f"identity says '{TARGET} us-east-1'", account_id=OTHER)
+    forge(host, AccountID=TARGET, Region="us-east-2")
+    refuses(host, f"identity says '{TARGET} us-east-1'", region="us-east-2")
+    forge(host, Region="us-east-1", stack="other")
+    refuses(host, f"instances says '{TARGET} codeocean'", stack_name="other")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "no JSON", '{"AWS": []}'])
+def test_a_description_that_says_nothing(host: ServicesHost, text: str) -> None:
+    host.path("/etc/codeocean/stack.json").write_text(text)
+    refuses(host, "stack.json says '")
+
+
+def test_no_services_instance_at_all(host: ServicesHost) -> None:
+    host.path("/etc/codeocean/stack.json").unlink()
+    refuses(host, "stack.json says ''")
+    forged = {"AWS": {"AccountID": TARGET, "Region": "us-east-1"}, "Stack": "codeocean"}
+    host.path("/etc/codeocean/stack.json").write_text(json.dumps(forged))
+    host.root("ip", "address", "delete", "169.254.169.254/32", "dev", "lo")
+    refuses(host, "identity says ''")
+
+
+def test_credentials_that_do_not_see_the_instance(host_of: HostOf, simulator: Simulator) -> None:
+    refuses(host_of(TARGET, actions=["ssm:*"]), "the credentials here do not see this instance")
+    assert simulator.calls("AttachVolume") == []
+
+
+def test_no_data_volume(host: ServicesHost) -> None:
+    host.root("systemctl", "stop", "codeocean")
+    host.root("umount", "/data")
+    refuses(host, "no data volume is mounted at /data")
