@@ -101,12 +101,13 @@ class Postgres:
     def start(self) -> None:
         """Start it, and return when it answers."""
         command = [*self.host.machine.network_entry(), *_as_user()]
-        self._server = subprocess.Popen(
-            [*command, str(self._programs / "postgres"), "-D", str(self._data)],
-            stdout=subprocess.DEVNULL,
-            stderr=(self._folder / "log").open("a"),
-            cwd="/",
-        )
+        with (self._folder / "log").open("a") as log:
+            self._server = subprocess.Popen(
+                [*command, str(self._programs / "postgres"), "-D", str(self._data)],
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                cwd="/",
+            )
         until = time.monotonic() + _PATIENCE
         ready = [str(self._programs / "pg_isready"), f"--host={self._folder}", "--quiet"]
         while subprocess.run(ready, check=False).returncode:
@@ -130,7 +131,7 @@ class Postgres:
     def sql(self, text: str, database: str = "postgres", *, user: str = SYSTEM) -> str:
         """Run SQL as the system's superuser, or as a user with the rights of another one."""
         if user != SYSTEM:
-            text = f"SET SESSION AUTHORIZATION {user};\n{text}"
+            text = f"SET SESSION AUTHORIZATION {user};\nSET statement_timeout = 0;\n{text}"
         arguments = ["--no-psqlrc", "--quiet", "--no-align", "--tuples-only"]
         ran = subprocess.run(
             [
@@ -150,6 +151,14 @@ class Postgres:
         if ran.returncode:
             raise RuntimeError(ran.stderr)
         return ran.stdout.strip()
+
+    def dump(self, database: str) -> str:
+        """Return a database as SQL."""
+        command = [self._programs / "pg_dump", f"--host={self._folder}", f"--username={SYSTEM}"]
+        dumped = subprocess.run(
+            [*command, "--create", database], stdout=subprocess.PIPE, text=True, check=True
+        )
+        return dumped.stdout
 
     def set_password(self, password: str, user: str = "root") -> None:
         """Give a user a password."""
