@@ -28,12 +28,14 @@ def row(step: type[Step]) -> str:
     """Return a step's line of the table."""
     procedures = ", ".join(name for name, steps in PROCEDURES.items() if step in steps)
     options = " ".join(option(name, needed=needed) for name, needed in step.arguments().items())
-    return f"| `{step.name}` | {step.title} | {procedures} | {options} |\n"
+    place = {"cloudshell": "CloudShell", "host": "services instance"}[step.place]
+    return f"| `{step.name}` | {step.title} | {place} | {procedures} | {options} |\n"
 
 
 def table() -> str:
     """Return the whole table."""
-    head = "| step | what it does | procedures | options |\n| --- | --- | --- | --- |\n"
+    columns = ("step", "what it does", "runs in", "procedures", "options")
+    head = f"| {' | '.join(columns)} |\n{'| --- ' * len(columns)}|\n"
     return head + "".join(map(row, STEPS))
 
 
