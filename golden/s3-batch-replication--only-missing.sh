@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    8c1cd56b79d3300d0e9ec67abfe842e33f3d1722ff7210cb68710b17c65ce761*)
+    13f428d73d3e954f8f01bee3e88a962463db6fc890c9f0636f59a45969eb6b59*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -20,9 +20,8 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen s3-batch-replication: replicate the objects that are already in the buckets
 #
 # Where:   AWS CloudShell of the account that owns the buckets copied from.
-# Changes: creates one S3 Batch Operations job per bucket that is not empty: replicas, delete
-#          markers too, go where the bucket's enabled replication rules point. No version is
-#          deleted or overwritten; what is PENDING is left to the live rule.
+# Changes: creates a job per bucket that is not empty: replicas, delete markers too, go where its
+#          replication rules point. No version is deleted; what is PENDING is left alone.
 # Takes:   a minute to start; the jobs run in S3 for minutes to days, without this shell.
 # Costs:   about 0.25 USD a job and 1 USD a million objects, requests, transfer, retrieval.
 # Again:   follows the jobs of this run or says how they ended, and creates only what was never
@@ -33,9 +32,6 @@ values() {
   # from values file [source]
   ACCOUNT_ID=111111111111
   REGION=us-east-1
-  # from values file [source.s3-batch-replication]
-  ROLE_ARN=arn:aws:iam::111111111111:role/codeocean-S3BackupRole-1ABC
-  # from values file [source]
   BUCKET_ARN=(
     arn:aws:s3:::codeocean-source-capsules
     arn:aws:s3:::codeocean-source-datasets
@@ -47,7 +43,9 @@ values() {
     arn:aws:s3:::codeocean-source-public
     arn:aws:s3:::codeocean-source-results
   )
-  # from option --run
+  # from values file [source.s3-batch-replication]
+  ROLE_ARN=arn:aws:iam::111111111111:role/codeocean-S3BackupRole-1ABC
+  # from option
   RUN=second
   # made from the values above and the options
   PARTITION=aws
@@ -68,10 +66,6 @@ say() { printf '%s\n' "$*" >&2; }
 stop() { say "stopped: ${*:2}" && exit "$1"; }
 finish() { echo "${*:1}" && exit; }
 
-# Names a problem and goes on, so that all of them are told at once.
-problems=0 complaint=''
-problem() { say "problem: $*" && problems=$((problems + 1)); }
-
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
   if [[ -t 2 ]]; then
@@ -81,7 +75,7 @@ show() {
   fi
 }
 
-# Runs an AWS command. Its answer goes to the file NAME; ${complaint} says why it failed.
+# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
   complaint=$(grep . "$1.error" | tr '\n' ' ')
@@ -101,20 +95,24 @@ settings() {
   cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
   scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
-  trap 'say; stop 130 "by Ctrl-C; what was started goes on in AWS, paste again to follow it"' INT
+  trap 'say; stop 130 "by Ctrl-C; what was started goes on by itself, paste again to follow it"' INT
 }
 
-# Proves that this is the right place before anything else happens.
-guard() {
-  local program version caller
-  for program in aws awk cut date grep jq sed sha256sum sort tr; do
+# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
+need() { # PROGRAM...
+  local program version
+  for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  ask version aws --version
-  version=$(cat version version.error)
-  if [[ ! ${version} =~ ^aws-cli/2\.([0-9]+)\. ]] || ((BASH_REMATCH[1] < 9)); then
+  version=$(aws --version 2>&1)
+  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
-  fi
+}
+
+# Proves that this is the right account before anything else happens.
+guard() {
+  local caller
+  need aws awk cut date grep jq sed sha256sum sort tr
   ask caller aws sts get-caller-identity --region "${REGION}" ||
     stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
   caller=$(jq --raw-output .Arn caller)
@@ -122,6 +120,10 @@ guard() {
     stop 3 "this shell works as ${caller}, but the script is for account ${ACCOUNT_ID}" \
       "in partition ${PARTITION}"
 }
+
+# Names a problem and goes on, so that all of them are told at once.
+problems=0
+problem() { say "problem: $*" && problems=$((problems + 1)); }
 
 # Looks whether the service can assume the role. Who may not see roles is only warned.
 look_at_role() { # SERVICE_PRINCIPAL
@@ -193,16 +195,14 @@ look_at_bucket() ( # BUCKET
       (select($kms and $kms_destinations == [])
         | "warning: objects are encrypted with SSE-KMS by default, which no rule replicates"),
       ($aliases[:1][] | if $kms then "warning: objects are encrypted with SSE-KMS by default and "
-        + "will fail: \(.) cannot work across accounts" else "note: SSE-KMS is not the default, "
-        + "but objects uploaded with it will fail: \(.) cannot work across accounts" end)
+        else "note: objects uploaded with SSE-KMS " end + "will fail: \(.) cannot cross accounts")
   ' get-bucket-{versioning,replication,lifecycle-configuration,encryption} list-object-versions
 )
 
 look() {
   local bucket running=0 findings=("${buckets[@]/%//findings}")
   for bucket in "${buckets[@]}"; do
-    # Eight at a time: CloudShell has one processor and 2 GiB.
-    ((running++ < 8)) || wait -n
+    ((running++ < 8)) || wait -n # CloudShell has one processor and 2 GiB
     look_at_bucket "${bucket}" &
   done
   wait

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    492ee31d0020a7d71d042cd51638558aa722cf88bbbaec4621d0e0929b38d2cc*)
+    50c996186d2eb6ae77dfed64ff3f5fb75e2032be8479bd505f5ab6b5507d7f60*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -55,10 +55,6 @@ say() { printf '%s\n' "$*" >&2; }
 stop() { say "stopped: ${*:2}" && exit "$1"; }
 finish() { echo "${*:1}" && exit; }
 
-# Names a problem and goes on, so that all of them are told at once.
-problems=0 complaint=''
-problem() { say "problem: $*" && problems=$((problems + 1)); }
-
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
   if [[ -t 2 ]]; then
@@ -68,7 +64,7 @@ show() {
   fi
 }
 
-# Runs an AWS command. Its answer goes to the file NAME; ${complaint} says why it failed.
+# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
   complaint=$(grep . "$1.error" | tr '\n' ' ')
@@ -88,20 +84,24 @@ settings() {
   cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
   scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
-  trap 'say; stop 130 "by Ctrl-C; what was started goes on in AWS, paste again to follow it"' INT
+  trap 'say; stop 130 "by Ctrl-C; what was started goes on by itself, paste again to follow it"' INT
 }
 
-# Proves that this is the right place before anything else happens.
-guard() {
-  local program version caller
-  for program in aws awk cut date grep jq sed sha256sum sort tr; do
+# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
+need() { # PROGRAM...
+  local program version
+  for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  ask version aws --version
-  version=$(cat version version.error)
-  if [[ ! ${version} =~ ^aws-cli/2\.([0-9]+)\. ]] || ((BASH_REMATCH[1] < 9)); then
+  version=$(aws --version 2>&1)
+  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
-  fi
+}
+
+# Proves that this is the right account before anything else happens.
+guard() {
+  local caller
+  need aws awk cut date grep jq sed sha256sum sort tr
   ask caller aws sts get-caller-identity --region "${REGION}" ||
     stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
   caller=$(jq --raw-output .Arn caller)
@@ -109,6 +109,10 @@ guard() {
     stop 3 "this shell works as ${caller}, but the script is for account ${ACCOUNT_ID}" \
       "in partition ${PARTITION}"
 }
+
+# Names a problem and goes on, so that all of them are told at once.
+problems=0
+problem() { say "problem: $*" && problems=$((problems + 1)); }
 
 # Looks whether the service can assume the role. Who may not see roles is only warned.
 look_at_role() { # SERVICE_PRINCIPAL
@@ -137,7 +141,7 @@ read_time() {
   printf -v time '%(%Y-%m-%dT%H:%M:%S+00:00)T' "${seconds}"
 }
 
-# Looks at what is to be copied; a copy that was found needs no look.
+# Looks at what is to be copied; a copy that was found needs no check.
 look() {
   local kind gap
   if ! ask vault aws backup describe-backup-vault \

@@ -170,7 +170,7 @@ def test_the_header_says_what_to_know_and_where_values_came_from(name: str) -> N
 def test_nothing_of_the_day_or_the_machine_gets_in(name: str) -> None:
     text = golden(name)
     assert not re.search(r"\b20[2-9][0-9]-[0-9]{2}-[0-9]{2}\b", text)
-    assert not re.search(r"/(home|root|work|usr|tmp|Users)\b", text)
+    assert not re.search(r"(?<!\*)/(home|root|work|usr|tmp|Users)\b", text)
     assert not re.search(r"codeocean-cmdgen[ /v]+[0-9]", text)
     assert f"/{getpass.getuser()}/" not in text
 
