@@ -128,37 +128,30 @@ class Postgres:
         self.stop()
         shutil.rmtree(self._folder)
 
+    def command(self, database: str, *texts: str, user: str = SYSTEM) -> list[str]:
+        """Return the command that runs SQL, without texts from its standard input."""
+        become = [] if user == SYSTEM else [f"--command=SET SESSION AUTHORIZATION {user}"]
+        return [
+            str(self._programs / "psql"),
+            *("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"),
+            *(f"--host={self._folder}", f"--username={SYSTEM}", f"--dbname={database}"),
+            *become,
+            *([f"--command={text}" for text in texts] or ["--file=-"]),
+        ]
+
     def sql(self, text: str, database: str = "postgres", *, user: str = SYSTEM) -> str:
-        """Run SQL as the system's superuser, or as a user with the rights of another one."""
-        if user != SYSTEM:
-            text = f"SET SESSION AUTHORIZATION {user};\nSET statement_timeout = 0;\n{text}"
-        arguments = ["--no-psqlrc", "--quiet", "--no-align", "--tuples-only"]
-        ran = subprocess.run(
-            [
-                str(self._programs / "psql"),
-                *arguments,
-                "--set=ON_ERROR_STOP=1",
-                f"--host={self._folder}",
-                f"--username={SYSTEM}",
-                f"--dbname={database}",
-                "--file=-",
-            ],
-            input=text,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        """Run SQL as the system's superuser, or with the rights of another user."""
+        command = self.command(database, user=user)
+        ran = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
         if ran.returncode:
             raise RuntimeError(ran.stderr)
         return ran.stdout.strip()
 
     def dump(self, database: str) -> str:
         """Return a database as SQL."""
-        command = [self._programs / "pg_dump", f"--host={self._folder}", f"--username={SYSTEM}"]
-        dumped = subprocess.run(
-            [*command, "--create", database], stdout=subprocess.PIPE, text=True, check=True
-        )
-        return dumped.stdout
+        where = [f"--host={self._folder}", f"--username={SYSTEM}", f"--dbname={database}"]
+        command = [str(self._programs / "pg_dump"), *where, "--create"]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
     def set_password(self, password: str, user: str = "root") -> None:
         """Give a user a password."""
