@@ -51,6 +51,10 @@ def restored(host: ServicesHost, run: str = "first", **tags: str) -> str:
     host.root("mkdir", "--parents", "/origin")
     host.root("mount", device, "/origin")
     plant(host.path("/origin"))
+    # The origin was itself restored once: what it recorded of that is not the copy's.
+    records = host.path("/origin/.codeocean-cmdgen")
+    records.mkdir()
+    (records / "volume-copy-in--second").write_text("2026-01-01T00:00:00Z completed: elsewhere\n")
     host.root("sync")
     (host.path("/origin/couchdb") / "in the journal only").write_text("fsync")
     host.root("sync", "--data", "/origin/couchdb/in the journal only")
@@ -80,6 +84,7 @@ def test_the_data_volume_becomes_the_restored_one(stopped: ServicesHost) -> None
     assert f"done: {stopped.data_volume_id} is equal to {volume}" in outcome.output
     assert f"warning: {volume} has no such folder: /data/only-here" in outcome.errors
     assert equal(stopped)
+    assert not stopped.path("/data/.codeocean-cmdgen/volume-copy-in--second").exists()
     assert (stopped.path("/data/couchdb") / "in the journal only").read_text() == "fsync"
 
 
