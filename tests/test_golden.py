@@ -45,6 +45,8 @@ SCRIPTS: dict[str, list[str]] = {
     "service-start": [EXAMPLE_VALUES],
     "volume-copy-in": [EXAMPLE_VALUES],
     "volume-release": [EXAMPLE_VALUES],
+    "db-copy-in": [EXAMPLE_VALUES],
+    "db-copy-in--drop-old": [EXAMPLE_VALUES, "--drop-old"],
 }
 """Golden file -> the options that it was made with; its name begins with the step."""
 

@@ -31,8 +31,11 @@ ENVIRONMENT = {"HOME"}
 OF_BASH = {"PWD", "COLUMNS", "BASH_REMATCH", "SECONDS", "EUID", "BASH_EXECUTION_STRING"}
 
 
-OTHER_EXAMPLES = {"restored_volume_id": "vol-0fedcba9876543210"}
-"""Where the example of the kind is already taken by another value of the step."""
+OTHER_EXAMPLES = {"restored_volume_id": "vol-0fedcba9876543210", "drop_old": "no"}
+"""Where the example of the kind is taken by another value, or asks for another script."""
+
+PRINTED = tuple(one for step in STEPS for one in (step, *step.__subclasses__()))
+"""The steps, and the other scripts that a value makes of one."""
 
 
 def text_of(name: str) -> str:
@@ -76,7 +79,7 @@ def test_no_shell_finds_its_history_in_a_template(name: str) -> None:
 
 def test_no_template_is_an_orphan() -> None:
     seen: set[str] = set()
-    wanted = {*FRAME, *(f"{step.name}.sh.j2" for step in STEPS)}
+    wanted = {*FRAME, *(f"{step.template or step.name}.sh.j2" for step in PRINTED)}
     wanted |= {f"_parts/{step.place}.sh.j2" for step in STEPS}
     while wanted:
         name = wanted.pop()
@@ -123,13 +126,13 @@ def assigned(step: type[Step]) -> set[str]:
     return set(re.findall(r"^  ([A-Z][A-Z0-9_]*)=", block, re.MULTILINE))
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", PRINTED)
 def test_each_value_is_used(step: type[Step]) -> None:
     unused = {name for name in assigned(step) if not re.search(rf"\b{name}\b", code(step))}
     assert unused == set()
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", PRINTED)
 def test_each_name_is_given(step: type[Step]) -> None:
     used = set(re.findall(r"\$\{?[#!]?([A-Z][A-Z0-9_]*)", code(step)))
     for arithmetic in re.findall(r"\(\((.*?)\)\)", code(step)):
@@ -155,7 +158,7 @@ def calls(step: type[Step]) -> Iterator[Call]:
         yield Call(re.split(r"; then\b|\)$| \|\|| && ", text)[0])
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", PRINTED)
 def test_aws_is_called_in_the_open(step: type[Step]) -> None:
     found = list(calls(step))
     assert found, "each guard asks AWS where it is"

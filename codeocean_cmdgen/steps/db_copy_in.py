@@ -18,13 +18,11 @@ if TYPE_CHECKING:
 POSTGRESQL = Port("5432")
 
 
-def _two_servers(
-    from_host: HostName, to_host: HostName, from_port: Port, to_port: Port
-) -> Iterator[Problem]:
-    if (from_host.lower(), from_port) == (to_host.lower(), to_port):
+def _two_servers(from_host: HostName, to_host: HostName) -> Iterator[Problem]:
+    if from_host.lower() == to_host.lower():
         yield Problem(
-            f"--from-host and --to-host are the same server, {to_host}:{to_port}: the first is the "
-            "temporary instance restored from the recovery point"
+            f"--from-host and --to-host are the same server, {to_host}: the first is the temporary "
+            "instance, restored from the recovery point"
         )
 
 

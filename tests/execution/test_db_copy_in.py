@@ -152,7 +152,7 @@ class Place(NamedTuple):
 
     def nothing_is_left(self) -> None:
         """No dump and no scratch folder; the database is as open as it was."""
-        left = [*self.file("/var/lib/codeocean-cmdgen").glob("db-copy-in-*")]
+        left = [*self.file("/var/lib/codeocean-cmdgen").glob("db-copy-in--*")]
         assert left == []
         assert [*self.file("/tmp").glob("tmp.*")] == []
         assert self.target.sql("SELECT count(*) FROM pg_database WHERE NOT datallowconn") == "1"
