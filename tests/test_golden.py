@@ -45,6 +45,9 @@ SCRIPTS: dict[str, list[str]] = {
     "service-start": [EXAMPLE_VALUES],
     "volume-copy-in": [EXAMPLE_VALUES],
     "volume-release": [EXAMPLE_VALUES],
+    "secrets-save": [EXAMPLE_VALUES],
+    "secrets-restore": [EXAMPLE_VALUES],
+    "datasets-not-cached": [EXAMPLE_VALUES],
     "db-copy-in": [EXAMPLE_VALUES],
     "db-copy-in--drop-old": [EXAMPLE_VALUES, "--drop-old"],
 }

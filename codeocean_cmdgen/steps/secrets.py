@@ -26,10 +26,10 @@ class SecretsSave(HostStep):
         "after each change of a secret: make it with --output, leave the file there, and have it "
         "run daily by a line in a file of /etc/cron.d, such as 17 3 * * * root bash FILE. A new "
         "instance has neither: look for them after each update of the stack.",
-        "changes": "writes all parameters of Parameter Store below the stack's path into "
-        ".codeocean-secrets/parameters.json on the data volume, in clear text, for root only: from "
-        "then on, who can read a snapshot can read the secrets. With --command, it runs the "
-        "vendor's command instead, and shows what that says as it is.",
+        "changes": "writes .codeocean-secrets/parameters.json on the data volume, for root only: "
+        "all that is below the stack's path in Parameter Store, in clear text. From then on, who "
+        "can read a snapshot can read the secrets. With --command, it runs the vendor's command "
+        "instead, and shows what that says as it is.",
         "takes": "seconds.",
         "costs": "nothing.",
         "again": "saves anew, and says what has changed since, by name.",
@@ -47,7 +47,7 @@ class SecretsRestore(HostStep):
 
     name = "secrets-restore"
     title = "put back the system's secrets from the data volume"
-    confirm = "the stack's name"
+    confirm = "STACK-NAME"
     header = {
         "where": INSTANCE.format("target") + " After volume-copy-in, before service-start.",
         "changes": "writes the parameters that secrets-save put on the data volume to Parameter "

@@ -268,9 +268,13 @@ def test_a_job_is_followed_to_its_end(place: Place, words: str, job: str) -> Non
     assert place.ran() == 1
 
 
-@pytest.mark.parametrize("words", ["echo OK", "echo all 12345678 done", "echo 17", "echo '[1]'"])
+@pytest.mark.parametrize(
+    "words", [":", "echo OK", "echo all 12345678 done", "echo 17", "echo '[1]'"]
+)
 def test_what_is_no_job_is_not_followed(place: Place, words: str) -> None:
-    assert place.run(words).output == "done: the command ended with exit code 0\n"
+    outcome = place.run(words)
+    assert outcome.output == "done: the command ended with exit code 0\n"
+    assert "jq:" not in outcome.errors
     assert not (place.folder / "asked").exists()
 
 

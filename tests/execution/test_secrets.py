@@ -591,6 +591,19 @@ fi""",
     assert "not all is as it was saved" in outcome.errors
 
 
+@pytest.mark.parametrize("step", ["secrets-save", "secrets-restore"])
+def test_lists_that_cannot_be_compared_are_not_called_equal(
+    source: Place, target: Place, step: str
+) -> None:
+    place = source if step == "secrets-save" else target
+    place.put({"one": ("String", "x")})
+    place.save({"one": ("String", "x")})
+    place.wrap("jq", '[[ $* != *"slurpfile old"* ]] || exit 5')
+    outcome = place.run(step, CONFIRM=place.host.stack)
+    assert outcome.code == 1
+    assert "stopped: the parameters cannot be compared" in outcome.errors
+
+
 def test_a_type_in_the_way_is_named_before_anything_is_written(target: Place) -> None:
     target.put({"a": ("String", "x"), "b": ("String", "x")})
     target.save({"a": ("String", "y"), "b": ("SecureString", "y")})
