@@ -43,7 +43,7 @@ campaign: ready
 	$(PYTEST) -m campaign
 
 bench: ready dist
-	$(BIN)/python tools/bench.py
+	$(BIN)/python -m tools.bench
 
 golden: $(READY)
 	$(BIN)/python -m pytest tests/test_golden.py --snapshot-update

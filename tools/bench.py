@@ -1,4 +1,4 @@
-"""The measured promises: start-up, growth with buckets, AWS calls; side by side in one run."""
+"""The measured promises: start-up, growth, AWS calls, copying; side by side in one run."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from codeocean_cmdgen.arguments import flag
 from codeocean_cmdgen.simulator import Simulator, example_world
 from codeocean_cmdgen.sources import Given, gather
 from codeocean_cmdgen.steps import S3BatchReplication, SnapshotCopy
+from tools import bench_database, bench_volume
 
 ROOT = Path(__file__).parent.parent
 VALUES = ROOT / "codeocean_cmdgen" / "examples" / "values.toml"
@@ -106,3 +107,5 @@ if __name__ == "__main__":
     start_up()
     growth()
     calls()
+    bench_volume.main()
+    bench_database.copying(say)

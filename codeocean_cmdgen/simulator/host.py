@@ -89,6 +89,12 @@ class Session(subprocess.Popen[str]):
 
     cgroup: Path
 
+    def __exit__(self, *error: object) -> None:
+        """End the session, should it still be there."""
+        if self.poll() is None:
+            self.end()
+        super().__exit__(*error)  # type: ignore[arg-type]
+
     def end(self) -> None:
         """End the session: kill the program and all that it started, but no systemd units."""
         with contextlib.suppress(ProcessLookupError):

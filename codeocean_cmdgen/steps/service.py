@@ -23,8 +23,8 @@ class ServiceStop(HostStep):
     title = "stop the application and all that writes to the data volume"
     header = {
         "where": INSTANCE.format("target (in a migration: the source too)"),
-        "changes": "stops and masks the codeocean service, so that a reboot does not start it; moves "
-        "the vendor's cron files away; stops containers with a mount on the data volume. "
+        "changes": "stops and masks the codeocean service, so that a reboot does not start it; "
+        "moves the vendor's cron files away; stops containers with a mount on the data volume. "
         "service-start undoes just that. Nobody can work in the meantime.",
         "takes": "a minute or two.",
         "costs": "nothing.",

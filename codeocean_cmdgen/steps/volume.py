@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Optional
 from codeocean_cmdgen.errors import Problem
 from codeocean_cmdgen.steps.base import FIRST_RUN
 from codeocean_cmdgen.steps.host import DATA_MOUNT, INSTANCE, HostStep
-from codeocean_cmdgen.values import Folder, RunName, VolumeId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from codeocean_cmdgen.values import Folder, RunName, VolumeId
 
 
 def _two_volumes(data_volume_id: VolumeId, restored_volume_id: VolumeId) -> Iterator[Problem]:
