@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    55fc1445a213fb7fa5d92ba97b2266a649bbe9ace7d4d4ced70dccd87c9867f3*)
+    423152ac7a9a9fe8ca415071f4e813a773c5f517d568cbc04527ea314a959ca5*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -176,9 +176,9 @@ follow() {
     sleep 2
   done
   [[ ! -t 2 ]] || say
-  tail --lines=5 "${log}" >&2
   line=$(tail --lines=1 "${log}")
   [[ ${line} != done:* ]] || finish "${line}"
+  tail --lines=5 "${log}" >&2
   stop 1 "the work ended before it was done, paste again to go on; all that it said is in ${log}"
 }
 
@@ -296,7 +296,6 @@ rename() { # NAME
 # Makes the new database with encoding, locale, owner, settings and grants as in the dump, and fills
 # it, without what extensions and RDS bring themselves. Owners in a schema need its grants first.
 restore() {
-  local list
   pg_restore --create --list "${dump}" |
     grep --invert-match --extended-regexp ' (COMMENT - EXTENSION .*|SCHEMA - public rdsadmin)$' >all
   grep --extended-regexp ' (DATABASE( PROPERTIES)? -|(ACL|COMMENT|LABEL) - DATABASE) ' all >some
@@ -305,8 +304,8 @@ restore() {
   grep --extended-regexp '[0-9] (ACL - )?SCHEMA ' all >first
   grep --invert-match --extended-regexp '[0-9] (ACL - )?SCHEMA ' all >rest
   for list in first rest; do
-    pg_restore --dbname="${to} dbname=${new}" --jobs=4 --exit-on-error \
-      --use-list="${list}" "${dump}" || return
+    pg_restore --dbname="${to} dbname=${new}" --jobs=4 --exit-on-error --use-list="${list}" \
+      "${dump}" || return
   done
   sql "${to}" "${new}" --command=ANALYZE
 }
@@ -361,6 +360,7 @@ work() {
   look
   clear_up || stop 1 'what an earlier work left cannot be removed'
   trap 'clear_up; rm -rf "${scratch}"' EXIT
+  SECONDS=0
   meter dumped du --summarize --bytes "${dump}" &
   pg_dump --dbname="${from} dbname=${DATABASE}" --format=directory --jobs=4 \
     --compress=$((free < 4 * size)) --no-sync --file="${dump}" || stop 1 'the dump failed'
