@@ -58,10 +58,7 @@ def copying(say: Callable[[str], None], *, scale: float = 1.0, rounds: int = ROU
         _prepare(simulator, host, authority)
         source.sql("CREATE DATABASE codeocean OWNER root")
         fill = _FILL.format(events=int(6_000_000 * scale), objects=int(1_450_000 * scale))
-        source.sql(fill, "codeocean")
-        source.sql(
-            "ALTER TABLE events OWNER TO root; ALTER TABLE objects OWNER TO root", "codeocean"
-        )
+        source.sql(fill, "codeocean", user="root")
         size = int(source.sql("SELECT pg_database_size('codeocean')")) / 2**30
         pairs = [(_plain(host, source, target), *_ours(host, target)) for _ in range(rounds)]
     plain, whole, dumped, restored = (median(column) for column in zip(*pairs))
