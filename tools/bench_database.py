@@ -64,8 +64,8 @@ def copying(say: Callable[[str], None], *, scale: float = 1.0, rounds: int = ROU
     plain, whole, dumped, restored = (median(column) for column in zip(*pairs))
     ratio = median(pair[1] / pair[0] for pair in pairs)
     say(
-        f"db-copy-in of {size:.1f} GiB, median of {rounds}: {whole:.0f} s (dump {dumped:.0f}, restore "
-        f"{restored - dumped:.0f}, comparison of all contents and swap {whole - restored:.0f}); "
+        f"db-copy-in of {size:.1f} GiB, median of {rounds}: {whole:.0f} s (dump {dumped:.0f}, "
+        f"restore {restored - dumped:.0f}, comparison of all contents and swap {whole - restored:.0f}); "
         f"pg_dump | psql {plain:.0f} s, unverified: ratio {ratio:.2f} (at most 1)"
     )
 
