@@ -65,7 +65,7 @@ def copying(say: Callable[[str], None], *, scale: float = 1.0, rounds: int = ROU
     ratio = median(pair[1] / pair[0] for pair in pairs)
     say(
         f"db-copy-in of {size:.1f} GiB, median of {rounds}: {whole:.0f} s (dump {dumped:.0f}, "
-        f"restore {restored - dumped:.0f}, comparison of all contents and swap {whole - restored:.0f}); "
+        f"restore {restored - dumped:.0f}, comparison and swap {whole - restored:.0f}); "
         f"pg_dump | psql {plain:.0f} s, unverified: ratio {ratio:.2f} (at most 1)"
     )
 
