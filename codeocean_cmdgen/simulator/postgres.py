@@ -130,13 +130,14 @@ class Postgres:
 
     def command(self, database: str, *texts: str, user: str = SYSTEM) -> list[str]:
         """Return the command that runs SQL, without texts from its standard input."""
-        become = [] if user == SYSTEM else [f"--command=SET SESSION AUTHORIZATION {user}"]
+        begin = ["SET statement_timeout = 0"]
+        begin += [] if user == SYSTEM else [f"SET SESSION AUTHORIZATION {user}"]
         return [
             str(self._programs / "psql"),
             *("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"),
             *(f"--host={self._folder}", f"--username={SYSTEM}", f"--dbname={database}"),
-            *become,
-            *([f"--command={text}" for text in texts] or ["--file=-"]),
+            *(f"--command={text}" for text in [*begin, *texts]),
+            *([] if texts else ["--file=-"]),
         ]
 
     def sql(self, text: str, database: str = "postgres", *, user: str = SYSTEM) -> str:
