@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import threading
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -550,13 +551,27 @@ def test_sessions_that_come_back_and_back(place: Place) -> None:
 
 
 def test_a_session_that_may_not_be_ended(place: Place) -> None:
-    """The system's own sessions come and go: the swap is tried again until they are gone."""
-    with subprocess.Popen(
-        place.target.command("codeocean", "SELECT pg_sleep(12)"), stdout=subprocess.DEVNULL
-    ):
-        outcome = place.run()
+    """The system's own come and go: the swap is tried until they are gone, and all or nothing."""
+    missing: list[str] = []
+    held: list[subprocess.Popen[bytes]] = []
+
+    def watch() -> None:
+        while not place.file("/run/test/stop").exists():
+            names = place.names()
+            missing.extend(names if "codeocean" not in names else ())
+            new = [name for name in names if name.startswith("codeocean_new_")]
+            if new and not held:
+                held.append(subprocess.Popen(place.target.command(new[0], "SELECT pg_sleep(14)")))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    outcome = place.run()
+    place.file("/run/test/stop").touch()
+    watcher.join()
+    held[0].wait()
     assert outcome.done, outcome.errors
     assert "not yet: " in place.file(LOG).read_text()
+    assert missing == []
     place.copy_is_complete()
 
 
