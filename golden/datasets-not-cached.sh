@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    d2c399a404af16deb3f8b0ccc4f2e4558ba3758b91e20074be35018a1819ad64*)
+    c62c7c0c836261973bd737a7e8609e4ac317f1fae9ad511db69797d729475336*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
@@ -73,7 +73,7 @@ ask() { # NAME COMMAND...
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
 settings() {
   set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
   [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
   [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
   [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
@@ -199,9 +199,9 @@ follow() {
     sleep 2
   done
   [[ ! -t 2 ]] || say
-  tail --lines=5 "${log}" >&2
   line=$(tail --lines=1 "${log}")
   [[ ${line} != done:* ]] || finish "${line}"
+  tail --lines=5 "${log}" >&2
   stop 1 "the work ended before it was done, paste again to go on; all that it said is in ${log}"
 }
 

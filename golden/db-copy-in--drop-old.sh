@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    3889e51e843fa0d296b2ce084cac8d3be73bbfe76edeaa60a9d818c098616447*)
+    6d121f3ece21ff5a619f16b5d1d6c4b6d332a8f5f6e21f11b4a59b052714fbc3*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -70,7 +70,7 @@ ask() { # NAME COMMAND...
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
 settings() {
   set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
   [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
   [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
   [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"

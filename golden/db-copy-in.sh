@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    eb3fe9436a2f7da093aed60430d51f42ac12ee714e85b4761a2a3df1c78f5db2*)
+    fc460490b2c412ba669e06b30e110973bb696feaab21fd2461a482bdc7b35597*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -72,7 +72,7 @@ ask() { # NAME COMMAND...
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
 settings() {
   set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
   [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
   [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
   [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"

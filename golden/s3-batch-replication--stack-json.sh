@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    4ebe45db7e7c9ef4ead3009a2f8a6d2825c38857d91589b8f5954fc969be542e*)
+    a59bd380181d21e3cb98d6187cf5c7b85387d0d54676400b47e7af75aa12c2ae*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -81,7 +81,7 @@ ask() { # NAME COMMAND...
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
 settings() {
   set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
   [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
   [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
   [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    6667aa25f0006db6fe7057551c421feb9fabd051b68c43e0c148cb46fcd28a88*)
+    d267ff3af2aed6e4d67809877c4811f9f2c353f79c6e02382fcf670b28418090*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-save \
@@ -69,7 +69,7 @@ ask() { # NAME COMMAND...
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
 settings() {
   set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
   [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
   [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
   [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    7a47201d5c603150bb0e1bce1b7cbbceaf96444517ebb4542328fb7033741ac5*)
+    3672bf1f6f870d8a79e37af856eea2c95c1bd9b108e86f1d94522a10da41f4ac*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -74,7 +74,7 @@ ask() { # NAME COMMAND...
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
 settings() {
   set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
   [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
   [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
   [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    9c15b87e5d63fffd3855ac61b3db4498fbb4644db765f6cab854660afec379b0*)
+    251b8fb22c4cdcfbc404a9b623d3471042376790e664cb0640c06dfff5ce94cb*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -69,7 +69,7 @@ ask() { # NAME COMMAND...
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
 settings() {
   set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
   [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
   [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
   [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
@@ -182,9 +182,9 @@ follow() {
     sleep 2
   done
   [[ ! -t 2 ]] || say
-  tail --lines=5 "${log}" >&2
   line=$(tail --lines=1 "${log}")
   [[ ${line} != done:* ]] || finish "${line}"
+  tail --lines=5 "${log}" >&2
   stop 1 "the work ended before it was done, paste again to go on; all that it said is in ${log}"
 }
 
@@ -313,13 +313,22 @@ plan() {
   ' >plan || stop 1 'the volumes could not be compared'
 }
 
-# Copies what is not there yet and has one name, many files at a time: a restored volume answers
-# slowly. All else, and what goes wrong here, is left to the exact pass behind it.
-fill() (
-  cd "${restored_mount}" && find . -xdev -type f -links 1 -print0 |
-    xargs --null --max-procs=8 --max-args=256 \
-      cp --archive --no-clobber --parents --target-directory="${DATA_MOUNT}" 2>/dev/null
-)
+copy() {
+  # rsync would leave together what is one file here and two there.
+  find "${DATA_MOUNT}" -xdev -type f -links +1 -delete
+  # Deletes first where there is no room for both.
+  df --output=used,avail "${restored_mount}" "${DATA_MOUNT}" |
+    awk 'NR == 2 { used = $1 } NR == 3 { exit used < $2 }' && equal --existing --ignore-existing
+  # A restored volume answers slowly: what is not there yet and has one name is copied many files at
+  # a time. The rest, and what goes wrong here, is left to the exact pass behind it.
+  nproc | grep --quiet --line-regexp 1 || (
+    cd "${restored_mount}" &&
+      find . -xdev -path './.codeocean-cmdgen' -prune -o -type f -links 1 -print0 |
+      xargs --null --max-procs=16 --max-args=256 \
+        cp --archive --no-clobber --parents --target-directory="${DATA_MOUNT}" 2>/dev/null
+  )
+  equal
+}
 
 # Compares all that rsync copies, and the contents too but for workspaces, where no database lives:
 # in a database, an equal size and time prove nothing.
@@ -347,14 +356,9 @@ work() {
   guard
   find_restored_volume
   prove_both_sides
-  # Deletes first, as there may be no room for both. rsync would leave together what is one file
-  # here and two there.
-  equal --existing --ignore-existing
-  find "${DATA_MOUNT}" -xdev -type f -links +1 -delete
   begun=$(df --output=used "${DATA_MOUNT}" | tail --lines=1)
   report copying
-  fill
-  equal
+  copy
   kill "${reporter}"
   report verifying
   verify || { equal --checksum && verify; } || stop 1 'the volumes still differ'
@@ -369,7 +373,7 @@ main() {
   values
   as_root "$@"
   settings "$@"
-  guard comm lsblk readlink rsync sort systemd-run tail xargs
+  guard comm lsblk nproc readlink rsync sort systemd-run tail xargs
   before=$(cat "${records}/volume-copy-in--${RUN}" 2>/dev/null)
   [[ ${before} != *completed* ]] || finish "done: ${before##*$'\n'}"
   ! works || follow
