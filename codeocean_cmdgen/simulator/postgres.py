@@ -100,7 +100,8 @@ class Postgres:
 
     def start(self) -> None:
         """Start it, and return when it answers."""
-        command = [*self.host.machine.network_entry(), *_as_user()]
+        # It ends with us, however that happens.
+        command = [*self.host.machine.network_entry(), *_as_user("--pdeathsig=QUIT")]
         with (self._folder / "log").open("a") as log:
             self._server = subprocess.Popen(
                 [*command, str(self._programs / "postgres"), "-D", str(self._data)],
@@ -152,7 +153,9 @@ class Postgres:
         """Return a database as SQL."""
         where = [f"--host={self._folder}", f"--username={SYSTEM}", f"--dbname={database}"]
         command = [str(self._programs / "pg_dump"), *where, "--create"]
-        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        patient = {**os.environ, "PGOPTIONS": "--statement-timeout=0"}
+        ran = subprocess.run(command, env=patient, stdout=subprocess.PIPE, text=True, check=True)
+        return ran.stdout
 
     def set_password(self, password: str, user: str = "root") -> None:
         """Give a user a password."""
@@ -176,8 +179,8 @@ def _programs() -> Path:
     return found[-1].parent
 
 
-def _as_user() -> list[str]:
-    return ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--init-groups", "--"]
+def _as_user(*options: str) -> list[str]:
+    return ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--init-groups", *options, "--"]
 
 
 def _own(path: Path) -> None:
