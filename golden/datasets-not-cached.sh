@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    c62c7c0c836261973bd737a7e8609e4ac317f1fae9ad511db69797d729475336*)
+    fbd5e699e8f25a14d3b78cf285f010aa8db899f594134dcc267cc4121aefca3e*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
@@ -176,14 +176,14 @@ unit=codeocean-cmdgen-${0##*/} log=/var/lib/codeocean-cmdgen/${0##*/}.log
 # The work goes on in a systemd unit of its own when the session that started it is gone: there this
 # text runs once more and calls work. What it says goes to a log, which each paste follows.
 detach() {
+  ! works || return 0
   mkdir -p "${log%/*}"
-  printf '%s\n' "${BASH_EXECUTION_STRING}" >"${log%.log}"
-  echo 'starting' >"${log}"
+  printf '%s\n' "${BASH_EXECUTION_STRING}" >"${log%.log}" && echo starting >"${log}"
   systemd-run --quiet --collect \
     --unit="${unit}" \
     --setenv=codeocean_cmdgen=work \
     --property=StandardOutput="append:${log}" \
-    bash -o privileged "${log%.log}" '' '' '' '' '' '' || stop 1 'systemd did not start the work'
+    bash -o privileged "${log%.log}" '' '' '' '' '' '' || works || stop 1 'systemd did not start it'
 }
 
 works() { systemctl is-active --quiet "${unit}"; }
@@ -191,6 +191,7 @@ works() { systemctl is-active --quiet "${unit}"; }
 # Ends as the work does: its last line tells, and a work that was killed has none.
 follow() {
   local line='' shown=''
+  [[ $(<"${log%.log}") == "${BASH_EXECUTION_STRING%$'\n'}" ]] || stop 1 "another run works: ${log}"
   [[ ${WATCH} == '' ]] || finish "done: started as ${unit}; paste again to follow it"
   while works; do
     line=$(tail --lines=1 "${log}")

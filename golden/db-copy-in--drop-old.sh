@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    6d121f3ece21ff5a619f16b5d1d6c4b6d332a8f5f6e21f11b4a59b052714fbc3*)
+    4ebd7d6d5054331865724b629c9efc4fbb90e67635d59b4b3f19eb2659922108*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -161,8 +161,7 @@ connect() {
   mark="codeocean-cmdgen db-copy-in ${RUN} ${token}" record=${records}/db-copy-in--${RUN}
   new=${DATABASE}_new_${token} to="host=${TO_HOST} port=${TO_PORT}"
   command -v psql >/dev/null || stop 3 'psql is not here: sudo dnf install postgresql15'
-  # The file has lost its name before the password gets in: nothing of it can be left behind.
-  # https://www.postgresql.org/docs/15/libpq-pgpass.html
+  # The file has lost its name when the password gets in: nothing of it can be left behind.
   { : >pass && exec 4<>pass && rm pass; } || stop 1 'there is no place for the password'
   aws secretsmanager get-secret-value \
     --region "${REGION}" \

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    fc460490b2c412ba669e06b30e110973bb696feaab21fd2461a482bdc7b35597*)
+    48e5fdfa48a824f9a221b92ad553386ae900a274d5ab2ca60bacc3b8b14684c7*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -153,14 +153,14 @@ unit=codeocean-cmdgen-${0##*/} log=/var/lib/codeocean-cmdgen/${0##*/}.log
 # The work goes on in a systemd unit of its own when the session that started it is gone: there this
 # text runs once more and calls work. What it says goes to a log, which each paste follows.
 detach() {
+  ! works || return 0
   mkdir -p "${log%/*}"
-  printf '%s\n' "${BASH_EXECUTION_STRING}" >"${log%.log}"
-  echo 'starting' >"${log}"
+  printf '%s\n' "${BASH_EXECUTION_STRING}" >"${log%.log}" && echo starting >"${log}"
   systemd-run --quiet --collect \
     --unit="${unit}" \
     --setenv=codeocean_cmdgen=work \
     --property=StandardOutput="append:${log}" \
-    bash -o privileged "${log%.log}" '' '' '' '' '' '' || stop 1 'systemd did not start the work'
+    bash -o privileged "${log%.log}" '' '' '' '' '' '' || works || stop 1 'systemd did not start it'
 }
 
 works() { systemctl is-active --quiet "${unit}"; }
@@ -168,6 +168,7 @@ works() { systemctl is-active --quiet "${unit}"; }
 # Ends as the work does: its last line tells, and a work that was killed has none.
 follow() {
   local line='' shown=''
+  [[ $(<"${log%.log}") == "${BASH_EXECUTION_STRING%$'\n'}" ]] || stop 1 "another run works: ${log}"
   [[ ${WATCH} == '' ]] || finish "done: started as ${unit}; paste again to follow it"
   while works; do
     line=$(tail --lines=1 "${log}")
@@ -188,8 +189,7 @@ connect() {
   mark="codeocean-cmdgen db-copy-in ${RUN} ${token}" record=${records}/db-copy-in--${RUN}
   new=${DATABASE}_new_${token} to="host=${TO_HOST} port=${TO_PORT}"
   command -v psql >/dev/null || stop 3 'psql is not here: sudo dnf install postgresql15'
-  # The file has lost its name before the password gets in: nothing of it can be left behind.
-  # https://www.postgresql.org/docs/15/libpq-pgpass.html
+  # The file has lost its name when the password gets in: nothing of it can be left behind.
   { : >pass && exec 4<>pass && rm pass; } || stop 1 'there is no place for the password'
   aws secretsmanager get-secret-value \
     --region "${REGION}" \
@@ -261,8 +261,7 @@ look() {
           pg_has_role(datdba, ''USAGE'') AND pg_has_role(''pg_signal_backend'', ''USAGE'')')
     ) AS needs (what, place)" | sql "${to}" postgres --file=- >missing || stop 3 'no answer'
   while read -r line; do problem "${TO_HOST} has no ${line}"; done <missing
-  # A newer one writes what an older server does not understand.
-  line=$(pg_dump --version)
+  line=$(pg_dump --version) # a newer one writes what an older server does not understand
   [[ ${line} == *" ${major}."* ]] || problem "${line} is here: sudo dnf install postgresql${major}"
   free=$(df --block-size=1 --output=avail "${DUMP_FOLDER}" | tail --lines=1)
   ((${free:-0} > size)) || problem "no ${size} bytes free: name another --dump-folder than that"
@@ -332,9 +331,8 @@ describe() { # SERVER DATABASE
   } | sort
 }
 
-# Swaps the names and writes the record, in one transaction. The first command keeps new sessions
-# out and waits 5 s for the others, which are ended meanwhile.
-# https://github.com/postgres/postgres/blob/REL_15_STABLE/src/backend/storage/ipc/procarray.c
+# Swaps the names and writes the record, in one transaction. Its first command keeps new sessions
+# out, and waits 5 s for the others (CountOtherDBBackends in PostgreSQL): they are ended meanwhile.
 swap() { # NAME_OF_THE_OLD TEXT
   sql "${to}" postgres >sessions 2>&1 <<<"SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     JOIN pg_roles ON pg_roles.oid = usesysid AND NOT rolsuper
@@ -364,12 +362,10 @@ work() {
   meter dumped du --summarize --bytes "${dump}" &
   pg_dump --dbname="${from} dbname=${DATABASE}" --format=directory --jobs=4 \
     --compress=$((free < 4 * size)) --no-sync --file="${dump}" || stop 1 'the dump failed'
-  kill $!
-  say "dumped in ${SECONDS} s"
+  kill $! && say "dumped in ${SECONDS} s"
   meter restored sql "${to}" postgres --command="SELECT pg_database_size('${new}')" &
   restore || stop 1 'the restore failed; the old database is in place'
-  kill $!
-  say "restored after ${SECONDS} s"
+  kill $! && say "restored after ${SECONDS} s"
   describe "${from}" "${DATABASE}" >from.found &
   if ! { describe "${to}" "${new}" >to.found && wait $! && diff from.found to.found >apart; }; then
     sed --quiet '/password/Id; /^[<>]/p' apart | head --lines=30 >&2

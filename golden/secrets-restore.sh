@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    a8d82aee9206cc0a05287b6986d9eab2937772bef26f33e597b1cc638108f2b0*)
+    40ce639ac55bf52975588b7b16a4a428f8aeccf4192102d23b67be5d10e8bb0f*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -240,9 +240,10 @@ problem() { say "problem: $*" && problems=$((problems + 1)); }
 # What service-stop did must still hold. The kernel has the last word: it makes no file system
 # read-only on which a file is open for writing.
 look_at_service() {
-  local state
+  local state stops
   state=$(systemctl show codeocean --property=LoadState --property=ActiveState | sort)
-  [[ ${state} == *=@(inactive|failed)*=masked && -d /var/lib/codeocean-cmdgen/service-stop ]] ||
+  stops=$(cat "${records}"/service--* 2>/dev/null | sort | tail --lines=1)
+  [[ ${state} == *=@(inactive|failed)*=masked && ${stops} == *' stopped' ]] ||
     stop 1 "the service is not stopped (${state//$'\n'/, }): run service-stop first"
   mount --options remount,ro "${DATA_MOUNT}" ||
     stop 1 "something writes to ${DATA_MOUNT}: paste service-stop again, which says what"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    099d5ea8b2bc2d6aa0550381539b733611957dc9c5fcef7b21169cde75b08a51*)
+    30745c7fb5b185aa18ac9b3b01249a9d6ef15a8daa12cccf37dcf497dd7973f8*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-start \
@@ -144,12 +144,10 @@ problem() { say "problem: $*" && problems=$((problems + 1)); }
 
 # No service may start on a data volume that is half the old and half the restored.
 look_for_half_copies() {
-  local record
-  for record in "${records}"/volume-copy-in--*; do
-    [[ ! -f ${record} ]] || grep --quiet ' completed' "${record}" ||
-      problem "a copy was begun and is not completed: run ${record##*--} of volume-copy-in"
-  done
-  ((problems == 0)) || stop 1 'finish the copy first; nothing was changed'
+  local last
+  last=$(cat "${records}"/volume-copy-in--* 2>/dev/null | sort | tail --lines=1)
+  [[ ${last} != *' confirmed '* ]] ||
+    stop 1 "a copy was begun and is not completed (${last}): paste volume-copy-in again"
 }
 
 # Undoes what service-stop wrote down, and forgets it.
@@ -165,20 +163,22 @@ undo_stop() {
     fi || problem "${unit} could not be unmasked"
   done <"${stopped}/units"
   systemctl daemon-reload
+  [[ ! -s ${stopped}/containers ]] || docker ps >/dev/null ||
+    stop 1 'docker does not run: start it, then paste again'
   for file in "${stopped}"/cron.d/*; do
     [[ ! -f ${file} ]] || mv "${file}" /etc/cron.d/ || problem "${file} could not be moved back"
   done
   ((problems == 0)) || stop 1 'mend the problems above and paste again'
   while read -r unit; do
     say "starting ${unit}"
+    systemctl reset-failed "${unit}" 2>/dev/null
     systemctl start --no-block "${unit}"
   done <"${stopped}/units"
   while read -r id name policy; do
     # What docker removes when it stops is the service's own to make again.
     docker inspect "${id}" >/dev/null 2>&1 || continue
     say "starting container ${name#/}"
-    docker update --restart="${policy}" "${id}" >/dev/null </dev/null
-    docker start "${id}" >/dev/null </dev/null ||
+    { docker update --restart="${policy}" "${id}" && docker start "${id}"; } </dev/null >printed ||
       problem "container ${name#/} could not be started"
   done <"${stopped}/containers"
 }
@@ -222,7 +222,7 @@ wait_until_healthy() {
 }
 
 main() {
-  local rounds
+  local rounds whose
   values
   as_root "$@"
   settings "$@"
@@ -230,9 +230,9 @@ main() {
   stopped=/var/lib/codeocean-cmdgen/service-stop
   rounds=$(cat "${records}/service--${RUN}" 2>/dev/null)
   look_for_half_copies
-  [[ ${rounds} != *started* || ! -d ${stopped} ]] ||
-    stop 1 "the service was started in run ${RUN} (${rounds//$'\n'/, }) and stopped in another" \
-      'since: start it with the --run of that one'
+  whose=$(cat "${stopped}/run" 2>/dev/null)
+  [[ ! -d ${stopped} || ${whose} == "${RUN}" ]] ||
+    stop 1 "run ${whose} stopped the service: start it with the --run of that one"
   if [[ ${PLAN} == 1 ]]; then
     [[ ! -d ${stopped} ]] || cat "${stopped}/units" "${stopped}/containers" >&2
     finish 'plan: codeocean would be started, with all of the above; nothing was changed'
@@ -241,11 +241,13 @@ main() {
     finish "done: codeocean is active; ${rounds##*$'\n'}"
   fi
   SECONDS=0
+  mount --options remount,rw "${DATA_MOUNT}" || stop 1 "${DATA_MOUNT} stayed read-only"
   undo_stop
   systemctl start --no-block codeocean || problem 'codeocean could not be started'
   ((problems == 0)) || stop 1 'mend the problems above and paste again'
   wait_until_active
   wait_until_healthy
+  wait_until_active
   [[ ! -t 2 ]] || say
   rm -rf "${stopped}"
   [[ ${rounds} == *started* ]] || write_record "service--${RUN}" started

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    d132fa709b2436deca9cf94c741655ea24d6b26630936717c65888ce0a40990b*)
+    099ff832c21e0ae839ea832f88145baba3076b4aced81dae087e5d09b53c2beb*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -23,7 +23,8 @@ false <<'END_OF_BODY'
 #          session; it asks sudo for root.
 # Changes: stops and masks the codeocean service, so that a reboot does not start it; moves the
 #          vendor's cron files away; stops containers with a mount on the data volume. service-
-#          start undoes just that. Nobody can work in the meantime.
+#          start undoes just that. Nobody can work in the meantime. An instance that Auto Scaling
+#          puts in the place of this one would start the service by itself.
 # Takes:   a minute or two.
 # Costs:   nothing.
 # Again:   says since when it is stopped. Once service-start has run, this run is over, and
@@ -177,9 +178,10 @@ list_cron_files() {
 # Containers with a mount below the data volume's, or with a writable one above it.
 list_containers() {
   systemctl is-active --quiet docker || return 0
-  docker ps --quiet | xargs --no-run-if-empty docker inspect |
+  docker ps --all --quiet --no-trunc | xargs --no-run-if-empty docker inspect |
     jq --raw-output --arg data "${DATA_MOUNT}/" '.[]
-      | select(any(.Mounts[]; "\(.Source | rtrimstr("/"))/" as $source
+      | select(.State.Running or .HostConfig.RestartPolicy.Name == "always")
+      | select(any(.Mounts[] | select(.Source != ""); "\(.Source | rtrimstr("/"))/" as $source
         | ($source | startswith($data)) or (.RW and ($data | startswith($source)))))
       | "\(.Id) \(.Name) \(.HostConfig.RestartPolicy.Name)"'
 }
@@ -199,7 +201,7 @@ list_processes() {
   } 2>/dev/null | awk -v device="${device}" -F '[ /]' '$1 == device {print $4}' |
     sort --unique >pids
   [[ ${cron} == '' ]] || pgrep --parent "${cron}" >>pids
-  xargs --no-run-if-empty ps --no-headers -o 'pid,user,comm' --pid <pids |
+  xargs --no-run-if-empty ps --no-headers -o 'pid,user,unit:40,comm' --pid <pids |
     sed 's/^/process /'
 }
 
@@ -212,7 +214,8 @@ stop_units() {
       echo "${unit}" >>"${stopped}/units"
     say "stopping ${unit}"
     # Stopped before it is masked: a masked unit has lost the commands that stop it.
-    systemctl stop "${unit}" || problem "${unit} could not be stopped"
+    systemctl stop "${unit}"
+    ! systemctl is-active --quiet "${unit}" || problem "${unit} could not be stopped"
     # systemd masks no unit whose file lies where the mask would go.
     [[ ! -f /etc/systemd/system/${unit} ]] ||
       mv /etc/systemd/system/"${unit}" "${stopped}/unit-files/"
@@ -270,6 +273,8 @@ main() {
   as_root "$@"
   settings "$@"
   guard pgrep ps stat xargs
+  ! systemctl is-active --quiet 'codeocean-cmdgen-*' ||
+    stop 1 'a step of ours is at work: paste that one to follow it; nothing was changed'
   stopped=/var/lib/codeocean-cmdgen/service-stop
   rounds=$(cat "${records}/service--${RUN}" 2>/dev/null)
   [[ ${rounds} != *started* ]] ||
@@ -283,7 +288,8 @@ main() {
   sed 's/^/  /' writers >&2
   [[ ${PLAN} == '' ]] || finish 'plan: all of that would be stopped; nothing was changed'
   mkdir -p "${stopped}"/{cron.d,unit-files}
-  touch "${stopped}"/{units,containers}
+  { touch "${stopped}"/{units,containers} && echo "${RUN}" >"${stopped}/run"; } ||
+    stop 1 "${stopped} cannot be written; nothing was changed"
   stop_units
   hold_cron_files
   stop_containers

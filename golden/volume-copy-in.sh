@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    251b8fb22c4cdcfbc404a9b623d3471042376790e664cb0640c06dfff5ce94cb*)
+    58589f947b657113921670670e56825cf435bffd4401f211c8006908691ce5e0*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -159,14 +159,14 @@ unit=codeocean-cmdgen-${0##*/} log=/var/lib/codeocean-cmdgen/${0##*/}.log
 # The work goes on in a systemd unit of its own when the session that started it is gone: there this
 # text runs once more and calls work. What it says goes to a log, which each paste follows.
 detach() {
+  ! works || return 0
   mkdir -p "${log%/*}"
-  printf '%s\n' "${BASH_EXECUTION_STRING}" >"${log%.log}"
-  echo 'starting' >"${log}"
+  printf '%s\n' "${BASH_EXECUTION_STRING}" >"${log%.log}" && echo starting >"${log}"
   systemd-run --quiet --collect \
     --unit="${unit}" \
     --setenv=codeocean_cmdgen=work \
     --property=StandardOutput="append:${log}" \
-    bash -o privileged "${log%.log}" '' '' '' '' '' '' || stop 1 'systemd did not start the work'
+    bash -o privileged "${log%.log}" '' '' '' '' '' '' || works || stop 1 'systemd did not start it'
 }
 
 works() { systemctl is-active --quiet "${unit}"; }
@@ -174,6 +174,7 @@ works() { systemctl is-active --quiet "${unit}"; }
 # Ends as the work does: its last line tells, and a work that was killed has none.
 follow() {
   local line='' shown=''
+  [[ $(<"${log%.log}") == "${BASH_EXECUTION_STRING%$'\n'}" ]] || stop 1 "another run works: ${log}"
   [[ ${WATCH} == '' ]] || finish "done: started as ${unit}; paste again to follow it"
   while works; do
     line=$(tail --lines=1 "${log}")
@@ -191,9 +192,10 @@ follow() {
 # What service-stop did must still hold. The kernel has the last word: it makes no file system
 # read-only on which a file is open for writing.
 look_at_service() {
-  local state
+  local state stops
   state=$(systemctl show codeocean --property=LoadState --property=ActiveState | sort)
-  [[ ${state} == *=@(inactive|failed)*=masked && -d /var/lib/codeocean-cmdgen/service-stop ]] ||
+  stops=$(cat "${records}"/service--* 2>/dev/null | sort | tail --lines=1)
+  [[ ${state} == *=@(inactive|failed)*=masked && ${stops} == *' stopped' ]] ||
     stop 1 "the service is not stopped (${state//$'\n'/, }): run service-stop first"
   mount --options remount,ro "${DATA_MOUNT}" ||
     stop 1 "something writes to ${DATA_MOUNT}: paste service-stop again, which says what"
@@ -204,8 +206,7 @@ look_at_service() {
 find_restored_volume() {
   restored=${RESTORED_VOLUME_ID} restored_mount=/mnt/codeocean-restored
   if [[ ${restored} == '' ]]; then
-    ask found aws ec2 describe-volumes \
-      --region "${REGION}" \
+    ask found aws ec2 describe-volumes --region "${REGION}" \
       --filters "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
       "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}" ||
       stop 1 "the volumes cannot be listed: ${complaint}"
@@ -230,8 +231,8 @@ prove_mount() { # VOLUME_ID FOLDER ro|rw
   local mounted
   find_device "$1"
   mounted=$(findmnt --noheadings --raw --output SOURCE,FSTYPE,OPTIONS --mountpoint "$2")
-  [[ ${mounted} == "${device:?} xfs $3,"* ]] ||
-    stop 3 "$1 is ${device} here, but mounted at $2 is '${mounted}': it should be xfs, $3"
+  [[ ${device} != '' && ${mounted} == "${device} xfs $3,"* && ${mounted} != *norecovery* ]] ||
+    stop 3 "$1 is '${device}' here, but mounted at $2 is '${mounted}': it should be xfs, $3"
 }
 
 # Attaches the restored volume to this instance, and waits until its device is there.
@@ -245,10 +246,8 @@ attach() {
     for letter in {g..p}; do
       grep --quiet "\"/dev/[a-z]*${letter}\"" instances || break
     done
-    ask attached aws ec2 attach-volume \
-      --region "${REGION}" \
-      --volume-id "${restored}" \
-      --instance-id "${instance_id}" \
+    ask attached aws ec2 attach-volume --region "${REGION}" \
+      --volume-id "${restored}" --instance-id "${instance_id}" \
       --device "/dev/sd${letter}" || stop 1 "${restored} cannot be attached: ${complaint}"
   elif [[ ${state} != *" ${instance_id}" ]]; then
     stop 3 "${restored} is ${state}, but this instance is ${instance_id}"
@@ -267,7 +266,10 @@ mount_restored() {
   ! findmnt --noheadings --output TARGET --source "${device}" >mounts || return
   [[ ${PLAN} == '' ]] || finish "plan: ${restored} would be mounted and compared"
   mkdir -p "${restored_mount}"
-  mount --types xfs --options ro,nouuid "${device}" "${restored_mount}" ||
+  # The journal replayed, it gets a UUID of its own: a reboot could mount it as the data volume.
+  { mount --types xfs --options ro,nouuid "${device}" "${restored_mount}" &&
+    umount "${restored_mount}" && xfs_admin -U generate "${device}" >&2 &&
+    mount --types xfs --options ro,nouuid "${device}" "${restored_mount}"; } ||
     stop 1 "${restored} cannot be mounted as XFS"
 }
 
@@ -279,8 +281,9 @@ prove_both_sides() {
   prove_mount "${DATA_VOLUME_ID}" "${DATA_MOUNT}" rw
   findmnt --noheadings --submounts --raw --output TARGET "${DATA_MOUNT}" | sed 1d >mounts
   [[ ! -s mounts ]] || stop 1 "unmount what is below ${DATA_MOUNT} first: $(<mounts)"
-  list_folders "${DATA_MOUNT}" >old
-  list_folders "${restored_mount}" >new
+  set -- -mindepth 1 -maxdepth 1 -type d -not -name .codeocean-cmdgen -printf '%f\n'
+  find "${DATA_MOUNT}/" "$@" | sort >old
+  find "${restored_mount}/" "$@" | sort >new
   comm -12 old new >common
   [[ -s new && (-s common || ! -s old) ]] ||
     stop 1 "${restored} has none of the folders of ${DATA_MOUNT}; nothing was changed"
@@ -288,10 +291,6 @@ prove_both_sides() {
   df --output=used,size "${restored_mount}" "${DATA_MOUNT}" |
     awk 'NR == 2 { used = $1 } NR == 3 { exit used >= $2 }' ||
     stop 1 "${restored} holds more than ${DATA_VOLUME_ID} can"
-}
-
-list_folders() { # FOLDER
-  find "$1" -mindepth 1 -maxdepth 1 -type d -not -name '.codeocean-cmdgen' -printf '%f\n' | sort
 }
 
 # Makes the data volume equal to the restored one: all that a file has, and what is not there.
@@ -302,7 +301,6 @@ equal() { # RSYNC_OPTION...
 }
 
 # Counts what would be done. The format has no names: they may hold newlines.
-# https://download.samba.org/pub/rsync/rsync.1#opt--itemize-changes
 plan() {
   say 'comparing the volumes, which may take a while'
   equal --dry-run --out-format='%i %l' | awk '
@@ -314,8 +312,8 @@ plan() {
 }
 
 copy() {
-  # rsync would leave together what is one file here and two there.
-  find "${DATA_MOUNT}" -xdev -type f -links +1 -delete
+  # cp would write through symbolic links, rsync leave together what is one file here and two there.
+  find "${DATA_MOUNT}/" -xdev '(' -type l -o -type f -links +1 ')' -delete
   # Deletes first where there is no room for both.
   df --output=used,avail "${restored_mount}" "${DATA_MOUNT}" |
     awk 'NR == 2 { used = $1 } NR == 3 { exit used < $2 }' && equal --existing --ignore-existing
@@ -335,6 +333,7 @@ copy() {
 verify() {
   equal --dry-run --out-format='%i %n' >differences
   equal --dry-run --out-format='%i %n' --checksum --exclude=/workspaces >>differences
+  head --lines=9 differences >&2
   [[ ! -s differences ]]
 }
 
@@ -363,17 +362,17 @@ work() {
   report verifying
   verify || { equal --checksum && verify; } || stop 1 'the volumes still differ'
   kill "${reporter}"
-  sync --file-system "${DATA_MOUNT}"
+  look_at_service
   write_record "volume-copy-in--${RUN}" "completed: ${DATA_VOLUME_ID} was made equal to ${restored}"
   finish "done: ${DATA_VOLUME_ID} is equal to ${restored}"
 }
 
 main() {
-  local before
+  local before last
   values
   as_root "$@"
   settings "$@"
-  guard comm lsblk nproc readlink rsync sort systemd-run tail xargs
+  guard comm lsblk nproc readlink rsync sort systemd-run tail xargs xfs_admin
   before=$(cat "${records}/volume-copy-in--${RUN}" 2>/dev/null)
   [[ ${before} != *completed* ]] || finish "done: ${before##*$'\n'}"
   ! works || follow
@@ -384,9 +383,11 @@ main() {
   prove_both_sides
   plan
   [[ ${PLAN} == '' ]] || finish "plan: $(<plan); nothing was changed"
-  # Half a copy needs no new answer: the data volume can only go forward.
-  if [[ ${before} != *"confirmed ${restored}"* ]]; then
+  # Half a copy needs no new answer while nothing else was done since.
+  last=$(cat "${records}"/{service,volume-copy-in}--* 2>/dev/null | sort | tail --lines=1)
+  if [[ ${last} != *" confirmed ${restored}" ]]; then
     confirm "${DATA_VOLUME_ID}" "from ${restored} to ${DATA_VOLUME_ID}: $(<plan)"
+    look_at_service
     write_record "volume-copy-in--${RUN}" "confirmed ${restored}"
   fi
   detach

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    e5eaa08b2142cfcea8f07b65d766c3100941716345587c71d2b13d9adb403a93*)
+    32996a4f2ca970a1d0f72c1948731c5d4639e621b7624abac79de913cf1bd8ac*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -145,8 +145,7 @@ problem() { say "problem: $*" && problems=$((problems + 1)); }
 find_restored_volume() {
   restored=${RESTORED_VOLUME_ID} restored_mount=/mnt/codeocean-restored
   if [[ ${restored} == '' ]]; then
-    ask found aws ec2 describe-volumes \
-      --region "${REGION}" \
+    ask found aws ec2 describe-volumes --region "${REGION}" \
       --filters "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
       "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}" ||
       stop 1 "the volumes cannot be listed: ${complaint}"
@@ -171,8 +170,8 @@ prove_mount() { # VOLUME_ID FOLDER ro|rw
   local mounted
   find_device "$1"
   mounted=$(findmnt --noheadings --raw --output SOURCE,FSTYPE,OPTIONS --mountpoint "$2")
-  [[ ${mounted} == "${device:?} xfs $3,"* ]] ||
-    stop 3 "$1 is ${device} here, but mounted at $2 is '${mounted}': it should be xfs, $3"
+  [[ ${device} != '' && ${mounted} == "${device} xfs $3,"* && ${mounted} != *norecovery* ]] ||
+    stop 3 "$1 is '${device}' here, but mounted at $2 is '${mounted}': it should be xfs, $3"
 }
 
 # Nothing may use the disk any more, in whatever mount namespace: a container keeps its own mounts.

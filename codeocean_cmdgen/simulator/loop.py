@@ -27,14 +27,17 @@ class LoopDevice:
         self._image = image
         file = os.open(image, os.O_RDWR)
         try:
-            self.name, self._device = _attach(file, image)
+            self.name, device = _attach(file, image)
         finally:
             os.close(file)
-        self.number = os.fstat(self._device).st_rdev
+        self.number = os.fstat(device).st_rdev
+        self._device: int | None = device
 
     def close(self) -> None:
-        """Let go of it: at once, or when the last mount of it is gone."""
-        os.close(self._device)
+        """Let go of it: at once, or when the last mount of it is gone. Once more does no harm."""
+        device, self._device = self._device, None
+        if device is not None:
+            os.close(device)
 
     @property
     def attached(self) -> bool:

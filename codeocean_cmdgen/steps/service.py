@@ -25,7 +25,8 @@ class ServiceStop(HostStep):
         "where": INSTANCE.format("target (in a migration: the source too)"),
         "changes": "stops and masks the codeocean service, so that a reboot does not start it; "
         "moves the vendor's cron files away; stops containers with a mount on the data volume. "
-        "service-start undoes just that. Nobody can work in the meantime.",
+        "service-start undoes just that. Nobody can work in the meantime. An instance that Auto "
+        "Scaling puts in the place of this one would start the service by itself.",
         "takes": "a minute or two.",
         "costs": "nothing.",
         "again": "says since when it is stopped. Once service-start has run, this run is over, and "
