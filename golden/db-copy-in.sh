@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    48e5fdfa48a824f9a221b92ad553386ae900a274d5ab2ca60bacc3b8b14684c7*)
+    920440b601dde09e0133068aedf74221ff50c5a70c1ca22451f5934af0aa7ff6*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -338,7 +338,7 @@ swap() { # NAME_OF_THE_OLD TEXT
     JOIN pg_roles ON pg_roles.oid = usesysid AND NOT rolsuper
     WHERE datname IN ('${DATABASE}', '${new}') \watch 0.2" &
   for _ in {1..12}; do
-    PGOPTIONS='' sql "${to}" postgres --single-transaction --file=- 2>swapped <<<"
+    PGOPTIONS=--statement-timeout=0 sql "${to}" postgres --single-transaction --file=- 2>swapped <<<"
       ALTER DATABASE \"${DATABASE}\" RENAME TO \"$1\";
       ALTER DATABASE \"${new}\" RENAME TO \"${DATABASE}\";
       SELECT format('COMMENT ON DATABASE %I IS %L', datname, concat_ws(E'\n', nullif(regexp_replace(

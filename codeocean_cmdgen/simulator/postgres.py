@@ -32,6 +32,8 @@ SYSTEM = "rdsadmin"
 _USER = "postgres"
 _PORT = 5432
 _PATIENCE = 60.0
+# Whatever a database says of its sessions.
+_PATIENTLY = ("env", "PGOPTIONS=--statement-timeout=0")
 
 _ACCESS = f"""\
 local all {SYSTEM} trust
@@ -131,9 +133,9 @@ class Postgres:
 
     def command(self, database: str, *texts: str, user: str = SYSTEM) -> list[str]:
         """Return the command that runs SQL, without texts from its standard input."""
-        begin = ["SET statement_timeout = 0"]
-        begin += [] if user == SYSTEM else [f"SET SESSION AUTHORIZATION {user}"]
+        begin = [] if user == SYSTEM else [f"SET SESSION AUTHORIZATION {user}"]
         return [
+            *_PATIENTLY,
             str(self._programs / "psql"),
             *("--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--set=ON_ERROR_STOP=1"),
             *(f"--host={self._folder}", f"--username={SYSTEM}", f"--dbname={database}"),
@@ -152,10 +154,8 @@ class Postgres:
     def dump(self, database: str) -> str:
         """Return a database as SQL."""
         where = [f"--host={self._folder}", f"--username={SYSTEM}", f"--dbname={database}"]
-        command = [str(self._programs / "pg_dump"), *where, "--create"]
-        patient = {**os.environ, "PGOPTIONS": "--statement-timeout=0"}
-        ran = subprocess.run(command, env=patient, stdout=subprocess.PIPE, text=True, check=True)
-        return ran.stdout
+        command = [*_PATIENTLY, str(self._programs / "pg_dump"), *where, "--create"]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
     def set_password(self, password: str, user: str = "root") -> None:
         """Give a user a password."""

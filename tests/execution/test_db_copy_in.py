@@ -529,7 +529,7 @@ def test_a_death_at_any_moment_costs_nothing(place: Place, call: int, when: str)
 # Sessions in the database that is put aside.
 
 
-APP = f"host={TO} user=app password=app sslmode=require dbname="
+APP = f"host={TO} user=app password=app options=--statement-timeout=0 dbname="
 
 
 def test_sessions_that_come_back_and_back(place: Place) -> None:
