@@ -30,7 +30,7 @@ MAX_LINES = 400
 Source: https://docs.aws.amazon.com/cloudshell/latest/userguide/limits.html
 """
 COMMENT_WIDTH = 98
-SETTINGS = "PLAN=1 to look and change nothing, WATCH=0 to start and not wait."
+SETTINGS = "PLAN=1 looks and changes nothing, WATCH=0 starts and returns."
 """The variables that every script reads when it runs, for its header."""
 
 _REPOSITORY_TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -113,7 +113,7 @@ def _header(step: Step) -> Markup:
     lines = [f"# codeocean-cmdgen {step.name}: {step.title}", "#"]
     settings = SETTINGS
     if step.confirm:
-        settings = settings[:-1] + f", CONFIRM={step.confirm} to answer."
+        settings = settings[:-1] + f", CONFIRM={step.confirm} answers."
     for label, text in (*step.header.items(), ("set", settings)):
         first = f"# {label.capitalize()}:".ljust(11)
         lines += wrap(

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    fbd5e699e8f25a14d3b78cf285f010aa8db899f594134dcc267cc4121aefca3e*)
+    aa717b85f0eacc2e365efe977cca2b74848a062d0045653bfd86c8624f2c7ff1*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
@@ -30,8 +30,8 @@ false <<'END_OF_BODY'
 #          again. One whose end nobody knows, because it was killed or the job service does not
 #          tell, is run again only after a typed confirmation: ask the vendor whether it may. To
 #          end one that hangs: systemctl stop codeocean-cmdgen-datasets-not-cached
-# Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait, CONFIRM=STACK-NAME to
-#          answer.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns, CONFIRM=STACK-NAME
+#          answers.
 
 values() {
   # from values file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    4ebd7d6d5054331865724b629c9efc4fbb90e67635d59b4b3f19eb2659922108*)
+    a4365a92f25742412d7390ec9a4240179bb87cdec520de33b007783cd4ca7318*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -25,8 +25,7 @@ false <<'END_OF_BODY'
 # Takes:   seconds.
 # Costs:   nothing; the storage is free for other data, but RDS never gives it back.
 # Again:   says that it is removed.
-# Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait, CONFIRM=DATABASE to
-#          answer.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns, CONFIRM=DATABASE answers.
 
 values() {
   # from values file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    920440b601dde09e0133068aedf74221ff50c5a70c1ca22451f5934af0aa7ff6*)
+    eb119ee131f9a447c9f17755522f7f2f5fbeb4d98cbe72dfb6fbe3afc37d8df6*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -25,7 +25,7 @@ false <<'END_OF_BODY'
 # Takes:   minutes for some GB; the work goes on when the session ends.
 # Costs:   storage for both, on the deployment's instance: see FreeStorageSpace there.
 # Again:   follows the work, starts anew after a failure, or says when it was completed.
-# Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
 
 values() {
   # from values file [target]
@@ -338,7 +338,7 @@ swap() { # NAME_OF_THE_OLD TEXT
     JOIN pg_roles ON pg_roles.oid = usesysid AND NOT rolsuper
     WHERE datname IN ('${DATABASE}', '${new}') \watch 0.2" &
   for _ in {1..12}; do
-    PGOPTIONS=--statement-timeout=0 sql "${to}" postgres --single-transaction --file=- 2>swapped <<<"
+    PGOPTIONS=--statement-timeout=0 sql "${to}" postgres --single-transaction --file=- 2>error <<<"
       ALTER DATABASE \"${DATABASE}\" RENAME TO \"$1\";
       ALTER DATABASE \"${new}\" RENAME TO \"${DATABASE}\";
       SELECT format('COMMENT ON DATABASE %I IS %L', datname, concat_ws(E'\n', nullif(regexp_replace(
@@ -346,7 +346,7 @@ swap() { # NAME_OF_THE_OLD TEXT
         shobj_description(oid, 'pg_database') AS comment WHERE datname = '${DATABASE}' \gexec"
     # Whatever was heard of it: what is written down is so.
     find_record && break
-    say "not yet: $(<swapped)"
+    say "not yet: $(<error)"
   done
   kill $!
   [[ ${completed} != '' ]] || stop 1 'the names could not be swapped; the old database is in place'

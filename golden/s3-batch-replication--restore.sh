@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    307247ca2d08a0e77cdf15e1db9d314808cebc45c334601a4187fb305cd39327*)
+    9333060055ebfa522b187205b493423133dd813865d3eaab11ad1382c0aab2ed*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -26,7 +26,7 @@ false <<'END_OF_BODY'
 # Costs:   about 0.25 USD a job and 1 USD a million objects, requests, transfer, retrieval.
 # Again:   follows the jobs of this run or says how they ended, and creates only what was never
 #          created. S3 forgets a job 90 days after its end: then take a new --run.
-# Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
 
 values() {
   # from values file [backup]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    a59bd380181d21e3cb98d6187cf5c7b85387d0d54676400b47e7af75aa12c2ae*)
+    2ff4b708ef72aeb096265c666938ece027a4e39aa9cf1545409865d8bc6ec27b*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -26,7 +26,7 @@ false <<'END_OF_BODY'
 # Costs:   about 0.25 USD a job and 1 USD a million objects, requests, transfer, retrieval.
 # Again:   follows the jobs of this run or says how they ended, and creates only what was never
 #          created. S3 forgets a job 90 days after its end: then take a new --run.
-# Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
 
 values() {
   # from stack.json

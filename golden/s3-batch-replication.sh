@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    515adaef62b60ae64d7a183318a621a4c479ce98dcba3e39257ddcccafcc0ecb*)
+    8fb15eb2a4bc4894fcdba6a93617b72c6d40d62181991b3903640ee10b4bf50e*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -26,7 +26,7 @@ false <<'END_OF_BODY'
 # Costs:   about 0.25 USD a job and 1 USD a million objects, requests, transfer, retrieval.
 # Again:   follows the jobs of this run or says how they ended, and creates only what was never
 #          created. S3 forgets a job 90 days after its end: then take a new --run.
-# Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
 
 values() {
   # from values file [source]

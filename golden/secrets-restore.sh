@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    40ce639ac55bf52975588b7b16a4a428f8aeccf4192102d23b67be5d10e8bb0f*)
+    1b2b60ce7f89b7d249d46a849d4dfd0709423fc5312396b3a192756c90ab2729*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -32,8 +32,8 @@ false <<'END_OF_BODY'
 #          cents a month.
 # Again:   goes on after a failure, with a new question; once completed, it never writes again in
 #          this run.
-# Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait, CONFIRM=STACK-NAME to
-#          answer.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns, CONFIRM=STACK-NAME
+#          answers.
 
 values() {
   # from values file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    d267ff3af2aed6e4d67809877c4811f9f2c353f79c6e02382fcf670b28418090*)
+    1647870f2a576fd3dfbaffd7ff100047d2bab3b906b64434d9bf49fc9bc59e05*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-save \
@@ -31,7 +31,7 @@ false <<'END_OF_BODY'
 # Takes:   seconds.
 # Costs:   nothing.
 # Again:   saves anew, and says what has changed since, by name.
-# Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
 
 values() {
   # from values file [source]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    30745c7fb5b185aa18ac9b3b01249a9d6ef15a8daa12cccf37dcf497dd7973f8*)
+    a2367f7010787eacdb59b6babdf08aa0f459ff01b3277b01624a1a606f0e2288*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-start \
@@ -27,7 +27,7 @@ false <<'END_OF_BODY'
 # Costs:   nothing.
 # Again:   says whether the service is active. It does not start what another run has stopped
 #          since.
-# Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
 
 values() {
   # from values file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    099ff832c21e0ae839ea832f88145baba3076b4aced81dae087e5d09b53c2beb*)
+    d569c9249feb7591770394fbf7e06138da029341c709566f2d0be26cbf24abab*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -29,7 +29,7 @@ false <<'END_OF_BODY'
 # Costs:   nothing.
 # Again:   says since when it is stopped. Once service-start has run, this run is over, and
 #          stopping once more wants a new --run.
-# Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
 
 values() {
   # from values file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    3672bf1f6f870d8a79e37af856eea2c95c1bd9b108e86f1d94522a10da41f4ac*)
+    f263470f0bee17bfadc8e84af49d13805610551a7cc0653e0eb51e6cdfc20911*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -28,7 +28,7 @@ false <<'END_OF_BODY'
 # Again:   finds the copies of these recovery points, watches them or says when they were
 #          completed; starts again only a copy that failed. The rounds after the first are told
 #          apart by a record in the home folder, ~/.codeocean-cmdgen.
-# Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
 
 values() {
   # from values file [backup]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    47a619e31be74088d3fb4cd28965fc001b92c5dcdbe8ad71d2ff8fa1357fb587*)
+    ad2019540b832cec36fc606c8beda8ffd076be3684a25512799e6f53422fc58d*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -28,7 +28,7 @@ false <<'END_OF_BODY'
 # Again:   finds the copies of these recovery points, watches them or says when they were
 #          completed; starts again only a copy that failed. The rounds after the first are told
 #          apart by a record in the home folder, ~/.codeocean-cmdgen.
-# Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
 
 values() {
   # from values file [backup]

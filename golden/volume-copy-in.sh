@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    58589f947b657113921670670e56825cf435bffd4401f211c8006908691ce5e0*)
+    8d768469381df321a571dbabd4f28ee96a4fb26a5d7d912fd1f51d2829ea0917*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -23,13 +23,11 @@ false <<'END_OF_BODY'
 # Changes: attaches the restored volume, and makes the data volume equal to it: DELETES what only
 #          the data volume has, overwrites what differs, for good. Unless the data volume is new,
 #          first save it with on-demand-backup from CloudShell: this instance may not.
-# Takes:   hours for hundreds of GB, as a restored volume loads from S3 when it is read. The work
-#          goes on when the session ends.
+# Takes:   hours for hundreds of GB, loaded from S3 as read; it outlives the session.
 # Costs:   nothing.
-# Again:   follows the work, goes on with it after a failure or a reboot, or says when it was
-#          completed; once completed, it never runs again in this run.
-# Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait, CONFIRM=VOLUME-ID to
-#          answer.
+# Again:   follows it, goes on after a failure or a reboot, or says when it was completed.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns, CONFIRM=VOLUME-ID
+#          answers.
 
 values() {
   # from values file [target]
@@ -333,8 +331,7 @@ copy() {
 verify() {
   equal --dry-run --out-format='%i %n' >differences
   equal --dry-run --out-format='%i %n' --checksum --exclude=/workspaces >>differences
-  head --lines=9 differences >&2
-  [[ ! -s differences ]]
+  ! head --lines=9 differences | grep . >&2
 }
 
 # Says now and then how far the data volume has come, until it is killed.

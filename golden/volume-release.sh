@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    32996a4f2ca970a1d0f72c1948731c5d4639e621b7624abac79de913cf1bd8ac*)
+    b169dff53ddef3571068c119e49c8b6ca613bf65aa962677ac96ba968d7af94a*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -25,7 +25,7 @@ false <<'END_OF_BODY'
 # Takes:   seconds.
 # Costs:   nothing.
 # Again:   says that it is unmounted.
-# Set:     PLAN=1 to look and change nothing, WATCH=0 to start and not wait.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
 
 values() {
   # from values file [target]

@@ -40,11 +40,9 @@ class VolumeCopyIn(HostStep):
         "changes": "attaches the restored volume, and makes the data volume equal to it: DELETES "
         "what only the data volume has, overwrites what differs, for good. Unless the data volume "
         "is new, first save it with on-demand-backup from CloudShell: this instance may not.",
-        "takes": "hours for hundreds of GB, as a restored volume loads from S3 when it is read. "
-        "The work goes on when the session ends.",
+        "takes": "hours for hundreds of GB, loaded from S3 as read; it outlives the session.",
         "costs": "nothing.",
-        "again": "follows the work, goes on with it after a failure or a reboot, or says when it "
-        "was completed; once completed, it never runs again in this run.",
+        "again": "follows it, goes on after a failure or a reboot, or says when it was completed.",
     }
     tables = ("target",)
     checks = (_two_volumes,)

@@ -185,7 +185,7 @@ def test_no_start_on_half_a_copy(host: ServicesHost) -> None:
     record.write_text("2026-01-01T00:00:00Z confirmed vol-0123456789abcdef0\n")
     outcome = start(host)
     assert outcome.code == 1
-    assert "a copy was begun and is not completed: run first" in outcome.errors
+    assert "a copy was begun and is not completed" in outcome.errors
     assert state(host) == ("masked", "inactive")
     record.write_text(record.read_text() + "2026-01-01T00:00:00Z completed: it is equal\n")
     assert start(host).done
