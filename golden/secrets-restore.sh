@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    1b2b60ce7f89b7d249d46a849d4dfd0709423fc5312396b3a192756c90ab2729*)
+    64d43b8f98888b00d3b4c2f4f2c1f92104bd7ea090bf4048ad3f553df77438a1*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -242,7 +242,7 @@ problem() { say "problem: $*" && problems=$((problems + 1)); }
 look_at_service() {
   local state stops
   state=$(systemctl show codeocean --property=LoadState --property=ActiveState | sort)
-  stops=$(cat "${records}"/service--* 2>/dev/null | sort | tail --lines=1)
+  stops=$(cat "${records}"/service--* 2>/dev/null | sort --stable --key=1,1 | tail --lines=1)
   [[ ${state} == *=@(inactive|failed)*=masked && ${stops} == *' stopped' ]] ||
     stop 1 "the service is not stopped (${state//$'\n'/, }): run service-stop first"
   mount --options remount,ro "${DATA_MOUNT}" ||

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    a2367f7010787eacdb59b6babdf08aa0f459ff01b3277b01624a1a606f0e2288*)
+    c6305006b8a13eaf8988371f804faf957ddb7cc7c91412e577be411751fda5e5*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-start \
@@ -145,7 +145,7 @@ problem() { say "problem: $*" && problems=$((problems + 1)); }
 # No service may start on a data volume that is half the old and half the restored.
 look_for_half_copies() {
   local last
-  last=$(cat "${records}"/volume-copy-in--* 2>/dev/null | sort | tail --lines=1)
+  last=$(cat "${records}"/volume-copy-in--* 2>/dev/null | sort --stable --key=1,1 | tail --lines=1)
   [[ ${last} != *' confirmed '* ]] ||
     stop 1 "a copy was begun and is not completed (${last}): paste volume-copy-in again"
 }

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    8d768469381df321a571dbabd4f28ee96a4fb26a5d7d912fd1f51d2829ea0917*)
+    45f273ca4be9e4871dd0955beeef18270858b46cda5f9d75791fe84b0704af9a*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -192,7 +192,7 @@ follow() {
 look_at_service() {
   local state stops
   state=$(systemctl show codeocean --property=LoadState --property=ActiveState | sort)
-  stops=$(cat "${records}"/service--* 2>/dev/null | sort | tail --lines=1)
+  stops=$(cat "${records}"/service--* 2>/dev/null | sort --stable --key=1,1 | tail --lines=1)
   [[ ${state} == *=@(inactive|failed)*=masked && ${stops} == *' stopped' ]] ||
     stop 1 "the service is not stopped (${state//$'\n'/, }): run service-stop first"
   mount --options remount,ro "${DATA_MOUNT}" ||
@@ -381,7 +381,7 @@ main() {
   plan
   [[ ${PLAN} == '' ]] || finish "plan: $(<plan); nothing was changed"
   # Half a copy needs no new answer while nothing else was done since.
-  last=$(cat "${records}"/{service,volume-copy-in}--* 2>/dev/null | sort | tail --lines=1)
+  last=$(sort --stable --key=1,1 "${records}"/{service,volume}* 2>/dev/null | tail --lines=1)
   if [[ ${last} != *" confirmed ${restored}" ]]; then
     confirm "${DATA_VOLUME_ID}" "from ${restored} to ${DATA_VOLUME_ID}: $(<plan)"
     look_at_service
