@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    45f273ca4be9e4871dd0955beeef18270858b46cda5f9d75791fe84b0704af9a*)
+    cd3d360223a921c052e5c992fe5cb6d4183fcae67267139a54c74944fc7ab610*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -245,7 +245,8 @@ attach() {
       grep --quiet "\"/dev/[a-z]*${letter}\"" instances || break
     done
     ask attached aws ec2 attach-volume --region "${REGION}" \
-      --volume-id "${restored}" --instance-id "${instance_id}" \
+      --volume-id "${restored}" \
+      --instance-id "${instance_id}" \
       --device "/dev/sd${letter}" || stop 1 "${restored} cannot be attached: ${complaint}"
   elif [[ ${state} != *" ${instance_id}" ]]; then
     stop 3 "${restored} is ${state}, but this instance is ${instance_id}"
