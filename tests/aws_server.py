@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import array
 import ctypes
+import gc
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ import socket
 import struct
 import sys
 from pathlib import Path
+from typing import Any
 
 LENGTH = struct.Struct("!I")
 CALLER = struct.Struct("3i")  # process, user, group
@@ -30,11 +32,13 @@ SERVICES = (
 
 
 def serve(path: str) -> None:
-    from awscli.botocore import loaders  # noqa: PLC0415 - the shim does without
-    from awscli.clidriver import create_clidriver, main  # noqa: PLC0415
+    from awscli.clidriver import create_clidriver, main  # noqa: PLC0415 - the shim does without
 
-    _remember_models(loaders)
-    create_clidriver()
+    _remember_models(create_clidriver().session)
+    # A fork that collects garbage would copy all that it has inherited.
+    gc.collect()
+    gc.freeze()
+    gc.disable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
@@ -48,23 +52,22 @@ def serve(path: str) -> None:
         connection.close()
 
 
-def _remember_models(loaders: object) -> None:
-    """Read each service model once: a fork inherits what was read before it."""
-    load_file = loaders.JSONFileLoader.load_file  # type: ignore[attr-defined]
-    models: dict[str, object] = {}
+def _remember_models(session: Any) -> None:
+    """Read each service's models once: a fork inherits what was read before it."""
+    loader = session.get_component("data_loader")
+    kind, remembered = type(loader), loader._cache
+    create = kind.__init__
 
-    def remembered(self: object, file_path: str) -> object:
-        if file_path not in models:
-            models[file_path] = load_file(self, file_path)
-        return models[file_path]
+    def created(self: Any, *arguments: object, **settings: object) -> None:
+        create(self, *arguments, **settings)
+        self._cache = remembered
 
-    loaders.JSONFileLoader.load_file = remembered  # type: ignore[attr-defined]
-    import awscli.botocore.session  # noqa: PLC0415
-
-    session = awscli.botocore.session.Session()
+    kind.__init__ = created
     for service in SERVICES:
-        session.get_service_model(service)
-        session.get_component("data_loader").load_service_model(service, "paginators-1")
+        session.create_client(service, region_name="us-east-1")
+        loader.load_service_model(service, "paginators-1")
+    for kind_of_model in ("service-2", "paginators-1", "waiters-2"):
+        loader.list_available_services(kind_of_model)
 
 
 def _answer(connection: socket.socket, main: object) -> None:
