@@ -55,7 +55,7 @@ def serve(path: str) -> None:
 def _remember_models(session: Any) -> None:
     """Read each service's models once: a fork inherits what was read before it."""
     loader = session.get_component("data_loader")
-    kind, remembered = type(loader), loader._cache
+    kind, remembered = type(loader), loader._cache  # noqa: SLF001 - it takes no other
     create = kind.__init__
 
     def created(self: Any, *arguments: object, **settings: object) -> None:
