@@ -30,7 +30,6 @@ MAX_LINES = 400
 Source: https://docs.aws.amazon.com/cloudshell/latest/userguide/limits.html
 """
 COMMENT_WIDTH = 98
-SETTINGS = "PLAN=1 looks and changes nothing, WATCH=0 starts and returns."
 """The variables that every script reads when it runs, for its header."""
 
 _REPOSITORY_TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -111,10 +110,12 @@ def _json(value: object, width: int, indent: str = "  ") -> str:
 def _header(step: Step) -> Markup:
     """Return what a person must know before running the script, as comment lines."""
     lines = [f"# codeocean-cmdgen {step.name}: {step.title}", "#"]
-    settings = SETTINGS
+    settings = ["PLAN=1 looks only"]
+    if step.watches:
+        settings.append("WATCH=0 starts and returns")
     if step.confirm:
-        settings = settings[:-1] + f", CONFIRM={step.confirm} answers."
-    for label, text in (*step.header.items(), ("set", settings)):
+        settings.append(f"CONFIRM={step.confirm} answers")
+    for label, text in (*step.header.items(), ("set", ", ".join(settings) + ".")):
         first = f"# {label.capitalize()}:".ljust(11)
         lines += wrap(
             text, COMMENT_WIDTH, initial_indent=first, subsequent_indent="#".ljust(len(first))

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    aa717b85f0eacc2e365efe977cca2b74848a062d0045653bfd86c8624f2c7ff1*)
+    02d490ea249deacbac269eeade4b7f51ba573c0dc5a67dbe2f810f23974b6bb4*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
@@ -30,8 +30,7 @@ false <<'END_OF_BODY'
 #          again. One whose end nobody knows, because it was killed or the job service does not
 #          tell, is run again only after a typed confirmation: ask the vendor whether it may. To
 #          end one that hangs: systemctl stop codeocean-cmdgen-datasets-not-cached
-# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns, CONFIRM=STACK-NAME
-#          answers.
+# Set:     PLAN=1 looks only, WATCH=0 starts and returns, CONFIRM=STACK-NAME answers.
 
 values() {
   # from values file [target]
@@ -56,11 +55,8 @@ finish() { echo "${*:1}" && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
-  if [[ -t 2 ]]; then
-    printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
-  else
-    say "$1"
-  fi
+  [[ -t 2 ]] || say "$1"
+  [[ ! -t 2 ]] || printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
 }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
@@ -83,7 +79,7 @@ settings() {
   cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
   scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
-  trap 'say; stop 130 "by Ctrl-C; what was started goes on by itself, paste again to follow it"' INT
+  trap 'say; stop 130 "by Ctrl-C; what works in the background goes on: paste again to go on"' INT
 }
 
 # Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
@@ -92,7 +88,8 @@ need() { # PROGRAM...
   for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  version=$(aws --version 2>&1)
+  ask version aws --version
+  version=$(<version)
   [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
 }
@@ -116,9 +113,7 @@ guard() { # PROGRAM...
   ask identity metadata dynamic/instance-identity/document --header @header
   agree identity '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
   instance_id=$(jq --raw-output .instanceId identity)
-  ask instances aws ec2 describe-instances \
-    --region "${REGION}" \
-    --instance-ids "${instance_id}" ||
+  ask instances aws ec2 describe-instances --region "${REGION}" --instance-ids "${instance_id}" ||
     stop 3 "the credentials here do not see this instance, ${instance_id}: ${complaint}"
   agree instances '.Reservations[0] | "\(.OwnerId) \(.Instances[0].Tags // [] | from_entries
     | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"])"' \
@@ -129,8 +124,7 @@ guard() { # PROGRAM...
 agree() { # FILE JQ_FILTER WANTED
   local found
   found=$(jq --raw-output "$2" "$1" 2>/dev/null)
-  [[ ${found} == "$3" ]] ||
-    stop 3 "${1##*/} says '${found}', but the script is for '$3': this is another machine"
+  [[ ${found} == "$3" ]] || stop 3 "${1##*/} says '${found}', but the script is for '$3'"
 }
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
@@ -172,6 +166,7 @@ confirm() { # WORD WHAT_WILL_HAPPEN
 }
 
 unit=codeocean-cmdgen-${0##*/} log=/var/lib/codeocean-cmdgen/${0##*/}.log
+works() { systemctl is-active --quiet "${unit}"; }
 
 # The work goes on in a systemd unit of its own when the session that started it is gone: there this
 # text runs once more and calls work. What it says goes to a log, which each paste follows.
@@ -179,14 +174,10 @@ detach() {
   ! works || return 0
   mkdir -p "${log%/*}"
   printf '%s\n' "${BASH_EXECUTION_STRING}" >"${log%.log}" && echo starting >"${log}"
-  systemd-run --quiet --collect \
-    --unit="${unit}" \
-    --setenv=codeocean_cmdgen=work \
+  systemd-run --quiet --collect --unit="${unit}" --setenv=codeocean_cmdgen=work \
     --property=StandardOutput="append:${log}" \
     bash -o privileged "${log%.log}" '' '' '' '' '' '' || works || stop 1 'systemd did not start it'
 }
-
-works() { systemctl is-active --quiet "${unit}"; }
 
 # Ends as the work does: its last line tells, and a work that was killed has none.
 follow() {

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    c6305006b8a13eaf8988371f804faf957ddb7cc7c91412e577be411751fda5e5*)
+    75cc84a4a5f79b6fd17581ef7d7c08c786a64881a5f40886af945ab85c77724e*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-start \
@@ -27,7 +27,7 @@ false <<'END_OF_BODY'
 # Costs:   nothing.
 # Again:   says whether the service is active. It does not start what another run has stopped
 #          since.
-# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
+# Set:     PLAN=1 looks only.
 
 values() {
   # from values file [target]
@@ -49,11 +49,8 @@ finish() { echo "${*:1}" && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
-  if [[ -t 2 ]]; then
-    printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
-  else
-    say "$1"
-  fi
+  [[ -t 2 ]] || say "$1"
+  [[ ! -t 2 ]] || printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
 }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
@@ -76,7 +73,7 @@ settings() {
   cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
   scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
-  trap 'say; stop 130 "by Ctrl-C; what was started goes on by itself, paste again to follow it"' INT
+  trap 'say; stop 130 "by Ctrl-C; what works in the background goes on: paste again to go on"' INT
 }
 
 # Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
@@ -85,7 +82,8 @@ need() { # PROGRAM...
   for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  version=$(aws --version 2>&1)
+  ask version aws --version
+  version=$(<version)
   [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
 }
@@ -109,9 +107,7 @@ guard() { # PROGRAM...
   ask identity metadata dynamic/instance-identity/document --header @header
   agree identity '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
   instance_id=$(jq --raw-output .instanceId identity)
-  ask instances aws ec2 describe-instances \
-    --region "${REGION}" \
-    --instance-ids "${instance_id}" ||
+  ask instances aws ec2 describe-instances --region "${REGION}" --instance-ids "${instance_id}" ||
     stop 3 "the credentials here do not see this instance, ${instance_id}: ${complaint}"
   agree instances '.Reservations[0] | "\(.OwnerId) \(.Instances[0].Tags // [] | from_entries
     | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"])"' \
@@ -122,8 +118,7 @@ guard() { # PROGRAM...
 agree() { # FILE JQ_FILTER WANTED
   local found
   found=$(jq --raw-output "$2" "$1" 2>/dev/null)
-  [[ ${found} == "$3" ]] ||
-    stop 3 "${1##*/} says '${found}', but the script is for '$3': this is another machine"
+  [[ ${found} == "$3" ]] || stop 3 "${1##*/} says '${found}', but the script is for '$3'"
 }
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
@@ -165,9 +160,10 @@ undo_stop() {
   systemctl daemon-reload
   [[ ! -s ${stopped}/containers ]] || docker ps >/dev/null ||
     stop 1 'docker does not run: start it, then paste again'
-  for file in "${stopped}"/cron.d/*; do
-    [[ ! -f ${file} ]] || mv "${file}" /etc/cron.d/ || problem "${file} could not be moved back"
-  done
+  find "${stopped}/cron" -type f -printf '/%P\n' >held
+  while read -r file; do
+    mv "${stopped}/cron${file}" "${file}" || problem "${file} could not be moved back"
+  done <held
   ((problems == 0)) || stop 1 'mend the problems above and paste again'
   while read -r unit; do
     say "starting ${unit}"
@@ -237,11 +233,13 @@ main() {
     [[ ! -d ${stopped} ]] || cat "${stopped}/units" "${stopped}/containers" >&2
     finish 'plan: codeocean would be started, with all of the above; nothing was changed'
   fi
-  if [[ ${rounds} == *started* ]] && systemctl is-active --quiet codeocean; then
+  if [[ ${rounds} == *started* && ! -d ${stopped} ]] && systemctl is-active --quiet codeocean; then
     finish "done: codeocean is active; ${rounds##*$'\n'}"
   fi
   SECONDS=0
   mount --options remount,rw "${DATA_MOUNT}" || stop 1 "${DATA_MOUNT} stayed read-only"
+  # Written first: from now on a late paste of service-stop must stop nothing.
+  [[ ${rounds} == *started* ]] || write_record "service--${RUN}" started
   undo_stop
   systemctl start --no-block codeocean || problem 'codeocean could not be started'
   ((problems == 0)) || stop 1 'mend the problems above and paste again'
@@ -250,7 +248,6 @@ main() {
   wait_until_active
   [[ ! -t 2 ]] || say
   rm -rf "${stopped}"
-  [[ ${rounds} == *started* ]] || write_record "service--${RUN}" started
   finish "done: codeocean is active after ${SECONDS} s: ${health}"
 }
 

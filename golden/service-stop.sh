@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    d569c9249feb7591770394fbf7e06138da029341c709566f2d0be26cbf24abab*)
+    8aa8bb0f32aebff89cb8dc53a808cb811a7237bf9ded81d7d69b0f2384a414fa*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -21,15 +21,16 @@ false <<'END_OF_BODY'
 #
 # Where:   the services instance of the target (in a migration: the source too), in an SSM
 #          session; it asks sudo for root.
-# Changes: stops and masks the codeocean service, so that a reboot does not start it; moves the
-#          vendor's cron files away; stops containers with a mount on the data volume. service-
-#          start undoes just that. Nobody can work in the meantime. An instance that Auto Scaling
-#          puts in the place of this one would start the service by itself.
+# Changes: stops and masks the codeocean service, so that a reboot does not start it; moves cron
+#          files away that are not the system's; stops containers that mount the data volume.
+#          service-start undoes just that. Nobody can work in the meantime. An instance that Auto
+#          Scaling puts in the place of this one would start the service by itself: first run
+#          instance-hold.
 # Takes:   a minute or two.
 # Costs:   nothing.
 # Again:   says since when it is stopped. Once service-start has run, this run is over, and
 #          stopping once more wants a new --run.
-# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
+# Set:     PLAN=1 looks only.
 
 values() {
   # from values file [target]
@@ -50,11 +51,8 @@ finish() { echo "${*:1}" && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
-  if [[ -t 2 ]]; then
-    printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
-  else
-    say "$1"
-  fi
+  [[ -t 2 ]] || say "$1"
+  [[ ! -t 2 ]] || printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
 }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
@@ -77,7 +75,7 @@ settings() {
   cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
   scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
-  trap 'say; stop 130 "by Ctrl-C; what was started goes on by itself, paste again to follow it"' INT
+  trap 'say; stop 130 "by Ctrl-C; what works in the background goes on: paste again to go on"' INT
 }
 
 # Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
@@ -86,7 +84,8 @@ need() { # PROGRAM...
   for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  version=$(aws --version 2>&1)
+  ask version aws --version
+  version=$(<version)
   [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
 }
@@ -110,9 +109,7 @@ guard() { # PROGRAM...
   ask identity metadata dynamic/instance-identity/document --header @header
   agree identity '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
   instance_id=$(jq --raw-output .instanceId identity)
-  ask instances aws ec2 describe-instances \
-    --region "${REGION}" \
-    --instance-ids "${instance_id}" ||
+  ask instances aws ec2 describe-instances --region "${REGION}" --instance-ids "${instance_id}" ||
     stop 3 "the credentials here do not see this instance, ${instance_id}: ${complaint}"
   agree instances '.Reservations[0] | "\(.OwnerId) \(.Instances[0].Tags // [] | from_entries
     | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"])"' \
@@ -123,8 +120,7 @@ guard() { # PROGRAM...
 agree() { # FILE JQ_FILTER WANTED
   local found
   found=$(jq --raw-output "$2" "$1" 2>/dev/null)
-  [[ ${found} == "$3" ]] ||
-    stop 3 "${1##*/} says '${found}', but the script is for '$3': this is another machine"
+  [[ ${found} == "$3" ]] || stop 3 "${1##*/} says '${found}', but the script is for '$3'"
 }
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
@@ -164,10 +160,10 @@ list_units() {
     grep --extended-regexp --invert-match '^codeocean(-cmdgen-.*)?[.]service$'
 }
 
-# What no package of the operating system put there, the vendor did.
+# What no package of the operating system put there, the vendor or the operator did.
 list_cron_files() {
   local file package
-  for file in /etc/cron.d/*; do
+  for file in /etc/cron.d/* /var/spool/cron/*; do
     package=$(rpm --query --file "${file}" 2>/dev/null) || package=''
     if [[ -f ${file} && (${package} == '' || ${package} == *codeocean*) ]]; then
       echo "${file}"
@@ -228,7 +224,8 @@ hold_cron_files() {
   list_cron_files >cron-files
   while read -r file; do
     say "holding ${file}"
-    mv "${file}" "${stopped}/cron.d/" || problem "${file} could not be moved"
+    { mkdir -p "${stopped}/cron${file%/*}" && mv "${file}" "${stopped}/cron${file}"; } ||
+      problem "${file} could not be moved"
   done <cron-files
 }
 
@@ -287,7 +284,7 @@ main() {
   say "what could write to ${DATA_MOUNT}:"
   sed 's/^/  /' writers >&2
   [[ ${PLAN} == '' ]] || finish 'plan: all of that would be stopped; nothing was changed'
-  mkdir -p "${stopped}"/{cron.d,unit-files}
+  mkdir -p "${stopped}"/{cron,unit-files}
   { touch "${stopped}"/{units,containers} && echo "${RUN}" >"${stopped}/run"; } ||
     stop 1 "${stopped} cannot be written; nothing was changed"
   stop_units

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    f263470f0bee17bfadc8e84af49d13805610551a7cc0653e0eb51e6cdfc20911*)
+    60b649c53aff572a26bd06b404c56202f12c09765159008026523465e653d393*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -28,7 +28,7 @@ false <<'END_OF_BODY'
 # Again:   finds the copies of these recovery points, watches them or says when they were
 #          completed; starts again only a copy that failed. The rounds after the first are told
 #          apart by a record in the home folder, ~/.codeocean-cmdgen.
-# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
+# Set:     PLAN=1 looks only, WATCH=0 starts and returns.
 
 values() {
   # from values file [backup]
@@ -57,11 +57,8 @@ finish() { echo "${*:1}" && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
-  if [[ -t 2 ]]; then
-    printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
-  else
-    say "$1"
-  fi
+  [[ -t 2 ]] || say "$1"
+  [[ ! -t 2 ]] || printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
 }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
@@ -84,7 +81,7 @@ settings() {
   cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
   scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
-  trap 'say; stop 130 "by Ctrl-C; what was started goes on by itself, paste again to follow it"' INT
+  trap 'say; stop 130 "by Ctrl-C; what works in the background goes on: paste again to go on"' INT
 }
 
 # Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
@@ -93,7 +90,8 @@ need() { # PROGRAM...
   for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  version=$(aws --version 2>&1)
+  ask version aws --version
+  version=$(<version)
   [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
 }

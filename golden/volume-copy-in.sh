@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    cd3d360223a921c052e5c992fe5cb6d4183fcae67267139a54c74944fc7ab610*)
+    2d201433df809693b2b0df9f47630860d79583875427b8513296f029f739f001*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -23,11 +23,11 @@ false <<'END_OF_BODY'
 # Changes: attaches the restored volume, and makes the data volume equal to it: DELETES what only
 #          the data volume has, overwrites what differs, for good. Unless the data volume is new,
 #          first save it with on-demand-backup from CloudShell: this instance may not.
-# Takes:   hours for hundreds of GB, loaded from S3 as read; it outlives the session.
+# Takes:   hours for hundreds of GB, loaded from S3 as read; it outlives the session. Then both
+#          are compared: all by contents, but /workspaces by size and time.
 # Costs:   nothing.
 # Again:   follows it, goes on after a failure or a reboot, or says when it was completed.
-# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns, CONFIRM=VOLUME-ID
-#          answers.
+# Set:     PLAN=1 looks only, WATCH=0 starts and returns, CONFIRM=VOLUME-ID answers.
 
 values() {
   # from values file [target]
@@ -50,11 +50,8 @@ finish() { echo "${*:1}" && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
-  if [[ -t 2 ]]; then
-    printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
-  else
-    say "$1"
-  fi
+  [[ -t 2 ]] || say "$1"
+  [[ ! -t 2 ]] || printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
 }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
@@ -77,7 +74,7 @@ settings() {
   cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
   scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
-  trap 'say; stop 130 "by Ctrl-C; what was started goes on by itself, paste again to follow it"' INT
+  trap 'say; stop 130 "by Ctrl-C; what works in the background goes on: paste again to go on"' INT
 }
 
 # Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
@@ -86,7 +83,8 @@ need() { # PROGRAM...
   for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  version=$(aws --version 2>&1)
+  ask version aws --version
+  version=$(<version)
   [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
 }
@@ -110,9 +108,7 @@ guard() { # PROGRAM...
   ask identity metadata dynamic/instance-identity/document --header @header
   agree identity '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
   instance_id=$(jq --raw-output .instanceId identity)
-  ask instances aws ec2 describe-instances \
-    --region "${REGION}" \
-    --instance-ids "${instance_id}" ||
+  ask instances aws ec2 describe-instances --region "${REGION}" --instance-ids "${instance_id}" ||
     stop 3 "the credentials here do not see this instance, ${instance_id}: ${complaint}"
   agree instances '.Reservations[0] | "\(.OwnerId) \(.Instances[0].Tags // [] | from_entries
     | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"])"' \
@@ -123,8 +119,7 @@ guard() { # PROGRAM...
 agree() { # FILE JQ_FILTER WANTED
   local found
   found=$(jq --raw-output "$2" "$1" 2>/dev/null)
-  [[ ${found} == "$3" ]] ||
-    stop 3 "${1##*/} says '${found}', but the script is for '$3': this is another machine"
+  [[ ${found} == "$3" ]] || stop 3 "${1##*/} says '${found}', but the script is for '$3'"
 }
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
@@ -153,6 +148,7 @@ confirm() { # WORD WHAT_WILL_HAPPEN
 }
 
 unit=codeocean-cmdgen-${0##*/} log=/var/lib/codeocean-cmdgen/${0##*/}.log
+works() { systemctl is-active --quiet "${unit}"; }
 
 # The work goes on in a systemd unit of its own when the session that started it is gone: there this
 # text runs once more and calls work. What it says goes to a log, which each paste follows.
@@ -160,14 +156,10 @@ detach() {
   ! works || return 0
   mkdir -p "${log%/*}"
   printf '%s\n' "${BASH_EXECUTION_STRING}" >"${log%.log}" && echo starting >"${log}"
-  systemd-run --quiet --collect \
-    --unit="${unit}" \
-    --setenv=codeocean_cmdgen=work \
+  systemd-run --quiet --collect --unit="${unit}" --setenv=codeocean_cmdgen=work \
     --property=StandardOutput="append:${log}" \
     bash -o privileged "${log%.log}" '' '' '' '' '' '' || works || stop 1 'systemd did not start it'
 }
-
-works() { systemctl is-active --quiet "${unit}"; }
 
 # Ends as the work does: its last line tells, and a work that was killed has none.
 follow() {
@@ -266,9 +258,8 @@ mount_restored() {
   [[ ${PLAN} == '' ]] || finish "plan: ${restored} would be mounted and compared"
   mkdir -p "${restored_mount}"
   # The journal replayed, it gets a UUID of its own: a reboot could mount it as the data volume.
-  { mount --types xfs --options ro,nouuid "${device}" "${restored_mount}" &&
-    umount "${restored_mount}" && xfs_admin -U generate "${device}" >&2 &&
-    mount --types xfs --options ro,nouuid "${device}" "${restored_mount}"; } ||
+  set -- mount --types xfs --options ro,nouuid "${device}" "${restored_mount}"
+  { "$@" && umount "${restored_mount}" && xfs_admin -U generate "${device}" >&2 && "$@"; } ||
     stop 1 "${restored} cannot be mounted as XFS"
 }
 
@@ -299,12 +290,24 @@ equal() { # RSYNC_OPTION...
     stop 1 'rsync failed, as it says above'
 }
 
-# Counts what would be done. The format has no names: they may hold newlines.
+# Lists what differs, a line each, as rsync escapes odd names; says how far it is now and then.
+compare() { # STAGE RSYNC_OPTION...
+  local all
+  all=$(df --output=iused "${restored_mount}" | tail --lines=1)
+  equal --dry-run --itemize-changes --itemize-changes --out-format='%i %l%L %n' "${@:2}" |
+    awk -v stage="$1" -v all="${all}" '
+      BEGIN { begin = systime(); end = system("test -t 2") ? "\n" : "\r" }
+      !(/^[.]. / || /^h. +[0-9]+ [^=]/) { print } !(/^[*]/) { n++ }
+      (now = systime() - begin) > shown + 4 { shown = now
+        printf "%s: %d of %d files (%d%%), %d a second, %d min left%s", stage, n, all,
+          100 * n / all, n / now, (all - n) * now / n / 60, end > "/dev/stderr" }'
+}
+
+# Counts what would be done.
 plan() {
-  say 'comparing the volumes, which may take a while'
-  equal --dry-run --out-format='%i %l' | awk '
-    { what = $1 == "*deleting" ? "gone" : $1 ~ /[+]$/ ? "new" : $1 ~ /^>/ ? "changed" : "other" }
-    { count[what]++; bytes += what == "new" || what == "changed" ? $2 : 0 }
+  compare comparing | awk '
+    { count[/^[*]/ ? "gone" : $1 ~ /[+]$/ ? "new" : /^>/ ? "changed" : "other"]++ }
+    /^>/ { bytes += $2 }
     END { printf "%d to copy, %d to change (%.2f GB in all), %d to adjust, %d to DELETE\n",
       count["new"], count["changed"], bytes / 1e9, count["other"], count["gone"] }
   ' >plan || stop 1 'the volumes could not be compared'
@@ -330,21 +333,19 @@ copy() {
 # Compares all that rsync copies, and the contents too but for workspaces, where no database lives:
 # in a database, an equal size and time prove nothing.
 verify() {
-  equal --dry-run --out-format='%i %n' >differences
-  equal --dry-run --out-format='%i %n' --checksum --exclude=/workspaces >>differences
+  { compare verifying && compare 'verifying contents' --checksum --exclude=/workspaces; } \
+    >differences || stop 1 'the volumes could not be compared'
   ! head --lines=9 differences | grep . >&2
 }
 
 # Says now and then how far the data volume has come, until it is killed.
-report() { # STAGE
+report() {
   while sleep 5; do
     df --output=iused,used "${restored_mount}" "${DATA_MOUNT}" | tr '\n' ' ' |
-      awk -v stage="$1" -v begun="${begun}" -v seconds="${SECONDS}" '{
-        rate = ($6 - begun) / seconds
-        printf "%s: %d of %d files, %.1f of %.1f GB (%d%%), %.0f MB/s, %d min left\n", stage, $5,
-          $3, $6 / 976562, $4 / 976562, 100 * $6 / $4, rate / 977, ($4 - $6) / (rate + 1) / 60 }'
-  done &
-  reporter=$!
+      awk -v begun="${begun}" -v seconds="${SECONDS}" '{ rate = ($6 - begun) / seconds
+        printf "copying: %d of %d files, %.1f of %.1f GB (%d%%), %.0f MB/s, %d min left\n", $5, $3,
+          $6 / 976562, $4 / 976562, 100 * $6 / $4, rate / 977, ($4 - $6) / (rate + 1) / 60 }'
+  done
 }
 
 work() {
@@ -354,12 +355,10 @@ work() {
   find_restored_volume
   prove_both_sides
   begun=$(df --output=used "${DATA_MOUNT}" | tail --lines=1)
-  report copying
+  report &
   copy
-  kill "${reporter}"
-  report verifying
+  kill $!
   verify || { equal --checksum && verify; } || stop 1 'the volumes still differ'
-  kill "${reporter}"
   look_at_service
   write_record "volume-copy-in--${RUN}" "completed: ${DATA_VOLUME_ID} was made equal to ${restored}"
   finish "done: ${DATA_VOLUME_ID} is equal to ${restored}"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    b169dff53ddef3571068c119e49c8b6ca613bf65aa962677ac96ba968d7af94a*)
+    324eb43f9d485c28fd4f94f2434d7f279faa9382892b71971746649da76c9377*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -25,7 +25,7 @@ false <<'END_OF_BODY'
 # Takes:   seconds.
 # Costs:   nothing.
 # Again:   says that it is unmounted.
-# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
+# Set:     PLAN=1 looks only.
 
 values() {
   # from values file [target]
@@ -48,11 +48,8 @@ finish() { echo "${*:1}" && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
-  if [[ -t 2 ]]; then
-    printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
-  else
-    say "$1"
-  fi
+  [[ -t 2 ]] || say "$1"
+  [[ ! -t 2 ]] || printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
 }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
@@ -75,7 +72,7 @@ settings() {
   cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
   scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
-  trap 'say; stop 130 "by Ctrl-C; what was started goes on by itself, paste again to follow it"' INT
+  trap 'say; stop 130 "by Ctrl-C; what works in the background goes on: paste again to go on"' INT
 }
 
 # Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
@@ -84,7 +81,8 @@ need() { # PROGRAM...
   for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  version=$(aws --version 2>&1)
+  ask version aws --version
+  version=$(<version)
   [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
 }
@@ -108,9 +106,7 @@ guard() { # PROGRAM...
   ask identity metadata dynamic/instance-identity/document --header @header
   agree identity '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
   instance_id=$(jq --raw-output .instanceId identity)
-  ask instances aws ec2 describe-instances \
-    --region "${REGION}" \
-    --instance-ids "${instance_id}" ||
+  ask instances aws ec2 describe-instances --region "${REGION}" --instance-ids "${instance_id}" ||
     stop 3 "the credentials here do not see this instance, ${instance_id}: ${complaint}"
   agree instances '.Reservations[0] | "\(.OwnerId) \(.Instances[0].Tags // [] | from_entries
     | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"])"' \
@@ -121,8 +117,7 @@ guard() { # PROGRAM...
 agree() { # FILE JQ_FILTER WANTED
   local found
   found=$(jq --raw-output "$2" "$1" 2>/dev/null)
-  [[ ${found} == "$3" ]] ||
-    stop 3 "${1##*/} says '${found}', but the script is for '$3': this is another machine"
+  [[ ${found} == "$3" ]] || stop 3 "${1##*/} says '${found}', but the script is for '$3'"
 }
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html

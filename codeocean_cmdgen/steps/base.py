@@ -42,6 +42,8 @@ class Step:
     """The kind of place that it runs in: its guard is the part of that name."""
     confirm: ClassVar[str] = ""
     """What the script wants typed before it destroys, in words; empty when it destroys nothing."""
+    watches: ClassVar[bool] = True
+    """Whether it waits for work that goes on without it: `WATCH=0` leaves that out."""
     header: ClassVar[dict[str, str]]
     """What a person must know before running it: where, changes, takes, costs, again."""
     tables: ClassVar[tuple[str, ...]]

@@ -76,6 +76,7 @@ class DropOld(DbCopyIn):
     """Remove the database that the copy replaced and kept: `db-copy-in --drop-old`."""
 
     title = "remove the database that was replaced"
+    watches = False
     template = "db-copy-in--drop-old"
     confirm = "DATABASE"
     header = {

@@ -21,6 +21,7 @@ class SecretsSave(HostStep):
 
     name = "secrets-save"
     title = "save the system's secrets on the data volume"
+    watches = False
     header = {
         "where": INSTANCE.format("source") + " It must have run before the disaster, and again "
         "after each change of a secret: make it with --output, leave the file there, and have it "
@@ -47,6 +48,7 @@ class SecretsRestore(HostStep):
 
     name = "secrets-restore"
     title = "put back the system's secrets from the data volume"
+    watches = False
     confirm = "STACK-NAME"
     header = {
         "where": INSTANCE.format("target") + " After volume-copy-in, before service-start.",

@@ -21,12 +21,14 @@ class ServiceStop(HostStep):
 
     name = "service-stop"
     title = "stop the application and all that writes to the data volume"
+    watches = False
     header = {
         "where": INSTANCE.format("target (in a migration: the source too)"),
         "changes": "stops and masks the codeocean service, so that a reboot does not start it; "
-        "moves the vendor's cron files away; stops containers with a mount on the data volume. "
-        "service-start undoes just that. Nobody can work in the meantime. An instance that Auto "
-        "Scaling puts in the place of this one would start the service by itself.",
+        "moves cron files away that are not the system's; stops containers that mount the data "
+        "volume. service-start undoes just that. Nobody can work in the meantime. An instance that "
+        "Auto Scaling puts in the place of this one would start the service by itself: first run "
+        "instance-hold.",
         "takes": "a minute or two.",
         "costs": "nothing.",
         "again": "says since when it is stopped. Once service-start has run, this run is over, and "
@@ -45,6 +47,7 @@ class ServiceStart(HostStep):
 
     name = "service-start"
     title = "start the application again"
+    watches = False
     header = {
         "where": INSTANCE.format("target"),
         "changes": "undoes what service-stop wrote down, and starts the codeocean service. From "

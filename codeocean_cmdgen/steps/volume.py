@@ -40,7 +40,8 @@ class VolumeCopyIn(HostStep):
         "changes": "attaches the restored volume, and makes the data volume equal to it: DELETES "
         "what only the data volume has, overwrites what differs, for good. Unless the data volume "
         "is new, first save it with on-demand-backup from CloudShell: this instance may not.",
-        "takes": "hours for hundreds of GB, loaded from S3 as read; it outlives the session.",
+        "takes": "hours for hundreds of GB, loaded from S3 as read; it outlives the session. Then "
+        "both are compared: all by contents, but /workspaces by size and time.",
         "costs": "nothing.",
         "again": "follows it, goes on after a failure or a reboot, or says when it was completed.",
     }
@@ -59,6 +60,7 @@ class VolumeRelease(HostStep):
 
     name = "volume-release"
     title = "unmount the restored volume, so that it may be detached"
+    watches = False
     header = {
         "where": INSTANCE.format("target"),
         "changes": "unmounts the restored volume. It stays attached: this instance may not detach "

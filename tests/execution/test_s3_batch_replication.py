@@ -320,7 +320,7 @@ def test_warns_of_a_key_that_cannot_work_across_accounts(
         },
     )
     errors = operator.run(text(), PLAN="1").errors
-    told = [line for line in errors.splitlines() if "cannot work across accounts" in line]
+    told = [line for line in errors.splitlines() if "cannot cross accounts" in line]
     assert [bool(re.search(words or "", line)) for line in told[:1]] == ([True] if words else [])
 
 

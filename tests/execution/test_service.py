@@ -57,6 +57,29 @@ def test_stop_holds_over_a_reboot_and_start_undoes_it(host_of: HostOf, folder: s
     assert present(host, *CRON, STOPPED) == list(CRON)
 
 
+def test_a_users_crontab_is_held_too(host: ServicesHost) -> None:
+    crontab = host.path("/var/spool/cron/root")
+    crontab.parent.mkdir(parents=True, exist_ok=True)
+    crontab.write_text("* * * * * touch /data/codeocean/mark\n")
+    assert stop(host).done
+    assert present(host, "/var/spool/cron/root") == []
+    assert start(host).done
+    assert crontab.read_text().endswith("mark\n")
+
+
+def test_a_late_paste_of_stop_stops_nothing_that_start_began(host: ServicesHost) -> None:
+    """The start's health check may fail, or its shell die, long after people work again."""
+    assert stop(host).done
+    program = host.path("/usr/lib/codeocean/services/codeocean")
+    program.write_text(program.read_text().replace('200 if self.path == "/health" else 404', "500"))
+    assert start(host).code == 1
+    outcome = stop(host)
+    assert outcome.code == 1
+    assert "generate with a new --run" in outcome.errors
+    assert state(host) == ("enabled", "active")
+    assert start(host).code == 1, "what is not well is not done"
+
+
 def test_what_the_system_brought_is_left_alone(host: ServicesHost) -> None:
     host.path("/usr/bin/rpm").write_text(RPM)
     host.path("/usr/bin/rpm").chmod(0o755)

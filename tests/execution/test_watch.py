@@ -59,7 +59,7 @@ def test_ctrl_c_says_what_goes_on(
     os.killpg(watching.pid, signal.SIGINT)
     output, errors = watching.communicate(timeout=30)
     assert watching.returncode == 130
-    assert "what was started goes on by itself, paste again" in errors
+    assert "what works in the background goes on: paste again" in errors
     assert "done:" not in output
     assert set(writes(simulator)) <= {"CreateJob", "StartCopyJob"}
     assert operator.run(text).done
