@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    2d201433df809693b2b0df9f47630860d79583875427b8513296f029f739f001*)
+    3d8ce2f3cf9a0a58c878487fe78fb32080bf5961c195c8c93b960126f11dc634*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -259,7 +259,7 @@ mount_restored() {
   mkdir -p "${restored_mount}"
   # The journal replayed, it gets a UUID of its own: a reboot could mount it as the data volume.
   set -- mount --types xfs --options ro,nouuid "${device}" "${restored_mount}"
-  { "$@" && umount "${restored_mount}" && xfs_admin -U generate "${device}" >&2 && "$@"; } ||
+  { "$@" && umount "${restored_mount}" && xfs_admin -U generate "${device}" >nothing && "$@"; } ||
     stop 1 "${restored} cannot be mounted as XFS"
 }
 
@@ -305,6 +305,7 @@ compare() { # STAGE RSYNC_OPTION...
 
 # Counts what would be done.
 plan() {
+  say 'comparing the volumes'
   compare comparing | awk '
     { count[/^[*]/ ? "gone" : $1 ~ /[+]$/ ? "new" : /^>/ ? "changed" : "other"]++ }
     /^>/ { bytes += $2 }

@@ -66,7 +66,7 @@ def test_ctrl_c_ends_the_watching_and_not_the_work(host: ServicesHost, tmp_path:
     stop(host)
     volume = restored(host)
     # A work that takes its time.
-    host.path("/usr/local/bin/cp").write_text('#!/bin/sh\n/usr/bin/sleep 3\nexec /bin/cp "$@"\n')
+    host.path("/usr/local/bin/cp").write_text('#!/bin/sh\n/usr/bin/sleep 8\nexec /bin/cp "$@"\n')
     host.path("/usr/local/bin/cp").chmod(0o755)
     with host.terminal(tmp_path / "terminal") as terminal:
         assert terminal.run(f"CONFIRM={host.data_volume_id}") == 0
