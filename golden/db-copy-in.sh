@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    a6a99d7dbd285f7a5ad036749124dc15dd2bf83080805bae366b20c5ea642d74*)
+    48ee7e11080a8964bf2007a671f0af21ff9a5860a1a256e6a1eda553520577d6*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -345,7 +345,7 @@ swap() { # NAME_OF_THE_OLD TEXT
 }
 
 work() {
-  local old text
+  local old text description
   prepare "$@"
   look
   clear_up || stop 1 'what an earlier work left cannot be removed'
@@ -355,11 +355,13 @@ work() {
   pg_dump --dbname="${from} dbname=${DATABASE}" --format=directory --jobs=4 \
     --compress=$((free < 4 * size)) --no-sync --file="${dump}" || stop 1 'the dump failed'
   kill $! && say "dumped in ${SECONDS} s"
+  describe "${from}" "${DATABASE}" >from.found &
+  description=$!
   meter restored sql "${to}" postgres --command="SELECT pg_database_size('${new}')" &
   restore || stop 1 'the restore failed; the old database is in place'
   kill $! && say "restored after ${SECONDS} s"
-  describe "${from}" "${DATABASE}" >from.found &
-  if ! { describe "${to}" "${new}" >to.found && wait $! && diff from.found to.found >apart; }; then
+  if ! { describe "${to}" "${new}" >to.found && wait "${description}" &&
+    diff from.found to.found >apart; }; then
     sed --quiet '/password/Id; /^[<>]/p' apart | head --lines=30 >&2
     stop 1 'the copy is not proved equal (< there, > here); the old database is in place'
   fi
