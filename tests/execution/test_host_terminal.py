@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.execution.conftest import script
-from tests.execution.test_volume import restored, stop
+from tests.execution.test_volume import restored, slow, stop
 from tests.terminal import PATIENCE, QUIET
 
 if TYPE_CHECKING:
@@ -49,6 +49,21 @@ def test_the_word_is_typed_after_the_question(host: ServicesHost, tmp_path: Path
         assert terminal.said(f"done: {host.data_volume_id} is equal to ") == 1
 
 
+def test_an_answer_that_comes_when_the_service_runs_again(
+    host: ServicesHost, tmp_path: Path
+) -> None:
+    stop(host)
+    restored(host)
+    with host.terminal(tmp_path / "terminal") as terminal:
+        terminal.paste(copy_in(host))
+        until_said(terminal, f"type {host.data_volume_id} to go on: ")
+        assert host.person().run(script("service-start")).done
+        terminal.type(f"{host.data_volume_id}\r")
+        assert terminal.answer() == 1
+        assert "run service-stop first" in terminal.output
+    assert host.path("/data/only-here/file").exists()
+
+
 @pytest.mark.parametrize("export", [True, False])
 def test_settings_go_through_sudo(host: ServicesHost, tmp_path: Path, *, export: bool) -> None:
     with host.terminal(tmp_path / "terminal") as terminal:
@@ -65,9 +80,7 @@ def test_settings_go_through_sudo(host: ServicesHost, tmp_path: Path, *, export:
 def test_ctrl_c_ends_the_watching_and_not_the_work(host: ServicesHost, tmp_path: Path) -> None:
     stop(host)
     volume = restored(host)
-    # A work that takes its time.
-    host.path("/usr/local/bin/cp").write_text('#!/bin/sh\n/usr/bin/sleep 8\nexec /bin/cp "$@"\n')
-    host.path("/usr/local/bin/cp").chmod(0o755)
+    slow(host, 8)
     with host.terminal(tmp_path / "terminal") as terminal:
         assert terminal.run(f"CONFIRM={host.data_volume_id}") == 0
         terminal.paste(copy_in(host))

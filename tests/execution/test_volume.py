@@ -166,6 +166,69 @@ def test_one_file_here_is_two_there(stopped: ServicesHost) -> None:
     assert equal(stopped)
 
 
+def test_nothing_is_written_through_a_symbolic_link(stopped: ServicesHost) -> None:
+    restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    victim = stopped.path("/var/victim")
+    victim.mkdir()
+    (stopped.path("/data") / "workspaces").symlink_to("/var/victim")
+    assert copy_in(stopped).done
+    assert list(victim.iterdir()) == []
+    assert equal(stopped)
+
+
+def test_the_restored_volume_is_no_twin_of_the_data_volume(stopped: ServicesHost) -> None:
+    """The data volume is mounted by its UUID: with the same on both, a reboot could take either."""
+    volume = restored(stopped)
+
+    def uuid(one: str) -> str:
+        image = str(stopped.simulator.ec2.image(one))
+        command = ["blkid", "--output", "value", "--match-tag", "UUID", "--probe", image]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert uuid(volume) == uuid(stopped.data_volume_id)
+    assert copy_in(stopped, confirm="no").code == 2
+    assert uuid(volume) != uuid(stopped.data_volume_id)
+    stopped.reboot()
+    assert stopped.path("/data/only-here/file").exists()
+    assert copy_in(stopped).done
+    assert equal(stopped)
+
+
+def slow(host: ServicesHost, seconds: int) -> None:
+    """Let a copy take its time."""
+    file = host.path("/usr/local/bin/cp")
+    file.write_text(f'#!/bin/sh\n/usr/bin/sleep {seconds}\nexec /bin/cp "$@"\n')
+    file.chmod(0o755)
+
+
+def test_another_run_waits_for_the_one_that_works(stopped: ServicesHost) -> None:
+    volume = restored(stopped)
+    slow(stopped, 15)
+    text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
+    person = stopped.person()
+    assert person.run(text, CONFIRM=stopped.data_volume_id, WATCH="0").output.startswith("done: st")
+    outcome = copy_in(stopped, run="second", restored_volume_id=volume)
+    assert outcome.code == 1
+    assert "another run works: " in outcome.errors
+    assert copy_in(stopped, confirm="").done
+    assert equal(stopped)
+
+
+def test_half_a_copy_that_another_run_overtook_asks_anew(stopped: ServicesHost) -> None:
+    volume = restored(stopped)
+    slow(stopped, 600)
+    text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
+    stopped.person().run(text, CONFIRM=stopped.data_volume_id, WATCH="0")
+    stopped.root("systemctl", "kill", "--signal=KILL", "codeocean-cmdgen-volume-copy-in")
+    stopped.path("/usr/local/bin/cp").unlink()
+    assert copy_in(stopped, run="second", restored_volume_id=volume).done
+    stopped.path("/data/couchdb/shard").write_bytes(b"since then")
+    outcome = copy_in(stopped, confirm="")
+    assert outcome.code == 2
+    assert stopped.path("/data/couchdb/shard").read_bytes() == b"since then"
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_any_moment_it_goes_on(stopped: ServicesHost, seed: int) -> None:
     restored(stopped)
