@@ -132,11 +132,13 @@ def _parameters(step: type[Step]) -> list[Parameter]:
     for name in step.arguments():
         argument = VOCABULARY[name]
         kind: Any = str
-        if argument.many:
+        if argument.many and not argument.file:
             kind = list[str]
         elif argument.kind is Switch:
             kind = bool
         metavar = None if kind is bool else argument.kind.metavar
+        if argument.file:
+            metavar = "FILE"
         options[name] = (kind, _option(flag(name), metavar=metavar, help=argument.help))
     if len(step.tables) > 1:
         options["from_"] = (

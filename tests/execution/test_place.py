@@ -9,11 +9,17 @@ import pytest
 
 from codeocean_cmdgen.render import render
 from codeocean_cmdgen.simulator import Simulator, example_world
-from codeocean_cmdgen.simulator.world import BACKUP, SOURCE
+from codeocean_cmdgen.simulator.world import BACKUP, MANAGEMENT, SOURCE, TARGET
 from codeocean_cmdgen.steps import STEPS
 from tests.execution.conftest import Outcome, Person, PersonOf, made, script, writes
 
-HOME = {"s3-batch-replication": SOURCE, "snapshot-copy": BACKUP}
+HOME = {
+    "cross-account-backup": MANAGEMENT,
+    "s3-batch-replication": SOURCE,
+    "snapshot-copy": BACKUP,
+    "instance-hold": TARGET,
+    "instance-release": TARGET,
+}
 """Where each script for CloudShell belongs; test_host_place.py has the others."""
 ELSEWHERE = "999999999999"
 
