@@ -15,6 +15,8 @@ from tests.execution.conftest import Outcome, Person, PersonOf, made, script, wr
 
 HOME = {
     "cross-account-backup": MANAGEMENT,
+    "stack-create": BACKUP,
+    "stack-parameters": SOURCE,
     "s3-batch-replication": SOURCE,
     "snapshot-copy": BACKUP,
     "instance-hold": TARGET,
