@@ -472,6 +472,11 @@ class SecretId(Value):
         r"|(?!arn:)[\w/+=.@-]{1,512}"
     )
 
+    @property
+    def name(self) -> str:
+        """The secret's name; in an ARN six characters follow it."""
+        return self.rpartition(":secret:")[2]
+
 
 class Folder(Value):
     """An absolute path of plain characters that is not the root folder."""
