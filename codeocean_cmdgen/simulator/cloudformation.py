@@ -53,14 +53,16 @@ class Resource:
     """What a template says of one resource, as far as a change set depends on it.
 
     ``uses``: the parameters that its properties are made of; a change of those in ``replaced_by``
-    needs a new one. ``when``: it exists only while this parameter has a value. ``revision``: its
-    other properties.
+    needs a new one. ``when``: it exists only while this parameter has a value. ``made_with``: a
+    resource whose attributes it needs, for which a new one would need a new one of this too.
+    ``revision``: its other properties.
     """
 
     type: str
     uses: tuple[str, ...] = ()
     replaced_by: tuple[str, ...] = ()
     when: str = ""
+    made_with: str = ""
     revision: int = 0
 
 
@@ -623,6 +625,21 @@ def _changes(
                         "CausingEntity": cause,
                     }
                     for cause in causes
+                ],
+            }
+        elif changed & set(new.get(resource.made_with, resource).uses):
+            # Before the update nobody knows whether the other one will be a new one.
+            change |= {
+                "Action": "Modify",
+                "Replacement": "Conditional",
+                "Scope": ["Properties"],
+                "Details": [
+                    {
+                        "Target": {"Attribute": "Properties"},
+                        "Evaluation": "Dynamic",
+                        "ChangeSource": "ResourceAttribute",
+                        "CausingEntity": f"{resource.made_with}.Arn",
+                    }
                 ],
             }
         else:

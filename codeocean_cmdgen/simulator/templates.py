@@ -79,7 +79,7 @@ def _primary() -> Template:
                 "AWS::AutoScaling::AutoScalingGroup", ("pServicesInstanceType", kms_key)
             ),
             "BackupKMSKey": Resource("AWS::KMS::Key", (vault, source)),
-            "BackupVault": Resource("AWS::Backup::BackupVault", (source,)),
+            "BackupVault": Resource("AWS::Backup::BackupVault", made_with="BackupKMSKey"),
             "BackupPlan": Resource("AWS::Backup::BackupPlan", (days,)),
             "BackupCopyFunction": Resource(
                 "AWS::Lambda::Function", (vault, retention, f"{vault[:-3]}CrossRegion"), when=vault

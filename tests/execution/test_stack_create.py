@@ -191,3 +191,8 @@ def test_who_may_not_see_stacks_creates_none(simulator: Simulator, operator: Per
     simulator.faults.add("cloudformation:DescribeStacks", "access-denied", times=None)
     outcome = operator.run(creation(DOMAIN))
     assert (outcome.code, writes(simulator)) == (3, [])
+
+
+def test_all_parameters_of_a_deployment_fit_into_a_script() -> None:
+    """The vendor's template 3.8.2 has 83 parameters, 14 of which are never taken along."""
+    assert creation(*(f"pParameterOfTheTemplate{number}={'v' * 60}" for number in range(83 - 14)))

@@ -63,6 +63,18 @@ def test_sets_what_was_named_and_keeps_the_rest(
     assert "UPDATE_COMPLETE" in outcome.errors
 
 
+def test_each_event_is_shown_once_with_a_count(stack: Stack, operator: Person) -> None:
+    shown = operator.run(change(DAYS)).errors.splitlines()
+    events = [line.partition("min, ")[2] for line in shown if " finished: " in line]
+    assert events == [
+        "0 of 1 finished: stack UPDATE_IN_PROGRESS User Initiated",
+        "0 of 1 finished: BackupPlan UPDATE_IN_PROGRESS ",
+        "1 of 1 finished: BackupPlan UPDATE_COMPLETE ",
+        "1 of 1 finished: stack UPDATE_COMPLETE_CLEANUP_IN_PROGRESS ",
+        "1 of 1 finished: stack UPDATE_COMPLETE ",
+    ]
+
+
 def test_clearing_goes_back_to_the_default_of_the_template(stack: Stack, operator: Person) -> None:
     stack.parameters |= {"pBackupRetentionPeriod": "99", "pRestoreSourceAccountId": BACKUP}
     assert operator.run(change("pBackupRetentionPeriod", "pRestoreSourceAccountId")).done
@@ -97,7 +109,9 @@ def test_the_restore_source_is_set_and_cleared_without_a_question(
 ) -> None:
     world = World(simulator)
     stack = world.stack(TARGET, "codeocean", PRIMARY_URL, pDnsRootDomain="new.example.com")
-    assert person(TARGET).run(script("stack-parameters", "target")).done
+    outcome = person(TARGET).run(script("stack-parameters", "target"))
+    assert outcome.done
+    assert "MAY BE REPLACED" in outcome.errors  # the vault, whose key's policy is changed
     assert stack.parameters["pRestoreSourceAccountId"] == BACKUP
     cleared = change(preset="clear-restore-source", account_id=TARGET)
     assert person(TARGET).run(cleared).done
@@ -185,6 +199,17 @@ def test_the_data_volume_is_not_replaced_unless_the_operator_insists(
     assert stack.physical_ids["DataVolume"] == volume
     assert operator.run(change(zone, replace="yes"), CONFIRM=volume).done
     assert stack.physical_ids["DataVolume"] != volume
+
+
+def test_a_database_that_may_be_replaced_is_not_replaced_unasked(
+    stack: Stack, simulator: Simulator, operator: Person
+) -> None:
+    hanging = replace(stack.template.resources["AnalyticsDBInstance"], made_with="BackupPlan")
+    resources = {**stack.template.resources, "AnalyticsDBInstance": hanging}
+    stack.template = replace(stack.template, resources=resources)
+    refused = operator.run(change(DAYS))
+    assert refused.code == 1
+    assert f"REMOVED would be {stack.physical_ids['AnalyticsDBInstance']}" in refused.errors
 
 
 @pytest.mark.parametrize("logical_id", ["AnalyticsDBInstance", "ServicesAutoScalingGroup"])

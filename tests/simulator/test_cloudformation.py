@@ -96,6 +96,19 @@ def test_a_change_of_what_cannot_be_changed_is_a_replacement(stacks: Stacks) -> 
     assert stacks.stack.physical_ids["DataVolume"] != before
 
 
+def test_what_hangs_on_a_changed_resource_may_be_replaced_and_is_not(stacks: Stacks) -> None:
+    found = stacks.create(values={"pRestoreSourceAccountId": "222222222222"})
+    changes = {
+        one["ResourceChange"]["LogicalResourceId"]: one["ResourceChange"]["Replacement"]
+        for one in found["Changes"]
+    }
+    assert changes == {"BackupKMSKey": "False", "BackupVault": "Conditional"}
+    vault = stacks.stack.physical_ids["BackupVault"]
+    stacks.execute()
+    stacks.sim.clock.advance(600)
+    assert stacks.stack.physical_ids["BackupVault"] == vault
+
+
 def test_what_exists_while_a_parameter_has_a_value_is_added_and_removed(stacks: Stacks) -> None:
     vault = "pDestinationBackupVaultArn"
     added = stacks.create(values={vault: "arn"})
@@ -103,12 +116,21 @@ def test_what_exists_while_a_parameter_has_a_value_is_added_and_removed(stacks: 
         one["ResourceChange"]["LogicalResourceId"]: one["ResourceChange"]["Action"]
         for one in added["Changes"]
     }
-    assert actions == {"BackupCopyFunction": "Add", "BackupKMSKey": "Modify"}
+    assert actions == {
+        "BackupCopyFunction": "Add",
+        "BackupKMSKey": "Modify",
+        "BackupVault": "Modify",
+    }
     stacks.execute()
     stacks.sim.clock.advance(600)
     assert "BackupCopyFunction" in stacks.stack.physical_ids
     removed = stacks.create("away", values={vault: ""})
-    assert removed["Changes"][0]["ResourceChange"]["Action"] == "Remove"
+    (gone,) = (
+        one["ResourceChange"]["LogicalResourceId"]
+        for one in removed["Changes"]
+        if one["ResourceChange"]["Action"] == "Remove"
+    )
+    assert gone == "BackupCopyFunction"
     stacks.execute("away")
     stacks.sim.clock.advance(600)
     assert "BackupCopyFunction" not in stacks.stack.physical_ids
