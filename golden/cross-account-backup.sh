@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    44a237663421151d298b59d9af1a75280c1b42315354eeaa1c253c84ee3efaa0*)
+    a3b0b24e0a4ced763040714ee186b918d87e4d960576c0d27eafa165230de29f*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" cross-account-backup \
@@ -112,9 +112,10 @@ find_management_account() {
 read_switch() {
   ask settings aws backup describe-global-settings --region "${REGION}" ||
     stop 1 "the settings of AWS Backup cannot be seen: ${complaint}"
-  enabled=$(jq --raw-output '.GlobalSettings.isCrossAccountBackupEnabled // "false"' settings)
+  enabled=$(jq --raw-output 'if .GlobalSettings.isCrossAccountBackupEnabled == "true" then "on"
+    else "off" end' settings)
   updated=$(jq --raw-output '.LastUpdateTime // ""' settings)
-  say "cross-account backup in the organization: ${enabled/true/on}${updated:+, set ${updated}}"
+  say "cross-account backup in the organization: ${enabled}${updated:+, set ${updated}}"
 }
 
 turn_on() {
@@ -123,7 +124,7 @@ turn_on() {
     --region "${REGION}" \
     --global-settings isCrossAccountBackupEnabled=true ||
     stop 1 "cross-account backup cannot be turned on: ${complaint}"
-  while read_switch && [[ ${enabled} != true ]]; do
+  while read_switch && [[ ${enabled} != on ]]; do
     ((tries < 4)) || stop 1 'AWS Backup took the setting, but does not show it: paste again'
     tries=$((tries + 1))
     sleep 15
@@ -136,7 +137,7 @@ main() {
   guard
   find_management_account
   read_switch
-  if [[ ${enabled} != true ]]; then
+  if [[ ${enabled} != on ]]; then
     [[ ${PLAN} == '' ]] || finish 'plan: it would be turned on; nothing was changed'
     turn_on
   fi

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    b9d7304bcfd4787f46666fc69acae575bd0c9d84f7439bcd63059516a2e7738a*)
+    d11052dc7799468ad182993b27b118bf414eda507cd4147206c0170e7ac850c0*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -190,7 +190,7 @@ find_attempt() {
 # what is shown is progress, the verdict is for whoever reads all of them.
 follow() {
   local -A finished=()
-  local missed=0 seen='' last='' resource state reason
+  local missed=0 seen='' last='' event resource state reason
   while [[ ${last} == '' || ${last} == *_IN_PROGRESS ]]; do
     ((missed < 20)) || stop 1 "it goes on, but cannot be followed: ${complaint}; paste again"
     [[ ${seen} == '' && ${missed} == 0 ]] || sleep 15
@@ -204,10 +204,11 @@ follow() {
       | .[:(map(.EventId == $seen) | index(true)) // length] | reverse[]
       | [.EventId, if .PhysicalResourceId == .StackId then "stack" else .LogicalResourceId end,
         .ResourceStatus, .ResourceStatusReason // ""] | @tsv' events >news
-    while IFS=$'\t' read -r seen resource state reason; do
+    while IFS=$'\t' read -r event resource state reason; do
+      seen=${event}
       [[ ${resource} != stack ]] || last=${state}
       [[ ${state} != *_COMPLETE || ${resource} == stack ]] || finished[${resource}]=1
-      show "$((SECONDS / 60)) min, ${#finished[@]} finished: ${resource} ${state} ${reason}"
+      show "$((SECONDS / 60)) min, ${#finished[@]}${total} finished: ${resource} ${state} ${reason}"
     done <news
     [[ ${last} == '' ]] || missed=1
   done
@@ -279,7 +280,7 @@ tell_outcome() {
 }
 
 main() {
-  local base token reached reached_at failure differing
+  local base token reached reached_at failure differing total=''
   values
   settings "$@"
   guard

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    b7cf95b24ff6aedc779ab25aa96234924888383d20914d08e41f10d3ebee3cb1*)
+    4421db8d5bc963ad534eee1fa6ae692364ead6ab2d9cd0d75cd63431025ab862*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -215,7 +215,7 @@ find_attempt() {
 # what is shown is progress, the verdict is for whoever reads all of them.
 follow() {
   local -A finished=()
-  local missed=0 seen='' last='' resource state reason
+  local missed=0 seen='' last='' event resource state reason
   while [[ ${last} == '' || ${last} == *_IN_PROGRESS ]]; do
     ((missed < 20)) || stop 1 "it goes on, but cannot be followed: ${complaint}; paste again"
     [[ ${seen} == '' && ${missed} == 0 ]] || sleep 15
@@ -229,10 +229,11 @@ follow() {
       | .[:(map(.EventId == $seen) | index(true)) // length] | reverse[]
       | [.EventId, if .PhysicalResourceId == .StackId then "stack" else .LogicalResourceId end,
         .ResourceStatus, .ResourceStatusReason // ""] | @tsv' events >news
-    while IFS=$'\t' read -r seen resource state reason; do
+    while IFS=$'\t' read -r event resource state reason; do
+      seen=${event}
       [[ ${resource} != stack ]] || last=${state}
       [[ ${state} != *_COMPLETE || ${resource} == stack ]] || finished[${resource}]=1
-      show "$((SECONDS / 60)) min, ${#finished[@]} finished: ${resource} ${state} ${reason}"
+      show "$((SECONDS / 60)) min, ${#finished[@]}${total} finished: ${resource} ${state} ${reason}"
     done <news
     [[ ${last} == '' ]] || missed=1
   done
@@ -298,24 +299,27 @@ delete_change_set() {
 
 # Shows the change set. Sets ${lost} to what holds data, or is the services instance's group, and
 # would be replaced or removed; ${restarted} to what instances are made of: they themselves are in
-# no change set.
+# no change set. What hangs on a changed resource "may be replaced" in the eyes of CloudFormation:
+# that counts for volumes and databases alone.
 show_changes() {
+  total=" of $(jq '.Changes | length' changes)"
   say "change set of stack ${STACK_NAME}:"
   jq --raw-output '.Changes[].ResourceChange | [.Action, .LogicalResourceId, .ResourceType,
     {True: "REPLACED", Conditional: "MAY BE REPLACED"}[.Replacement // ""] // "",
     ([.Details[]?.CausingEntity // empty] | unique | join(" "))] | @tsv' changes |
     awk -F '\t' '{ printf "  %-8s %-26s %-36s %s %s\n", $1, $2, $3, $4, $5 }' >&2
-  lost=$(jq --raw-output '[.Changes[].ResourceChange
-    | select(.Action == "Remove" or .Action == "Dynamic" or (.Replacement // "False") != "False")
-    | select(.ResourceType | test("^AWS::(EC2::(Volume|Instance)|RDS::DB(Instance|Cluster)|KMS::Key"
-      + "|S3::Bucket|EFS::FileSystem|Backup::BackupVault|SecretsManager::Secret"
-      + "|AutoScaling::AutoScalingGroup)$"))
+  lost=$(jq --raw-output '[.Changes[].ResourceChange | (.Replacement // "False") as $replacement
+    | (.ResourceType | test("^AWS::(EC2::(Volume|Instance)|RDS::DB(Instance|Cluster))$")) as $dear
+    | select(.Action == "Remove" or .Action == "Dynamic" or $replacement == "True"
+      or ($dear and $replacement != "False"))
+    | select($dear or (.ResourceType | test("^AWS::(S3::Bucket|EFS::FileSystem|KMS::Key"
+      + "|Backup::BackupVault|SecretsManager::Secret|AutoScaling::AutoScalingGroup)$")))
     | .PhysicalResourceId // .LogicalResourceId] | join(",")' changes)
   restarted=$(jq --raw-output '[.Changes[].ResourceChange
     | select(.ResourceType | test("^AWS::(EC2::(LaunchTemplate|Instance)|AutoScaling::)"))
     | .LogicalResourceId] | join(", ")' changes)
   [[ ${restarted} == '' ]] ||
-    say "its instances are REPLACED, and what runs there is restarted: ${restarted}"
+    say "instances are REPLACED, and what runs on them is restarted: ${restarted}"
   [[ ${lost} == '' ]] || say "REPLACED or REMOVED would be ${lost}"
 }
 
@@ -325,11 +329,11 @@ prepare() {
   check_values
   [[ ${reached} != UPDATE_COMPLETE ]] || tell_outcome
   compare
-  say "to set in stack ${STACK_NAME}: ${differing:-nothing that differs}"
+  say "to set in stack ${STACK_NAME}:"$'\n'"  ${differing//, /$'\n'  }"
   [[ ${differing} != '' || ${TEMPLATE_URL} != '' || ${PLAN} == 1 ]] ||
     finish "done: no updates are to be performed on stack ${STACK_NAME}"
   [[ ${status} =~ ^(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT|IMPORT_ROLLBACK)_COMPLETE$ ]] ||
-    stop 1 "stack ${STACK_NAME} is ${status}, which no update can begin from: paste again later"
+    stop 1 "stack ${STACK_NAME} is ${status}: no update can begin before it is complete"
   [[ ${reached} == - ]] || say "an earlier attempt ended ${reached}: ${failure}"
   token=${base}$((number + 1))
   make_change_set
@@ -341,7 +345,7 @@ prepare() {
   fi
   [[ ${lost} == '' ]] || confirm "${lost}" "what ${lost} holds will be LOST to stack ${STACK_NAME}"
   [[ ${restarted} == '' || ${lost} != '' ]] ||
-    confirm "${STACK_NAME}" 'the services instance may be among the replaced ones'
+    confirm "${STACK_NAME}" 'codeocean stops until there is a new services instance'
   ask executed aws cloudformation execute-change-set \
     --region "${REGION}" \
     --stack-name "${STACK_NAME}" \
@@ -360,7 +364,7 @@ tell_outcome() {
 }
 
 main() {
-  local base token reached reached_at failure differing
+  local base token reached reached_at failure differing total=''
   values
   settings "$@"
   guard

@@ -502,7 +502,7 @@ class CloudFormation:
         now, each = self._clock.now(), timedelta(seconds=self.seconds_each)
         names = list(stack.template.present(stack.parameters))
         if failing:
-            names = names[: 1 + len(names) // 2]
+            names, (cancelled, *_) = names[: len(names) // 2], names[len(names) // 2 :]
         yield _Step(now, stack.name, "CREATE_IN_PROGRESS", "User Initiated")
         for number, name in enumerate(names):
             stack.physical_ids[name] = _physical_id(stack.name, name)
@@ -516,6 +516,7 @@ class CloudFormation:
             yield _Step(end, stack.name, "CREATE_COMPLETE")
             return
         reason = f"The following resource(s) failed to create: [{names[-1]}]. Rollback requested."
+        yield _Step(end, cancelled, "CREATE_FAILED", "Resource creation cancelled")
         yield _Step(end, stack.name, "ROLLBACK_IN_PROGRESS", reason)
         for name in reversed(names):
             yield _Step(end + each, name, "DELETE_COMPLETE")
