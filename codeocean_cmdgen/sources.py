@@ -153,18 +153,20 @@ def _parse(
 def _read_files(given: dict[str, Given], problems: list[Problem]) -> None:
     """Put in the place of a file's path what the file holds."""
     for name in [name for name in given if VOCABULARY[name].file]:
-        path, origin = Path(given[name].texts[0]), given.pop(name).origin
+        paths, origin = given.pop(name)
+        hint = ""
         try:
-            texts = _saved_parameters(json.loads(path.read_text(encoding="utf-8")))
+            (path,) = paths
+            texts = _saved_parameters(json.loads(Path(path).read_text(encoding="utf-8")))
         except OSError as error:
-            what = f"cannot read {shown(str(path))}: {error.strerror}"
-            problems.append(Problem(f"{flag(name)}: {what}"))
+            what = f"cannot read {shown(path)}: {error.strerror}"
         except (ValueError, LookupError, TypeError, RecursionError):
-            what = f"{shown(str(path))} is not what `describe-stacks` answers for one stack"
+            what = f"{shown(', '.join(paths))} is not what `describe-stacks` answers for one stack"
             hint = "aws cloudformation describe-stacks --stack-name NAME --output json >FILE"
-            problems.append(Problem(f"{flag(name)}: {what}", hint))
         else:
             given[name] = Given(texts, origin)
+            continue
+        problems.append(Problem(f"{flag(name)}: {what} ({origin})", hint))
 
 
 def _saved_parameters(answer: Any) -> tuple[str, ...]:  # noqa: ANN401 - any JSON
