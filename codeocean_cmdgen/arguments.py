@@ -18,12 +18,14 @@ class Argument(NamedTuple):
     help: what it is, for `--help` and the question on the terminal.
     where: where a person finds it; empty when it is the person's own choice.
     many: it may be given several times.
+    file: its option takes a file that holds the values: what `describe-stacks` answered.
     """
 
     kind: type[values.Value]
     help: str
     where: str = ""
     many: bool = False
+    file: bool = False
 
 
 VOCABULARY: dict[str, Argument] = {
@@ -152,6 +154,48 @@ VOCABULARY: dict[str, Argument] = {
     "drop_old": Argument(
         values.Switch,
         "remove the database that the copy replaced and kept",
+    ),
+    "preset": Argument(
+        values.Preset,
+        "parameters that the vendor's guide sets or clears together",
+    ),
+    "set": Argument(
+        values.StackParameter,
+        "parameter of the stack and the value that it is to have; goes before a preset",
+        many=True,
+    ),
+    "clear": Argument(
+        values.ParameterKey,
+        "parameter of the stack to set back to the template's default, mostly empty; goes before "
+        "a preset",
+        many=True,
+    ),
+    "parameters_from": Argument(
+        values.StackParameter,
+        "answer of `aws cloudformation describe-stacks --stack-name NAME` for the source: its "
+        "parameters are taken, but for backup destinations, the restore source and secrets",
+        many=True,
+        file=True,
+    ),
+    "template_url": Argument(
+        values.TemplateUrl,
+        "template of the stack",
+        "the vendor's release notes",
+    ),
+    "destination_bucket_arn": Argument(
+        values.BucketArn,
+        "bucket that the source replicates to, of the backup stack or of the new deployment, one "
+        "of each kind",
+        "CloudFormation > that stack > Resources",
+        many=True,
+    ),
+    "restore_source_account_id": Argument(
+        values.AccountId,
+        "account that recovery points may come from: the backup's; in a migration the source's",
+    ),
+    "replace": Argument(
+        values.Switch,
+        "go on, when it is confirmed, where what holds data would be replaced or removed",
     ),
     "run": Argument(
         values.RunName,

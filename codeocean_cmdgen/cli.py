@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 import tempfile
@@ -132,11 +133,13 @@ def _parameters(step: type[Step]) -> list[Parameter]:
     for name in step.arguments():
         argument = VOCABULARY[name]
         kind: Any = str
-        if argument.many:
+        if argument.many and not argument.file:
             kind = list[str]
         elif argument.kind is Switch:
             kind = bool
         metavar = None if kind is bool else argument.kind.metavar
+        if argument.file:
+            metavar = "FILE"
         options[name] = (kind, _option(flag(name), metavar=metavar, help=argument.help))
     if len(step.tables) > 1:
         options["from_"] = (
@@ -265,6 +268,46 @@ def simulate() -> None:
         raise InputError([problem]) from error
     gc.enable()  # this command lives long
     simulator.simulate(sys.stdout)
+
+
+_STEP = click.Choice([step.name for step in STEPS])
+
+
+@app.command("iam-policy", short_help="print the IAM policy that steps need")
+def iam_policy(
+    *,
+    step: Annotated[list[str], typer.Argument(metavar="STEP...", click_type=_STEP)],
+    table: Annotated[
+        Optional[str],
+        typer.Option("--from", click_type=click.Choice(TABLES), help="table of the values file"),
+    ] = None,
+    values: Annotated[
+        Optional[str], typer.Option(metavar="FILE", help="allow on what it names alone")
+    ] = None,
+) -> None:
+    """Print the policy that an operator needs to run the scripts of the steps, as JSON.
+
+    It is made of the calls that the scripts make. With --values it allows them on what the values
+    name alone; without, on anything of the kind.
+    """
+    from codeocean_cmdgen import policy  # noqa: PLC0415 - Jinja is slow
+
+    declared = [one for name in step for one in STEPS if one.name == name]
+    steps = [
+        gather(
+            one,
+            {},
+            table=table if table in one.tables else None,
+            values_file=Path(values),
+        ).step
+        if values
+        else policy.example(one)
+        for one in declared
+    ]
+    document = policy.policy(steps, scoped=bool(values))
+    for note in policy.notes(steps, document):
+        typer.echo(f"note: {note}", err=True)
+    typer.echo(json.dumps(document, indent=2))
 
 
 for _step in STEPS:

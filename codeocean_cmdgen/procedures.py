@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from codeocean_cmdgen.steps import (
+    CrossAccountBackup,
     DatasetsNotCached,
     DbCopyIn,
+    InstanceHold,
+    InstanceRelease,
     S3BatchReplication,
     SecretsRestore,
     SecretsSave,
     ServiceStart,
     ServiceStop,
     SnapshotCopy,
+    StackCreate,
+    StackParameters,
     Step,
     VolumeCopyIn,
     VolumeRelease,
@@ -23,11 +28,26 @@ _COPY_IN: tuple[type[Step], ...] = (
     ServiceStart,
     DatasetsNotCached,
     VolumeRelease,
+    InstanceRelease,
 )
 
 PROCEDURES: dict[str, tuple[type[Step], ...]] = {
-    "backup": (S3BatchReplication, SecretsSave),
-    "restore": (ServiceStop, S3BatchReplication, SnapshotCopy, *_COPY_IN),
-    "migration": (ServiceStop, S3BatchReplication, SecretsSave, *_COPY_IN),
+    "backup": (CrossAccountBackup, StackCreate, StackParameters, S3BatchReplication, SecretsSave),
+    "restore": (
+        InstanceHold,
+        ServiceStop,
+        StackParameters,
+        S3BatchReplication,
+        SnapshotCopy,
+        *_COPY_IN,
+    ),
+    "migration": (
+        InstanceHold,
+        ServiceStop,
+        StackParameters,
+        S3BatchReplication,
+        SecretsSave,
+        *_COPY_IN,
+    ),
 }
 """Procedure -> its steps in order. Source: the vendor's page "Backup and restore"."""

@@ -181,7 +181,8 @@ def _refuse_oversize(step: Step, script: str) -> None:
     size, lines = len(script), script.count("\n")
     if size <= MAX_BYTES and lines <= MAX_LINES:
         return
-    many = [name for name, value in step.variables().items() if isinstance(value, tuple)]
+    given = {name: getattr(step, name) for name in step.arguments()}
+    many = [name for name, value in given.items() if value and isinstance(value, tuple)]
     how = f"give fewer {', '.join(map(flag, many))} and make several scripts" if many else ""
     raise InputError(
         [

@@ -16,6 +16,7 @@ from codeocean_cmdgen.errors import InputError, Problem, shown
 from codeocean_cmdgen.steps import STEPS, Step
 from codeocean_cmdgen.steps.base import broken_rules
 from codeocean_cmdgen.values import Region, is_bucket_name
+from codeocean_cmdgen.vendor import REPLICATED_BUCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,19 +25,6 @@ STACK_JSON = Path("/etc/codeocean/stack.json")
 """The services instance's description of its own deployment."""
 
 TABLES = ("source", "backup", "target")
-
-REPLICATED_BUCKETS = (
-    "Capsules",
-    "Datasets",
-    "DockerRegistry",
-    "InputFiles",
-    "Licenses",
-    "MLflow",
-    "Packages",
-    "Public",
-    "Results",
-)
-"""The buckets that the vendor's stack replicates (template 3.8.2), by their name in stack.json."""
 
 BACKUP_PARAMETERS = (
     "pDestinationBackupVaultArn, pDestinationBackupS3KmsKey, pDestinationBackupS3StorageClass "
@@ -95,6 +83,7 @@ def gather(
     excuses: list[Problem] = []
     given = _from_values_file(step, table, values_file, problems)
     given.update(options)
+    _read_files(given, problems)
     # The other deployments that the script may work for have a stack.json of their own.
     places = [
         names
@@ -159,6 +148,31 @@ def _parse(
                 Problem(f"{flag(name)} is missing: the {argument.help}, such as {example}", where)
             )
     return values
+
+
+def _read_files(given: dict[str, Given], problems: list[Problem]) -> None:
+    """Put in the place of a file's path what the file holds."""
+    for name in [name for name in given if VOCABULARY[name].file]:
+        paths, origin = given.pop(name)
+        hint = ""
+        try:
+            (path,) = paths
+            texts = _saved_parameters(json.loads(Path(path).read_text(encoding="utf-8")))
+        except OSError as error:
+            what = f"cannot read {shown(path)}: {error.strerror}"
+        except (ValueError, LookupError, TypeError, RecursionError):
+            what = f"{shown(', '.join(paths))} is not what `describe-stacks` answers for one stack"
+            hint = "aws cloudformation describe-stacks --stack-name NAME --output json >FILE"
+        else:
+            given[name] = Given(texts, origin)
+            continue
+        problems.append(Problem(f"{flag(name)}: {what} ({origin})", hint))
+
+
+def _saved_parameters(answer: Any) -> tuple[str, ...]:  # noqa: ANN401 - any JSON
+    """Return the parameters of the one stack that `describe-stacks` answered with."""
+    (stack,) = answer["Stacks"]
+    return tuple(f"{one['ParameterKey']}={one['ParameterValue']}" for one in stack["Parameters"])
 
 
 # The values file.

@@ -472,6 +472,11 @@ class SecretId(Value):
         r"|(?!arn:)[\w/+=.@-]{1,512}"
     )
 
+    @property
+    def name(self) -> str:
+        """The secret's name; in an ARN six characters follow it."""
+        return self.rpartition(":secret:")[2]
+
 
 class Folder(Value):
     """An absolute path of plain characters that is not the root folder."""
@@ -504,6 +509,72 @@ class CommandLine(Value):
     example = "docker exec codeocean ./migrate --example"
     metavar = "COMMAND"
     pattern = r"(?=.*\S)[\x20-\x7e]{1,2000}"
+
+
+class ParameterKey(Value):
+    """The name of a CloudFormation parameter. Source: the User Guide, "Parameters"."""
+
+    __slots__ = ()
+    what = "the name of a stack's parameter"
+    expected = "letters and digits"
+    example = "pRestoreSourceAccountId"
+    metavar = "KEY"
+    pattern = r"[A-Za-z0-9]{1,255}"
+
+
+class StackParameter(Value):
+    """A CloudFormation parameter and its value. Source: the User Guide, "Parameters"."""
+
+    __slots__ = ()
+    what = "a stack's parameter and its value"
+    expected = "KEY=VALUE, of printable ASCII"
+    example = "pBackupRetentionPeriod=30"
+    metavar = "KEY=VALUE"
+    pattern = r"(?P<key>[A-Za-z0-9]{1,255})=(?P<value>[\x20-\x7e]{0,4096})"
+
+    @property
+    def key(self) -> str:
+        """The parameter's name."""
+        return self._part("key")
+
+    @property
+    def value(self) -> str:
+        """What it is to be."""
+        return self._part("value")
+
+
+class TemplateUrl(Value):
+    """Where CloudFormation finds a template in S3. Source: the CloudFormation API, CreateStack."""
+
+    __slots__ = ()
+    what = "the URL of a template in S3"
+    expected = "https://BUCKET.s3.amazonaws.com/PATH"
+    example = (
+        "https://codeocean-vpc.s3.amazonaws.com/templates/codeocean-backup/v1.2.1/"
+        "codeocean-backup.template.yaml"
+    )
+    metavar = "URL"
+    pattern = r"https://[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?/[\w.~/+-]{1,900}"
+
+
+class Preset(Value):
+    """A set of parameters that the vendor's guide sets or clears together."""
+
+    __slots__ = ()
+    what = "a preset"
+    names = (
+        "backup-destination",
+        "migration-destination",
+        "clear-replication",
+        "restore-source",
+        "clear-restore-source",
+        "restore-destination",
+        "clear-restore-destination",
+    )
+    expected = ", ".join(names[:-1]) + f" or {names[-1]}"
+    example = "clear-restore-source"
+    metavar = "NAME"
+    pattern = "|".join(names)
 
 
 KINDS: tuple[type[Value], ...] = (

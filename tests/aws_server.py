@@ -26,8 +26,8 @@ from typing import Any
 LENGTH = struct.Struct("!I")
 CALLER = struct.Struct("3i")  # process, user, group
 SERVICES = (
-    *("autoscaling", "backup", "cloudformation", "ec2", "iam", "rds", "s3", "s3control"),
-    *("secretsmanager", "ssm", "sts"),
+    *("autoscaling", "backup", "cloudformation", "ec2", "iam", "organizations", "rds"),
+    *("s3", "s3control", "secretsmanager", "ssm", "sts"),
 )
 
 

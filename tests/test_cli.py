@@ -25,6 +25,7 @@ from codeocean_cmdgen.cli import main
 from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.steps import STEPS, SnapshotCopy, Step
 from codeocean_cmdgen.values import Switch
+from codeocean_cmdgen.vendor import REPLICATED_BUCKETS
 
 EXAMPLES = Path(sources.__file__).with_name("examples")
 VALUES = EXAMPLES / "values.toml"
@@ -56,6 +57,11 @@ GIVEN: dict[str, dict[str, str]] = {
         "destination_vault_arn": "arn:aws:backup:us-east-1:333333333333:backup-vault:codeocean-v1",
         "role_arn": "arn:aws:iam::222222222222:role/service-role/AWSBackupDefaultServiceRole",
     },
+    "cross-account-backup": {"account_id": "444444444444"},
+    "stack-create": {**ON_THE_HOST, "template_url": "https://vendor.s3.amazonaws.com/one.yaml"},
+    "stack-parameters": {**ON_THE_HOST, "template_url": "https://vendor.s3.amazonaws.com/one.yaml"},
+    "instance-hold": ON_THE_HOST,
+    "instance-release": ON_THE_HOST,
     "service-stop": ON_THE_HOST,
     "service-start": ON_THE_HOST,
     "volume-copy-in": ON_THE_VOLUME,
@@ -262,6 +268,116 @@ def test_the_values_file_is_read_by_table() -> None:
     script = run("s3-batch-replication", f"--values={VALUES}", "--from=backup").out
     assert "ACCOUNT_ID=222222222222\n" in script
     assert "codeocean-source" not in script
+
+
+# Stacks.
+
+
+def changes(*arguments: str) -> dict[str, str | None]:
+    """Return the changes in the script that these arguments make."""
+    script = run(*arguments).out
+    document = script.partition("CHANGES='")[2].partition("'\n")[0]
+    found: dict[str, str | None] = json.loads(document)
+    return found
+
+
+def test_a_migration_keeps_objects_in_standard_and_knows_another_region() -> None:
+    there = (
+        "--destination-vault-arn=arn:aws:backup:eu-west-1:333333333333:backup-vault:codeocean-v1"
+    )
+    arguments = ["stack-parameters", f"--values={VALUES}", "--preset=migration-destination", there]
+    made = changes(*arguments)
+    assert made["pDestinationBackupS3StorageClass"] == "STANDARD"
+    assert made["pDestinationBackupVaultCrossRegion"] == "yes"
+    assert made["pDestinationBackupS3KmsKey"] == "arn:aws:kms:eu-west-1:333333333333:alias/aws/s3"
+
+
+def test_what_is_set_or_cleared_goes_before_a_preset() -> None:
+    given = (
+        "--set=pDestinationBackupS3StorageClass=STANDARD",
+        "--clear=pDestinationBackupVaultArn",
+    )
+    made = changes("stack-parameters", f"--values={VALUES}", *given)
+    assert made["pDestinationBackupS3StorageClass"] == "STANDARD"
+    assert made["pDestinationBackupVaultArn"] is None
+
+
+def test_buckets_are_told_by_their_names_as_cloudformation_makes_them() -> None:
+    names = [f"codeocean-s3{kind.lower()}bucket-1abc" for kind in REPLICATED_BUCKETS]
+    buckets = [f"--destination-bucket-arn=arn:aws:s3:::{name}" for name in reversed(names)]
+    made = changes("stack-parameters", f"--values={VALUES}", *buckets)
+    for kind, name in zip(REPLICATED_BUCKETS, names):
+        assert made[f"pDestinationBackup{kind}BucketArn"] == f"arn:aws:s3:::{name}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["nothing is to be done: give --preset, --set, --clear or --template-url"]),
+        (["--preset=backup"], ["'backup' is not a preset: expected backup-destination, "]),
+        (["--preset=restore-source"], ["--restore-source-account-id is missing"]),
+        (
+            [
+                "--preset=backup-destination",
+                "--destination-bucket-arn=arn:aws:s3:::x-datasetsinput",
+            ],
+            [
+                "--destination-vault-arn is missing",
+                "0 of the buckets look like the one for Datasets",
+                "x-datasetsinput is none of those that are replicated",
+            ],
+        ),
+        (["--set=pA=1", "--clear=pA"], ["--set and --clear name the parameter pA 2 times"]),
+        (["--set=pA"], ["'pA' is not a stack's parameter and its value: expected KEY=VALUE"]),
+        (["--template-url=http://example.com/t"], ["is not the URL of a template in S3"]),
+    ],
+)
+def test_what_no_stack_can_be_changed_by(arguments: list[str], words: list[str]) -> None:
+    place = [f"{flag(name)}={text}" for name, text in ON_THE_HOST.items()]
+    refused(run("stack-parameters", *place, *arguments), *words)
+
+
+@pytest.mark.parametrize(
+    "text", [None, "{", "{}", '{"Stacks": []}', '{"Stacks": [1]}', "[" * 99999]
+)
+def test_a_file_that_describes_no_stack_is_refused(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "stack"
+    if text is not None:
+        file.write_text(text)
+    outcome = run("stack-create", f"--values={VALUES}", f"--parameters-from={file}")
+    refused(outcome, "--parameters-from: ")
+
+
+def test_a_saved_stack_gives_its_parameters_but_none_of_its_own(tmp_path: Path) -> None:
+    saved = {"pA": "1", "pSecret": "****", "pDestinationBackupVaultArn": "v", "pB": "2"}
+    parameters = [{"ParameterKey": key, "ParameterValue": saved[key]} for key in saved]
+    file = tmp_path / "stack"
+    file.write_text(json.dumps({"Stacks": [{"Parameters": parameters}]}))
+    arguments = ["stack-create", f"--values={VALUES}", "--set=pB=3", f"--parameters-from={file}"]
+    assert changes(*arguments) == {"pA": "1", "pB": "3"}
+
+
+# The policy.
+
+
+def test_the_policy_is_json_and_its_notes_are_elsewhere() -> None:
+    outcome = run("iam-policy", "snapshot-copy", "service-stop", f"--values={VALUES}")
+    assert outcome.code == 0
+    assert json.loads(outcome.out)["Version"] == "2012-10-17"
+    assert "service-stop works with the role of the services instance" in outcome.err
+    assert json.loads(run("iam-policy", "snapshot-copy").out)["Statement"]
+
+
+def test_the_policy_takes_the_table_that_a_step_has() -> None:
+    arguments = ["iam-policy", "s3-batch-replication", "snapshot-copy", f"--values={VALUES}"]
+    assert "codeocean-source-capsules" in run(*arguments).out
+    assert "codeocean-backup-capsules" in run(*arguments, "--from=backup").out
+
+
+def test_a_policy_for_no_step_is_refused(tmp_path: Path) -> None:
+    assert run("iam-policy", "snapshot-cpy").code == 2
+    missing = run("iam-policy", "snapshot-copy", values_file(tmp_path, "[backup]\n"))
+    refused(missing, "--account-id is missing")
 
 
 # Bad input.

@@ -41,6 +41,14 @@ SCRIPTS: dict[str, list[str]] = {
     ],
     "snapshot-copy": [EXAMPLE_VALUES],
     "snapshot-copy--stack-json": [EXAMPLE_VALUES],
+    "cross-account-backup": [EXAMPLE_VALUES],
+    "stack-create": [EXAMPLE_VALUES],
+    "stack-create--target": [EXAMPLE_VALUES, "--from=target"],
+    "stack-parameters": [EXAMPLE_VALUES],
+    "stack-parameters--restore-source": [EXAMPLE_VALUES, "--from=target"],
+    "stack-parameters--restore-destination": [EXAMPLE_VALUES, "--from=backup"],
+    "instance-hold": [EXAMPLE_VALUES],
+    "instance-release": [EXAMPLE_VALUES],
     "service-stop": [EXAMPLE_VALUES],
     "service-start": [EXAMPLE_VALUES],
     "volume-copy-in": [EXAMPLE_VALUES],
@@ -168,7 +176,7 @@ def test_the_header_says_what_to_know_and_where_values_came_from(name: str) -> N
         assert re.search(rf"^# {label}: +\w", header, re.MULTILINE)
     assert all(line.startswith("#") for line in header.splitlines())
     values = body(golden(name)).partition("values() {\n")[2].partition("\n}\n")[0]
-    assert re.match(r"  # from (values file \[\w+\]|stack\.json)\n  ACCOUNT_ID=", values)
+    assert re.match(r"  # from (values file \[[\w.-]+\]|stack\.json)\n  ACCOUNT_ID=", values)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -107,7 +107,7 @@ def body(step: type[Step]) -> str:
     optional = {
         name: Given((OTHER_EXAMPLES.get(name, VOCABULARY[name].kind.example),), "option")
         for name, needed in step.arguments().items()
-        if not needed
+        if not needed and not VOCABULARY[name].file
     }
     script = render(*gather(step, optional, values_file=example))
     return script.partition("false <<'END_OF_BODY'\n")[2].partition("END_OF_BODY\n")[0]

@@ -8,7 +8,14 @@ import threading
 from typing import TextIO
 
 from codeocean_cmdgen.simulator.server import Simulator
-from codeocean_cmdgen.simulator.world import BACKUP, SOURCE, TARGET, example_world
+from codeocean_cmdgen.simulator.world import BACKUP, MANAGEMENT, SOURCE, TARGET, example_world
+
+_ACCOUNTS = {
+    "management account of the organization": MANAGEMENT,
+    "source deployment": SOURCE,
+    "backup deployment": BACKUP,
+    "target deployment": TARGET,
+}
 
 
 def simulate(output: TextIO, clock_speed: float = 3.0) -> None:
@@ -20,8 +27,8 @@ def simulate(output: TextIO, clock_speed: float = 3.0) -> None:
     with Simulator(clock_speed) as simulator:
         example_world(simulator)
         simulator.s3_batch.objects_per_second = 0.5  # slow enough to be watched
-        for name, account_id in (("source", SOURCE), ("backup", BACKUP), ("target", TARGET)):
-            output.write(f"# {name} deployment, account {account_id}\n")
+        for name, account_id in _ACCOUNTS.items():
+            output.write(f"# {name}, account {account_id}\n")
             output.write("unset AWS_PROFILE AWS_SESSION_TOKEN\n")
             environment = simulator.environment(account_id) | {"AWS_DEFAULT_REGION": "us-east-1"}
             output.writelines(

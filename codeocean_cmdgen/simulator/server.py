@@ -22,10 +22,13 @@ from botocore.exceptions import ConnectionClosedError
 from moto.core.utils import get_service_model
 
 from codeocean_cmdgen.simulator import backends, parameters
+from codeocean_cmdgen.simulator.autoscaling import AutoScaling
 from codeocean_cmdgen.simulator.backup import Backup
 from codeocean_cmdgen.simulator.clock import Clock
+from codeocean_cmdgen.simulator.cloudformation import CloudFormation
 from codeocean_cmdgen.simulator.errors import AwsError, DisconnectedError
 from codeocean_cmdgen.simulator.faults import Faults
+from codeocean_cmdgen.simulator.organization import Organization
 from codeocean_cmdgen.simulator.proxy import CONTROL_PATH, Proxy, json_response
 from codeocean_cmdgen.simulator.s3 import S3
 from codeocean_cmdgen.simulator.s3_batch import S3Batch
@@ -239,6 +242,9 @@ class Simulator:
         self.s3 = S3()
         self.s3_batch = S3Batch(self.clock, self.s3)
         self.backup = Backup(self.clock)
+        self.organization = Organization(self.clock)
+        self.cloudformation = CloudFormation(self.clock)
+        self.autoscaling = AutoScaling(self.clock)
         self.requests: list[Request] = []
         self._accounts: dict[str, Account] = {}
         self._sessions: dict[str, RoleSession] = {}
@@ -320,6 +326,7 @@ class Simulator:
         with self._lock:
             self.s3_batch.settle()
             self.backup.settle()
+            self.cloudformation.settle()
             if "ec2" in vars(self):
                 self.ec2.settle()
 
@@ -386,7 +393,13 @@ class Simulator:
         result: dict[str, Any] | HttpResponse
         if call.service == "s3control":
             _check_host_account(call)
-        operations = {"s3control": self.s3_batch.operations, "backup": self.backup.operations}
+        operations = {
+            "s3control": self.s3_batch.operations,
+            "backup": {**self.backup.operations, **self.organization.backup_operations},
+            "organizations": self.organization.operations,
+            "cloudformation": self.cloudformation.operations,
+            "autoscaling": self.autoscaling.operations,
+        }
         operation = operations.get(call.service, {}).get(call.operation)
         if operation:
             result = operation(call)

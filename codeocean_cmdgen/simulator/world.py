@@ -12,17 +12,20 @@ from moto.backup.models import backup_backends
 from moto.iam.models import iam_backends
 from moto.s3.models import FakeDeleteMarker, FakeKey, s3_backends
 
-from codeocean_cmdgen.simulator import backends
+from codeocean_cmdgen.simulator import backends, templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from moto.s3.models import FakeBucket
 
+    from codeocean_cmdgen.simulator.autoscaling import Group
+    from codeocean_cmdgen.simulator.cloudformation import Stack
     from codeocean_cmdgen.simulator.server import Simulator
 
 REGION = "us-east-1"
 SOURCE, BACKUP, TARGET = "111111111111", "222222222222", "333333333333"
+MANAGEMENT = "444444444444"
 KINDS = (
     "capsules",
     "datasets",
@@ -265,6 +268,40 @@ class World:
             policies=None,
         )
 
+    def stack(
+        self, account_id: str, name: str, url: str, region: str = REGION, **parameters: str
+    ) -> Stack:
+        """Make a stack that is complete, of one of the vendor's templates."""
+        self._simulator.account(account_id)
+        self.templates()
+        return self._simulator.cloudformation.add(
+            account_id, region, name, templates.BY_URL[url], parameters
+        )
+
+    def templates(self) -> None:
+        """Publish the vendor's templates."""
+        self._simulator.cloudformation.templates.update(templates.BY_URL)
+
+    def services_group(self, stack: Stack) -> Group:
+        """Make the Auto Scaling group of a stack's services instance."""
+        return self._simulator.autoscaling.add(
+            stack.account,
+            stack.region,
+            stack.physical_ids["ServicesAutoScalingGroup"],
+            "i-0123456789abcdef0",
+            {
+                "codeocean:deployment": stack.name,
+                "aws:cloudformation:stack-name": stack.name,
+                "aws:cloudformation:logical-id": "ServicesAutoScalingGroup",
+            },
+        )
+
+    def organization(self) -> None:
+        """Make an organization of the three accounts and their management account."""
+        self._simulator.account(MANAGEMENT)
+        self._simulator.organization.management = MANAGEMENT
+        self._simulator.organization.members = {SOURCE, BACKUP, TARGET}
+
 
 def _replication_policy(source: FakeBucket, destination: FakeBucket) -> bytes:
     arn = f"arn:{destination.partition}:s3:::{destination.name}"
@@ -302,6 +339,8 @@ def example_world(simulator: Simulator, objects_per_bucket: int = 25) -> World:
         if kind != "licenses":
             _fill(world, source, backup, objects_per_bucket, simulator.clock.now())
     _example_vaults(world, simulator)
+    _example_stacks(world)
+    world.organization()
     return world
 
 
@@ -380,3 +419,12 @@ def _example_vaults(world: World, simulator: Simulator) -> None:
             resource_arn=f"arn:aws:{resource}",
             encryption_key_arn=f"arn:aws:kms:{REGION}:{BACKUP}:key/{vault}",
         )
+
+
+def _example_stacks(world: World) -> None:
+    for account_id in (SOURCE, TARGET):
+        primary = world.stack(
+            account_id, "codeocean", templates.PRIMARY_URL, pDnsRootDomain="codeocean.example.com"
+        )
+        world.services_group(primary)
+    world.stack(BACKUP, "codeocean-backup", templates.BACKUP_URL, pSourceAccountId=SOURCE)

@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 from codeocean_cmdgen.steps.base import Step
+from codeocean_cmdgen.steps.cross_account_backup import CrossAccountBackup
 from codeocean_cmdgen.steps.datasets_not_cached import DatasetsNotCached
 from codeocean_cmdgen.steps.db_copy_in import DbCopyIn
+from codeocean_cmdgen.steps.instance import InstanceHold, InstanceRelease
 from codeocean_cmdgen.steps.s3_batch_replication import S3BatchReplication
 from codeocean_cmdgen.steps.secrets import SecretsRestore, SecretsSave
 from codeocean_cmdgen.steps.service import ServiceStart, ServiceStop
 from codeocean_cmdgen.steps.snapshot_copy import SnapshotCopy
+from codeocean_cmdgen.steps.stack_create import StackCreate
+from codeocean_cmdgen.steps.stack_parameters import StackParameters
 from codeocean_cmdgen.steps.volume import VolumeCopyIn, VolumeRelease
 
 __all__ = [
     "STEPS",
+    "CrossAccountBackup",
     "DatasetsNotCached",
     "DbCopyIn",
+    "InstanceHold",
+    "InstanceRelease",
     "S3BatchReplication",
     "SecretsRestore",
     "SecretsSave",
     "ServiceStart",
     "ServiceStop",
     "SnapshotCopy",
+    "StackCreate",
+    "StackParameters",
     "Step",
     "VolumeCopyIn",
     "VolumeRelease",
 ]
 
 STEPS: tuple[type[Step], ...] = (
+    CrossAccountBackup,
+    StackCreate,
+    StackParameters,
     S3BatchReplication,
     SecretsSave,
     SnapshotCopy,
+    InstanceHold,
     ServiceStop,
     VolumeCopyIn,
     DbCopyIn,
@@ -37,4 +50,5 @@ STEPS: tuple[type[Step], ...] = (
     ServiceStart,
     DatasetsNotCached,
     VolumeRelease,
+    InstanceRelease,
 )

@@ -77,9 +77,13 @@ FIRST_RUN = RunName("first")
 
 
 def broken_rules(checks: tuple[Check, ...], values: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is wrong between the values; a rule about a value that is not there is skipped."""
+    """Yield what is wrong between the values.
+
+    A rule about a value that is not there is skipped, unless its parameter has a default.
+    """
     for check in checks:
         code = check.__code__
         names = code.co_varnames[: code.co_argcount]
-        if all(name in values for name in names):
-            yield from check(*(values[name] for name in names))
+        needed = names[: len(names) - len(check.__defaults__ or ())]
+        if all(name in values for name in needed):
+            yield from check(**{name: values[name] for name in names if name in values})

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeocean_cmdgen.simulator import Simulator, World
-from codeocean_cmdgen.simulator.world import BACKUP, EBS_POINT, RDS_POINT, REGION, SOURCE, TARGET
+from codeocean_cmdgen.simulator.templates import PRIMARY_URL
+from codeocean_cmdgen.simulator.world import (
+    BACKUP,
+    EBS_POINT,
+    MANAGEMENT,
+    RDS_POINT,
+    REGION,
+    SOURCE,
+    TARGET,
+)
 from tests.execution.conftest import PersonOf, script
 
 if TYPE_CHECKING:
@@ -28,9 +37,32 @@ aws "$@" >/dev/null 2>&1
 kill -9 0
 """
 BUCKETS = ("codeocean-source-capsules", "codeocean-source-datasets")
-JOBS = {"s3-batch-replication": len(BUCKETS), "snapshot-copy": 2}
-CALLS = {"s3-batch-replication": 24, "snapshot-copy": 20}
+JOBS = {
+    "s3-batch-replication": len(BUCKETS),
+    "snapshot-copy": 2,
+    "instance-hold": 6,
+    "cross-account-backup": 1,
+    "stack-create": 1,
+    "stack-parameters": 1,
+}
+"""What a run makes: jobs, suspended processes, settings, stacks, updates."""
+CALLS = {
+    "s3-batch-replication": 24,
+    "snapshot-copy": 20,
+    "instance-hold": 7,
+    "cross-account-backup": 6,
+    "stack-create": 26,
+    "stack-parameters": 18,
+}
 """At least as many calls as a whole run makes: beyond the last one nothing is killed."""
+ACCOUNTS = {
+    "s3-batch-replication": SOURCE,
+    "snapshot-copy": BACKUP,
+    "instance-hold": SOURCE,
+    "cross-account-backup": MANAGEMENT,
+    "stack-create": BACKUP,
+    "stack-parameters": SOURCE,
+}
 
 
 def build(simulator: Simulator) -> None:
@@ -54,27 +86,53 @@ def build(simulator: Simulator) -> None:
             arn=arn,
             created=simulator.clock.now(),
         )
+    world.templates()
+    world.organization()
+    primary = world.stack(SOURCE, "codeocean", PRIMARY_URL, pDnsRootDomain="codeocean.example.com")
+    world.services_group(primary)
 
 
 def text(step: str) -> str:
-    if step == "snapshot-copy":
+    if step == "stack-parameters":
+        values = {"preset": "restore-source", "restore_source_account_id": BACKUP}
+        return script(step, "source", **values)
+    if step == "instance-hold":
+        return script(step, account_id=SOURCE)
+    if step != "s3-batch-replication":
         return script(step)
     return script(step, bucket_arn=tuple(f"arn:aws:s3:::{name}" for name in BUCKETS))
 
 
 def jobs(step: str, simulator: Simulator) -> int:
+    if step == "instance-hold":
+        (group,) = simulator.autoscaling.groups.values()
+        return len(group.suspended)
+    if step == "cross-account-backup":
+        return int(simulator.organization.cross_account_backup)
+    if step == "stack-create":
+        return len(simulator.cloudformation.stacks) - 1
+    if step == "stack-parameters":
+        events = simulator.cloudformation.stacks[0].events
+        return sum(one["ResourceStatusReason"] == "User Initiated" for one in events)
     service = simulator.backup if step == "snapshot-copy" else simulator.s3_batch
     return len(service.jobs)
 
 
+SAMPLE = {
+    "s3-batch-replication": {15, 16, 17, 18, 19},
+    "snapshot-copy": {6, 7, 8, 9},
+    "instance-hold": {5, 6},
+    "cross-account-backup": {5},
+    "stack-create": {6},
+    "stack-parameters": {6, 9},
+}
+"""The calls that change things, and some around them."""
+
+
 def kill_points() -> list[object]:
-    """Return every point for the campaign; those around the calls that change things otherwise."""
-    sample = {
-        "s3-batch-replication": {15, 16, 17, 18, 19},
-        "snapshot-copy": {6, 7, 8, 9},
-    }
+    """Return every point for the campaign; those of the sample otherwise."""
     return [
-        pytest.param(step, at, when, marks=() if at in sample[step] else (pytest.mark.campaign,))
+        pytest.param(step, at, when, marks=() if at in SAMPLE[step] else (pytest.mark.campaign,))
         for step, calls in CALLS.items()
         for at in range(1, calls + 1)
         for when in ("before", "after")
@@ -86,7 +144,7 @@ def test_killed_and_pasted_again(
     simulator: Simulator, person: PersonOf, tmp_path: Path, step: str, at: int, when: str
 ) -> None:
     build(simulator)
-    operator = person(BACKUP if step == "snapshot-copy" else SOURCE)
+    operator = person(ACCOUNTS[step])
     killer = tmp_path / "killer"
     killer.mkdir()
     (killer / "aws").write_text(KILLER)
@@ -112,15 +170,14 @@ def test_the_sample_holds_the_calls_that_change_things(
     simulator: Simulator, person: PersonOf
 ) -> None:
     build(simulator)
-    for step, account in (("snapshot-copy", BACKUP), ("s3-batch-replication", SOURCE)):
+    for step, account in ACCOUNTS.items():
         simulator.clear_requests()
         person(account).run(text(step))
         # `aws --version` asks nothing: the count of the killer is one ahead.
         changing = [
             number
             for number, one in enumerate(simulator.requests, start=2)
-            if one.operation in ("StartCopyJob", "CreateJob")
+            if not one.operation.startswith(("Describe", "Get", "List"))
         ]
-        sampled = {point.values[1] for point in kill_points() if not point.marks}  # type: ignore[attr-defined]
-        assert set(changing) <= sampled
+        assert set(changing) <= SAMPLE[step]
         assert len(simulator.requests) + 1 <= CALLS[step]

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.simulator import Simulator, example_world
-from codeocean_cmdgen.simulator.world import BACKUP, SOURCE
+from codeocean_cmdgen.simulator.world import BACKUP, MANAGEMENT, SOURCE, TARGET
 from tests.execution.conftest import PersonOf, script
 
 if TYPE_CHECKING:
@@ -48,13 +48,20 @@ def test_every_command_line_is_known_to_the_newest_cli(
     for account, text in (
         (SOURCE, script("s3-batch-replication", bucket_arn=one_bucket)),
         (BACKUP, script("snapshot-copy")),
+        (TARGET, script("instance-hold")),
+        (TARGET, script("instance-release")),
+        (MANAGEMENT, script("cross-account-backup")),
+        (BACKUP, script("stack-create", stack_name="another")),
+        (SOURCE, script("stack-parameters", replace="yes")),
     ):
         operator = person(account)
         path = f"{recorder}:{operator.environment['PATH']}"
-        operator.run(text, PATH=path, RECORD=str(record))
+        operator.run(text, PATH=path, RECORD=str(record), CONFIRM="codeocean")
     lines = {line for line in record.read_text().splitlines() if "--version" not in line}
+    (tmp_path / "parameters").write_text("[]")  # which a script passes as a file of its own
     done = subprocess.run(
         [sys.executable, "-c", OPINION],
+        cwd=tmp_path,
         input="\n".join(sorted(lines)),
         env={"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_MAX_ATTEMPTS": "1"},
         capture_output=True,
@@ -67,12 +74,27 @@ def test_every_command_line_is_known_to_the_newest_cli(
     operations = {" ".join(arguments[:2]) for _, arguments in opinions}
     assert len(opinions) == len(lines)
     assert operations == {
+        "autoscaling create-or-update-tags",
+        "autoscaling describe-auto-scaling-groups",
+        "autoscaling resume-processes",
+        "autoscaling suspend-processes",
         "backup describe-backup-vault",
         "backup describe-copy-job",
+        "backup describe-global-settings",
         "backup describe-recovery-point",
         "backup list-copy-jobs",
         "backup start-copy-job",
+        "backup update-global-settings",
+        "cloudformation create-change-set",
+        "cloudformation create-stack",
+        "cloudformation describe-change-set",
+        "cloudformation describe-stack-events",
+        "cloudformation describe-stack-resource",
+        "cloudformation describe-stacks",
+        "cloudformation execute-change-set",
+        "cloudformation get-template-summary",
         "iam get-role",
+        "organizations describe-organization",
         "s3api get-bucket-encryption",
         "s3api get-bucket-lifecycle-configuration",
         "s3api get-bucket-location",

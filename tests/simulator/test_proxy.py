@@ -220,6 +220,7 @@ def test_simulate_says_how_to_enter_each_account(monkeypatch: pytest.MonkeyPatch
     simulate(output)
     blocks = output.getvalue().strip().split("\n\n")
     assert [block.splitlines()[0] for block in blocks] == [
+        "# management account of the organization, account 444444444444",
         "# source deployment, account 111111111111",
         "# backup deployment, account 222222222222",
         "# target deployment, account 333333333333",

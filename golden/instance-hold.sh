@@ -1,0 +1,219 @@
+(
+  {
+    body=$(command cat /dev/fd/3)
+    digest=$(printf '%s\n' "${body}" | sha256sum)
+    case "${digest}" in
+    8f1a12076fb65c91707a0f0175de3fe00df676560356c00a21cec840e41ce421*)
+      body=${body#*"'END_OF_BODY'"}
+      body=${body%END_OF_BODY}
+      codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-hold \
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+      ;;
+    *)
+      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      false
+      ;;
+    esac
+  } 3<<'CODEOCEAN_CMDGEN'
+false <<'END_OF_BODY'
+# shellcheck shell=bash
+# codeocean-cmdgen instance-hold: keep the services instance from being replaced
+#
+# Where:   AWS CloudShell of the target account.
+# Changes: suspends the processes of the services instance's Auto Scaling group that could replace
+#          it, and writes on the group, as a tag, which. A stack update still can.
+# Takes:   seconds.
+# Costs:   nothing; but an instance that fails is not replaced until instance-release.
+# Again:   says since when it is held; suspends what somebody resumed meanwhile.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
+
+values() {
+  # from values file [target]
+  ACCOUNT_ID=333333333333
+  REGION=us-east-1
+  STACK_NAME=codeocean
+  # by default
+  RUN=first
+  # made from the values above and the options
+  PARTITION=aws
+}
+
+say() { printf '%s\n' "$*" >&2; }
+
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
+# who pastes the end of this text alone must not lose the shell to a bare exit.
+stop() { say "stopped: ${*:2}" && exit "$1"; }
+finish() { echo "${*:1}" && exit; }
+
+# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
+show() {
+  if [[ -t 2 ]]; then
+    printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
+  else
+    say "$1"
+  fi
+}
+
+# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
+ask() { # NAME COMMAND...
+  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
+  complaint=$(grep . "$1.error" | tr '\n' ' ')
+  return 1
+}
+
+# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
+settings() {
+  set -uo pipefail
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
+  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
+  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
+  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
+  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
+  scratch=$(mktemp -d)
+  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
+  scratch=${PWD}
+  trap 'rm -rf "${scratch}"' EXIT
+  trap 'say; stop 130 "by Ctrl-C; what was started goes on by itself, paste again to follow it"' INT
+}
+
+# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
+need() { # PROGRAM...
+  local program version
+  for program in "$@"; do
+    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
+  done
+  version=$(aws --version 2>&1)
+  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
+    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+}
+
+# Proves that this is the right account before anything else happens.
+guard() {
+  local caller
+  need aws awk cut date grep jq sed sha256sum sort tr
+  ask caller aws sts get-caller-identity --region "${REGION}" ||
+    stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
+  caller=$(jq --raw-output .Arn caller)
+  [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
+    stop 3 "this shell works as ${caller}, but the script is for account ${ACCOUNT_ID}" \
+      "in partition ${PARTITION}"
+}
+
+# Finds the Auto Scaling group of the services instance.
+find_group() {
+  local deployment
+  ask resource aws cloudformation describe-stack-resource \
+    --region "${REGION}" \
+    --stack-name "${STACK_NAME}" \
+    --logical-resource-id ServicesAutoScalingGroup ||
+    stop 3 "stack ${STACK_NAME} in account ${ACCOUNT_ID}, ${REGION} shows no" \
+      "ServicesAutoScalingGroup: ${complaint}"
+  group_name=$(jq --raw-output .StackResourceDetail.PhysicalResourceId resource)
+  read_group
+  deployment=$(tag codeocean:deployment)
+  [[ ${deployment} == "${STACK_NAME}" ]] ||
+    stop 3 "group ${group_name} is tagged codeocean:deployment=${deployment}, not ${STACK_NAME}"
+}
+
+# Reads the group: what it has suspended, and the record of this run, a tag on the group.
+read_group() {
+  local others
+  ask groups aws autoscaling describe-auto-scaling-groups \
+    --region "${REGION}" \
+    --auto-scaling-group-names "${group_name}" ||
+    stop 1 "group ${group_name} cannot be looked at: ${complaint}"
+  jq --exit-status '.AutoScalingGroups[0]' groups >group ||
+    stop 3 "there is no group ${group_name} in account ${ACCOUNT_ID}, ${REGION}"
+  suspended=" $(jq --raw-output '[.SuspendedProcesses[].ProcessName] | join(" ")' group) "
+  record=$(tag "codeocean-cmdgen:instance-hold:${RUN}")
+  others=$(jq --raw-output --arg run "${RUN}" '[.Tags[]
+    | select(.Value | startswith("held ")) | .Key | ltrimstr("codeocean-cmdgen:instance-hold:")
+    | select(. != $run)] | join(" and ")' group)
+  [[ ${others} == '' ]] ||
+    stop 1 "run ${others} holds group ${group_name}: release it first, with --run ${others}"
+}
+
+tag() { # KEY
+  jq --raw-output --arg key "$1" '[.Tags[] | select(.Key == $key).Value][0] // ""' group
+}
+
+write_record() { # TEXT
+  local tag="ResourceId=${group_name},ResourceType=auto-scaling-group,PropagateAtLaunch=false"
+  ask tagged aws autoscaling create-or-update-tags \
+    --region "${REGION}" \
+    --tags "${tag},Key=codeocean-cmdgen:instance-hold:${RUN},Value=$1" ||
+    stop 1 "the record cannot be written to group ${group_name}: ${complaint}; paste again"
+}
+
+# What may replace the services instance by itself:
+#   HealthCheck                         a mark made meanwhile would end the instance at the release
+#   ReplaceUnhealthy, InstanceRefresh,
+#   AZRebalance                         end an instance and launch another
+#   ScheduledActions, AlarmNotification change the size of the group, where somebody added such
+#   Terminate                           only where instances have a maximum lifetime
+# Launch, and Terminate otherwise, are left: only a person or a stack update uses them then, and an
+# update that cannot would hang half-way.
+# https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html
+choose_processes() {
+  processes=(HealthCheck ReplaceUnhealthy InstanceRefresh AZRebalance ScheduledActions)
+  processes+=(AlarmNotification)
+  ! jq --exit-status '.MaxInstanceLifetime // 0 > 0' group >lifetime || processes+=(Terminate)
+}
+
+# Sets ${missing} to those that are not suspended.
+compare() {
+  local process
+  missing=()
+  for process in "${processes[@]}"; do
+    [[ ${suspended} == *" ${process} "* ]] || missing+=("${process}")
+  done
+}
+
+hold() {
+  local process tries=0
+  [[ ${record} != '' ]] || printf -v record 'held %(%FT%TZ)T' -1
+  for process in "${missing[@]}"; do
+    [[ "${record} " == *" ${process} "* ]] || record+=" ${process}"
+  done
+  # Written first: whoever dies after it leaves a record of what a release must resume.
+  write_record "${record}"
+  ((${#missing[@]} > 0)) || return
+  ask answer aws autoscaling suspend-processes \
+    --region "${REGION}" \
+    --auto-scaling-group-name "${group_name}" \
+    --scaling-processes "${missing[@]}" ||
+    stop 1 "the processes cannot be suspended: ${complaint}; paste again"
+  while read_group && compare && ((${#missing[@]} > 0)); do
+    ((tries < 4)) || stop 1 "${missing[*]} still run in group ${group_name}: paste again"
+    tries=$((tries + 1))
+    show 'waiting for the group to say that they are suspended'
+    sleep 15
+  done
+}
+
+main() {
+  local instance_id
+  values
+  settings "$@"
+  guard
+  find_group
+  [[ ${record} != released* ]] ||
+    stop 1 "in run ${RUN} the instance was held, and ${record%% of *}: to hold it once more," \
+      'generate with a new --run'
+  instance_id=$(jq --raw-output '[.Instances[] | select(.LifecycleState == "InService")
+    | .InstanceId] | join(" and ")' group)
+  [[ ${instance_id} != '' ]] || stop 1 "group ${group_name} has no instance in service to hold"
+  choose_processes
+  compare
+  say "to suspend in group ${group_name}: ${missing[*]:-nothing more}"
+  [[ ${PLAN} == '' ]] || finish 'plan: nothing was changed'
+  [[ ${record} != '' && ${#missing[@]} == 0 ]] || hold
+  finish "done: until instance-release, nothing replaces ${instance_id} of ${STACK_NAME} unasked:" \
+    "${record}"
+}
+
+"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+END_OF_BODY
+CODEOCEAN_CMDGEN
+)

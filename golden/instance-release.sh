@@ -1,0 +1,215 @@
+(
+  {
+    body=$(command cat /dev/fd/3)
+    digest=$(printf '%s\n' "${body}" | sha256sum)
+    case "${digest}" in
+    2f5ed848e1f9ce8a3d273eb41e1c1670c042050bf0c0f18d631af9767c7a97b1*)
+      body=${body#*"'END_OF_BODY'"}
+      body=${body%END_OF_BODY}
+      codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-release \
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+      ;;
+    *)
+      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      false
+      ;;
+    esac
+  } 3<<'CODEOCEAN_CMDGEN'
+false <<'END_OF_BODY'
+# shellcheck shell=bash
+# codeocean-cmdgen instance-release: let the services instance be replaced again when it fails
+#
+# Where:   AWS CloudShell of the target account.
+# Changes: resumes the processes that instance-hold of this run suspended, no others. Only where
+#          the instance is marked unhealthy, which ends it at once, it asks first.
+# Takes:   seconds.
+# Costs:   nothing.
+# Again:   says when it was released.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns, CONFIRM=INSTANCE-ID
+#          answers.
+
+values() {
+  # from values file [target]
+  ACCOUNT_ID=333333333333
+  REGION=us-east-1
+  STACK_NAME=codeocean
+  # by default
+  RUN=first
+  # made from the values above and the options
+  PARTITION=aws
+}
+
+say() { printf '%s\n' "$*" >&2; }
+
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
+# who pastes the end of this text alone must not lose the shell to a bare exit.
+stop() { say "stopped: ${*:2}" && exit "$1"; }
+finish() { echo "${*:1}" && exit; }
+
+# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
+show() {
+  if [[ -t 2 ]]; then
+    printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
+  else
+    say "$1"
+  fi
+}
+
+# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
+ask() { # NAME COMMAND...
+  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
+  complaint=$(grep . "$1.error" | tr '\n' ' ')
+  return 1
+}
+
+# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
+settings() {
+  set -uo pipefail
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
+  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
+  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
+  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
+  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
+  scratch=$(mktemp -d)
+  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
+  scratch=${PWD}
+  trap 'rm -rf "${scratch}"' EXIT
+  trap 'say; stop 130 "by Ctrl-C; what was started goes on by itself, paste again to follow it"' INT
+}
+
+# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
+need() { # PROGRAM...
+  local program version
+  for program in "$@"; do
+    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
+  done
+  version=$(aws --version 2>&1)
+  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
+    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+}
+
+# Proves that this is the right account before anything else happens.
+guard() {
+  local caller
+  need aws awk cut date grep jq sed sha256sum sort tr
+  ask caller aws sts get-caller-identity --region "${REGION}" ||
+    stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
+  caller=$(jq --raw-output .Arn caller)
+  [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
+    stop 3 "this shell works as ${caller}, but the script is for account ${ACCOUNT_ID}" \
+      "in partition ${PARTITION}"
+}
+
+# Wants a word typed after the question, or in CONFIRM; what was typed ahead is thrown away.
+confirm() { # WORD WHAT_WILL_HAPPEN
+  local typed=${CONFIRM}
+  say "$2"
+  if [[ ${CONFIRM} == '' ]]; then
+    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
+    printf 'type %s to go on: ' "$1" >&2
+    { read -r typed </dev/tty; } 2>/dev/null ||
+      stop 2 "nobody is there to type $1, and CONFIRM is not set: nothing was changed"
+  fi
+  [[ ${typed} == "$1" ]] || stop 2 "'${typed}' is not '$1': nothing was changed"
+}
+
+# Finds the Auto Scaling group of the services instance.
+find_group() {
+  local deployment
+  ask resource aws cloudformation describe-stack-resource \
+    --region "${REGION}" \
+    --stack-name "${STACK_NAME}" \
+    --logical-resource-id ServicesAutoScalingGroup ||
+    stop 3 "stack ${STACK_NAME} in account ${ACCOUNT_ID}, ${REGION} shows no" \
+      "ServicesAutoScalingGroup: ${complaint}"
+  group_name=$(jq --raw-output .StackResourceDetail.PhysicalResourceId resource)
+  read_group
+  deployment=$(tag codeocean:deployment)
+  [[ ${deployment} == "${STACK_NAME}" ]] ||
+    stop 3 "group ${group_name} is tagged codeocean:deployment=${deployment}, not ${STACK_NAME}"
+}
+
+# Reads the group: what it has suspended, and the record of this run, a tag on the group.
+read_group() {
+  local others
+  ask groups aws autoscaling describe-auto-scaling-groups \
+    --region "${REGION}" \
+    --auto-scaling-group-names "${group_name}" ||
+    stop 1 "group ${group_name} cannot be looked at: ${complaint}"
+  jq --exit-status '.AutoScalingGroups[0]' groups >group ||
+    stop 3 "there is no group ${group_name} in account ${ACCOUNT_ID}, ${REGION}"
+  suspended=" $(jq --raw-output '[.SuspendedProcesses[].ProcessName] | join(" ")' group) "
+  record=$(tag "codeocean-cmdgen:instance-hold:${RUN}")
+  others=$(jq --raw-output --arg run "${RUN}" '[.Tags[]
+    | select(.Value | startswith("held ")) | .Key | ltrimstr("codeocean-cmdgen:instance-hold:")
+    | select(. != $run)] | join(" and ")' group)
+  [[ ${others} == '' ]] ||
+    stop 1 "run ${others} holds group ${group_name}: release it first, with --run ${others}"
+}
+
+tag() { # KEY
+  jq --raw-output --arg key "$1" '[.Tags[] | select(.Key == $key).Value][0] // ""' group
+}
+
+write_record() { # TEXT
+  local tag="ResourceId=${group_name},ResourceType=auto-scaling-group,PropagateAtLaunch=false"
+  ask tagged aws autoscaling create-or-update-tags \
+    --region "${REGION}" \
+    --tags "${tag},Key=codeocean-cmdgen:instance-hold:${RUN},Value=$1" ||
+    stop 1 "the record cannot be written to group ${group_name}: ${complaint}; paste again"
+}
+
+# Resumes what the hold suspended: never more, for a request that names nothing resumes everything.
+release() {
+  local held tries=0
+  read -r -a held <<<"${record}"
+  held=("${held[@]:2}")
+  ((${#held[@]} == 0)) || ask answer aws autoscaling resume-processes \
+    --region "${REGION}" \
+    --auto-scaling-group-name "${group_name}" \
+    --scaling-processes "${held[@]}" ||
+    stop 1 "the processes cannot be resumed: ${complaint}; paste again"
+  while read_group && still_suspended "${held[@]}"; do
+    ((tries < 4)) || stop 1 "not all of ${held[*]} run in group ${group_name}: paste again"
+    tries=$((tries + 1))
+    show 'waiting for the group to say that they are resumed'
+    sleep 15
+  done
+  printf -v record 'released %(%FT%TZ)T of %s' -1 "${held[*]:-nothing}"
+  write_record "${record}"
+}
+
+still_suspended() { # PROCESS...
+  local process
+  for process in "$@"; do
+    [[ ${suspended} != *" ${process} "* ]] || return 0
+  done
+  return 1
+}
+
+main() {
+  local unhealthy
+  values
+  settings "$@"
+  guard
+  find_group
+  if [[ ${record} == held* ]]; then
+    say "to resume in group ${group_name}: ${record}"
+    [[ ${PLAN} == '' ]] || finish 'plan: nothing was changed'
+    unhealthy=$(jq --raw-output '[.Instances[] | select(.HealthStatus | ascii_downcase != "healthy")
+      | .InstanceId] | join(" ")' group)
+    [[ ${unhealthy} == '' ]] ||
+      confirm "${unhealthy}" "${unhealthy} is marked unhealthy: released, the group ENDS it at once"
+    release
+  fi
+  [[ ${suspended} == '  ' ]] || say "still suspended, by somebody else: ${suspended}"
+  [[ ${record} != '' ]] || finish "done: run ${RUN} holds nothing in group ${group_name}"
+  finish "done: group ${group_name} may replace the services instance of ${STACK_NAME} again:" \
+    "${record}"
+}
+
+"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+END_OF_BODY
+CODEOCEAN_CMDGEN
+)

@@ -1,0 +1,309 @@
+(
+  {
+    body=$(command cat /dev/fd/3)
+    digest=$(printf '%s\n' "${body}" | sha256sum)
+    case "${digest}" in
+    d11052dc7799468ad182993b27b118bf414eda507cd4147206c0170e7ac850c0*)
+      body=${body#*"'END_OF_BODY'"}
+      body=${body%END_OF_BODY}
+      codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+      ;;
+    *)
+      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      false
+      ;;
+    esac
+  } 3<<'CODEOCEAN_CMDGEN'
+false <<'END_OF_BODY'
+# shellcheck shell=bash
+# codeocean-cmdgen stack-create: create the backup stack or the target deployment
+#
+# Where:   AWS CloudShell of the account that is to own the stack.
+# Changes: creates the stack, with all that its template declares. What fails is rolled back by
+#          CloudFormation, but for what the template retains.
+# Takes:   a minute to look; then minutes for the backup stack, about half an hour for a
+#          deployment, without this shell.
+# Costs:   what runs in the stack, from now on.
+# Again:   follows the creation, or says when it was begun and how it ended.
+# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns.
+
+values() {
+  # from values file [target]
+  ACCOUNT_ID=333333333333
+  REGION=us-east-1
+  STACK_NAME=codeocean
+  # from values file [target.stack-create]
+  TEMPLATE_URL=https://example.s3.amazonaws.com/v3.8.2/codeocean.template.yaml
+  # by default
+  RUN=first
+  # made from the values above and the options
+  PARTITION=aws
+  CHANGES='{"pDnsRootDomain": "new.example.com", "pRestoreSourceAccountId": "222222222222"}'
+}
+
+say() { printf '%s\n' "$*" >&2; }
+
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
+# who pastes the end of this text alone must not lose the shell to a bare exit.
+stop() { say "stopped: ${*:2}" && exit "$1"; }
+finish() { echo "${*:1}" && exit; }
+
+# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
+show() {
+  if [[ -t 2 ]]; then
+    printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
+  else
+    say "$1"
+  fi
+}
+
+# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
+ask() { # NAME COMMAND...
+  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
+  complaint=$(grep . "$1.error" | tr '\n' ' ')
+  return 1
+}
+
+# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
+settings() {
+  set -uo pipefail
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
+  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
+  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
+  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
+  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
+  scratch=$(mktemp -d)
+  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
+  scratch=${PWD}
+  trap 'rm -rf "${scratch}"' EXIT
+  trap 'say; stop 130 "by Ctrl-C; what was started goes on by itself, paste again to follow it"' INT
+}
+
+# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
+need() { # PROGRAM...
+  local program version
+  for program in "$@"; do
+    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
+  done
+  version=$(aws --version 2>&1)
+  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
+    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+}
+
+# Proves that this is the right account before anything else happens.
+guard() {
+  local caller
+  need aws awk cut date grep jq sed sha256sum sort tr
+  ask caller aws sts get-caller-identity --region "${REGION}" ||
+    stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
+  caller=$(jq --raw-output .Arn caller)
+  [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
+    stop 3 "this shell works as ${caller}, but the script is for account ${ACCOUNT_ID}" \
+      "in partition ${PARTITION}"
+}
+
+# Names a problem and goes on, so that all of them are told at once.
+problems=0
+problem() { say "problem: $*" && problems=$((problems + 1)); }
+
+# Sets ${status} to that of the stack; empty where it cannot be seen.
+read_stack() {
+  status=''
+  ask stacks aws cloudformation describe-stacks \
+    --region "${REGION}" \
+    --stack-name "${STACK_NAME}" || return
+  status=$(jq --raw-output '.Stacks[0].StackStatus' stacks)
+}
+
+# Reads what a template declares: that of the URL where there is one, else the stack's own.
+read_template() {
+  local which=(--stack-name "${STACK_NAME}")
+  [[ ${TEMPLATE_URL} == '' ]] || which=(--template-url "${TEMPLATE_URL}")
+  ask summary aws cloudformation get-template-summary --region "${REGION}" "${which[@]}" ||
+    stop 1 "the template cannot be read: ${complaint}"
+}
+
+# Compares the file wanted with what the template declares. The rest, such as patterns, which are in
+# no summary, CloudFormation checks before it makes anything.
+check_values() {
+  local finding
+  jq --raw-output --slurpfile wanted wanted --slurpfile stacks stacks '
+    INDEX(.Parameters[]; .ParameterKey) as $declared
+    | INDEX($stacks[].Stacks[].Parameters[]?; .ParameterKey) as $old
+    | ($wanted[0] | to_entries[] | .key as $key | .value as $value | $declared[$key]
+      | (.ParameterConstraints.AllowedValues // []) as $allowed
+      | if . == null then "the template has no parameter \($key)"
+        elif .NoEcho then "\($key) is a secret, which no script may hold: set it in the console"
+        elif $value != null and $allowed != [] and all($allowed[]; . != $value)
+        then "\($key) may be \($allowed | join(" or ")), not \($value)"
+        else empty end),
+      (.Parameters[] | .ParameterKey as $key
+        | select(.DefaultValue == null and ($old[$key] or ($wanted[0] | has($key)) | not))
+        | "\($key) must be given, with --set: the template has no default for it")
+    ' summary >findings || stop 1 'the parameters cannot be compared'
+  while IFS= read -r finding; do
+    problem "${finding}"
+  done <findings
+  ((problems == 0)) || stop 1 'mend the problems above; nothing was changed'
+}
+
+# Names all parameters: one left out of an update would go back to the default of the template.
+write_parameters() {
+  jq --slurpfile wanted wanted --slurpfile stacks stacks '
+    INDEX($stacks[].Stacks[].Parameters[]?; .ParameterKey) as $old | $wanted[0] as $wanted
+    | [.Parameters[] | .ParameterKey as $key
+      | if $wanted | has($key)
+        then {ParameterKey: $key, ParameterValue: ($wanted[$key] // .DefaultValue // "")}
+        else select($old[$key]) | {ParameterKey: $key, UsePreviousValue: true} end]' summary \
+    >parameters
+}
+
+# Sets ${differing} to what the stack has otherwise.
+compare() {
+  differing=$(jq --raw-output --slurpfile parameters parameters '
+    INDEX(.Stacks[].Parameters[]?; .ParameterKey) as $old | [$parameters[0][]
+      | select(.ParameterValue and .ParameterValue != $old[.ParameterKey].ParameterValue)
+      | "\(.ParameterKey): \($old[.ParameterKey].ParameterValue // "") -> \(.ParameterValue)"]
+    | join(", ")' stacks)
+}
+
+# Finds the latest attempt of this run: all events of an operation bear its token, for 90 days.
+# Sets ${token}, what the stack ${reached} with it and when, and the first ${failure} of it.
+find_attempt() {
+  ask events aws cloudformation describe-stack-events \
+    --region "${REGION}" \
+    --stack-name "${STACK_NAME}" || stop 1 "the events cannot be read: ${complaint}"
+  jq --raw-output --arg base "${base}" '
+    [.StackEvents[] | select(.ClientRequestToken // "" | startswith($base))] as $events
+    | [$events[] | select(.PhysicalResourceId == .StackId)][0] as $last
+    | [$events[] | select(.ClientRequestToken == $last.ClientRequestToken)
+      | select(.ResourceStatus | endswith("_FAILED"))][-1] as $failed
+    | [$last.ClientRequestToken // $base + "0", $last.ResourceStatus // "-",
+      ($last.Timestamp // "-" | tostring), "\($failed.LogicalResourceId) \(
+      $failed.ResourceStatus): \($failed.ResourceStatusReason)"] | @tsv' events >attempt
+  IFS=$'\t' read -r token reached reached_at failure <attempt
+}
+
+# Shows the events of ${token} until the stack has ended it. The newest hundred are one request:
+# what is shown is progress, the verdict is for whoever reads all of them.
+follow() {
+  local -A finished=()
+  local missed=0 seen='' last='' event resource state reason
+  while [[ ${last} == '' || ${last} == *_IN_PROGRESS ]]; do
+    ((missed < 20)) || stop 1 "it goes on, but cannot be followed: ${complaint}; paste again"
+    [[ ${seen} == '' && ${missed} == 0 ]] || sleep 15
+    missed=$((missed + 1))
+    ask events aws cloudformation describe-stack-events \
+      --region "${REGION}" \
+      --stack-name "${STACK_NAME}" \
+      --max-items 100 || continue
+    jq --raw-output --arg token "${token}" --arg seen "${seen}" '
+      [.StackEvents[] | select(.ClientRequestToken == $token)]
+      | .[:(map(.EventId == $seen) | index(true)) // length] | reverse[]
+      | [.EventId, if .PhysicalResourceId == .StackId then "stack" else .LogicalResourceId end,
+        .ResourceStatus, .ResourceStatusReason // ""] | @tsv' events >news
+    while IFS=$'\t' read -r event resource state reason; do
+      seen=${event}
+      [[ ${resource} != stack ]] || last=${state}
+      [[ ${state} != *_COMPLETE || ${resource} == stack ]] || finished[${resource}]=1
+      show "$((SECONDS / 60)) min, ${#finished[@]}${total} finished: ${resource} ${state} ${reason}"
+    done <news
+    [[ ${last} == '' ]] || missed=1
+  done
+  [[ ! -t 2 ]] || say
+}
+
+create() {
+  local capabilities
+  read_template
+  check_values
+  write_parameters
+  warn
+  [[ ${PLAN} == '' ]] || finish "plan: stack ${STACK_NAME} would be created; nothing was changed"
+  jq --raw-output '.Capabilities[]?' summary >capabilities
+  mapfile -t capabilities <capabilities
+  printf -v token '%s%(%s)T' "${base}" -1
+  ask created aws cloudformation create-stack \
+    --region "${REGION}" \
+    --stack-name "${STACK_NAME}" \
+    --template-url "${TEMPLATE_URL}" \
+    --parameters file://parameters \
+    ${capabilities[0]:+--capabilities "${capabilities[@]}"} \
+    --tags "Key=codeocean-cmdgen:run,Value=${RUN}" \
+    --client-request-token "${token}" ||
+    stop 1 "CloudFormation refuses the stack, nothing was made: ${complaint}"
+  status=CREATE_IN_PROGRESS
+}
+
+# Says what is to be set, and what CloudFormation would notice late.
+warn() {
+  jq --raw-output '.[] | "  \(.ParameterKey) = \(.ParameterValue)"' parameters >&2
+  jq --raw-output --arg account "${ACCOUNT_ID}" '.[] | (.ParameterValue / ":")[4] as $owner
+    | select($owner // "" | test("^[0-9]{12}$") and . != $account)
+    | "warning: \(.ParameterKey) names what is in another account"' parameters >&2
+  # The vendor's stacks keep their vault when they are deleted, or rolled back.
+  ! ask vault aws backup describe-backup-vault \
+    --region "${REGION}" \
+    --backup-vault-name "${STACK_NAME}-v1" ||
+    say "warning: there is a vault ${STACK_NAME}-v1 already: a stack that makes its own will fail"
+}
+
+# A stack of that name is this run's when its tag says so.
+recognise() {
+  local made_by
+  made_by=$(jq --raw-output '.Stacks[0].Tags // [] | from_entries["codeocean-cmdgen:run"] // ""' \
+    stacks)
+  [[ ${made_by} == "${RUN}" ]] ||
+    stop 1 "there is a stack ${STACK_NAME}, ${status}, which run ${RUN} did not create" \
+      "(${made_by:-no run} did): stack-parameters changes it"
+  read_template
+  write_parameters
+  compare
+  [[ ${differing} == '' ]] || jq --exit-status .Stacks[0].LastUpdatedTime stacks >updated ||
+    stop 1 "run ${RUN} created stack ${STACK_NAME} with other values (${differing})"
+  say "found stack ${STACK_NAME}, ${status}${differing:+, changed since (${differing})}"
+  find_attempt
+}
+
+tell_outcome() {
+  local created_at
+  read_stack || stop 1 "the stack cannot be seen: ${complaint}; paste again"
+  created_at=$(jq --raw-output '.Stacks[0].CreationTime' stacks)
+  [[ ! ${status} =~ ^(CREATE|UPDATE|UPDATE_ROLLBACK)_COMPLETE$ ]] ||
+    finish "done: stack ${STACK_NAME} was created, begun at ${created_at}"
+  [[ ${status} != *_IN_PROGRESS ]] || stop 1 "stack ${STACK_NAME} is ${status}: paste again later"
+  say "stack ${STACK_NAME} is ${status}, ${reached} since ${reached_at}: ${failure}"
+  stop 1 'not created. Before another try delete it in the CloudFormation console, and what it' \
+    "keeps: the vault ${STACK_NAME}-v1 while it is empty"
+}
+
+main() {
+  local base token reached reached_at failure differing total=''
+  values
+  settings "$@"
+  guard
+  base=codeocean-cmdgen-$(sha256sum <<<"${STACK_NAME} ${CHANGES} ${TEMPLATE_URL} ${RUN}" |
+    cut --characters=1-24)-
+  echo "${CHANGES}" >wanted
+  if read_stack; then
+    recognise
+    [[ ${PLAN} == '' ]] || finish 'plan: nothing was changed'
+  elif [[ ${complaint} == *'does not exist'* ]]; then
+    create
+  else
+    stop 3 "stacks cannot be seen in account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
+  fi
+  if [[ ${status} == @(CREATE|ROLLBACK)_IN_PROGRESS ]]; then
+    [[ ${WATCH} == '' ]] || finish "done: the creation was started; paste again to follow it"
+    follow
+  fi
+  find_attempt
+  tell_outcome
+}
+
+"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+END_OF_BODY
+CODEOCEAN_CMDGEN
+)
