@@ -44,7 +44,7 @@ VOCABULARY: dict[str, Argument] = {
     ),
     "bucket_arn": Argument(
         values.BucketArn,
-        "bucket to replicate from",
+        "bucket to replicate from, or to bring back",
         "CloudFormation > the stack > Resources",
         many=True,
     ),
@@ -152,6 +152,17 @@ VOCABULARY: dict[str, Argument] = {
     "drop_old": Argument(
         values.Switch,
         "remove the database that the copy replaced and kept",
+    ),
+    "at": Argument(
+        values.Instant,
+        "moment to bring the buckets back to: the creation time of the EBS recovery point, or the "
+        "completion of its backup job, so that nothing that the snapshot knows is lost",
+        "what snapshot-copy printed; or AWS Backup > Backup vaults > the vault > Recovery points",
+    ),
+    "until": Argument(
+        values.Instant,
+        "moment at which replication into the buckets had ended and nobody used them yet",
+        "S3 > Batch Operations > the last job's completion, in the account it ran in",
     ),
     "run": Argument(
         values.RunName,

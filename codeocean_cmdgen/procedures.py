@@ -6,6 +6,7 @@ from codeocean_cmdgen.steps import (
     DatasetsNotCached,
     DbCopyIn,
     S3BatchReplication,
+    S3PointInTime,
     SecretsRestore,
     SecretsSave,
     ServiceStart,
@@ -16,18 +17,19 @@ from codeocean_cmdgen.steps import (
     VolumeRelease,
 )
 
-_COPY_IN: tuple[type[Step], ...] = (
-    VolumeCopyIn,
-    DbCopyIn,
-    SecretsRestore,
-    ServiceStart,
-    DatasetsNotCached,
-    VolumeRelease,
-)
+_DATA: tuple[type[Step], ...] = (VolumeCopyIn, DbCopyIn)
+_SERVICE: tuple[type[Step], ...] = (SecretsRestore, ServiceStart, DatasetsNotCached, VolumeRelease)
 
 PROCEDURES: dict[str, tuple[type[Step], ...]] = {
     "backup": (S3BatchReplication, SecretsSave),
-    "restore": (ServiceStop, S3BatchReplication, SnapshotCopy, *_COPY_IN),
-    "migration": (ServiceStop, S3BatchReplication, SecretsSave, *_COPY_IN),
+    "restore": (
+        ServiceStop,
+        S3BatchReplication,
+        SnapshotCopy,
+        *_DATA,
+        S3PointInTime,
+        *_SERVICE,
+    ),
+    "migration": (ServiceStop, S3BatchReplication, SecretsSave, *_DATA, *_SERVICE),
 }
 """Procedure -> its steps in order. Source: the vendor's page "Backup and restore"."""

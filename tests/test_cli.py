@@ -56,6 +56,13 @@ GIVEN: dict[str, dict[str, str]] = {
         "destination_vault_arn": "arn:aws:backup:us-east-1:333333333333:backup-vault:codeocean-v1",
         "role_arn": "arn:aws:iam::222222222222:role/service-role/AWSBackupDefaultServiceRole",
     },
+    "s3-point-in-time": {
+        "account_id": "333333333333",
+        "region": "us-east-1",
+        "bucket_arn": "arn:aws:s3:::codeocean-target-capsules",
+        "at": "2025-11-24T04:00:00Z",
+        "until": "2025-11-25T04:00:00+01:00",
+    },
     "service-stop": ON_THE_HOST,
     "service-start": ON_THE_HOST,
     "volume-copy-in": ON_THE_VOLUME,
@@ -320,6 +327,11 @@ def test_every_problem_is_told_at_once() -> None:
             "s3-batch-replication",
             {"report_bucket_arn": "arn:aws:s3:::codeocean-source-capsules"},
             "is one of the buckets to replicate from",
+        ),
+        (
+            "s3-point-in-time",
+            {"until": "2025-11-24T05:00:00+01:00"},
+            "--at 2025-11-24T04:00:00Z is not before --until 2025-11-24T05:00:00+01:00",
         ),
         (
             "snapshot-copy",

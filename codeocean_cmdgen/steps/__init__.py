@@ -6,6 +6,7 @@ from codeocean_cmdgen.steps.base import Step
 from codeocean_cmdgen.steps.datasets_not_cached import DatasetsNotCached
 from codeocean_cmdgen.steps.db_copy_in import DbCopyIn
 from codeocean_cmdgen.steps.s3_batch_replication import S3BatchReplication
+from codeocean_cmdgen.steps.s3_point_in_time import S3PointInTime
 from codeocean_cmdgen.steps.secrets import SecretsRestore, SecretsSave
 from codeocean_cmdgen.steps.service import ServiceStart, ServiceStop
 from codeocean_cmdgen.steps.snapshot_copy import SnapshotCopy
@@ -16,6 +17,7 @@ __all__ = [
     "DatasetsNotCached",
     "DbCopyIn",
     "S3BatchReplication",
+    "S3PointInTime",
     "SecretsRestore",
     "SecretsSave",
     "ServiceStart",
@@ -33,6 +35,7 @@ STEPS: tuple[type[Step], ...] = (
     ServiceStop,
     VolumeCopyIn,
     DbCopyIn,
+    S3PointInTime,
     SecretsRestore,
     ServiceStart,
     DatasetsNotCached,

@@ -9,15 +9,15 @@ import pytest
 
 from codeocean_cmdgen.render import render
 from codeocean_cmdgen.simulator import Simulator, example_world
-from codeocean_cmdgen.simulator.world import BACKUP, SOURCE
+from codeocean_cmdgen.simulator.world import BACKUP, SOURCE, TARGET
 from codeocean_cmdgen.steps import STEPS
 from tests.execution.conftest import Outcome, Person, PersonOf, made, script, writes
 
-HOME = {"s3-batch-replication": SOURCE, "snapshot-copy": BACKUP}
+HOME = {"s3-batch-replication": SOURCE, "snapshot-copy": BACKUP, "s3-point-in-time": TARGET}
 ELSEWHERE = "999999999999"
 
 
-@pytest.fixture(params=[step.name for step in STEPS])
+@pytest.fixture(params=[step.name for step in STEPS if step.place == "cloudshell"])
 def step(request: pytest.FixtureRequest, simulator: Simulator) -> str:
     example_world(simulator, objects_per_bucket=1)
     return str(request.param)
