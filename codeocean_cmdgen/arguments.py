@@ -164,6 +164,10 @@ VOCABULARY: dict[str, Argument] = {
         "moment at which replication into the buckets had ended and nobody used them yet",
         "S3 > Batch Operations > the last job's completion, in the account it ran in",
     ),
+    "verify": Argument(
+        values.Switch,
+        "only compare the buckets with that moment, and say what differs",
+    ),
     "run": Argument(
         values.RunName,
         "name of this round; a new round wants a new name",

@@ -41,6 +41,7 @@ SCRIPTS: dict[str, list[str]] = {
         "--run=second",
     ],
     "s3-point-in-time": [EXAMPLE_VALUES],
+    "s3-point-in-time--verify": [EXAMPLE_VALUES, "--verify"],
     "snapshot-copy": [EXAMPLE_VALUES],
     "snapshot-copy--stack-json": [EXAMPLE_VALUES],
     "service-stop": [EXAMPLE_VALUES],

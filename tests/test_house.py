@@ -31,7 +31,7 @@ ENVIRONMENT = {"HOME"}
 OF_BASH = {"PWD", "COLUMNS", "BASH_REMATCH", "SECONDS", "EUID", "BASH_EXECUTION_STRING"}
 
 
-OTHER_EXAMPLES = {"restored_volume_id": "vol-0fedcba9876543210", "drop_old": "no"}
+OTHER_EXAMPLES = {"restored_volume_id": "vol-0fedcba9876543210", "drop_old": "no", "verify": "no"}
 """Where the example of the kind is taken by another value, or asks for another script."""
 
 PRINTED = tuple(one for step in STEPS for one in (step, *step.__subclasses__()))

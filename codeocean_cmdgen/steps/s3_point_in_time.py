@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from codeocean_cmdgen.errors import Problem
 from codeocean_cmdgen.steps.base import FIRST_RUN, Step
 from codeocean_cmdgen.steps.rules import buckets_in_partition, no_bucket_twice
-from codeocean_cmdgen.values import BucketArn, Instant, RunName  # noqa: TC001 - read at run time
+from codeocean_cmdgen.values import BucketArn, Instant, RunName, Switch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,7 @@ class S3PointInTime(Step):
     bucket_arn: tuple[BucketArn, ...]
     at: Instant
     until: Instant
+    verify: Switch = Switch("no")
     run: RunName = FIRST_RUN
 
     name = "s3-point-in-time"
@@ -48,5 +49,41 @@ class S3PointInTime(Step):
     checks = (_at_before_until, no_bucket_twice, buckets_in_partition)
 
     def variables(self) -> dict[str, Printed]:
-        """Print the moments in UTC."""
-        return {**super().variables(), "at": self.at.utc(), "until": self.until.utc()}
+        """Print the moments in UTC, and no switches: each is a script of its own."""
+        printed = {**super().variables(), "at": self.at.utc(), "until": self.until.utc()}
+        return {name: value for name, value in printed.items() if name not in _SWITCHES}
+
+    def variant(self) -> Step:
+        """Return the step that the switches ask for."""
+        values = {name: getattr(self, name) for name in self.arguments()}
+        return Verify(**values) if self.verify.on else self
+
+
+_SWITCHES = ("verify",)
+
+
+@dataclass(frozen=True)
+class Verify(S3PointInTime):
+    """Compare the buckets with the moment: `s3-point-in-time --verify`."""
+
+    title = "compare the buckets with their state at a moment"
+    template = "s3-point-in-time--verify"
+    confirm = ""
+    header = {
+        "where": "AWS CloudShell of the target's account.",
+        "changes": "nothing, it only lists. It compares what is current in the buckets with what "
+        "the versions in them say was current at AT: by version, else by size and ETag.",
+        "takes": "a minute for some 100,000 versions.",
+        "costs": "5 USD a million pages of 1,000 versions listed.",
+        "again": "compares again.",
+    }
+
+    def variables(self) -> dict[str, Printed]:
+        """Leave out the run: nothing is remembered."""
+        printed = super().variables()
+        del printed["run"]
+        return printed
+
+    def variant(self) -> Step:
+        """Return itself."""
+        return self

@@ -48,7 +48,7 @@ def version_of(key: str, number: int, event: Event) -> Version:
     return Version(
         version_id,
         AT + event.seconds,
-        content=rng.randbytes(rng.randrange(9)),
+        content=rng.randbytes(rng.randrange(9)) + str(number).encode(),
         headers={"content-type": "text/x-test", "x-amz-meta-number": str(number)},
         tags=f"number={number}",
     )

@@ -525,3 +525,53 @@ def test_python_without_boto3_is_another_place(
     (tmp_path / "programs" / "python3").write_text("#!/bin/sh\nexit 1\n")
     outcome = operator.run()
     assert (outcome.code, "python3 with boto3 is needed" in outcome.errors) == (3, True)
+
+
+# The independent check.
+
+
+def test_verify_compares_and_changes_nothing(server: S3Server, operator: Operator) -> None:
+    server.buckets["one"] = bucket_of(SMALL)
+    before = server.buckets["one"].state()
+    operator.options = {"verify": "yes"}
+    outcome = operator.run()
+    assert outcome.code == 1
+    differing = {key for key, now in current(server.buckets["one"]).items()
+                 if current_at(SMALL).get(key) != now} | {"deleted"}  # fmt: skip
+    for key in SMALL:
+        assert (f"problem: one: {key!a} is " in outcome.errors) == (key in differing)
+    assert f"one: {len(SMALL) - len(differing)} keys are as they were" in outcome.errors
+    assert server.buckets["one"].state() == before
+    assert not list(operator.home.iterdir())
+
+
+def test_verify_agrees_with_what_was_done(server: S3Server, operator: Operator) -> None:
+    rng = random.Random(3)
+    history = random_history(rng, [*HOSTILE, *map(str, range(200))])
+    server.buckets = {"one": bucket_of(history), "two": bucket_of(SMALL)}
+    assert operator.confirm().done
+    operator.options = {"verify": "yes"}
+    assert operator.run().output.startswith("done: 2 buckets are as they were at 2023-11-14T22:13")
+    server.buckets["two"].put("kept", Version("new", UNTIL + 1))
+    outcome = operator.run()
+    assert outcome.code == 1
+    assert "problem: two: 'kept' is another, since 2023-11-14T22:30:01Z" in outcome.errors
+    assert "1 differ; 1 were written after" in outcome.errors
+
+
+def test_verify_counts_a_copy_of_the_same_contents(server: S3Server, operator: Operator) -> None:
+    server.buckets["one"] = bucket_of({"key": [Event(-5), Event(5)]})
+    old = server.buckets["one"].stacks[b"key"][1]
+    server.buckets["one"].put("key", Version("copy", UNTIL + 5, content=old.content))
+    operator.options = {"verify": "yes"}
+    outcome = operator.run()
+    assert outcome.done
+    assert "0 keys are as they were at 2023-11-14T22:13:20Z, 1 have a copy" in outcome.errors
+
+
+def test_verify_cannot_compare_what_it_cannot_list(server: S3Server, operator: Operator) -> None:
+    server.buckets["one"] = bucket_of(SMALL)
+    server.fault = lambda _number, _operation: "denied"
+    operator.options = {"verify": "yes"}
+    outcome = operator.run()
+    assert (outcome.code, outcome.done, "AccessDenied" in outcome.errors) == (1, False, True)
