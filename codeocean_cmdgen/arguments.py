@@ -164,6 +164,14 @@ VOCABULARY: dict[str, Argument] = {
         "moment at which replication into the buckets had ended and nobody used them yet",
         "S3 > Batch Operations > the last job's completion, in the account it ran in",
     ),
+    "reversible": Argument(
+        values.Switch,
+        "remove no version: put copies and delete markers on top instead",
+    ),
+    "undo": Argument(
+        values.Switch,
+        "take back what the script with --reversible of the same run has changed",
+    ),
     "verify": Argument(
         values.Switch,
         "only compare the buckets with that moment, and say what differs",

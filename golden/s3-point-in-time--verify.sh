@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    f572f5aafcc1612e2ed95acb5d179627fbb14539bcb832b43b8aa93850c3ee08*)
+    5df26091e95df685a173e17e86cfa6b053085146ae6e866cf5fdaf81e94bcc3f*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -134,6 +134,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 COMMAND, FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
 UNDONE = [name for name in NAMES if not Path(FOLDER, name, "done").exists()]
 TERMINAL, START, YESTERDAY = sys.stderr.isatty(), {"Prefix": ""}, time.time() - 86400
+END = {"Key": "", "LastModified": ""}
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 def keep_order(http_response: Any, parsed: Any, **_: Any) -> None:
@@ -236,7 +237,6 @@ main() {
   settings "$@"
   trap 'say; stop 130 "by Ctrl-C: nothing was changed"' INT
   guard
-  python3 -c 'import boto3' 2>/dev/null || stop 3 'python3 with boto3 is needed and not here'
   write_program
   set -- "${scratch}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}"
   python3 program.py verify "$@" || stop 1 'the buckets cannot be compared, as said above'

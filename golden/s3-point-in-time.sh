@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    102ffa46a3880123cfb32d447a16cacd09806522b2e104e903a294c0b6606901*)
+    d4c0f4fe28c1df3f2df3a1b796bb6491c0dbd3ca9eb26ee6ea562fdda09eed8a*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -128,6 +128,7 @@ confirm() { # WORD WHAT_WILL_HAPPEN
 
 # Python works here: the AWS CLI starts anew, for a second, with every thousand versions.
 write_program() {
+  kind=s3-point-in-time consequence='removes N versions and delete markers for good'
   cat >program.py <<'END_OF_PYTHON'
 """Compares buckets with a moment; page by page, so that none is too large."""
 
@@ -155,6 +156,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 COMMAND, FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
 UNDONE = [name for name in NAMES if not Path(FOLDER, name, "done").exists()]
 TERMINAL, START, YESTERDAY = sys.stderr.isatty(), {"Prefix": ""}, time.time() - 86400
+END = {"Key": "", "LastModified": ""}
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 def keep_order(http_response: Any, parsed: Any, **_: Any) -> None:
@@ -249,13 +251,14 @@ class Plan:
             if problems := "; ".join(objections(self.name)):
                 raise OSError(problems)
             for page, place in pages(self.name, self.place):
-                things = [thing for entry in page for thing in todo(self, entry)]
+                things = [it for one in (page if place else [*page, END]) for it in todo(self, one)]
                 self.place, self.seen = place, self.seen + len(page)
                 if os.statvfs(FOLDER).f_bavail < 12_000:  # blocks of 4 KiB
                     raise OSError("the home folder has no room for the journal: take fewer buckets")
                 file.write(gzip.compress(json.dumps([things, vars(self)]).encode() + b"\n", 6))
                 file.flush()
                 Progress.add(len(page))
+        tell(self)
     def confirmed(self) -> bool:
         """Tell whether all that is to do was confirmed before, as the journals have it."""
         files = sorted(Path(FOLDER, self.name).glob("journal-*"))
@@ -269,23 +272,11 @@ class Plan:
             self.problem = str(error)
             say(f"problem: {self.name}: {error}")
 
-def begun(name: str) -> Plan:
-    """Return the plan of today's listing whose shell died, or a new one."""
-    plan, file = Plan(name), Path(FOLDER, name, "plan.gz")
-    file.parent.mkdir(exist_ok=True)
-    with suppress(OSError, EOFError, ValueError):
-        if file.stat().st_mtime > YESTERDAY and all(True for _ in plan.read()) and plan.place:
-            return plan
-    file.unlink(missing_ok=True)
-    return Plan(name)
-
 def make_plans() -> None:
     """Write down what is to do; print whether that was confirmed, its digest, and how much."""
     plans = [begun(name) for name in UNDONE]
     in_parallel(lambda plan: plan.attempt(Plan.write), iter(plans))
     able = [plan for plan in plans if not plan.problem]
-    for plan in able:
-        tell(plan)
     asks = [plan for plan in able if not plan.confirmed()]
     word = "done" if not plans else "none" if not able else "ask" if asks else "go"
     digests = "".join(f"{plan.name} {plan.digest}\n" for plan in able).encode()
@@ -302,6 +293,16 @@ def act() -> None:
 
 REMOVES, UNFIT = True, re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")  # XML spoils these
 PASSING = {"InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable", "SlowDown"}
+
+def begun(name: str) -> Plan:
+    """Return the plan of today's listing whose shell died, or a new one."""
+    plan, file = Plan(name), Path(FOLDER, name, "plan.gz")
+    file.parent.mkdir(exist_ok=True)
+    with suppress(OSError, EOFError, ValueError):
+        if file.stat().st_mtime > YESTERDAY and all(True for _ in plan.read()) and plan.place:
+            return plan
+    file.unlink(missing_ok=True)
+    return Plan(name)
 
 def todo(plan: Plan, entry: Any) -> Iterator[Any]:
     """Yield a version that must go: its key and its id."""
@@ -362,28 +363,27 @@ END_OF_PYTHON
 }
 
 main() {
-  local now folder lock word digest count
+  local now kind consequence folder lock word digest count
   values
   settings "$@"
   trap 'say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
   guard
-  python3 -c 'import boto3' 2>/dev/null || stop 3 'python3 with boto3 is needed and not here'
   printf -v now '%(%FT%TZ)T' -1
   [[ ${UNTIL} < ${now} ]] || stop 2 "--until ${UNTIL} is not over: it is ${now}"
   umask 077
+  write_program
   folder=$(sha256sum <<<"${ACCOUNT_ID} ${REGION} ${AT} ${UNTIL}" | cut --bytes=-8)
-  folder=~/.codeocean-cmdgen/s3-point-in-time--${RUN}--${folder}
+  folder=~/.codeocean-cmdgen/${kind}--${RUN}--${folder}
   if ! { mkdir -p "${folder}" && exec {lock}>"${folder}/lock" && flock --nonblock "${lock}"; }; then
     stop 1 'this is being done already, by another paste'
   fi
-  write_program
   set -- "${folder}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}"
   python3 program.py plan "$@" >answer || stop 3 'the buckets cannot be looked at, as said above'
   read -r word digest count <answer && SECONDS=0
   ((count < 10000000)) || say 'So many take hours here: S3 Batch Operations is the better way'
   [[ ${word} != none ]] || stop 1 'no bucket can be brought back, as said above'
   [[ ${PLAN} == '' || ${word} == 'done' ]] || finish "plan: ${digest}"
-  [[ ${word} != ask ]] || confirm "${digest}" "removes ${count} versions and markers for good"
+  [[ ${word} != ask ]] || confirm "${digest}" "${consequence/N/${count}}"
   ((SECONDS < 1800)) || stop 1 'the plan is half an hour old: paste again'
   [[ ${word} == 'done' ]] || python3 program.py act "$@" ||
     stop 1 "not all buckets are as they were at ${AT}: paste again"

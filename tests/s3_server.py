@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Callable
-from urllib.parse import parse_qs, parse_qsl, quote_plus, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote_plus, unquote, urlencode, urlsplit
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
@@ -373,6 +373,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _tags(self) -> tuple[int, dict[str, str], str]:
         version = self._find(self.key, self.query.get("versionId"))
+        if self.command == "PUT":
+            version.tags = urlencode(
+                [
+                    (one.findtext("{*}Key") or "", one.findtext("{*}Value") or "")
+                    for one in ET.fromstring(self.body).findall(".//{*}Tag")
+                ]
+            )
+            return 200, {}, ""
         tags = "".join(
             f"<Tag><Key>{escape(key)}</Key><Value>{escape(value)}</Value></Tag>"
             for key, value in parse_qsl(version.tags, keep_blank_values=True)

@@ -41,6 +41,8 @@ SCRIPTS: dict[str, list[str]] = {
         "--run=second",
     ],
     "s3-point-in-time": [EXAMPLE_VALUES],
+    "s3-point-in-time--reversible": [EXAMPLE_VALUES, "--reversible"],
+    "s3-point-in-time--undo": [EXAMPLE_VALUES, "--undo"],
     "s3-point-in-time--verify": [EXAMPLE_VALUES, "--verify"],
     "snapshot-copy": [EXAMPLE_VALUES],
     "snapshot-copy--stack-json": [EXAMPLE_VALUES],

@@ -32,6 +32,7 @@ OF_BASH = {"PWD", "COLUMNS", "BASH_REMATCH", "SECONDS", "EUID", "BASH_EXECUTION_
 
 
 OTHER_EXAMPLES = {"restored_volume_id": "vol-0fedcba9876543210", "drop_old": "no", "verify": "no"}
+OTHER_EXAMPLES |= {"reversible": "no", "undo": "no"}
 """Where the example of the kind is taken by another value, or asks for another script."""
 
 PRINTED = tuple(one for step in STEPS for one in (step, *step.__subclasses__()))

@@ -31,6 +31,8 @@ class S3PointInTime(Step):
     bucket_arn: tuple[BucketArn, ...]
     at: Instant
     until: Instant
+    reversible: Switch = Switch("no")
+    undo: Switch = Switch("no")
     verify: Switch = Switch("no")
     run: RunName = FIRST_RUN
 
@@ -56,10 +58,14 @@ class S3PointInTime(Step):
     def variant(self) -> Step:
         """Return the step that the switches ask for."""
         values = {name: getattr(self, name) for name in self.arguments()}
-        return Verify(**values) if self.verify.on else self
+        if self.verify.on:
+            return Verify(**values)
+        if self.undo.on:
+            return Undo(**values)
+        return Reversible(**values) if self.reversible.on else self
 
 
-_SWITCHES = ("verify",)
+_SWITCHES = ("reversible", "undo", "verify")
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,47 @@ class Verify(S3PointInTime):
         printed = super().variables()
         del printed["run"]
         return printed
+
+    def variant(self) -> Step:
+        """Return itself."""
+        return self
+
+
+@dataclass(frozen=True)
+class Reversible(S3PointInTime):
+    """Bring the buckets back without removing a version: `s3-point-in-time --reversible`."""
+
+    title = "bring the buckets back to the state of a moment, reversibly"
+    template = "s3-point-in-time--reversible"
+    header = {
+        "where": "AWS CloudShell of the target's account.",
+        "changes": "removes no version: copies on top, or sets or removes a delete marker.",
+        "takes": "a minute for some 100,000 versions; two requests and a copy for each key.",
+        "costs": "requests, and storage of the copies.",
+        "again": "goes on without a new question, or says that it is done.",
+    }
+
+    def variant(self) -> Step:
+        """Return itself."""
+        return self
+
+
+@dataclass(frozen=True)
+class Undo(S3PointInTime):
+    """Take back what a reversible script has changed: `s3-point-in-time --undo`."""
+
+    title = "take back what a reversible script has changed"
+    template = "s3-point-in-time--undo"
+    confirm = ""
+    header = {
+        "where": "AWS CloudShell of the target's account and Region, where the journal is.",
+        "changes": "removes the copies and the delete markers that s3-point-in-time --reversible "
+        "of this run has set, and sets again the delete markers that it has removed. What else was "
+        "written meanwhile is left alone, and named.",
+        "takes": "two requests for each key that was changed.",
+        "costs": "requests.",
+        "again": "goes on, or says that nothing is left.",
+    }
 
     def variant(self) -> Step:
         """Return itself."""
