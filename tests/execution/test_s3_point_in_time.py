@@ -9,6 +9,7 @@ import random
 import signal
 import tempfile
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codeocean_cmdgen.simulator import Simulator, World
+from codeocean_cmdgen.simulator.world import TARGET
+from tests.execution.conftest import Outcome, PersonOf, script, writes
 from tests.execution.point_in_time import (
     AT,
     UNTIL,
@@ -26,14 +30,13 @@ from tests.execution.point_in_time import (
     bucket_of,
     current,
     current_at,
+    instant,
     random_history,
 )
 from tests.s3_server import FAULTS, S3Server, Version, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from tests.execution.conftest import Outcome
 
 HOSTILE = [
     *("plain", " ", "a b", "a+b", "a%41", "'", '"', "\\", "$(touch X)", "&<>;", "]]>", "\u00e9"),
@@ -726,3 +729,38 @@ def test_nothing_to_undo_is_said(server: S3Server, operator: Operator) -> None:
     server.buckets["one"] = bucket_of(SMALL)
     outcome = undo(operator)
     assert (outcome.code, "run first has changed nothing from here" in outcome.errors) == (1, True)
+
+
+# The same on another S3: moto's, behind the real AWS CLI's guard.
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.campaign) for n in range(1, 20))]
+)
+def test_histories_in_the_simulator(simulator: Simulator, person: PersonOf, seed: int) -> None:
+    world, rng = World(simulator), random.Random(seed)
+    bucket = world.bucket(TARGET, "one")
+    for key, happened in random_history(rng, [f"a b+%41/{n:03}\u20ac" for n in range(100)]).items():
+        for event in happened:
+            modified = datetime.fromtimestamp(AT + event.seconds, timezone.utc)
+            if event.deleted and key in bucket.keys:
+                world.delete_marker(bucket, key, modified=modified, status="REPLICA")
+            else:
+                world.version(bucket, key, modified=modified, status="REPLICA")
+    moment = datetime.fromtimestamp(AT, timezone.utc).replace(tzinfo=None)
+    older = {
+        key: [one.version_id for one in bucket.keys.getlist(key) if one.last_modified <= moment]
+        for key in bucket.keys
+    }
+    text = script(
+        "s3-point-in-time",
+        bucket_arn=("arn:aws:s3:::one",),
+        at=instant(AT),
+        until=instant(UNTIL),
+    )
+    operator = person(TARGET)
+    plan = operator.run(text, PLAN="1")
+    assert writes(simulator) == []
+    assert operator.run(text, CONFIRM=plan.output.split()[-1]).done
+    left = {key: [one.version_id for one in bucket.keys.getlist(key)] for key in bucket.keys}
+    assert left == {key: ids for key, ids in older.items() if ids}
