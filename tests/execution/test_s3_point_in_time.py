@@ -109,7 +109,7 @@ histories = st.dictionaries(
 )
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(history=histories)
 def test_any_history(history: History) -> None:
     bring_back({"one": history})
