@@ -46,7 +46,7 @@ VOCABULARY: dict[str, Argument] = {
     ),
     "bucket_arn": Argument(
         values.BucketArn,
-        "bucket to replicate from",
+        "bucket to replicate from, or to bring back",
         "CloudFormation > the stack > Resources",
         many=True,
     ),
@@ -116,7 +116,7 @@ VOCABULARY: dict[str, Argument] = {
     ),
     "command": Argument(
         values.CommandLine,
-        "the vendor's own command for this, of the installed version",
+        "vendor's own command for this, of the installed version",
         "the vendor's guide or support",
     ),
     "from_host": Argument(
@@ -196,6 +196,29 @@ VOCABULARY: dict[str, Argument] = {
     "replace": Argument(
         values.Switch,
         "go on, when it is confirmed, where what holds data would be replaced or removed",
+    ),
+    "at": Argument(
+        values.Instant,
+        "moment to bring the buckets back to: the creation time of the EBS recovery point, or the "
+        "completion of its backup job, so that nothing that the snapshot knows is lost",
+        "what snapshot-copy printed; or AWS Backup > Backup vaults > the vault > Recovery points",
+    ),
+    "until": Argument(
+        values.Instant,
+        "moment at which replication into the buckets had ended and nobody used them yet",
+        "S3 > Batch Operations > the last job's completion, in the account it ran in",
+    ),
+    "reversible": Argument(
+        values.Switch,
+        "remove no version: put copies and delete markers on top instead",
+    ),
+    "undo": Argument(
+        values.Switch,
+        "take back what the script with --reversible of the same run has changed",
+    ),
+    "verify": Argument(
+        values.Switch,
+        "only compare the buckets with that moment, and say what differs",
     ),
     "run": Argument(
         values.RunName,

@@ -9,6 +9,7 @@ from codeocean_cmdgen.steps import (
     InstanceHold,
     InstanceRelease,
     S3BatchReplication,
+    S3PointInTime,
     SecretsRestore,
     SecretsSave,
     ServiceStart,
@@ -21,9 +22,8 @@ from codeocean_cmdgen.steps import (
     VolumeRelease,
 )
 
-_COPY_IN: tuple[type[Step], ...] = (
-    VolumeCopyIn,
-    DbCopyIn,
+_COPY_IN: tuple[type[Step], ...] = (VolumeCopyIn, DbCopyIn)
+_START: tuple[type[Step], ...] = (
     SecretsRestore,
     ServiceStart,
     DatasetsNotCached,
@@ -34,20 +34,25 @@ _COPY_IN: tuple[type[Step], ...] = (
 PROCEDURES: dict[str, tuple[type[Step], ...]] = {
     "backup": (CrossAccountBackup, StackCreate, StackParameters, S3BatchReplication, SecretsSave),
     "restore": (
+        StackCreate,
         InstanceHold,
         ServiceStop,
         StackParameters,
         S3BatchReplication,
         SnapshotCopy,
         *_COPY_IN,
+        S3PointInTime,
+        *_START,
     ),
     "migration": (
+        StackCreate,
         InstanceHold,
         ServiceStop,
         StackParameters,
         S3BatchReplication,
         SecretsSave,
         *_COPY_IN,
+        *_START,
     ),
 }
 """Procedure -> its steps in order. Source: the vendor's page "Backup and restore"."""

@@ -7,6 +7,7 @@ the pattern are the value's parts.
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from codeocean_cmdgen.errors import shown
@@ -575,6 +576,42 @@ class Preset(Value):
     example = "clear-restore-source"
     metavar = "NAME"
     pattern = "|".join(names)
+
+
+class Instant(Value):
+    """A moment. Source: RFC 3339, section 5.6."""
+
+    __slots__ = ()
+    what = "a moment"
+    expected = "date, time and offset from UTC as in RFC 3339"
+    example = "2019-11-24T04:00:00Z"
+    metavar = "TIME"
+    pattern = (
+        r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})"
+        r"(?:\.[0-9]+)?(?P<offset>[Zz]|[+-][0-9]{2}:[0-9]{2})"
+    )
+
+    @classmethod
+    def advice(cls, text: str) -> str:
+        """Ask for the offset: a local time is another moment elsewhere."""
+        if cls._match(f"{text}Z"):
+            return "say which time zone this is in: add Z for UTC, or +02:00 or so"
+        return ""
+
+    @classmethod
+    def rule_broken(cls, text: str) -> str:
+        """Look it up in the calendar."""
+        try:
+            cls(text).utc()
+        except (ValueError, OverflowError) as error:
+            return f"{shown(text)} is no moment: {error}"
+        return ""
+
+    def utc(self) -> Instant:
+        """Return the same moment in UTC, without the fraction of a second, which S3 has not."""
+        offset = self._part("offset").upper().replace("Z", "+00:00")
+        moment = datetime.fromisoformat(f"{self._part('date')}T{self._part('time')}{offset}")
+        return Instant(f"{moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat()}Z")
 
 
 KINDS: tuple[type[Value], ...] = (

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    2f5ed848e1f9ce8a3d273eb41e1c1670c042050bf0c0f18d631af9767c7a97b1*)
+    4ddfb165961b2896596d8dd82d52012175dc2346ae1744c7a105543726e6316e*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-release \
@@ -25,8 +25,7 @@ false <<'END_OF_BODY'
 # Takes:   seconds.
 # Costs:   nothing.
 # Again:   says when it was released.
-# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns, CONFIRM=INSTANCE-ID
-#          answers.
+# Set:     PLAN=1 looks only, CONFIRM=INSTANCE-ID answers.
 
 values() {
   # from values file [target]
@@ -48,11 +47,8 @@ finish() { echo "${*:1}" && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
-  if [[ -t 2 ]]; then
-    printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
-  else
-    say "$1"
-  fi
+  [[ -t 2 ]] || say "$1"
+  [[ ! -t 2 ]] || printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
 }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
@@ -75,7 +71,7 @@ settings() {
   cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
   scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
-  trap 'say; stop 130 "by Ctrl-C; what was started goes on by itself, paste again to follow it"' INT
+  trap 'say; stop 130 "by Ctrl-C; what works in the background goes on: paste again to go on"' INT
 }
 
 # Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
@@ -84,7 +80,8 @@ need() { # PROGRAM...
   for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  version=$(aws --version 2>&1)
+  ask version aws --version
+  version=$(<version)
   [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
 }

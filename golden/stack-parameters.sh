@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    b56d058f475f7c1eb23977632ba6bd3e6a0f086e616f39f7022c962b753d78fd*)
+    f761001af0147cd4d3b89e147bc392115cca08752b0886159e4fb89a0364472b*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -26,8 +26,7 @@ false <<'END_OF_BODY'
 # Takes:   a minute to look; then minutes, longer for an instance or a database.
 # Costs:   nothing by itself.
 # Again:   follows the update, or says when it was completed; tries again what failed.
-# Set:     PLAN=1 looks and changes nothing, WATCH=0 starts and returns, CONFIRM=STACK-NAME
-#          answers.
+# Set:     PLAN=1 looks only, WATCH=0 starts and returns, CONFIRM=STACK-NAME answers.
 
 values() {
   # from values file [source]
@@ -66,11 +65,8 @@ finish() { echo "${*:1}" && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
-  if [[ -t 2 ]]; then
-    printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
-  else
-    say "$1"
-  fi
+  [[ -t 2 ]] || say "$1"
+  [[ ! -t 2 ]] || printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
 }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
@@ -93,7 +89,7 @@ settings() {
   cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
   scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
-  trap 'say; stop 130 "by Ctrl-C; what was started goes on by itself, paste again to follow it"' INT
+  trap 'say; stop 130 "by Ctrl-C; what works in the background goes on: paste again to go on"' INT
 }
 
 # Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
@@ -102,7 +98,8 @@ need() { # PROGRAM...
   for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  version=$(aws --version 2>&1)
+  ask version aws --version
+  version=$(<version)
   [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
 }

@@ -62,6 +62,13 @@ GIVEN: dict[str, dict[str, str]] = {
     "stack-parameters": {**ON_THE_HOST, "template_url": "https://vendor.s3.amazonaws.com/one.yaml"},
     "instance-hold": ON_THE_HOST,
     "instance-release": ON_THE_HOST,
+    "s3-point-in-time": {
+        "account_id": "333333333333",
+        "region": "us-east-1",
+        "bucket_arn": "arn:aws:s3:::codeocean-target-capsules",
+        "at": "2025-11-24T04:00:00Z",
+        "until": "2025-11-25T04:00:00+01:00",
+    },
     "service-stop": ON_THE_HOST,
     "service-start": ON_THE_HOST,
     "volume-copy-in": ON_THE_VOLUME,
@@ -436,6 +443,11 @@ def test_every_problem_is_told_at_once() -> None:
             "s3-batch-replication",
             {"report_bucket_arn": "arn:aws:s3:::codeocean-source-capsules"},
             "is one of the buckets to replicate from",
+        ),
+        (
+            "s3-point-in-time",
+            {"until": "2025-11-24T05:00:00+01:00"},
+            "--at 2025-11-24T04:00:00Z is not before --until 2025-11-24T05:00:00+01:00",
         ),
         (
             "snapshot-copy",

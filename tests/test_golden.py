@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import getpass
 import json
 import re
@@ -39,6 +40,10 @@ SCRIPTS: dict[str, list[str]] = {
         "--report-bucket-arn=arn:aws:s3:::codeocean-source-temp",
         "--run=second",
     ],
+    "s3-point-in-time": [EXAMPLE_VALUES],
+    "s3-point-in-time--reversible": [EXAMPLE_VALUES, "--reversible"],
+    "s3-point-in-time--undo": [EXAMPLE_VALUES, "--undo"],
+    "s3-point-in-time--verify": [EXAMPLE_VALUES, "--verify"],
     "snapshot-copy": [EXAMPLE_VALUES],
     "snapshot-copy--stack-json": [EXAMPLE_VALUES],
     "cross-account-backup": [EXAMPLE_VALUES],
@@ -166,6 +171,45 @@ def test_the_linter_is_silent(name: str) -> None:
 def test_the_formatter_is_silent(name: str) -> None:
     silent("shfmt", "-ln", "posix", "-i", "2", "-d", text=golden(name))
     silent("shfmt", "-ln", "bash", "-i", "2", "-d", text=body(golden(name)))
+
+
+PROGRAMS = [name for name in NAMES if "<<'END_OF_PYTHON'\n" in golden(name)]
+EXCUSED = (
+    *("INP001", "T201"),  # a program, no package
+    *("ANN401", "TC003"),  # it is all JSON, and short
+    *("D204", "EM", "TRY003", "PLR2004", "PERF203", "C901"),  # a script has 400 lines
+    "RUF010",  # `!a` is history to a shell
+)
+
+
+def program(name: str, folder: Path) -> Path:
+    """Take the Python program out of a script."""
+    file = folder / "program.py"
+    inside = body(golden(name)).partition("<<'END_OF_PYTHON'\n")[2]
+    file.write_text(inside.partition("END_OF_PYTHON\n")[0])
+    return file
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_python_inside_is_linted_too(name: str, tmp_path: Path) -> None:
+    configuration = GOLDEN.parent / "pyproject.toml"
+    file = program(name, tmp_path)
+    ruff = ["ruff", "check", "--no-cache", f"--config={configuration}"]
+    mypy = ["mypy", f"--config-file={configuration}", "--python-version=3.10"]
+    for command in ([*ruff, f"--ignore={','.join(EXCUSED)}"], mypy):
+        done = subprocess.run(
+            [sys.executable, "-m", *command, str(file)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_python_inside_is_of_python_3_9(name: str, tmp_path: Path) -> None:
+    ast.parse(program(name, tmp_path).read_text(), feature_version=(3, 9))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -31,7 +31,8 @@ ENVIRONMENT = {"HOME"}
 OF_BASH = {"PWD", "COLUMNS", "BASH_REMATCH", "SECONDS", "EUID", "BASH_EXECUTION_STRING"}
 
 
-OTHER_EXAMPLES = {"restored_volume_id": "vol-0fedcba9876543210", "drop_old": "no"}
+OTHER_EXAMPLES = {"restored_volume_id": "vol-0fedcba9876543210", "drop_old": "no", "verify": "no"}
+OTHER_EXAMPLES |= {"reversible": "no", "undo": "no"}
 """Where the example of the kind is taken by another value, or asks for another script."""
 
 PRINTED = tuple(one for step in STEPS for one in (step, *step.__subclasses__()))
@@ -138,6 +139,13 @@ def test_each_name_is_given(step: type[Step]) -> None:
     for arithmetic in re.findall(r"\(\((.*?)\)\)", code(step)):
         used |= set(re.findall(r"(?<!\[)\b[A-Z][A-Z0-9_]*\b", arithmetic))  # a[KEY] has no name
     assert used - assigned(step) <= SETTINGS | ENVIRONMENT | OF_BASH
+
+
+@pytest.mark.parametrize("step", PRINTED)
+def test_the_header_offers_just_the_settings_that_are_read(step: type[Step]) -> None:
+    own = re.sub(r"^settings\(\) \{\n.*?^\}\n", "", code(step), flags=re.MULTILINE | re.DOTALL)
+    assert step.watches == ("${WATCH}" in own)
+    assert bool(step.confirm) == bool(re.search(r"^ *(\[\[.*\|\| )?confirm ", own, re.MULTILINE))
 
 
 class Call(str):

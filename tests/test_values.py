@@ -15,6 +15,7 @@ from codeocean_cmdgen.values import (
     BucketArn,
     Days,
     EbsSnapshotArn,
+    Instant,
     RdsSnapshotArn,
     Region,
     RoleArn,
@@ -59,6 +60,9 @@ ACCEPTED: list[tuple[type[Value], str]] = [
     (Days, "36500"),
     (Switch, "no"),
     (RunName, "2025-06-01_b.2"),
+    (Instant, "2024-02-29T23:59:59.123456+14:00"),
+    (Instant, "2025-11-24t04:00:00z"),
+    (Instant, "2025-11-24T04:00:00-00:00"),
 ]
 
 
@@ -142,6 +146,14 @@ REFUSED: list[tuple[type[Value], str, str]] = [
     (RunName, "a" * 33, "up to 32 letters"),
     (RunName, ".hidden", "is not a name for a round"),
     (RunName, "two words", "is not a name for a round"),
+    (Instant, "2025-11-24T04:00:00", "say which time zone this is in: add Z for UTC"),
+    (Instant, "2025-11-24 04:00:00Z", "expected date, time and offset from UTC as in RFC 3339"),
+    (Instant, "2025-11-24", "is not a moment"),
+    (Instant, "2025-02-29T04:00:00Z", "is no moment: day is out of range"),
+    (Instant, "2025-11-24T24:00:00Z", "is no moment: hour must be in 0..23"),
+    (Instant, "2025-11-24T04:00:60Z", "is no moment: second must be in 0..59"),
+    (Instant, "2025-11-24T04:00:00+24:00", "is no moment: "),
+    (Instant, "0001-01-01T00:00:00+01:00", "is no moment: "),
 ]
 
 
@@ -238,3 +250,16 @@ def test_any_text_is_refused_in_one_line_or_kept_unchanged(
         assert value == text
         assert text.isascii()
         assert text.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2025-11-24T04:00:00.999Z", "2025-11-24T04:00:00Z"),
+        ("2025-11-24t04:00:00-00:00", "2025-11-24T04:00:00Z"),
+        ("2024-03-01T01:30:00+02:00", "2024-02-29T23:30:00Z"),
+        ("0999-12-31T23:00:00-01:00", "1000-01-01T00:00:00Z"),
+    ],
+)
+def test_a_moment_is_told_in_utc_by_whole_seconds(text: str, utc: str) -> None:
+    assert Instant.parse(text).utc() == utc

@@ -8,6 +8,7 @@ There is no live replication: objects travel by Batch Replication jobs only.
 
 from __future__ import annotations
 
+import re
 import urllib.parse
 from bisect import bisect_left
 from itertools import islice
@@ -17,9 +18,10 @@ from moto.s3.models import FakeDeleteMarker, FakeKey
 
 from codeocean_cmdgen.simulator import backends, policy
 from codeocean_cmdgen.simulator.errors import AwsError
+from codeocean_cmdgen.simulator.wire import result_response
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from moto.s3.models import FakeBucket
 
@@ -44,6 +46,8 @@ _ACTIONS = {
     "HeadObject": "GetObject",
 }
 _PAGE = 1000
+_VERSION = re.compile(rb"<Version>.*?</Version>", re.DOTALL)
+_DELETE_MARKER = re.compile(rb"<DeleteMarker>.*?</DeleteMarker>", re.DOTALL)
 _DEFAULT_ENCRYPTION = {
     "Rules": [
         {
@@ -62,6 +66,7 @@ class S3:
         self.replication: dict[str, dict[str, Any]] = {}
         self.lifecycle: dict[str, dict[str, Any]] = {}
         self._statuses: dict[tuple[str, str, str], str] = {}
+        self._operations: dict[str, Callable[[Call, FakeBucket], dict[str, Any] | HttpResponse]]
         self._operations = {
             "ListObjectVersions": self._list_object_versions,
             "GetBucketReplication": self._get_replication,
@@ -153,7 +158,7 @@ class S3:
         self.lifecycle.pop(bucket.name, None)
         return {}
 
-    def _list_object_versions(self, call: Call, bucket: FakeBucket) -> dict[str, Any]:
+    def _list_object_versions(self, call: Call, bucket: FakeBucket) -> HttpResponse:
         given = call.parameters
         if given.get("Delimiter"):
             message = "the simulator lists versions without delimiter only"
@@ -190,7 +195,7 @@ class S3:
         if truncated:
             result["NextKeyMarker"] = quote(page[-1][0].name)
             result["NextVersionIdMarker"] = page[-1][0].version_id
-        return result
+        return _interleaved(result_response(call, result), page)
 
 
 def _check_access(call: Call, bucket: FakeBucket) -> None:
@@ -247,6 +252,20 @@ def _entries_after(
             first = ids.index(version_marker) + 1 if version_marker in ids else len(ids)
         for index, version in enumerate(versions[first:], start=first):
             yield version, index == 0
+
+
+def _interleaved(response: HttpResponse, page: list[tuple[Version, bool]]) -> HttpResponse:
+    """Put versions and delete markers in one order, as S3 sends them."""
+    versions = iter(_VERSION.findall(response.body))
+    markers = iter(_DELETE_MARKER.findall(response.body))
+    entries = b"".join(
+        next(versions if isinstance(version, FakeKey) else markers) for version, _latest in page
+    )
+    rest = _DELETE_MARKER.sub(b"", _VERSION.sub(b"", response.body))
+    head, end, tail = rest.rpartition(b"</")
+    response.body = head + entries + end + tail
+    response.headers["Content-Length"] = str(len(response.body))
+    return response
 
 
 def _describe(version: Version, *, latest: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from codeocean_cmdgen.steps.datasets_not_cached import DatasetsNotCached
 from codeocean_cmdgen.steps.db_copy_in import DbCopyIn
 from codeocean_cmdgen.steps.instance import InstanceHold, InstanceRelease
 from codeocean_cmdgen.steps.s3_batch_replication import S3BatchReplication
+from codeocean_cmdgen.steps.s3_point_in_time import S3PointInTime
 from codeocean_cmdgen.steps.secrets import SecretsRestore, SecretsSave
 from codeocean_cmdgen.steps.service import ServiceStart, ServiceStop
 from codeocean_cmdgen.steps.snapshot_copy import SnapshotCopy
@@ -23,6 +24,7 @@ __all__ = [
     "InstanceHold",
     "InstanceRelease",
     "S3BatchReplication",
+    "S3PointInTime",
     "SecretsRestore",
     "SecretsSave",
     "ServiceStart",
@@ -46,6 +48,7 @@ STEPS: tuple[type[Step], ...] = (
     ServiceStop,
     VolumeCopyIn,
     DbCopyIn,
+    S3PointInTime,
     SecretsRestore,
     ServiceStart,
     DatasetsNotCached,

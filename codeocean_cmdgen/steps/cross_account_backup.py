@@ -16,6 +16,7 @@ class CrossAccountBackup(Step):
 
     name = "cross-account-backup"
     title = "let the organization's accounts copy backups to each other"
+    watches = False
     header = {
         "where": "AWS CloudShell of the organization's management account.",
         "changes": "turns on cross-account backup in the settings of AWS Backup, for the whole "

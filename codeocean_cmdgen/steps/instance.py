@@ -20,6 +20,7 @@ class InstanceHold(Step):
 
     name = "instance-hold"
     title = "keep the services instance from being replaced"
+    watches = False
     header = {
         "where": "AWS CloudShell of the target account.",
         "changes": "suspends the processes of the services instance's Auto Scaling group that "
@@ -40,6 +41,7 @@ class InstanceRelease(Step):
 
     name = "instance-release"
     title = "let the services instance be replaced again when it fails"
+    watches = False
     confirm = "INSTANCE-ID"
     header = {
         "where": "AWS CloudShell of the target account.",

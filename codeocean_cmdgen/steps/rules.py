@@ -10,7 +10,7 @@ from codeocean_cmdgen.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codeocean_cmdgen.values import AccountId, Arn, Region, RoleArn
+    from codeocean_cmdgen.values import AccountId, Arn, BucketArn, Region, RoleArn
 
 
 def role_in_account(account_id: AccountId, role_arn: RoleArn) -> Iterator[Problem]:
@@ -34,3 +34,15 @@ def in_partition(region: Region, name: str, arn: Arn) -> Iterator[Problem]:
 def role_in_partition(region: Region, role_arn: RoleArn) -> Iterator[Problem]:
     """Demand a role in the partition of the Region."""
     yield from in_partition(region, "role_arn", role_arn)
+
+
+def no_bucket_twice(bucket_arn: tuple[BucketArn, ...]) -> Iterator[Problem]:
+    """Demand each bucket once."""
+    for arn in sorted({arn for arn in bucket_arn if bucket_arn.count(arn) > 1}):
+        yield Problem(f"--bucket-arn {arn} is given {bucket_arn.count(arn)} times: name it once")
+
+
+def buckets_in_partition(region: Region, bucket_arn: tuple[BucketArn, ...]) -> Iterator[Problem]:
+    """Demand buckets in the partition of the Region."""
+    for arn in bucket_arn:
+        yield from in_partition(region, "bucket_arn", arn)

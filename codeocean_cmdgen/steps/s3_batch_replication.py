@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, Optional
 from codeocean_cmdgen.arguments import flag
 from codeocean_cmdgen.errors import Problem
 from codeocean_cmdgen.steps.base import FIRST_RUN, Step
-from codeocean_cmdgen.steps.rules import in_partition, role_in_account, role_in_partition
+from codeocean_cmdgen.steps.rules import (
+    buckets_in_partition,
+    in_partition,
+    no_bucket_twice,
+    role_in_account,
+    role_in_partition,
+)
 from codeocean_cmdgen.values import BucketArn, Region, RoleArn, RunName, Switch
 
 if TYPE_CHECKING:
@@ -24,16 +30,6 @@ objects may have gone to an old backup already.
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-batch.html
 """
 MISSING_STATUSES = ("NONE", "FAILED")
-
-
-def _no_bucket_twice(bucket_arn: tuple[BucketArn, ...]) -> Iterator[Problem]:
-    for arn in sorted({arn for arn in bucket_arn if bucket_arn.count(arn) > 1}):
-        yield Problem(f"--bucket-arn {arn} is given {bucket_arn.count(arn)} times: name it once")
-
-
-def _buckets_in_partition(region: Region, bucket_arn: tuple[BucketArn, ...]) -> Iterator[Problem]:
-    for arn in bucket_arn:
-        yield from in_partition(region, "bucket_arn", arn)
 
 
 def _report_bucket_in_partition(region: Region, report_bucket_arn: BucketArn) -> Iterator[Problem]:
@@ -76,9 +72,9 @@ class S3BatchReplication(Step):
     checks = (
         role_in_account,
         role_in_partition,
-        _buckets_in_partition,
+        buckets_in_partition,
         _report_bucket_in_partition,
-        _no_bucket_twice,
+        no_bucket_twice,
         _report_goes_elsewhere,
     )
 

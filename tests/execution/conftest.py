@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -111,14 +112,23 @@ class Person:
 PersonOf = Callable[[str], Person]
 
 
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a `python3` that has boto3, as CloudShell's."""
+    folder = tmp_path_factory.mktemp("python")
+    (folder / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (folder / "python3").chmod(0o755)
+    return folder
+
+
 @pytest.fixture
-def person(aws: Path, simulator: Simulator, tmp_path: Path) -> PersonOf:
+def person(aws: Path, python: Path, simulator: Simulator, tmp_path: Path) -> PersonOf:
     """Return a function that gives the person of an account."""
 
     def person(account: str) -> Person:
         home = tmp_path / f"home-{account}"
         home.mkdir(exist_ok=True)
-        path = f"{aws}:{os.environ['PATH']}"
+        path = f"{aws}:{python}:{os.environ['PATH']}"
         return Person(
             {
                 **simulator.environment(account, path=path),

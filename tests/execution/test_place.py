@@ -19,6 +19,7 @@ HOME = {
     "stack-parameters": SOURCE,
     "s3-batch-replication": SOURCE,
     "snapshot-copy": BACKUP,
+    "s3-point-in-time": TARGET,
     "instance-hold": TARGET,
     "instance-release": TARGET,
 }

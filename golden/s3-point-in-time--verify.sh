@@ -1,0 +1,250 @@
+(
+  {
+    body=$(command cat /dev/fd/3)
+    digest=$(printf '%s\n' "${body}" | sha256sum)
+    case "${digest}" in
+    8e45549fece70e1c65ff87188a77c8b5623f1d7f78a97864f577b960ad50baf5*)
+      body=${body#*"'END_OF_BODY'"}
+      body=${body%END_OF_BODY}
+      codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+      ;;
+    *)
+      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      false
+      ;;
+    esac
+  } 3<<'CODEOCEAN_CMDGEN'
+false <<'END_OF_BODY'
+# shellcheck shell=bash
+# codeocean-cmdgen s3-point-in-time: compare the buckets with their state at a moment
+#
+# Where:   AWS CloudShell of the target's account.
+# Changes: nothing, it only lists. It compares what is current in the buckets with what the
+#          versions in them say was current at AT: by version, else by size and ETag.
+# Takes:   a minute for some 100,000 versions.
+# Costs:   5 USD a million pages of 1,000 versions listed.
+# Again:   compares again.
+# Set:     PLAN=1 looks only.
+
+values() {
+  # from values file [target]
+  ACCOUNT_ID=333333333333
+  REGION=us-east-1
+  BUCKET_ARN=(
+    arn:aws:s3:::codeocean-target-capsules
+    arn:aws:s3:::codeocean-target-datasets
+    arn:aws:s3:::codeocean-target-dockerregistry
+    arn:aws:s3:::codeocean-target-inputfiles
+    arn:aws:s3:::codeocean-target-licenses
+    arn:aws:s3:::codeocean-target-mlflow
+    arn:aws:s3:::codeocean-target-packages
+    arn:aws:s3:::codeocean-target-public
+    arn:aws:s3:::codeocean-target-results
+  )
+  # from values file [target.s3-point-in-time]
+  AT=2019-11-24T04:00:00Z
+  UNTIL=2019-11-25T11:00:00Z
+  # made from the values above and the options
+  PARTITION=aws
+}
+
+say() { printf '%s\n' "$*" >&2; }
+
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
+# who pastes the end of this text alone must not lose the shell to a bare exit.
+stop() { say "stopped: ${*:2}" && exit "$1"; }
+finish() { echo "${*:1}" && exit; }
+
+# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
+show() {
+  [[ -t 2 ]] || say "$1"
+  [[ ! -t 2 ]] || printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
+}
+
+# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
+ask() { # NAME COMMAND...
+  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
+  complaint=$(grep . "$1.error" | tr '\n' ' ')
+  return 1
+}
+
+# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
+settings() {
+  set -uo pipefail
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
+  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
+  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
+  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
+  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
+  scratch=$(mktemp -d)
+  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
+  scratch=${PWD}
+  trap 'rm -rf "${scratch}"' EXIT
+  trap 'say; stop 130 "by Ctrl-C; what works in the background goes on: paste again to go on"' INT
+}
+
+# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
+need() { # PROGRAM...
+  local program version
+  for program in "$@"; do
+    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
+  done
+  ask version aws --version
+  version=$(<version)
+  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
+    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+}
+
+# Proves that this is the right account before anything else happens.
+guard() {
+  local caller
+  need aws awk cut date grep jq sed sha256sum sort tr
+  ask caller aws sts get-caller-identity --region "${REGION}" ||
+    stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
+  caller=$(jq --raw-output .Arn caller)
+  [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
+    stop 3 "this shell works as ${caller}, but the script is for account ${ACCOUNT_ID}" \
+      "in partition ${PARTITION}"
+}
+
+write_program() {
+  cat >program.py <<'END_OF_PYTHON'
+"""Compares buckets with a moment."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+COMMAND, FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
+UNDONE = [name for name in NAMES if not Path(FOLDER, name, "done").exists()]
+TERMINAL, START, YESTERDAY = sys.stderr.isatty(), {"Prefix": ""}, time.time() - 86400
+END = {"Key": "", "LastModified": ""}
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+def keep_order(http_response: Any, parsed: Any, **_: Any) -> None:
+    """Note how versions and delete markers took turns, which botocore forgets."""
+    parsed["Order"] = re.findall(b"<(Version|DeleteMarker)>", http_response.content)
+
+SESSION = botocore.session.get_session()
+PARSERS = SESSION.get_component("response_parser_factory")
+PARSERS.set_parser_defaults(timestamp_parser=lambda text: str(text)[:19] + "Z")  # texts compare
+PATIENCE = Config(retries={"mode": "legacy", "total_max_attempts": 9}, max_pool_connections=64)
+S3 = SESSION.create_client("s3", region_name=REGION, config=PATIENCE)
+S3.meta.events.register("after-call.s3.ListObjectVersions", keep_order)
+
+def say(text: str, end: str = "\n") -> None:
+    """Tell the person something, in place of what was shown for a while."""
+    print("\r\033[K" * TERMINAL + text, end=end, file=sys.stderr, flush=True)
+
+class Progress:
+    """Says how far the work is: one line rewritten on a terminal, plain lines elsewhere."""
+    done, total, begun, following = 0, 0, time.monotonic(), time.monotonic() + 1
+    @classmethod
+    def add(cls, count: int) -> None:
+        """Count what was done, and tell of it now and then."""
+        cls.done, now = cls.done + count, time.monotonic()
+        if now > cls.following:
+            cls.following, rate = now + (0.5 if TERMINAL else 10), cls.done / (now - cls.begun)
+            text = f"{cls.done:,} versions and delete markers, {rate:,.0f}/s"
+            left = (cls.total - cls.done) / rate / 60
+            text += f", {100 * cls.done // cls.total}%, {left:.0f} min left" if cls.total else ""
+            say(text[:79], "" if TERMINAL else "\n")
+
+def pages(name: str, place: Any) -> Iterator[tuple[list[Any], Any]]:
+    """Yield each page of versions, newest first within a key, and the place of the next one."""
+    while place is not None:
+        page = S3.list_object_versions(Bucket=name, ExpectedBucketOwner=ACCOUNT, **place)
+        if "IsTruncated" not in page:  # older releases of botocore let it by
+            raise OSError("S3 answered with an error in an HTTP 200")
+        versions, markers = iter(page.get("Versions", ())), iter(page.get("DeleteMarkers", ()))
+        names = ("KeyMarker", "VersionIdMarker")
+        place = {one: page["Next" + one] for one in names} if page["IsTruncated"] else None
+        yield [next(versions if tag == b"Version" else markers) for tag in page["Order"]], place
+
+def in_parallel(work: Callable[[Any], object], items: Iterator[Any]) -> None:
+    """Work on several items at a time, without reading far ahead; raise the first error."""
+    with ThreadPoolExecutor(8) as pool:
+        while some := list(islice(items, 32)):
+            list(pool.map(work, some))
+
+def keys(name: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yield each key of a bucket with its newest version, and with that of the moment."""
+    entries = (entry for page, _ in pages(name, START) for entry in page)
+    for key, stack in groupby(entries, lambda entry: str(entry["Key"])):
+        newest = then = None
+        for entry in stack:
+            newest = newest or entry
+            then = then or (entry if entry["LastModified"] <= AT else None)
+            Progress.add(1)
+        yield key, newest, then
+
+def content(version: Any) -> Any:
+    """Return what tells contents apart; None where there is no object."""
+    return (version["Size"], version["ETag"]) if version and "Size" in version else None
+
+def compare(name: str) -> None:
+    """Tell how many keys of a bucket show what they showed then, and name some that do not."""
+    same = copies = others = later = 0
+    for key, newest, then in keys(name):
+        now, before = content(newest), content(then)
+        same += newest is then or now is before is None
+        copies += newest is not then and now == before is not None
+        later += newest["LastModified"] > UNTIL
+        if now != before:
+            others += 1
+            what = "is gone" if now is None else "is new" if before is None else "is another"
+            if others <= SOME:
+                say(f"problem: {name}: {ascii(key)} {what}, since {newest['LastModified']}")
+    say(
+        f"{name}: {same:,} keys are as they were at {AT}, {copies:,} have a copy of what was, "
+        f"{others:,} differ; {later:,} were written after {UNTIL}"
+    )
+    if not others:
+        Path(FOLDER, name, "done").touch()
+
+def attempt(name: str) -> None:
+    """Let a bucket fail alone."""
+    Path(FOLDER, name).mkdir()
+    try:
+        compare(name)
+    except (BotoCoreError, ClientError, OSError) as error:
+        say(f"problem: {name}: {error}")
+
+SOME = 9
+in_parallel(attempt, iter(NAMES))
+END_OF_PYTHON
+}
+
+main() {
+  local name
+  values
+  settings "$@"
+  trap 'say; stop 130 "by Ctrl-C: nothing was changed"' INT
+  guard
+  write_program
+  set -- "${scratch}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}"
+  python3 program.py verify "$@" || stop 1 'the buckets cannot be compared, as said above'
+  for name in "${BUCKET_ARN[@]##*:}"; do
+    [[ -f ${name}/done ]] || stop 1 "not all is as it was at ${AT}, as said above"
+  done
+  finish "done: ${#BUCKET_ARN[@]} buckets are as they were at ${AT}"
+}
+
+"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+END_OF_BODY
+CODEOCEAN_CMDGEN
+)

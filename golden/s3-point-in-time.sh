@@ -1,0 +1,397 @@
+(
+  {
+    body=$(command cat /dev/fd/3)
+    digest=$(printf '%s\n' "${body}" | sha256sum)
+    case "${digest}" in
+    54284f8b35073e3eccb8a62ecb532056aad2534492ef6b59cd13f314bf6a1609*)
+      body=${body#*"'END_OF_BODY'"}
+      body=${body%END_OF_BODY}
+      codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+      ;;
+    *)
+      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      false
+      ;;
+    esac
+  } 3<<'CODEOCEAN_CMDGEN'
+false <<'END_OF_BODY'
+# shellcheck shell=bash
+# codeocean-cmdgen s3-point-in-time: bring the buckets back to the state of a moment
+#
+# Where:   AWS CloudShell of the target's account.
+# Changes: removes, for good, what is newer than AT: what was current then is current again.
+#          Replication into the buckets must have ended, and never brings back what went.
+# Takes:   a minute for some 100,000 versions, and 60 bytes of the home folder for each.
+# Costs:   5 USD a million pages of 1,000 versions listed; removal is free.
+# Again:   goes on, asking anew only for what was not confirmed, or says that it is done.
+# Set:     PLAN=1 looks only, CONFIRM=DIGEST answers.
+
+values() {
+  # from values file [target]
+  ACCOUNT_ID=333333333333
+  REGION=us-east-1
+  BUCKET_ARN=(
+    arn:aws:s3:::codeocean-target-capsules
+    arn:aws:s3:::codeocean-target-datasets
+    arn:aws:s3:::codeocean-target-dockerregistry
+    arn:aws:s3:::codeocean-target-inputfiles
+    arn:aws:s3:::codeocean-target-licenses
+    arn:aws:s3:::codeocean-target-mlflow
+    arn:aws:s3:::codeocean-target-packages
+    arn:aws:s3:::codeocean-target-public
+    arn:aws:s3:::codeocean-target-results
+  )
+  # from values file [target.s3-point-in-time]
+  AT=2019-11-24T04:00:00Z
+  UNTIL=2019-11-25T11:00:00Z
+  # by default
+  RUN=first
+  # made from the values above and the options
+  PARTITION=aws
+}
+
+say() { printf '%s\n' "$*" >&2; }
+
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
+# who pastes the end of this text alone must not lose the shell to a bare exit.
+stop() { say "stopped: ${*:2}" && exit "$1"; }
+finish() { echo "${*:1}" && exit; }
+
+# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
+show() {
+  [[ -t 2 ]] || say "$1"
+  [[ ! -t 2 ]] || printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
+}
+
+# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
+ask() { # NAME COMMAND...
+  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
+  complaint=$(grep . "$1.error" | tr '\n' ' ')
+  return 1
+}
+
+# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
+settings() {
+  set -uo pipefail
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
+  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
+  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
+  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
+  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
+  scratch=$(mktemp -d)
+  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
+  scratch=${PWD}
+  trap 'rm -rf "${scratch}"' EXIT
+  trap 'say; stop 130 "by Ctrl-C; what works in the background goes on: paste again to go on"' INT
+}
+
+# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
+need() { # PROGRAM...
+  local program version
+  for program in "$@"; do
+    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
+  done
+  ask version aws --version
+  version=$(<version)
+  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
+    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+}
+
+# Proves that this is the right account before anything else happens.
+guard() {
+  local caller
+  need aws awk cut date grep jq sed sha256sum sort tr
+  ask caller aws sts get-caller-identity --region "${REGION}" ||
+    stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
+  caller=$(jq --raw-output .Arn caller)
+  [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
+    stop 3 "this shell works as ${caller}, but the script is for account ${ACCOUNT_ID}" \
+      "in partition ${PARTITION}"
+}
+
+# Wants a word typed after the question, or in CONFIRM; what was typed ahead is thrown away.
+confirm() { # WORD WHAT_WILL_HAPPEN
+  local typed=${CONFIRM}
+  say "$2"
+  if [[ ${CONFIRM} == '' ]]; then
+    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
+    printf 'type %s to go on: ' "$1" >&2
+    { read -r typed </dev/tty; } 2>/dev/null ||
+      stop 2 "nobody is there to type $1, and CONFIRM is not set: nothing was changed"
+  fi
+  [[ ${typed} == "$1" ]] || stop 2 "'${typed}' is not '$1': nothing was changed"
+}
+
+# Python works here: the AWS CLI starts anew, for a second, with every thousand versions.
+write_program() {
+  kind=s3-point-in-time consequence='removes N versions and delete markers for good'
+  cat >program.py <<'END_OF_PYTHON'
+"""Compares buckets with a moment; page by page, so that none is too large."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+COMMAND, FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
+UNDONE = [name for name in NAMES if not Path(FOLDER, name, "done").exists()]
+TERMINAL, START, YESTERDAY = sys.stderr.isatty(), {"Prefix": ""}, time.time() - 86400
+END = {"Key": "", "LastModified": ""}
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+def keep_order(http_response: Any, parsed: Any, **_: Any) -> None:
+    """Note how versions and delete markers took turns, which botocore forgets."""
+    parsed["Order"] = re.findall(b"<(Version|DeleteMarker)>", http_response.content)
+
+SESSION = botocore.session.get_session()
+PARSERS = SESSION.get_component("response_parser_factory")
+PARSERS.set_parser_defaults(timestamp_parser=lambda text: str(text)[:19] + "Z")  # texts compare
+PATIENCE = Config(retries={"mode": "legacy", "total_max_attempts": 9}, max_pool_connections=64)
+S3 = SESSION.create_client("s3", region_name=REGION, config=PATIENCE)
+S3.meta.events.register("after-call.s3.ListObjectVersions", keep_order)
+
+def say(text: str, end: str = "\n") -> None:
+    """Tell the person something, in place of what was shown for a while."""
+    print("\r\033[K" * TERMINAL + text, end=end, file=sys.stderr, flush=True)
+
+class Progress:
+    """Says how far the work is: one line rewritten on a terminal, plain lines elsewhere."""
+    done, total, begun, following = 0, 0, time.monotonic(), time.monotonic() + 1
+    @classmethod
+    def add(cls, count: int) -> None:
+        """Count what was done, and tell of it now and then."""
+        cls.done, now = cls.done + count, time.monotonic()
+        if now > cls.following:
+            cls.following, rate = now + (0.5 if TERMINAL else 10), cls.done / (now - cls.begun)
+            text = f"{cls.done:,} versions and delete markers, {rate:,.0f}/s"
+            left = (cls.total - cls.done) / rate / 60
+            text += f", {100 * cls.done // cls.total}%, {left:.0f} min left" if cls.total else ""
+            say(text[:79], "" if TERMINAL else "\n")
+
+def pages(name: str, place: Any) -> Iterator[tuple[list[Any], Any]]:
+    """Yield each page of versions, newest first within a key, and the place of the next one."""
+    while place is not None:
+        page = S3.list_object_versions(Bucket=name, ExpectedBucketOwner=ACCOUNT, **place)
+        if "IsTruncated" not in page:  # older releases of botocore let it by
+            raise OSError("S3 answered with an error in an HTTP 200")
+        versions, markers = iter(page.get("Versions", ())), iter(page.get("DeleteMarkers", ()))
+        names = ("KeyMarker", "VersionIdMarker")
+        place = {one: page["Next" + one] for one in names} if page["IsTruncated"] else None
+        yield [next(versions if tag == b"Version" else markers) for tag in page["Order"]], place
+
+def in_parallel(work: Callable[[Any], object], items: Iterator[Any]) -> None:
+    """Work on several items at a time, without reading far ahead; raise the first error."""
+    with ThreadPoolExecutor(8) as pool:
+        while some := list(islice(items, 32)):
+            list(pool.map(work, some))
+
+def objections(name: str) -> Iterator[str]:
+    """Yield what speaks against bringing a bucket back; leave where it is not the one meant."""
+    found: dict[str, Any] = {"Rules": [], "ReplicationConfiguration": {"Rules": []}}
+    sources = "location", "versioning", "replication", "lifecycle_configuration"
+    for source in (*(f"bucket_{source}" for source in sources), "object_lock_configuration"):
+        try:
+            found |= getattr(S3, f"get_{source}")(Bucket=name, ExpectedBucketOwner=ACCOUNT)
+        except ClientError as error:
+            if source == "bucket_location":
+                sys.exit(f"{name} is no bucket of account {ACCOUNT} in {REGION}: {error}")
+            if "Configuration" not in error.response["Error"]["Code"]:
+                raise
+    if (place := found["LocationConstraint"] or "us-east-1") != REGION:
+        sys.exit(f"{name} is no bucket of account {ACCOUNT} in {REGION}: it is in {place}")
+    if found.get("Status") != "Enabled":
+        yield "versioning is not enabled"
+    if REMOVES and (found.get("MFADelete") == "Enabled" or "ObjectLockConfiguration" in found):
+        yield "MFA delete or Object Lock keeps versions from being removed: try --reversible"
+    if any(rule["Status"] == "Enabled" for rule in found["ReplicationConfiguration"]["Rules"]):
+        yield "it replicates to another bucket: disable its replication rules first"
+    for rule in found["Rules"]:
+        days = rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays", 10**4)
+        oldest = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * 86400))
+        if rule["Status"] == "Enabled" and oldest > AT:
+            yield f"its lifecycle removes what was replaced {days} days ago: --at is too long ago"
+
+class Plan:
+    """What is to do in a bucket: a file with a line for each page of its listing."""
+    def __init__(self, name: str) -> None:
+        self.name, self.file, self.place = name, f"{FOLDER}/{name}/plan.gz", START
+        self.where = {"Bucket": name, "ExpectedBucketOwner": ACCOUNT}
+        self.problem, self.digest, self.key, self.example = "", "", "", ""
+        self.seen = self.count = self.keys = self.markers = self.size = self.archived = 0
+    def read(self, file: str = "") -> Iterator[Any]:
+        """Yield what is to do; at the end, all is known that was known when it was written."""
+        with gzip.open(file or self.file, "rt", encoding="ascii") as lines:
+            for line in lines:
+                things, known = json.loads(line)
+                vars(self).update(known)
+                yield from things
+    def write(self) -> None:
+        """Write down what is to do, page by page: a shell may die."""
+        with Path(self.file).open("ab") as file:
+            if problems := "; ".join(objections(self.name)):
+                raise OSError(problems)
+            for page, place in pages(self.name, self.place):
+                things = [it for one in (page if place else [*page, END]) for it in todo(self, one)]
+                self.place, self.seen = place, self.seen + len(page)
+                if os.statvfs(FOLDER).f_bavail < 12_000:  # blocks of 4 KiB
+                    raise OSError("the home folder has no room for the journal: take fewer buckets")
+                file.write(gzip.compress(json.dumps([things, vars(self)]).encode() + b"\n", 6))
+                file.flush()
+                Progress.add(len(page))
+        tell(self)
+    def confirmed(self) -> bool:
+        """Tell whether all that is to do was confirmed before, as the journals have it."""
+        files = sorted(Path(FOLDER, self.name).glob("journal-*"))
+        before = (thing for file in files for thing in Plan(self.name).read(str(file)))
+        return all(thing in before for thing in Plan(self.name).read())
+    def attempt(self, work: Callable[[Plan], None]) -> None:
+        """Let a bucket fail alone: what went wrong becomes its problem."""
+        try:
+            work(self)
+        except (BotoCoreError, ClientError, OSError) as error:
+            self.problem = str(error)
+            say(f"problem: {self.name}: {error}")
+
+def make_plans() -> None:
+    """Write down what is to do; print whether that was confirmed, its digest, and how much."""
+    plans = [begun(name) for name in UNDONE]
+    in_parallel(lambda plan: plan.attempt(Plan.write), iter(plans))
+    able = [plan for plan in plans if not plan.problem]
+    asks = [plan for plan in able if not plan.confirmed()]
+    word = "done" if not plans else "none" if not able else "ask" if asks else "go"
+    digests = "".join(f"{plan.name} {plan.digest}\n" for plan in able).encode()
+    print(word, hashlib.sha256(digests).hexdigest()[:12], sum(plan.count for plan in able))
+
+def act() -> None:
+    """Do what was planned; where there was a problem, the plan has no end."""
+    able = [plan for plan in map(Plan, UNDONE) if all(True for _ in plan.read()) and not plan.place]
+    for plan in able:
+        os.link(plan.file, f"{FOLDER}/{plan.name}/journal-{time.time_ns()}.gz")
+        Progress.total += plan.count
+    in_parallel(lambda plan: plan.attempt(bring_back), iter(able))
+    sys.exit(any(not Path(FOLDER, name, "done").exists() for name in UNDONE))
+
+REMOVES, UNFIT = True, re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")  # XML spoils these
+PASSING = {"InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable", "SlowDown"}
+
+def begun(name: str) -> Plan:
+    """Return the plan of today's listing whose shell died, or a new one."""
+    plan, file = Plan(name), Path(FOLDER, name, "plan.gz")
+    file.parent.mkdir(exist_ok=True)
+    with suppress(OSError, EOFError, ValueError):
+        if file.stat().st_mtime > YESTERDAY and all(True for _ in plan.read()) and plan.place:
+            return plan
+    file.unlink(missing_ok=True)
+    return Plan(name)
+
+def todo(plan: Plan, entry: Any) -> Iterator[Any]:
+    """Yield a version that must go: its key and its id."""
+    key, when, size = entry["Key"], entry["LastModified"], entry.get("Size")
+    if when > UNTIL:
+        raise OSError(f"it is in use: {ascii(key)} is of {when}; nothing was changed in it")
+    if when > AT:
+        plan.keys, plan.key, plan.count = plan.keys + (key != plan.key), key, plan.count + 1
+        plan.markers, plan.size = plan.markers + (size is None), plan.size + (size or 0)
+        plan.digest = hashlib.sha256(f"{plan.digest}{entry['VersionId']}{key}".encode()).hexdigest()
+        yield [key, entry["VersionId"]]
+    elif key == plan.key:  # this one will be current again
+        if entry.get("StorageClass") in ("GLACIER", "DEEP_ARCHIVE"):
+            plan.archived, plan.example = plan.archived + 1, ascii(key)
+        plan.key = ""
+
+def tell(plan: Plan) -> None:
+    """Tell what goes."""
+    text = f"{plan.size / 1e9:,.2f} GB, {plan.markers:,} delete markers, {plan.keys:,} keys"
+    say(f"{plan.name}: {plan.count:,} of {plan.seen:,} versions and delete markers go ({text})")
+    if plan.archived:
+        say(f"warning: {plan.archived:,} keys will need RestoreObject, such as {plan.example}")
+    for key, version in islice(Plan(plan.name).read(), 3):
+        with suppress(BotoCoreError, ClientError):  # a delete marker has no head
+            head = S3.head_object(Key=key, VersionId=version, **plan.where)
+            if "ReplicationStatus" not in head:
+                say(f"warning: {ascii(key)}, which goes, is no replica: was it written here?")
+
+def remove(plan: Plan, things: list[Any]) -> None:
+    """Remove versions by id. Removing once more what is gone does no harm."""
+    left = [{"Key": key, "VersionId": version} for key, version in things]
+    for one in filter(lambda one: UNFIT.search(one["Key"]), left):
+        S3.delete_object(**one, **plan.where)
+    left = [one for one in left if not UNFIT.search(one["Key"])]
+    for pause in (0.2, 1, 4, 8, 16, 32):
+        if left:
+            answer = S3.delete_objects(Delete={"Objects": left}, **plan.where)
+            errors = answer.get("Errors", [])
+            if "Deleted" in answer or errors:  # neither: an error in an HTTP 200
+                again = {one["Key"] for one in errors if one["Code"] in PASSING}
+                left = [one for one in left if one["Key"] in again]
+                plan.example = str(errors[:1] or plan.example)
+            time.sleep(pause if left else 0)
+    Progress.add(len(things))
+
+def bring_back(plan: Plan) -> None:
+    """Remove what is newer, and list again: only that proves it."""
+    things, plan.example = Plan(plan.name).read(), "S3 refused none"
+    batches = iter(lambda: list(islice(things, 1000)), [])
+    in_parallel(lambda batch: remove(plan, batch), batches)
+    found = (one for page, _ in pages(plan.name, START) for one in page)
+    if newer := next((one for one in found if one["LastModified"] > AT), None):
+        raise OSError(f"newer versions are left, such as {ascii(newer['Key'])}; {plan.example}")
+    Path(FOLDER, plan.name, "done").touch()
+
+{"plan": make_plans, "act": act}[COMMAND]()
+END_OF_PYTHON
+}
+
+main() {
+  local now kind consequence folder lock word digest count
+  values
+  settings "$@"
+  trap 'say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
+  guard
+  need flock python3
+  python3 -c 'import boto3' || stop 3 'python3 with boto3 is needed, as CloudShell has it'
+  printf -v now '%(%FT%TZ)T' -1
+  [[ ${UNTIL} < ${now} ]] || stop 2 "--until ${UNTIL} is not over: it is ${now}"
+  umask 077
+  write_program
+  folder=$(sha256sum <<<"${ACCOUNT_ID} ${REGION} ${AT} ${UNTIL}" | cut --bytes=-8)
+  folder=~/.codeocean-cmdgen/${kind}--${RUN}--${folder}
+  if ! { mkdir -p "${folder}" && exec {lock}>"${folder}/lock" && flock --nonblock "${lock}"; }; then
+    stop 1 'this is being done already, by another paste'
+  fi
+  set -- "${folder}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}"
+  python3 program.py plan "$@" >answer || stop 3 'the buckets cannot be looked at, as said above'
+  read -r word digest count <answer && SECONDS=0
+  ((count < 10000000)) || say 'So many take hours here: S3 Batch Operations is the better way'
+  [[ ${word} != none ]] || stop 1 'no bucket can be brought back, as said above'
+  [[ ${PLAN} == '' || ${word} == 'done' ]] || finish "plan: ${digest}"
+  [[ ${word} != ask ]] || confirm "${digest}" "${consequence/N/${count}}"
+  ((SECONDS < 1800)) || stop 1 'the plan is half an hour old: paste again'
+  [[ ${word} == 'done' ]] || python3 program.py act "$@" ||
+    stop 1 "not all buckets are as they were at ${AT}: paste again"
+  now=$(date --reference="${folder}/${BUCKET_ARN[0]##*:}/done" +%FT%TZ)
+  finish "done: ${#BUCKET_ARN[@]} buckets are as they were at ${AT}, since ${now}"
+}
+
+"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+END_OF_BODY
+CODEOCEAN_CMDGEN
+)

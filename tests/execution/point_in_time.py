@@ -1,0 +1,160 @@
+"""What the tests of s3-point-in-time share: histories, an oracle, and a way to run the script."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from codeocean_cmdgen.simulator.world import TARGET
+from tests.execution.conftest import Outcome, Person, script
+from tests.s3_server import Bucket, S3Server, Version
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterable
+    from pathlib import Path
+
+AT = 1_700_000_000
+"""The moment to go back to; histories reach from 1,000 seconds before it to 1,000 after."""
+UNTIL = AT + 1000
+
+AWS = f"""#!/bin/bash
+[[ $1 != --version ]] || exec echo aws-cli/2.9.19
+echo '{{"Arn": "arn:aws:sts::{TARGET}:assumed-role/Operator/operator"}}'
+"""
+
+
+class Event(NamedTuple):
+    """Something that happened to a key: a version was put, or it was deleted."""
+
+    seconds: int
+    deleted: bool = False
+    null: bool = False
+
+
+History = dict[str, list[Event]]
+Current = dict[str, Version]
+
+
+def version_of(key: str, number: int, event: Event) -> Version:
+    rng = random.Random(f"{key} {number}")
+    version_id = "null" if event.null else "".join(rng.choices("abcXYZ019._-", k=32))
+    if event.deleted:
+        return Version(version_id, AT + event.seconds, marker=True)
+    return Version(
+        version_id,
+        AT + event.seconds,
+        content=rng.randbytes(rng.randrange(9)) + str(number).encode(),
+        headers={"content-type": "text/x-test", "x-amz-meta-number": str(number)},
+        tags=f"number={number}",
+    )
+
+
+def bucket_of(history: History) -> Bucket:
+    """Return a bucket after all of its history."""
+    bucket = Bucket(TARGET)
+    bucket.fill(
+        {
+            key: [version_of(key, number, event) for number, event in enumerate(events)][::-1]
+            for key, events in history.items()
+            if events
+        }
+    )
+    return bucket
+
+
+def current_at(history: History, seconds: int = 0) -> Current:
+    """Let the history happen up to a moment, event by event; return what is there then."""
+    there: Current = {}
+    for key, events in history.items():
+        for number, event in enumerate(events):
+            if event.seconds > seconds:
+                break
+            there.pop(key, None)
+            if not event.deleted:
+                there[key] = version_of(key, number, event)
+    return there
+
+
+def current(bucket: Bucket) -> Current:
+    """Return what a reader of the bucket sees."""
+    return {key: stack[0] for key, stack in bucket.state().items() if not stack[0].marker}
+
+
+def random_history(rng: random.Random, keys: Iterable[str]) -> History:
+    """Make up what happened to each key; often several things in one second."""
+    return {
+        key: [
+            Event(seconds, rng.random() < 0.3)
+            for seconds in sorted(rng.choice([-9, -1, 0, 1, 9, rng.randint(-999, 999)])
+                                  for _ in range(rng.randint(1, 5)))
+        ]
+        for key in keys
+    }  # fmt: skip
+
+
+@dataclass
+class Operator:
+    """Somebody in CloudShell of the target's account, whose S3 is a test server."""
+
+    server: S3Server
+    folder: Path
+    until: int = UNTIL
+    options: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.home = self.folder / "cloudshell"
+        self.home.mkdir()
+        programs = self.folder / "programs"
+        programs.mkdir()
+        python = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
+        for name, text in (("aws", AWS), ("python3", python)):
+            (programs / name).write_text(text)
+            (programs / name).chmod(0o700)
+        self.person = Person(
+            {
+                "PATH": f"{programs}:{os.environ['PATH']}",
+                "HOME": str(self.home),
+                "TMPDIR": str(self.folder),
+                "AWS_ENDPOINT_URL_S3": self.server.url,
+                "AWS_ACCESS_KEY_ID": "key",
+                "AWS_SECRET_ACCESS_KEY": "secret",
+                "AWS_EC2_METADATA_DISABLED": "true",
+            }
+        )
+
+    @property
+    def script(self) -> str:
+        return script(
+            "s3-point-in-time",
+            bucket_arn=tuple(f"arn:aws:s3:::{name}" for name in self.server.buckets),
+            at=instant(AT),
+            until=instant(self.until),
+            **self.options,
+        )
+
+    def run(self, **environment: str) -> Outcome:
+        return self.person.run(self.script, **environment)
+
+    def start(self, **environment: str) -> subprocess.Popen[str]:
+        return self.person.start(self.script, **environment)
+
+    def digest(self) -> str:
+        """Look at what would be done, and return the word that confirms it."""
+        outcome = self.run(PLAN="1")
+        assert outcome.code == 0, outcome
+        label, digest = outcome.output.split()
+        assert label == "plan:"
+        return digest
+
+    def confirm(self) -> Outcome:
+        """Look, and do it."""
+        return self.run(CONFIRM=self.digest())
+
+
+def instant(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
