@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    02d490ea249deacbac269eeade4b7f51ba573c0dc5a67dbe2f810f23974b6bb4*)
+    e35d003a6903a0180a577a549452c3dc727abaa742d2e9b4e1b00dfcfe80f3a3*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
@@ -30,7 +30,7 @@ false <<'END_OF_BODY'
 #          again. One whose end nobody knows, because it was killed or the job service does not
 #          tell, is run again only after a typed confirmation: ask the vendor whether it may. To
 #          end one that hangs: systemctl stop codeocean-cmdgen-datasets-not-cached
-# Set:     PLAN=1 looks only, WATCH=0 starts and returns, CONFIRM=STACK-NAME answers.
+# Set:     PLAN=1 looks only, WATCH=0 starts and returns, CONFIRM=datasets-not-cached answers.
 
 values() {
   # from values file [target]
@@ -48,10 +48,10 @@ values() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
-# who pastes the end of this text alone must not lose the shell to a bare exit.
-stop() { say "stopped: ${*:2}" && exit "$1"; }
-finish() { echo "${*:1}" && exit; }
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
+# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+stop() { say "stopped: ${*:2}" || true && exit "$1"; }
+finish() { echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -258,6 +258,8 @@ work() {
   settings "$@"
   guard
   record=datasets-not-cached--${RUN}
+  ! grep --quiet --no-messages ' completed$' "${records}/${record}" ||
+    finish "done: run ${RUN} of ${0##*/} was completed before; nothing was changed"
   job=$(sed --quiet '$s/^[^ ]* answered job //p' "${records}/${record}" 2>/dev/null)
   if [[ ${job} == '' ]]; then
     write_record "${record}" started
@@ -280,12 +282,13 @@ work() {
 
 # Shows all that the command says, until it has ended.
 show_output() {
-  local shown=1 lines=0 running=yes
+  local shown=1 lines=0 running=yes next=60
   while [[ ${running} == yes ]]; do
     { works && ! grep --quiet '^the command ended' "${log}"; } || running=no
     lines=$(wc --lines <"${log}")
     ((lines <= shown)) || sed --quiet "$((shown + 1)),${lines}{/^| /p}" "${log}" >&2
     shown=${lines}
+    ((SECONDS < next)) || { say "it goes on, ${SECONDS} s watched" && next=$((SECONDS + 60)); }
     [[ ${running} == no ]] || sleep 1
   done
 }
@@ -311,7 +314,7 @@ main() {
       say "warning: nobody knows how it ended the last time (${state})"
     [[ ${PLAN} == '' ]] || finish 'plan: that would be done; nothing was changed'
     [[ ${state} != *' started' && ${state} != *' lost job '* ]] ||
-      confirm "${STACK_NAME}" "it would be run again for stack ${STACK_NAME}"
+      confirm "${0##*/}" "it would be run again for stack ${STACK_NAME}"
     detach
   fi
   [[ ${WATCH} == 0 ]] || show_output

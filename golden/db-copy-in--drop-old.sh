@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    7779a451f0141b1882e051389160d4716e65919c0e3ebff9ae81f9903179b2f7*)
+    381d9eb678f7e9de5c8d538e9a681c23cc64f7d6b150be57de3d2cddc11cc8cb*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -25,7 +25,7 @@ false <<'END_OF_BODY'
 # Takes:   seconds.
 # Costs:   nothing; the storage is free for other data, but RDS never gives it back.
 # Again:   says that it is removed.
-# Set:     PLAN=1 looks only, CONFIRM=DATABASE answers.
+# Set:     PLAN=1 looks only, CONFIRM=NAME-OF-THE-OLD answers.
 
 values() {
   # from values file [target]
@@ -45,10 +45,10 @@ values() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
-# who pastes the end of this text alone must not lose the shell to a bare exit.
-stop() { say "stopped: ${*:2}" && exit "$1"; }
-finish() { echo "${*:1}" && exit; }
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
+# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+stop() { say "stopped: ${*:2}" || true && exit "$1"; }
+finish() { echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -154,6 +154,9 @@ connect() {
   token=$(sha256sum <<<"${STACK_NAME} ${TO_HOST} ${TO_PORT} ${DATABASE} ${RUN}" | cut --bytes=-12)
   mark="codeocean-cmdgen db-copy-in ${RUN} ${token}" record=${records}/db-copy-in--${RUN}
   new=${DATABASE}_new_${token} to="host=${TO_HOST} port=${TO_PORT}"
+  jq --exit-status --arg to "${TO_HOST}" '(.AnalyticsDB.Host // $to | ascii_downcase)
+    == ($to | ascii_downcase)' /etc/codeocean/stack.json >own ||
+    stop 3 "stack.json names another analytics database than ${TO_HOST}"
   command -v psql >/dev/null || stop 3 'psql is not here: sudo dnf install postgresql15'
   # The file has lost its name when the password gets in: nothing of it can be left behind.
   { : >pass && exec 4<>pass && rm pass; } || stop 1 'there is no place for the password'

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    48ee7e11080a8964bf2007a671f0af21ff9a5860a1a256e6a1eda553520577d6*)
+    d136930666a9576a599edf37a1d3e2078a2eeccbbfe87d9f15028929576493a1*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -48,10 +48,10 @@ values() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
-# who pastes the end of this text alone must not lose the shell to a bare exit.
-stop() { say "stopped: ${*:2}" && exit "$1"; }
-finish() { echo "${*:1}" && exit; }
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
+# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+stop() { say "stopped: ${*:2}" || true && exit "$1"; }
+finish() { echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -141,7 +141,7 @@ write_record() { # NAME TEXT...
 
 # Names a problem and goes on, so that all of them are told at once.
 problems=0
-problem() { say "problem: $*" && problems=$((problems + 1)); }
+problem() { problems=$((problems + 1)) && say "problem: $*"; }
 
 unit=codeocean-cmdgen-${0##*/} log=/var/lib/codeocean-cmdgen/${0##*/}.log
 works() { systemctl is-active --quiet "${unit}"; }
@@ -180,6 +180,9 @@ connect() {
   token=$(sha256sum <<<"${STACK_NAME} ${TO_HOST} ${TO_PORT} ${DATABASE} ${RUN}" | cut --bytes=-12)
   mark="codeocean-cmdgen db-copy-in ${RUN} ${token}" record=${records}/db-copy-in--${RUN}
   new=${DATABASE}_new_${token} to="host=${TO_HOST} port=${TO_PORT}"
+  jq --exit-status --arg to "${TO_HOST}" '(.AnalyticsDB.Host // $to | ascii_downcase)
+    == ($to | ascii_downcase)' /etc/codeocean/stack.json >own ||
+    stop 3 "stack.json names another analytics database than ${TO_HOST}"
   command -v psql >/dev/null || stop 3 'psql is not here: sudo dnf install postgresql15'
   # The file has lost its name when the password gets in: nothing of it can be left behind.
   { : >pass && exec 4<>pass && rm pass; } || stop 1 'there is no place for the password'
@@ -360,12 +363,15 @@ work() {
   meter restored sql "${to}" postgres --command="SELECT pg_database_size('${new}')" &
   restore || stop 1 'the restore failed; the old database is in place'
   kill $! && say "restored after ${SECONDS} s"
+  while sleep 60; do say "comparing rows, ${SECONDS} s since the start"; done &
   if ! { describe "${to}" "${new}" >to.found && wait "${description}" &&
     diff from.found to.found >apart; }; then
     sed --quiet '/password/Id; /^[<>]/p' apart | head --lines=30 >&2
     stop 1 'the copy is not proved equal (< there, > here); the old database is in place'
   fi
-  ! systemctl is-active --quiet codeocean || stop 1 'the service runs: the old database is in place'
+  kill $!
+  systemctl show codeocean --property=LoadState | grep --quiet '=masked$' ||
+    stop 1 'the service is not stopped any more: the old database is in place'
   old=$(date "+${DATABASE}_old_%Y%m%dT%H%M%SZ")
   text=$(awk -F '|' '/^r[|]/ {n++; r += $2} END {printf "%d tables, %.0f rows", n, r}' from.found)
   text="completed $(date --iso-8601=seconds) from ${FROM_HOST}:${FROM_PORT}, in ${SECONDS} s, all \

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    4ddfb165961b2896596d8dd82d52012175dc2346ae1744c7a105543726e6316e*)
+    3d8e86ae552a61b5e9ff5af391ef0b3206e58596dc897f71b1d2d93995c6419a*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-release \
@@ -40,10 +40,10 @@ values() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
-# who pastes the end of this text alone must not lose the shell to a bare exit.
-stop() { say "stopped: ${*:2}" && exit "$1"; }
-finish() { echo "${*:1}" && exit; }
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
+# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+stop() { say "stopped: ${*:2}" || true && exit "$1"; }
+finish() { echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {

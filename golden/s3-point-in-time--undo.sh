@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    4c9d6d9f7df185b72feb9f8c8d3cdcc5f78f5ed723551ec81b00592c189598b2*)
+    15a49bd20ac931deac6ea648e1e23a7a887ac62e808c279dbec0dba182920d11*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -54,10 +54,10 @@ values() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
-# who pastes the end of this text alone must not lose the shell to a bare exit.
-stop() { say "stopped: ${*:2}" && exit "$1"; }
-finish() { echo "${*:1}" && exit; }
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
+# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+stop() { say "stopped: ${*:2}" || true && exit "$1"; }
+finish() { echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    8e45549fece70e1c65ff87188a77c8b5623f1d7f78a97864f577b960ad50baf5*)
+    fab1eb771c6d3707a56739c3e778b94324598983af47ab41f2393a798495be72*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -51,10 +51,10 @@ values() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
-# who pastes the end of this text alone must not lose the shell to a bare exit.
-stop() { say "stopped: ${*:2}" && exit "$1"; }
-finish() { echo "${*:1}" && exit; }
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
+# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+stop() { say "stopped: ${*:2}" || true && exit "$1"; }
+finish() { echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {

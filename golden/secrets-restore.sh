@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    de64d29cd0a5a0bc4886c4925bc651cb281112de9624471a6ea119e7e7be40cd*)
+    424ad2f2aa9281dc3bd2c949a4ef31f6b4dad4f6717786ebf7b4b3690289fa2d*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -47,10 +47,10 @@ values() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
-# who pastes the end of this text alone must not lose the shell to a bare exit.
-stop() { say "stopped: ${*:2}" && exit "$1"; }
-finish() { echo "${*:1}" && exit; }
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
+# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+stop() { say "stopped: ${*:2}" || true && exit "$1"; }
+finish() { echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -229,7 +229,7 @@ is_whole() { # FILE
 
 # Names a problem and goes on, so that all of them are told at once.
 problems=0
-problem() { say "problem: $*" && problems=$((problems + 1)); }
+problem() { problems=$((problems + 1)) && say "problem: $*"; }
 
 # What service-stop did must still hold. The kernel has the last word: it makes no file system
 # read-only on which a file is open for writing.
@@ -247,9 +247,9 @@ look_at_service() {
 # The save comes with the copy of the data volume: one that is not whole may yet bring another.
 look_at_copy() {
   local half
-  half=$(grep --no-messages --files-without-match ' completed' "${records}"/volume-copy-in--*)
-  [[ ${half} == '' ]] ||
-    stop 1 "a copy was begun and is not completed: run ${half##*--} of volume-copy-in"
+  half=$(cat "${records}"/volume-copy-in--* 2>/dev/null | sort --stable --key=1,1 | tail --lines=1)
+  [[ ${half} != *' confirmed '* ]] ||
+    stop 1 "a copy was begun and is not completed (${half}): paste volume-copy-in again"
   [[ -e ${records}/volume-copy-in--${RUN} ]] ||
     say "warning: there is no record that volume-copy-in of run ${RUN} was completed"
 }
@@ -363,8 +363,8 @@ main() {
   completed=$(grep --no-messages ' completed$' "${records}/${record}")
   [[ ${completed} == '' ]] ||
     finish "done: run ${RUN} of ${0##*/} was completed at ${completed% *}; nothing was changed"
+  look_at_copy # first: looking at the service would disturb one that works
   look_at_service
-  look_at_copy
   [[ ${PLAN} == 1 ]] || lock
   [[ ${COMMAND} == '' ]] || restore_by_command
   read_save

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    75cc84a4a5f79b6fd17581ef7d7c08c786a64881a5f40886af945ab85c77724e*)
+    249c2ee8eca3af94e0ce29fabbcc54a438de682d157074fc77d7a3c8b379cc44*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-start \
@@ -42,10 +42,10 @@ values() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
-# who pastes the end of this text alone must not lose the shell to a bare exit.
-stop() { say "stopped: ${*:2}" && exit "$1"; }
-finish() { echo "${*:1}" && exit; }
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
+# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+stop() { say "stopped: ${*:2}" || true && exit "$1"; }
+finish() { echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -135,7 +135,7 @@ write_record() { # NAME TEXT...
 
 # Names a problem and goes on, so that all of them are told at once.
 problems=0
-problem() { say "problem: $*" && problems=$((problems + 1)); }
+problem() { problems=$((problems + 1)) && say "problem: $*"; }
 
 # No service may start on a data volume that is half the old and half the restored.
 look_for_half_copies() {
@@ -147,7 +147,7 @@ look_for_half_copies() {
 
 # Undoes what service-stop wrote down, and forgets it.
 undo_stop() {
-  local unit file id name policy
+  local unit file id name policy ran
   [[ -d ${stopped} ]] || return 0
   while read -r unit; do
     # Where the unit's file lay in the place of the mask, unmasking would disable it.
@@ -170,12 +170,14 @@ undo_stop() {
     systemctl reset-failed "${unit}" 2>/dev/null
     systemctl start --no-block "${unit}"
   done <"${stopped}/units"
-  while read -r id name policy; do
+  while read -r id name policy ran; do
     # What docker removes when it stops is the service's own to make again.
     docker inspect "${id}" >/dev/null 2>&1 || continue
+    docker update --restart="${policy}" "${id}" </dev/null >printed ||
+      problem "container ${name#/} could not get its restart policy back"
+    [[ ${ran} == true ]] || continue
     say "starting container ${name#/}"
-    { docker update --restart="${policy}" "${id}" && docker start "${id}"; } </dev/null >printed ||
-      problem "container ${name#/} could not be started"
+    docker start "${id}" </dev/null >printed || problem "container ${name#/} could not be started"
   done <"${stopped}/containers"
 }
 
@@ -225,6 +227,8 @@ main() {
   guard sort
   stopped=/var/lib/codeocean-cmdgen/service-stop
   rounds=$(cat "${records}/service--${RUN}" 2>/dev/null)
+  ! systemctl is-active --quiet 'codeocean-cmdgen-*-copy-in' ||
+    stop 1 'a copy is at work: paste that step to follow it; nothing was changed'
   look_for_half_copies
   whose=$(cat "${stopped}/run" 2>/dev/null)
   [[ ! -d ${stopped} || ${whose} == "${RUN}" ]] ||

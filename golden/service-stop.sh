@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    8aa8bb0f32aebff89cb8dc53a808cb811a7237bf9ded81d7d69b0f2384a414fa*)
+    d00245438061ba80e73a7f855360798243299a223f8b50fded5af73a8cb49efd*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -44,10 +44,10 @@ values() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
-# who pastes the end of this text alone must not lose the shell to a bare exit.
-stop() { say "stopped: ${*:2}" && exit "$1"; }
-finish() { echo "${*:1}" && exit; }
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
+# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+stop() { say "stopped: ${*:2}" || true && exit "$1"; }
+finish() { echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -137,7 +137,7 @@ write_record() { # NAME TEXT...
 
 # Names a problem and goes on, so that all of them are told at once.
 problems=0
-problem() { say "problem: $*" && problems=$((problems + 1)); }
+problem() { problems=$((problems + 1)) && say "problem: $*"; }
 
 # Lists what could still write to the data volume, one line each; nothing when nothing can. What
 # cannot be looked at is listed too: its error message is a line as well.
@@ -179,7 +179,9 @@ list_containers() {
       | select(.State.Running or .HostConfig.RestartPolicy.Name == "always")
       | select(any(.Mounts[] | select(.Source != ""); "\(.Source | rtrimstr("/"))/" as $source
         | ($source | startswith($data)) or (.RW and ($data | startswith($source)))))
-      | "\(.Id) \(.Name) \(.HostConfig.RestartPolicy.Name)"'
+      | "\(.Id) \(.Name) \(.HostConfig.RestartPolicy | if (.MaximumRetryCount // 0) > 0
+        then "\(.Name):\(.MaximumRetryCount)" elif .Name == "" then "no" else .Name end
+        ) \(.State.Running)"'
 }
 
 # Processes with an open file, a memory map or a working folder there, and running cron jobs. Files
@@ -230,12 +232,12 @@ hold_cron_files() {
 }
 
 stop_containers() {
-  local id name policy
+  local id name policy ran
   list_containers >running
-  while read -r id name policy; do
+  while read -r id name policy ran; do
     say "stopping container ${name#/}"
     grep --quiet "^${id} " "${stopped}/containers" ||
-      echo "${id} ${name} ${policy}" >>"${stopped}/containers"
+      echo "${id} ${name} ${policy} ${ran}" >>"${stopped}/containers"
     # Without this, docker would start it again with the machine.
     { docker update --restart=no "${id}" && docker stop "${id}"; } </dev/null >/dev/null ||
       problem "container ${name#/} could not be stopped"
@@ -259,17 +261,18 @@ wait_for_silence() {
 
 # The kernel's own word: it makes no file system read-only on which a file is open for writing.
 prove_silence() {
-  mount --options remount,ro "${DATA_MOUNT}" || problem "${DATA_MOUNT} is still written to"
+  mount --options remount,ro "${DATA_MOUNT}" || problem "${DATA_MOUNT} is still" \
+    'written to; where no process is named, look at losetup, swapon and exportfs'
   mount --options remount,rw "${DATA_MOUNT}" || problem "${DATA_MOUNT} stayed read-only"
   ((problems == 0)) || stop 1 'mend the problems above and paste again'
 }
 
 main() {
-  local rounds
+  local rounds last
   values
   as_root "$@"
   settings "$@"
-  guard pgrep ps stat xargs
+  guard pgrep ps sort stat tail xargs
   ! systemctl is-active --quiet 'codeocean-cmdgen-*' ||
     stop 1 'a step of ours is at work: paste that one to follow it; nothing was changed'
   stopped=/var/lib/codeocean-cmdgen/service-stop
@@ -277,8 +280,12 @@ main() {
   [[ ${rounds} != *started* ]] ||
     stop 1 "in run ${RUN} the service was stopped and started again (${rounds//$'\n'/, }):" \
       'to stop it once more, generate with a new --run'
+  last=$(sort --stable --key=1,1 "${records}"/service--* 2>/dev/null | tail --lines=1)
+  [[ ${rounds} == '' || ${last} != *' started' ]] ||
+    stop 1 "another run started the service since (${last}): to stop it, generate with a new --run"
   list_writers
   if [[ ! -s writers && ${rounds} == *stopped* ]]; then
+    [[ ${PLAN} == 1 ]] || prove_silence
     finish "done: nothing writes to ${DATA_MOUNT}; ${rounds##*$'\n'}"
   fi
   say "what could write to ${DATA_MOUNT}:"

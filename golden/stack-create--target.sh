@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    beec859d4770f4476b2c9d357397b4a93fa5b322913007f06a09606c476f4dce*)
+    4fd478f316ad0b32061fda3de3c03b75082813628bcac436a46ccbddeef6cdb9*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -44,10 +44,10 @@ values() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
-# who pastes the end of this text alone must not lose the shell to a bare exit.
-stop() { say "stopped: ${*:2}" && exit "$1"; }
-finish() { echo "${*:1}" && exit; }
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
+# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+stop() { say "stopped: ${*:2}" || true && exit "$1"; }
+finish() { echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -104,7 +104,7 @@ guard() {
 
 # Names a problem and goes on, so that all of them are told at once.
 problems=0
-problem() { say "problem: $*" && problems=$((problems + 1)); }
+problem() { problems=$((problems + 1)) && say "problem: $*"; }
 
 # Sets ${status} to that of the stack; empty where it cannot be seen.
 read_stack() {

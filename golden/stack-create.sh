@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    2cc58a9333c073e0ba0af88c0648dc09b1a9adbab9c99da5caa8d02914dc9fef*)
+    ca0c9394194e2c184f2fe4c22332592013bbb7d76c6001dc1d56d4217af79035*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -44,10 +44,10 @@ values() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
-# who pastes the end of this text alone must not lose the shell to a bare exit.
-stop() { say "stopped: ${*:2}" && exit "$1"; }
-finish() { echo "${*:1}" && exit; }
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
+# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+stop() { say "stopped: ${*:2}" || true && exit "$1"; }
+finish() { echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -104,7 +104,7 @@ guard() {
 
 # Names a problem and goes on, so that all of them are told at once.
 problems=0
-problem() { say "problem: $*" && problems=$((problems + 1)); }
+problem() { problems=$((problems + 1)) && say "problem: $*"; }
 
 # Sets ${status} to that of the stack; empty where it cannot be seen.
 read_stack() {

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    c9c23310028fc2dc7d206155ca89f5d2edbc4e8aa8962e2c83aa53a5ccba7c16*)
+    5769c7dee01e9f00b0d47e3a149e17a39dac0ddb9ccd6681ff5c92171f71ef53*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -55,10 +55,10 @@ values() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
-# who pastes the end of this text alone must not lose the shell to a bare exit.
-stop() { say "stopped: ${*:2}" && exit "$1"; }
-finish() { echo "${*:1}" && exit; }
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
+# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+stop() { say "stopped: ${*:2}" || true && exit "$1"; }
+finish() { echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -128,7 +128,7 @@ confirm() { # WORD WHAT_WILL_HAPPEN
 
 # Names a problem and goes on, so that all of them are told at once.
 problems=0
-problem() { say "problem: $*" && problems=$((problems + 1)); }
+problem() { problems=$((problems + 1)) && say "problem: $*"; }
 
 # Sets ${status} to that of the stack; empty where it cannot be seen.
 read_stack() {

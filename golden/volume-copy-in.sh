@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    3d8ce2f3cf9a0a58c878487fe78fb32080bf5961c195c8c93b960126f11dc634*)
+    515713995e65ff822e997cb729d28c7ed09ed7e887b7f211b4f10c27f171d429*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -43,10 +43,10 @@ values() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
-# who pastes the end of this text alone must not lose the shell to a bare exit.
-stop() { say "stopped: ${*:2}" && exit "$1"; }
-finish() { echo "${*:1}" && exit; }
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
+# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+stop() { say "stopped: ${*:2}" || true && exit "$1"; }
+finish() { echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -206,8 +206,7 @@ find_restored_volume() {
     stop 3 "the restored volume of run ${RUN} is '${restored}': name one with --restored-volume-id"
 }
 
-# Sets ${device} to where the kernel has a volume; empty when it has not. The device name that is
-# asked for when a volume is attached means nothing: only its serial number tells.
+# Sets ${device} to where the kernel has a volume, told by its serial number; empty without one.
 # https://docs.aws.amazon.com/ebs/latest/userguide/nvme-ebs-volumes.html
 find_device() { # VOLUME_ID
   device=$(readlink --canonicalize-existing \
@@ -251,13 +250,12 @@ attach() {
   done
 }
 
-# Mounting replays a snapshot's journal, as it must: norecovery would hide files. nouuid, because a
-# snapshot of the data volume has the data volume's own UUID.
+# Mounting replays the snapshot's journal, as norecovery would not. It has the data volume's UUID
+# until it gets its own: a reboot could mount it as the data volume.
 mount_restored() {
   ! findmnt --noheadings --output TARGET --source "${device}" >mounts || return
   [[ ${PLAN} == '' ]] || finish "plan: ${restored} would be mounted and compared"
   mkdir -p "${restored_mount}"
-  # The journal replayed, it gets a UUID of its own: a reboot could mount it as the data volume.
   set -- mount --types xfs --options ro,nouuid "${device}" "${restored_mount}"
   { "$@" && umount "${restored_mount}" && xfs_admin -U generate "${device}" >nothing && "$@"; } ||
     stop 1 "${restored} cannot be mounted as XFS"
@@ -300,7 +298,7 @@ compare() { # STAGE RSYNC_OPTION...
       !(/^[.]. / || /^h. +[0-9]+ [^=]/) { print } !(/^[*]/) { n++ }
       (now = systime() - begin) > shown + 4 { shown = now
         printf "%s: %d of %d files (%d%%), %d a second, %d min left%s", stage, n, all,
-          100 * n / all, n / now, (all - n) * now / n / 60, end > "/dev/stderr" }'
+          100 * n / all, n / now, (all - n) * now / (n + 1) / 60, end > "/dev/stderr" }'
 }
 
 # Counts what would be done.
@@ -336,7 +334,7 @@ copy() {
 verify() {
   { compare verifying && compare 'verifying contents' --checksum --exclude=/workspaces; } \
     >differences || stop 1 'the volumes could not be compared'
-  ! head --lines=9 differences | grep . >&2
+  [[ ! -s differences ]] || { head --lines=9 differences >&2 && false; }
 }
 
 # Says now and then how far the data volume has come, until it is killed.
@@ -359,7 +357,9 @@ work() {
   report &
   copy
   kill $!
+  while sleep 60; do say "verifying, $((SECONDS / 60)) min since the start"; done &
   verify || { equal --checksum && verify; } || stop 1 'the volumes still differ'
+  kill $!
   look_at_service
   write_record "volume-copy-in--${RUN}" "completed: ${DATA_VOLUME_ID} was made equal to ${restored}"
   finish "done: ${DATA_VOLUME_ID} is equal to ${restored}"
@@ -379,11 +379,11 @@ main() {
   attach
   mount_restored
   prove_both_sides
-  plan
-  [[ ${PLAN} == '' ]] || finish "plan: $(<plan); nothing was changed"
   # Half a copy needs no new answer while nothing else was done since.
   last=$(sort --stable --key=1,1 "${records}"/{service,volume}* 2>/dev/null | tail --lines=1)
-  if [[ ${last} != *" confirmed ${restored}" ]]; then
+  if [[ ${PLAN} == 1 || ${last} != *" confirmed ${restored}" ]]; then
+    plan
+    [[ ${PLAN} == '' ]] || finish "plan: $(<plan); nothing was changed"
     confirm "${DATA_VOLUME_ID}" "from ${restored} to ${DATA_VOLUME_ID}: $(<plan)"
     look_at_service
     write_record "volume-copy-in--${RUN}" "confirmed ${restored}"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    324eb43f9d485c28fd4f94f2434d7f279faa9382892b71971746649da76c9377*)
+    891e0b7b18c43064e88c8970b67d8325c616835e0b01024545f801385d4aa094*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -41,10 +41,10 @@ values() {
 
 say() { printf '%s\n' "$*" >&2; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...). One line each:
-# who pastes the end of this text alone must not lose the shell to a bare exit.
-stop() { say "stopped: ${*:2}" && exit "$1"; }
-finish() { echo "${*:1}" && exit; }
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
+# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+stop() { say "stopped: ${*:2}" || true && exit "$1"; }
+finish() { echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -134,7 +134,7 @@ write_record() { # NAME TEXT...
 
 # Names a problem and goes on, so that all of them are told at once.
 problems=0
-problem() { say "problem: $*" && problems=$((problems + 1)); }
+problem() { problems=$((problems + 1)) && say "problem: $*"; }
 
 # Sets ${restored}: the volume that was given, or the one that volume-restore of this run made.
 find_restored_volume() {
@@ -150,8 +150,7 @@ find_restored_volume() {
     stop 3 "the restored volume of run ${RUN} is '${restored}': name one with --restored-volume-id"
 }
 
-# Sets ${device} to where the kernel has a volume; empty when it has not. The device name that is
-# asked for when a volume is attached means nothing: only its serial number tells.
+# Sets ${device} to where the kernel has a volume, told by its serial number; empty without one.
 # https://docs.aws.amazon.com/ebs/latest/userguide/nvme-ebs-volumes.html
 find_device() { # VOLUME_ID
   device=$(readlink --canonicalize-existing \

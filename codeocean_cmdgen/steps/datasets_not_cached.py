@@ -24,7 +24,7 @@ class DatasetsNotCached(HostStep):
 
     name = "datasets-not-cached"
     title = "set all datasets to not cached, by the vendor's command"
-    confirm = "STACK-NAME"
+    confirm = "datasets-not-cached"
     header = {
         "where": INSTANCE.format("target") + " After service-start.",
         "changes": "runs the vendor's command, which is not public, as root. When its output ends "

@@ -78,7 +78,7 @@ class DropOld(DbCopyIn):
     title = "remove the database that was replaced"
     watches = False
     template = "db-copy-in--drop-old"
-    confirm = "DATABASE"
+    confirm = "NAME-OF-THE-OLD"
     header = {
         "where": INSTANCE.format("target"),
         "changes": "removes, for good, the one database that db-copy-in of this run has replaced "
