@@ -49,14 +49,14 @@ def copying(say: Callable[[str], None], *, scale: float = 1.0, rounds: int = ROU
     """Copy a database both ways, in turn, so that both see the same machine."""
     tempfile.tempdir = MEMORY
     authority = trustme.CA()
-    given = gather(DbCopyIn, {}, values_file=VALUES).step
+    given = vars(gather(DbCopyIn, {}, values_file=VALUES).step)
     servers: dict[str, Any] = {"password": PASSWORD, "authority": authority}
     servers["settings"] = {"shared_buffers": "256MB", "max_wal_size": "1GB"}
     with (
         Simulator() as simulator,
-        Host(simulator, ACCOUNT) as host,
-        Postgres(host, str(vars(given)["from_host"]), address="127.0.0.2", **servers) as source,
-        Postgres(host, str(vars(given)["to_host"]), address="127.0.0.3", **servers) as target,
+        Host(simulator, ACCOUNT, stack_json={"AnalyticsDB": {"Host": given["to_host"]}}) as host,
+        Postgres(host, str(given["from_host"]), address="127.0.0.2", **servers) as source,
+        Postgres(host, str(given["to_host"]), address="127.0.0.3", **servers) as target,
     ):
         _prepare(simulator, host, authority)
         source.sql("CREATE DATABASE codeocean OWNER root")

@@ -223,7 +223,7 @@ def test_a_command_whose_end_nobody_knows_is_run_again_only_when_told(place: Pla
         assert not outcome.output.startswith("done")
         assert "warning: nobody knows how it ended" in outcome.errors
     assert place.ran() == 1
-    assert place.run(COUNT + HOLD, CONFIRM="codeocean").done
+    assert place.run(COUNT + HOLD, CONFIRM="datasets-not-cached").done
     assert place.ran() == 2
 
 
@@ -297,7 +297,7 @@ def test_a_job_that_nobody_knows_is_no_success(place: Place) -> None:
     assert place.record() == ["started", "answered job 17", "lost job 17"]
     assert place.run(command).code == 2
     place.job("17", (200, {"job_status": "completed"}))
-    assert place.run(command, CONFIRM="codeocean").done
+    assert place.run(command, CONFIRM="datasets-not-cached").done
     assert place.ran() == 2
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FROM = "tmp-codeocean-restore.example.us-east-1.rds.amazonaws.com"
 TO = "codeocean-analyticsdb.example.us-east-1.rds.amazonaws.com"
+NAMED = {"AnalyticsDB": {"Host": TO, "Port": "5432"}}
 SECRET = "/codeocean/analytics/master-password-0"
 CANARY = "cAnA:rY\\'\"$x"
 CA_BUNDLE = "/etc/pki/tls/certs/rds-global-bundle.pem"
@@ -197,7 +198,7 @@ def places(aws: Path) -> Iterator[Place]:
     try:
         with (
             Simulator() as simulator,
-            ServicesHost(simulator, TARGET, aws=aws) as host,
+            ServicesHost(simulator, TARGET, aws=aws, stack_json=NAMED) as host,
             Postgres(host, FROM, password=CANARY, authority=authority, address="127.0.0.2",
                      settings=quick) as source,
             Postgres(host, TO, password=CANARY, authority=authority, address="127.0.0.3",
@@ -223,6 +224,14 @@ def places(aws: Path) -> Iterator[Place]:
 def place(places: Place) -> Place:
     places.reset()
     return places
+
+
+def test_swapped_servers_are_refused(place: Place) -> None:
+    """Both take the password and have the database: only the deployment knows which is its own."""
+    outcome = place.run(from_host=TO, to_host=FROM)
+    assert outcome.code == 3
+    assert f"stack.json names another analytics database than {FROM}" in outcome.errors
+    place.old_is_in_place()
 
 
 def test_all_of_it_arrives(place: Place) -> None:

@@ -139,6 +139,14 @@ def test_settings_hold_nothing_else(
     assert simulator.requests == []
 
 
+def test_a_plan_that_nobody_can_read_is_no_order(
+    step: str, simulator: Simulator, native: Person
+) -> None:
+    """Where the last line cannot be written, the script must end all the same."""
+    native.run(script(step).rstrip() + " >&-\n", PLAN="1")
+    assert writes(simulator) == []
+
+
 def test_every_call_names_the_region(step: str, simulator: Simulator, native: Person) -> None:
     """IAM and STS answer from one place for all; everything else is asked where it is."""
     native.run(script(step), AWS_DEFAULT_REGION="ap-south-1", AWS_REGION="ap-south-1")

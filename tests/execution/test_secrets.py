@@ -627,11 +627,13 @@ def test_a_copy_that_is_not_whole_is_refused(target: Place) -> None:
     target.save({"one": ("String", "x")})
     record = target.host.path("/data/.codeocean-cmdgen/volume-copy-in--second")
     record.parent.mkdir(exist_ok=True)
-    record.write_text("2026-01-01T00:00:00Z confirmed\n")
+    record.write_text("2026-01-01T00:00:00Z confirmed vol-1\n")
     outcome = target.run("secrets-restore", CONFIRM="codeocean-new")
     assert outcome.code == 1
     assert "run second of volume-copy-in" in outcome.errors
-    record.write_text("2026-01-01T00:00:00Z confirmed\n2026-01-01T01:00:00Z completed: it is\n")
+    record.write_text(
+        "2026-01-01T00:00:00Z confirmed vol-1\n2026-01-01T01:00:00Z completed: it is\n"
+    )
     outcome = target.run("secrets-restore", CONFIRM="codeocean-new")
     assert outcome.done
     assert "no record that volume-copy-in of run first" in outcome.errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,48 @@ def test_a_late_paste_of_stop_stops_nothing_that_start_began(host: ServicesHost)
     assert start(host).code == 1, "what is not well is not done"
 
 
+def test_a_late_paste_of_a_run_that_another_overtook_stops_nothing(host: ServicesHost) -> None:
+    assert stop(host).done
+    assert host.person().run(script("service-stop", run="second")).done
+    assert host.person().run(script("service-start", run="second")).done
+    outcome = stop(host)
+    assert outcome.code == 1
+    assert "another run started the service since" in outcome.errors
+    assert state(host) == ("enabled", "active")
+
+
+def test_what_the_kernel_knows_alone_is_no_silence(host: ServicesHost) -> None:
+    assert stop(host).done
+    image = host.path("/data/codeocean/image")
+    image.write_bytes(bytes(1 << 20))
+    command = ["losetup", "--find", "--show", str(image)]
+    device = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        outcome = stop(host)
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
+    assert outcome.code == 1
+    assert "look at losetup" in outcome.errors
+    assert stop(host).done
+
+
+@pytest.mark.parametrize("step", ["volume-copy-in", "db-copy-in"])
+def test_no_start_while_a_copy_works(host: ServicesHost, step: str) -> None:
+    assert stop(host).done
+    host.root("systemd-run", f"--unit=codeocean-cmdgen-{step}", *FOR_EVER)
+    outcome = start(host)
+    assert outcome.code == 1
+    assert "a copy is at work" in outcome.errors
+    assert state(host) == ("masked", "inactive")
+
+
+def test_a_plan_that_nobody_can_read_is_no_order(host: ServicesHost) -> None:
+    """Where the last line cannot be written, the script must end all the same."""
+    text = script("service-stop").rstrip() + " >&-\n"
+    assert host.person().run(text, PLAN="1").code == 1
+    assert state(host) == ("enabled", "active")
+
+
 def test_what_the_system_brought_is_left_alone(host: ServicesHost) -> None:
     host.path("/usr/bin/rpm").write_text(RPM)
     host.path("/usr/bin/rpm").chmod(0o755)
@@ -104,6 +147,8 @@ def test_containers_on_the_data_volume_stop_and_others_do_not(host: ServicesHost
     host.container("registry", "sh", "-c", writer, binds=["/data/registry:/registry"])
     host.container("agent", *FOR_EVER, binds=["/:/host:ro"], restart="always")
     host.container("idle", *FOR_EVER, binds=["/:/host"], restart="always")
+    host.container("asleep", *FOR_EVER, binds=["/data/registry:/x"], restart="on-failure:5")
+    host.root("docker", "stop", "asleep")
 
     def running() -> set[str]:
         return set(host.root("docker", "ps", "--format", "{{.Names}}").stdout.split())
