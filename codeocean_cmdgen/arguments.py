@@ -99,6 +99,11 @@ VOCABULARY: dict[str, Argument] = {
         "same run made",
         "AWS Backup > Jobs > Restore jobs",
     ),
+    "kms_key_id": Argument(
+        values.KmsKeyId,
+        "key to encrypt the restored volume with; without it, the account's aws/ebs",
+        "KMS > AWS managed keys > aws/ebs",
+    ),
     "data_mount": Argument(
         values.Folder,
         "where the data volume is mounted",

@@ -14,9 +14,11 @@ from codeocean_cmdgen.steps import (
     Step,
     VolumeCopyIn,
     VolumeRelease,
+    VolumeRestore,
 )
 
 _COPY_IN: tuple[type[Step], ...] = (
+    VolumeRestore,
     VolumeCopyIn,
     DbCopyIn,
     SecretsRestore,

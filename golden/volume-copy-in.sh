@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    cd3d360223a921c052e5c992fe5cb6d4183fcae67267139a54c74944fc7ab610*)
+    f1531a639a0576585b5781c62575e1b31fffb7cdde757355e30eb11afb2cb320*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -200,16 +200,18 @@ look_at_service() {
   mount --options remount,rw "${DATA_MOUNT}" || stop 1 "${DATA_MOUNT} stayed read-only"
 }
 
-# Sets ${restored}: the volume that was given, or the one that volume-restore of this run made.
+# Sets ${restored} to the ids of what volume-restore of this run made, and has tagged so.
+run_tag=codeocean-cmdgen:run data_tag=codeocean-cmdgen:data-volume-id
+list_restored() {
+  ask found aws ec2 describe-volumes --region "${REGION}" \
+    --filters "Name=tag:${run_tag},Values=${RUN}" "Name=tag:${data_tag},Values=${DATA_VOLUME_ID}" ||
+    stop 1 "the volumes cannot be listed: ${complaint}"
+  restored=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' found)
+}
+
 find_restored_volume() {
   restored=${RESTORED_VOLUME_ID} restored_mount=/mnt/codeocean-restored
-  if [[ ${restored} == '' ]]; then
-    ask found aws ec2 describe-volumes --region "${REGION}" \
-      --filters "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
-      "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}" ||
-      stop 1 "the volumes cannot be listed: ${complaint}"
-    restored=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' found)
-  fi
+  [[ ${restored} != '' ]] || list_restored
   [[ ${restored} == vol-* && ${restored} != *' '* && ${restored} != "${DATA_VOLUME_ID}" ]] ||
     stop 3 "the restored volume of run ${RUN} is '${restored}': name one with --restored-volume-id"
 }

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    b169dff53ddef3571068c119e49c8b6ca613bf65aa962677ac96ba968d7af94a*)
+    2c119099839e6d6fc0eb76ce73c9d15ab38c692ed26aba16bf3bb2e0e5606b36*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -141,16 +141,18 @@ write_record() { # NAME TEXT...
 problems=0
 problem() { say "problem: $*" && problems=$((problems + 1)); }
 
-# Sets ${restored}: the volume that was given, or the one that volume-restore of this run made.
+# Sets ${restored} to the ids of what volume-restore of this run made, and has tagged so.
+run_tag=codeocean-cmdgen:run data_tag=codeocean-cmdgen:data-volume-id
+list_restored() {
+  ask found aws ec2 describe-volumes --region "${REGION}" \
+    --filters "Name=tag:${run_tag},Values=${RUN}" "Name=tag:${data_tag},Values=${DATA_VOLUME_ID}" ||
+    stop 1 "the volumes cannot be listed: ${complaint}"
+  restored=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' found)
+}
+
 find_restored_volume() {
   restored=${RESTORED_VOLUME_ID} restored_mount=/mnt/codeocean-restored
-  if [[ ${restored} == '' ]]; then
-    ask found aws ec2 describe-volumes --region "${REGION}" \
-      --filters "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
-      "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}" ||
-      stop 1 "the volumes cannot be listed: ${complaint}"
-    restored=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' found)
-  fi
+  [[ ${restored} != '' ]] || list_restored
   [[ ${restored} == vol-* && ${restored} != *' '* && ${restored} != "${DATA_VOLUME_ID}" ]] ||
     stop 3 "the restored volume of run ${RUN} is '${restored}': name one with --restored-volume-id"
 }

@@ -37,6 +37,7 @@ BUCKETS = tuple(
 ON_THE_HOST = {"account_id": "333333333333", "region": "us-east-1", "stack_name": "codeocean"}
 ON_THE_VOLUME = {**ON_THE_HOST, "data_volume_id": "vol-0123456789abcdef0"}
 
+IN_THE_TARGET = {"account_id": "333333333333", "region": "us-east-1"}
 GIVEN: dict[str, dict[str, str]] = {
     "s3-batch-replication": {
         "account_id": "111111111111",
@@ -55,6 +56,12 @@ GIVEN: dict[str, dict[str, str]] = {
         ),
         "destination_vault_arn": "arn:aws:backup:us-east-1:333333333333:backup-vault:codeocean-v1",
         "role_arn": "arn:aws:iam::222222222222:role/service-role/AWSBackupDefaultServiceRole",
+    },
+    "volume-restore": {
+        **IN_THE_TARGET,
+        "backup_vault_name": "codeocean-v1",
+        "data_volume_id": "vol-0123456789abcdef0",
+        "role_arn": "arn:aws:iam::333333333333:role/codeocean-BackupRole-1ABC",
     },
     "service-stop": ON_THE_HOST,
     "service-start": ON_THE_HOST,

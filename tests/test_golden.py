@@ -41,6 +41,7 @@ SCRIPTS: dict[str, list[str]] = {
     ],
     "snapshot-copy": [EXAMPLE_VALUES],
     "snapshot-copy--stack-json": [EXAMPLE_VALUES],
+    "volume-restore": [EXAMPLE_VALUES],
     "service-stop": [EXAMPLE_VALUES],
     "service-start": [EXAMPLE_VALUES],
     "volume-copy-in": [EXAMPLE_VALUES],

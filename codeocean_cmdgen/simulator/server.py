@@ -23,10 +23,12 @@ from moto.core.utils import get_service_model
 
 from codeocean_cmdgen.simulator import backends, parameters
 from codeocean_cmdgen.simulator.backup import Backup
+from codeocean_cmdgen.simulator.backup_jobs import BackupJobs
 from codeocean_cmdgen.simulator.clock import Clock
 from codeocean_cmdgen.simulator.errors import AwsError, DisconnectedError
 from codeocean_cmdgen.simulator.faults import Faults
 from codeocean_cmdgen.simulator.proxy import CONTROL_PATH, Proxy, json_response
+from codeocean_cmdgen.simulator.rds import Rds
 from codeocean_cmdgen.simulator.s3 import S3
 from codeocean_cmdgen.simulator.s3_batch import S3Batch
 from codeocean_cmdgen.simulator.validation import parse_strictly
@@ -239,6 +241,8 @@ class Simulator:
         self.s3 = S3()
         self.s3_batch = S3Batch(self.clock, self.s3)
         self.backup = Backup(self.clock)
+        self.rds = Rds(self.clock)
+        self.backup_jobs = BackupJobs(self.clock, self.backup, self.rds, lambda: self.ec2)
         self.requests: list[Request] = []
         self._accounts: dict[str, Account] = {}
         self._sessions: dict[str, RoleSession] = {}
@@ -319,7 +323,9 @@ class Simulator:
         """Bring all jobs to the state they have at the present simulated time."""
         with self._lock:
             self.s3_batch.settle()
+            self.backup_jobs.settle()
             self.backup.settle()
+            self.rds.settle()
             if "ec2" in vars(self):
                 self.ec2.settle()
 
@@ -386,7 +392,11 @@ class Simulator:
         result: dict[str, Any] | HttpResponse
         if call.service == "s3control":
             _check_host_account(call)
-        operations = {"s3control": self.s3_batch.operations, "backup": self.backup.operations}
+        operations: dict[str, dict[str, Any]] = {
+            "s3control": self.s3_batch.operations,
+            "backup": {**self.backup.operations, **self.backup_jobs.operations},
+            "rds": self.rds.operations,
+        }
         operation = operations.get(call.service, {}).get(call.operation)
         if operation:
             result = operation(call)

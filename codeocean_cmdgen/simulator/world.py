@@ -39,6 +39,9 @@ RDS_POINT = (
     "arn:aws:rds:us-east-1:222222222222:snapshot:awsbackup:"
     "copyjob-11111111-2222-3333-4444-555555555555"
 )
+DATA_VOLUME = "vol-0123456789abcdef0"
+PASSWORD = "Abcdefgh12345678"  # noqa: S105 - of the simulated databases
+DATABASE = "codeocean-analyticsdbinstance-1abc"
 # Licenses and Public lose noncurrent versions after the retention; the others archive them first.
 _SHORT_LIVED = {"licenses", "public"}
 _RETENTION_DAYS = 14
@@ -231,6 +234,35 @@ class World:
             self._simulator.backup.policies[vault.backup_vault_arn] = json.dumps(document)
         return str(vault.backup_vault_arn)
 
+    def deployment(self, account_id: str, region: str = REGION, stack: str = "codeocean") -> None:
+        """Create what the vendor's stack has to back up and restore, and for it.
+
+        That is: data volume, database with its secret, vault, and the role of AWS Backup.
+        """
+        tags = {"codeocean:deployment": stack, "codeocean:protected": "true"}
+        self.role(account_id, f"{stack}-BackupRole-1ABC", ["backup.amazonaws.com"])
+        self.vault(account_id, f"{stack}-v1", region, copied_from=BACKUP)
+        self._simulator.ec2.volume(
+            account_id,
+            f"{region}a",
+            gib=500,
+            iops=4000,
+            throughput=250,
+            tags=tags,
+            volume_id=DATA_VOLUME,
+        )
+        self._simulator.rds.database(
+            account_id,
+            region,
+            DATABASE,
+            subnet_group=f"{stack}-analyticsdbsubnetgroup-1abc",
+            security_groups=["sg-0123456789abcdef0"],
+            parameter_group=f"{stack}-analyticsdbparametergroup-1abc",
+            multi_az=True,
+            tags=tags,
+        )
+        self.secret(account_id, f"/{stack}/analytics/master-password-0", PASSWORD, region)
+
     def secret(self, account_id: str, name: str, value: str, region: str = REGION) -> str:
         """Create a secret of Secrets Manager; return its ARN."""
         self._simulator.account(account_id)
@@ -362,7 +394,8 @@ def _vendor_lifecycle(kind: str) -> list[dict[str, Any]]:
 def _example_vaults(world: World, simulator: Simulator) -> None:
     vault = "codeocean-backup-v1"
     world.vault(BACKUP, vault)
-    world.vault(TARGET, "codeocean-v1", copied_from=BACKUP)
+    for account in (SOURCE, TARGET):
+        world.deployment(account)
     midnight = simulator.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     yesterday = midnight - timedelta(days=1)
     points = (

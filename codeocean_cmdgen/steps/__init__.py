@@ -9,7 +9,7 @@ from codeocean_cmdgen.steps.s3_batch_replication import S3BatchReplication
 from codeocean_cmdgen.steps.secrets import SecretsRestore, SecretsSave
 from codeocean_cmdgen.steps.service import ServiceStart, ServiceStop
 from codeocean_cmdgen.steps.snapshot_copy import SnapshotCopy
-from codeocean_cmdgen.steps.volume import VolumeCopyIn, VolumeRelease
+from codeocean_cmdgen.steps.volume import VolumeCopyIn, VolumeRelease, VolumeRestore
 
 __all__ = [
     "STEPS",
@@ -24,12 +24,14 @@ __all__ = [
     "Step",
     "VolumeCopyIn",
     "VolumeRelease",
+    "VolumeRestore",
 ]
 
 STEPS: tuple[type[Step], ...] = (
     S3BatchReplication,
     SecretsSave,
     SnapshotCopy,
+    VolumeRestore,
     ServiceStop,
     VolumeCopyIn,
     DbCopyIn,

@@ -9,15 +9,15 @@ import pytest
 
 from codeocean_cmdgen.render import render
 from codeocean_cmdgen.simulator import Simulator, example_world
-from codeocean_cmdgen.simulator.world import BACKUP, SOURCE
+from codeocean_cmdgen.simulator.world import BACKUP, SOURCE, TARGET
 from codeocean_cmdgen.steps import STEPS
 from tests.execution.conftest import Outcome, Person, PersonOf, made, script, writes
 
-HOME = {"s3-batch-replication": SOURCE, "snapshot-copy": BACKUP}
+HOME = {"s3-batch-replication": SOURCE, "snapshot-copy": BACKUP, "volume-restore": TARGET}
 ELSEWHERE = "999999999999"
 
 
-@pytest.fixture(params=[step.name for step in STEPS])
+@pytest.fixture(params=HOME)
 def step(request: pytest.FixtureRequest, simulator: Simulator) -> str:
     example_world(simulator, objects_per_bucket=1)
     return str(request.param)
@@ -26,6 +26,10 @@ def step(request: pytest.FixtureRequest, simulator: Simulator) -> str:
 @pytest.fixture
 def native(step: str, person: PersonOf) -> Person:
     return person(HOME[step])
+
+
+def test_each_step_for_cloudshell_is_proved_here() -> None:
+    assert set(HOME) == {step.name for step in STEPS if step.place == "cloudshell"}
 
 
 def refused(outcome: Outcome, simulator: Simulator, *words: str) -> bool:
