@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    f1531a639a0576585b5781c62575e1b31fffb7cdde757355e30eb11afb2cb320*)
+    25d04c047a25f5661634718ebd742d009a0cd611ad500b3e950c1dfeec703e88*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -200,7 +200,7 @@ look_at_service() {
   mount --options remount,rw "${DATA_MOUNT}" || stop 1 "${DATA_MOUNT} stayed read-only"
 }
 
-# Sets ${restored} to the ids of what volume-restore of this run made, and has tagged so.
+# Sets ${restored} to what volume-restore of this run made, and tagged so.
 run_tag=codeocean-cmdgen:run data_tag=codeocean-cmdgen:data-volume-id
 list_restored() {
   ask found aws ec2 describe-volumes --region "${REGION}" \
@@ -216,8 +216,7 @@ find_restored_volume() {
     stop 3 "the restored volume of run ${RUN} is '${restored}': name one with --restored-volume-id"
 }
 
-# Sets ${device} to where the kernel has a volume; empty when it has not. The device name that is
-# asked for when a volume is attached means nothing: only its serial number tells.
+# Sets ${device} to where the kernel has a volume, or to nothing: only the serial number tells.
 # https://docs.aws.amazon.com/ebs/latest/userguide/nvme-ebs-volumes.html
 find_device() { # VOLUME_ID
   device=$(readlink --canonicalize-existing \

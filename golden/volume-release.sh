@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    2c119099839e6d6fc0eb76ce73c9d15ab38c692ed26aba16bf3bb2e0e5606b36*)
+    ac3fbb93e72e2c21ba5809ba841944a2119ecd7caf51c67a8e45951bc79c3b9b*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -141,7 +141,7 @@ write_record() { # NAME TEXT...
 problems=0
 problem() { say "problem: $*" && problems=$((problems + 1)); }
 
-# Sets ${restored} to the ids of what volume-restore of this run made, and has tagged so.
+# Sets ${restored} to what volume-restore of this run made, and tagged so.
 run_tag=codeocean-cmdgen:run data_tag=codeocean-cmdgen:data-volume-id
 list_restored() {
   ask found aws ec2 describe-volumes --region "${REGION}" \
@@ -157,8 +157,7 @@ find_restored_volume() {
     stop 3 "the restored volume of run ${RUN} is '${restored}': name one with --restored-volume-id"
 }
 
-# Sets ${device} to where the kernel has a volume; empty when it has not. The device name that is
-# asked for when a volume is attached means nothing: only its serial number tells.
+# Sets ${device} to where the kernel has a volume, or to nothing: only the serial number tells.
 # https://docs.aws.amazon.com/ebs/latest/userguide/nvme-ebs-volumes.html
 find_device() { # VOLUME_ID
   device=$(readlink --canonicalize-existing \

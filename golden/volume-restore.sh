@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    4ca2b01fc722d36089d7a703e05536235d3859297ffdb759f4aab3caeda0bb20*)
+    4be07fc2ceb972690f646adc6065854c4bdfae3ad144774f177d79781d6c496c*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-restore \
@@ -135,15 +135,12 @@ read_time() {
   printf -v time '%(%Y-%m-%dT%H:%M:%S+00:00)T' "${seconds}"
 }
 
-# What this run has done stands in a file of the home folder, ${did}: a shell that died is no loss.
-# The file is named by what makes the work one: step, values and run. So is a token of AWS Backup,
-# the number of the attempt behind it: each is used up by a request that is rejected, and by a job
-# that fails. Where the file is lost, the token still finds what was started before.
+# What this run has done, ${did}, stands in a file of the home folder, named by what makes the work
+# one: step, values, run. So is the token: where the file is lost, that finds what was started.
 read_record() { # VALUE...
   token=$(printf '%s\n' "${0##*/}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
   token=${token:0:32} record=~/.codeocean-cmdgen/${token:0:32}
   did=$(cat "${record}" 2>/dev/null)
-  attempt=$((1 + $(grep --count --extended-regexp '^(rejected|failed)' <<<"${did}")))
 }
 
 write_record() { # TEXT...
@@ -158,27 +155,19 @@ recall() { # WORD
   [[ ${told} != '' ]]
 }
 
-minute=60
-
-# Sets ${point} and ${created}: the recovery point that was given or is restored already, or the
-# only one of its kind that came into the vault from elsewhere. No name tells which run brought one:
-# among several a person must choose.
+# Sets ${point} and ${created}: the recovery point that was given, or the only one that came into
+# the vault from elsewhere. No name tells which run brought one: among several a person chooses.
 find_recovery_point() { # EBS|RDS GIVEN_ARN OWN_RESOURCE
-  ask vault aws backup describe-backup-vault \
-    --region "${REGION}" \
-    --backup-vault-name "${BACKUP_VAULT_NAME}" ||
-    stop 3 "vault ${BACKUP_VAULT_NAME} cannot be seen in ${ACCOUNT_ID}, ${REGION}: ${complaint}"
   point=$2
   ! recall started || point=${told#* }
   [[ ${point} != '' ]] || choose_recovery_point "$1" "$3"
-  ask point aws backup describe-recovery-point \
-    --region "${REGION}" \
+  ask point aws backup describe-recovery-point --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}" \
     --recovery-point-arn "${point}" ||
     stop 3 "recovery point ${point} cannot be seen in vault ${BACKUP_VAULT_NAME} of" \
       "${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  created=$(jq --raw-output .CreationDate point)
-  read_time "${created}"
+  time=$(jq --raw-output .CreationDate point)
+  read_time "${time}"
   created=${time}
   say "recovery point: ${point}, created ${created}"
   jq --exit-status --arg type "$1" '.ResourceType == $type
@@ -187,84 +176,68 @@ find_recovery_point() { # EBS|RDS GIVEN_ARN OWN_RESOURCE
 }
 
 choose_recovery_point() { # EBS|RDS OWN_RESOURCE
-  ask points aws backup list-recovery-points-by-backup-vault \
-    --region "${REGION}" \
+  ask points aws backup list-recovery-points-by-backup-vault --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}" \
-    --by-resource-type "$1" || stop 1 "the recovery points cannot be listed: ${complaint}"
+    --by-resource-type "$1" ||
+    stop 3 "vault ${BACKUP_VAULT_NAME} cannot be seen in ${ACCOUNT_ID}, ${REGION}: ${complaint}"
   jq --raw-output --arg own "$2" '.RecoveryPoints[]
     | select(.Status == "COMPLETED" or .Status == "AVAILABLE")
     | select(.ResourceArn // "" | endswith($own) | not)
     | "\(.RecoveryPointArn) created \(.CreationDate), of \(.ResourceArn)"' points >choice
   point=$(<choice)
-  [[ ${point} != '' ]] ||
-    stop 1 "vault ${BACKUP_VAULT_NAME} has no $1 recovery point from elsewhere: run snapshot-copy" \
-      "first, or name one with --${1,,}-snapshot-arn"
-  if [[ ${point} == *$'\n'* ]]; then
-    sed 's/^/  /' choice >&2
-    stop 1 "vault ${BACKUP_VAULT_NAME} has these: name one with --${1,,}-snapshot-arn"
-  fi
+  [[ ${point} != '' ]] || point=$'none\n: run snapshot-copy first'
+  [[ ${point} != *$'\n'* ]] ||
+    stop 1 "vault ${BACKUP_VAULT_NAME} has these $1 recovery points from elsewhere: ${point}" \
+      $'\n'"Name one with --${1,,}-snapshot-arn"
   point=${point%% *}
 }
 
 # Starts the restore job, once in this run.
 start_restore() { # EBS|RDS METADATA
-  if recall started && [[ ${did} != *"failed ${told%% *}"* ]]; then
-    job=${told%% *}
-    say "restore: found job ${job}"
-    return
-  fi
-  if [[ ${PLAN} == 1 ]]; then
-    say "restore: would be started, with $2"
-    finish 'plan: nothing was changed'
-  fi
-  if ! ask start aws backup start-restore-job \
-    --region "${REGION}" \
+  recall started && [[ ${did} != *"failed ${told%% *}"* ]] && job=${told%% *} && return
+  [[ ${PLAN} == '' ]] || finish "plan: would restore with $2; nothing was changed"
+  # A token is used up by a request that is rejected, and by a job that fails.
+  attempt=$((1 + $(grep --count --extended-regexp '^(rejected|failed)' <<<"${did}")))
+  if ! ask start aws backup start-restore-job --region "${REGION}" \
     --recovery-point-arn "${point}" \
     --resource-type "$1" \
     --metadata "$2" \
     --iam-role-arn "${ROLE_ARN}" \
     --idempotency-token "${token}-${attempt}"; then
-    [[ ${complaint} != *Invalid* && ${complaint} != *NotFound* && ${complaint} != *Denied* ]] ||
-      write_record "rejected ${complaint}"
+    [[ ${complaint} != *@(Invalid|NotFound|Denied)* ]] || write_record "rejected ${complaint}"
     stop 1 "the restore was not started: ${complaint}"
   fi
   job=$(jq --raw-output .RestoreJobId start)
   write_record "started ${job} ${point}"
-  say "restore: started, job ${job}"
 }
 
-# Follows the job to its end. Sets ${made} to the ARN of what came of it.
-# How a restore job may end, and what that means:
-#   COMPLETED, with a resource              done
+# Follows the job to its end, which may be, and means:
+#   COMPLETED, with a resource              done: its ARN is ${made}
 #   COMPLETED without one, FAILED, ABORTED  failed, with what AWS says; another one is started next
 #   not to be found any more                failed: nobody knows
 watch_restore() {
-  local state=started percent=0 reason='' missed=0
-  while [[ ${state} == started || ${state} == PENDING || ${state} == RUNNING ]]; do
-    if ask job aws backup describe-restore-job --region "${REGION}" --restore-job-id "${job}"; then
-      missed=0
-      state=$(jq --raw-output .Status job)
-      percent=$(jq --raw-output '.PercentDone // "?"' job)
-    else
+  local state=started missed=0
+  while true; do
+    ask job aws backup describe-restore-job --region "${REGION}" --restore-job-id "${job}" ||
       missed=$((missed + 1))
-      ((missed < 5)) ||
-        stop 1 "the restore job ${job} goes on, or not: it cannot be followed: ${complaint}"
-    fi
-    [[ ${state} == started || ${state} == PENDING || ${state} == RUNNING ]] || break
+    ((missed < 5)) || stop 1 "restore job ${job} cannot be followed: ${complaint}; paste again"
+    [[ ! -s job ]] ||
+      missed=0 state=$(jq --raw-output '"\(.Status), \(.PercentDone // "?") %"' job)
+    [[ ${state} == @(started|PENDING|RUNNING)* ]] || break
     [[ ${WATCH} == '' ]] || finish "done: started as job ${job}, ${state}; paste again to go on"
-    show "restore ${state}, ${percent} %, watched for $((SECONDS / minute)) min"
+    show "restore job ${job} ${state}, watched for $((SECONDS / 60)) min"
     sleep 20
   done
   [[ ! -t 2 ]] || say
   made=$(jq --raw-output '.CreatedResourceArn // ""' job)
   completed=$(jq --raw-output '.CompletionDate // ""' job)
-  [[ ${state} != COMPLETED || ${made} == '' ]] || return
-  reason=$(jq --raw-output '.StatusMessage // "AWS gives no reason"' job)
+  [[ ${state} != COMPLETED* || ${made} == '' ]] || return
   write_record "failed ${job}"
-  stop 1 "the restore job ${job} ended ${state}: ${reason}; paste again to start it anew"
+  state+=": $(jq --raw-output '.StatusMessage // "AWS gives no reason"' job)"
+  stop 1 "restore job ${job} ended ${state}; paste again to start another one"
 }
 
-# Sets ${restored} to the ids of what volume-restore of this run made, and has tagged so.
+# Sets ${restored} to what volume-restore of this run made, and tagged so.
 run_tag=codeocean-cmdgen:run data_tag=codeocean-cmdgen:data-volume-id
 list_restored() {
   ask found aws ec2 describe-volumes --region "${REGION}" \

@@ -24,7 +24,7 @@ from pathlib import Path
 LENGTH = struct.Struct("!I")
 CALLER = struct.Struct("3i")  # process, user, group
 SERVICES = (
-    *("autoscaling", "backup", "cloudformation", "ec2", "iam", "rds", "s3", "s3control"),
+    *("autoscaling", "backup", "cloudformation", "ec2", "iam", "kms", "rds", "s3", "s3control"),
     *("secretsmanager", "ssm", "sts"),
 )
 

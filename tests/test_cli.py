@@ -38,6 +38,13 @@ ON_THE_HOST = {"account_id": "333333333333", "region": "us-east-1", "stack_name"
 ON_THE_VOLUME = {**ON_THE_HOST, "data_volume_id": "vol-0123456789abcdef0"}
 
 IN_THE_TARGET = {"account_id": "333333333333", "region": "us-east-1"}
+ITS_VAULT = {
+    **IN_THE_TARGET,
+    "backup_vault_name": "codeocean-v1",
+    "role_arn": "arn:aws:iam::333333333333:role/codeocean-BackupRole-1ABC",
+}
+ITS_VOLUME = {"data_volume_id": "vol-0123456789abcdef0"}
+ITS_DATABASE = {"db_instance_id": "codeocean-analyticsdbinstance-1abc"}
 GIVEN: dict[str, dict[str, str]] = {
     "s3-batch-replication": {
         "account_id": "111111111111",
@@ -57,12 +64,15 @@ GIVEN: dict[str, dict[str, str]] = {
         "destination_vault_arn": "arn:aws:backup:us-east-1:333333333333:backup-vault:codeocean-v1",
         "role_arn": "arn:aws:iam::222222222222:role/service-role/AWSBackupDefaultServiceRole",
     },
-    "volume-restore": {
-        **IN_THE_TARGET,
-        "backup_vault_name": "codeocean-v1",
-        "data_volume_id": "vol-0123456789abcdef0",
-        "role_arn": "arn:aws:iam::333333333333:role/codeocean-BackupRole-1ABC",
+    "on-demand-backup": {**ITS_VAULT, **ITS_VOLUME, **ITS_DATABASE, "run": "before-upgrade"},
+    "volume-restore": {**ITS_VAULT, **ITS_VOLUME},
+    "volume-delete": {**IN_THE_TARGET, **ITS_VOLUME},
+    "db-restore": {
+        **ITS_VAULT,
+        **ITS_DATABASE,
+        "master_password_secret_id": "/codeocean/analytics/master-password-0",
     },
+    "db-delete": {**IN_THE_TARGET, **ITS_DATABASE},
     "service-stop": ON_THE_HOST,
     "service-start": ON_THE_HOST,
     "volume-copy-in": ON_THE_VOLUME,

@@ -31,6 +31,7 @@ from codeocean_cmdgen.simulator.proxy import CONTROL_PATH, Proxy, json_response
 from codeocean_cmdgen.simulator.rds import Rds
 from codeocean_cmdgen.simulator.s3 import S3
 from codeocean_cmdgen.simulator.s3_batch import S3Batch
+from codeocean_cmdgen.simulator.stacks import Stacks
 from codeocean_cmdgen.simulator.validation import parse_strictly
 from codeocean_cmdgen.simulator.wire import (
     Call,
@@ -242,6 +243,7 @@ class Simulator:
         self.s3_batch = S3Batch(self.clock, self.s3)
         self.backup = Backup(self.clock)
         self.rds = Rds(self.clock)
+        self.stacks = Stacks(self.clock)
         self.backup_jobs = BackupJobs(self.clock, self.backup, self.rds, lambda: self.ec2)
         self.requests: list[Request] = []
         self._accounts: dict[str, Account] = {}
@@ -395,6 +397,7 @@ class Simulator:
         operations: dict[str, dict[str, Any]] = {
             "s3control": self.s3_batch.operations,
             "backup": {**self.backup.operations, **self.backup_jobs.operations},
+            "cloudformation": self.stacks.operations,
             "rds": self.rds.operations,
         }
         operation = operations.get(call.service, {}).get(call.operation)

@@ -234,14 +234,27 @@ class World:
             self._simulator.backup.policies[vault.backup_vault_arn] = json.dumps(document)
         return str(vault.backup_vault_arn)
 
-    def deployment(self, account_id: str, region: str = REGION, stack: str = "codeocean") -> None:
+    def deployment(
+        self,
+        account_id: str,
+        region: str = REGION,
+        stack: str = "codeocean",
+        *,
+        copies_to: str = "",
+    ) -> None:
         """Create what the vendor's stack has to back up and restore, and for it.
 
         That is: data volume, database with its secret, vault, and the role of AWS Backup.
+
+        copies_to: the ARN of the vault that it copies its backups to.
         """
         tags = {"codeocean:deployment": stack, "codeocean:protected": "true"}
         self.role(account_id, f"{stack}-BackupRole-1ABC", ["backup.amazonaws.com"])
-        self.vault(account_id, f"{stack}-v1", region, copied_from=BACKUP)
+        vault = self.vault(account_id, f"{stack}-v1", region, copied_from=BACKUP)
+        if copies_to:
+            self._simulator.backup.automatic_copies[vault] = copies_to
+        parameters = {"pDestinationBackupVaultArn": copies_to}
+        self._simulator.stacks.parameters[account_id, region, stack] = parameters
         self._simulator.ec2.volume(
             account_id,
             f"{region}a",
@@ -393,9 +406,9 @@ def _vendor_lifecycle(kind: str) -> list[dict[str, Any]]:
 
 def _example_vaults(world: World, simulator: Simulator) -> None:
     vault = "codeocean-backup-v1"
-    world.vault(BACKUP, vault)
-    for account in (SOURCE, TARGET):
-        world.deployment(account)
+    backup = world.vault(BACKUP, vault, copied_from=SOURCE)
+    world.deployment(SOURCE, copies_to=backup)
+    world.deployment(TARGET)
     midnight = simulator.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     yesterday = midnight - timedelta(days=1)
     points = (

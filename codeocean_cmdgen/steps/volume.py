@@ -107,3 +107,28 @@ class VolumeRelease(HostStep):
     }
     tables = ("target",)
     checks = (_two_volumes,)
+
+
+@dataclass(frozen=True)
+class VolumeDelete(Step):
+    """Delete the volume that volume-restore made, and nothing else."""
+
+    data_volume_id: VolumeId
+    restored_volume_id: Optional[VolumeId] = None
+    run: RunName = FIRST_RUN
+
+    name = "volume-delete"
+    title = "detach and delete the restored volume"
+    confirm = "VOLUME-ID"
+    header = {
+        "where": "AWS CloudShell of the target. After volume-release, on the services instance.",
+        "changes": "DELETES, for good, the volume that volume-restore of this run made: proved by "
+        "its tags and by the restore job, which AWS Backup knows for 30 days or more. It is "
+        "detached first, never by force. Whether the instance still has it mounted cannot be seen "
+        "from here: volume-release says so; a volume in use stays `detaching`, and is not deleted.",
+        "takes": "a minute.",
+        "costs": "nothing.",
+        "again": "goes on, or says when it was deleted, by a record in the home folder.",
+    }
+    tables = ("target",)
+    checks = (_two_volumes,)

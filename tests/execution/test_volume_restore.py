@@ -133,7 +133,7 @@ def test_plan_changes_nothing(world: World, simulator: Simulator, operator: Pers
     outcome = operator.run(script("volume-restore"), PLAN="1")
     assert outcome.code == 0
     assert outcome.output.splitlines()[-1].startswith("plan: ")
-    assert '"volumeSize":"500"' in outcome.errors
+    assert '"volumeSize":"500"' in outcome.output
     assert writes(simulator) == []
 
 
