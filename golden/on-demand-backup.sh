@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    7b571dc753ce2d354589dbd555a0c89f9add8ee32cea4a37ecfeb999ab4650cc*)
+    201d3677597740db3fd9da9a8a61af6fb498e9bb8d9cb967b3feefeffd276efe*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" on-demand-backup \
@@ -233,7 +233,7 @@ refresh() {
     line=$(jq --raw-output --arg id "${job[${kind}]}" '.BackupJobs[] | select(.BackupJobId == $id)
       | "\(.State) \(.RecoveryPointArn // "-") \(.CreationDate) \(.CompletionDate // "-")"' jobs)
     reason[${kind}]=$(jq --raw-output --arg id "${job[${kind}]}" '.BackupJobs[]
-      | select(.BackupJobId == $id).StatusMessage // "AWS gives no reason"' jobs)
+      | select(.BackupJobId == $id) | .StatusMessage // "AWS gives no reason"' jobs)
     # What was just started may not be listed yet.
     [[ ${line} != '' ]] || { missed=$((missed + 1)) && ((missed < 10)) || line='LOST - - -'; }
     [[ ${line} == '' ]] ||
@@ -304,10 +304,10 @@ watch_copies() {
     [[ ${line} == *@(none|first|CREATED|RUNNING)* ]] || break
     idle=$((idle + 1))
     [[ ${line} == *none* ]] || idle=0
-    ((idle < 45)) ||
+    ((idle < 15)) ||
       stop 1 "${line}none has begun for 15 minutes: look at the stack's BackupCopyFunction"
     show "${line}watched for $((SECONDS / minute)) min"
-    sleep 20
+    sleep 60
   done
   [[ ! -t 2 ]] || say
   for kind in EBS RDS; do
@@ -318,15 +318,16 @@ watch_copies() {
 
 # What was printed at the end of this run is printed again, whatever AWS still lists.
 tell() {
-  local words
+  local words destination
   IFS='|' read -r -a words <<<"${told}"
+  destination=${words[7]-}
   echo "EBS recovery point:  ${words[0]}"
   echo "EBS creation time:   ${words[1]}"
   echo "RDS recovery point:  ${words[2]}"
-  [[ ${words[5]} == '' ]] || echo "EBS automatic copy:  ${words[5]}"
-  [[ ${words[5]} == '' ]] || echo "RDS automatic copy:  ${words[6]}"
-  finish "done: both were backed up${words[7]:+ and copied to }${words[7]} (EBS by ${words[3]}," \
-    "RDS by ${words[4]})"
+  [[ ${destination} == '' ]] || echo "EBS automatic copy:  ${words[5]}"
+  [[ ${destination} == '' ]] || echo "RDS automatic copy:  ${words[6]}"
+  finish "done: both were backed up${destination:+ and copied to ${destination}}" \
+    "(EBS by ${words[3]}, RDS by ${words[4]})"
 }
 
 main() {

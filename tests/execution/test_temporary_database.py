@@ -46,14 +46,35 @@ def operator(person: PersonOf) -> Person:
 
 
 @pytest.fixture
-def restored(world: World, simulator: Simulator, operator: Person) -> Instance:
-    """Restore one, without waiting for the password."""
+def restored(world: World, simulator: Simulator) -> Instance:
+    """Restore one as db-restore does, but for the record in the home folder."""
+    simulator.account(TARGET).client("backup", REGION).start_restore_job(
+        RecoveryPointArn=POINT,
+        Metadata={
+            "DBInstanceIdentifier": TEMPORARY,
+            "DBSubnetGroupName": "codeocean-analyticsdbsubnetgroup-1abc",
+            "VpcSecurityGroupIds": '["sg-0123456789abcdef0"]',
+        },
+        IamRoleArn=f"arn:aws:iam::{TARGET}:role/codeocean-BackupRole-1ABC",
+    )
+    simulator.clock.advance(3600)
+    instance = temporary(simulator)
+    tags = {
+        "run": "first",
+        "db-instance-id": DATABASE,
+        "recovery-point": POINT,
+        "completed": "2026-01-01T00:00:00+00:00",
+    }
+    instance.tags = {f"codeocean-cmdgen:{key}": value for key, value in tags.items()}
+    simulator.clear_requests()
+    return instance
+
+
+@pytest.fixture
+def begun(world: World, simulator: Simulator, operator: Person) -> None:
+    """Let db-restore start the job, and the job end."""
     assert operator.run(script("db-restore"), WATCH="0").done
     simulator.clock.advance(3600)
-    simulator.rds.seconds_unnoticed = simulator.rds.seconds_modifying = 5
-    assert operator.run(script("db-restore")).done
-    simulator.clear_requests()
-    return temporary(simulator)
 
 
 def temporary(simulator: Simulator) -> Instance:
@@ -116,24 +137,21 @@ def test_the_password_is_seen_nowhere(
 
 @pytest.mark.parametrize(("shown", "unnoticed"), [(True, 5), (True, 100), (False, 100)])
 def test_waits_until_the_password_is_in_force(
-    restored: Instance, simulator: Simulator, operator: Person, shown: bool, unnoticed: float
+    begun: None, simulator: Simulator, operator: Person, shown: bool, unnoticed: float
 ) -> None:
     """The instance says `available` for some time after it was told to change."""
-    del restored.tags["codeocean-cmdgen:completed"]
-    restored.password = "another"
     simulator.rds.shows_pending, simulator.rds.seconds_unnoticed = shown, unnoticed
     simulator.rds.seconds_modifying = 40
     outcome = operator.run(script("db-restore"))
     assert outcome.done, outcome
-    assert restored.password == PASSWORD
-    assert restored.modification is None
+    assert temporary(simulator).password == PASSWORD
+    assert temporary(simulator).modification is None
     assert len(jobs(simulator)) == 1
 
 
 def test_a_change_that_rds_never_takes_up_is_not_called_done(
-    restored: Instance, simulator: Simulator, operator: Person
+    begun: None, simulator: Simulator, operator: Person
 ) -> None:
-    del restored.tags["codeocean-cmdgen:completed"]
     simulator.rds.shows_pending, simulator.rds.seconds_unnoticed = False, 86400
     outcome = operator.run(script("db-restore"))
     assert outcome.code == 1
@@ -154,9 +172,11 @@ def test_pasted_again_it_tells_the_same_and_changes_nothing(
 
 
 def test_what_was_deleted_is_not_restored_again(
-    restored: Instance, simulator: Simulator, operator: Person
+    begun: None, simulator: Simulator, operator: Person
 ) -> None:
-    simulator.rds.instances.remove(restored)
+    assert operator.run(script("db-restore")).done
+    simulator.rds.instances.remove(temporary(simulator))
+    simulator.clear_requests()
     outcome = operator.run(script("db-restore"))
     assert outcome.code == 1
     assert "which is gone" in outcome.errors
