@@ -7,7 +7,7 @@ call that KILL_AT names: before the call, or after it was carried out but before
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -28,13 +28,39 @@ aws "$@" >/dev/null 2>&1
 kill -9 0
 """
 BUCKETS = ("codeocean-source-capsules", "codeocean-source-datasets")
-JOBS = {"s3-batch-replication": len(BUCKETS), "snapshot-copy": 2}
-CALLS = {"s3-batch-replication": 24, "snapshot-copy": 20}
+JOBS = {
+    "s3-batch-replication": len(BUCKETS),
+    "snapshot-copy": 2,
+    "on-demand-backup": 2,
+    "volume-restore": 1,
+    "db-restore": 1,
+}
+CALLS = {
+    "s3-batch-replication": 24,
+    "snapshot-copy": 20,
+    "on-demand-backup": 24,
+    "volume-restore": 20,
+    "db-restore": 34,
+}
 """At least as many calls as a whole run makes: beyond the last one nothing is killed."""
+PLACES = {
+    "s3-batch-replication": SOURCE,
+    "snapshot-copy": BACKUP,
+    "on-demand-backup": SOURCE,
+    "volume-restore": TARGET,
+    "db-restore": TARGET,
+}
 
 
-def build(simulator: Simulator) -> None:
+def build(simulator: Simulator, step: str) -> None:
     world = World(simulator)
+    if PLACES[step] != BACKUP and step != "s3-batch-replication":
+        world.deployment(PLACES[step])
+        for kind in ("EBS", "RDS"):
+            simulator.backup.add_recovery_point(
+                PLACES[step], REGION, "codeocean-v1", kind, simulator.clock.now(), size_bytes=2**30
+            )
+        return
     services = ["s3.amazonaws.com", "batchoperations.s3.amazonaws.com"]
     role = world.role(SOURCE, "codeocean-S3BackupRole-1ABC", services)
     for name in BUCKETS:
@@ -57,14 +83,18 @@ def build(simulator: Simulator) -> None:
 
 
 def text(step: str) -> str:
-    if step == "snapshot-copy":
-        return script(step)
-    return script(step, bucket_arn=tuple(f"arn:aws:s3:::{name}" for name in BUCKETS))
+    if step == "s3-batch-replication":
+        return script(step, bucket_arn=tuple(f"arn:aws:s3:::{name}" for name in BUCKETS))
+    return script(step, run="round") if step == "on-demand-backup" else script(step)
 
 
 def jobs(step: str, simulator: Simulator) -> int:
-    service = simulator.backup if step == "snapshot-copy" else simulator.s3_batch
-    return len(service.jobs)
+    made: dict[str, dict[str, Any]] = {
+        "s3-batch-replication": simulator.s3_batch.jobs,
+        "snapshot-copy": simulator.backup.jobs,
+        "on-demand-backup": simulator.backup_jobs.backups,
+    }
+    return len(made.get(step, simulator.backup_jobs.restores))
 
 
 def kill_points() -> list[object]:
@@ -72,6 +102,9 @@ def kill_points() -> list[object]:
     sample = {
         "s3-batch-replication": {15, 16, 17, 18, 19},
         "snapshot-copy": {6, 7, 8, 9},
+        "on-demand-backup": {8, 9},
+        "volume-restore": {9},
+        "db-restore": {9},
     }
     return [
         pytest.param(step, at, when, marks=() if at in sample[step] else (pytest.mark.campaign,))
@@ -85,8 +118,8 @@ def kill_points() -> list[object]:
 def test_killed_and_pasted_again(
     simulator: Simulator, person: PersonOf, tmp_path: Path, step: str, at: int, when: str
 ) -> None:
-    build(simulator)
-    operator = person(BACKUP if step == "snapshot-copy" else SOURCE)
+    build(simulator, step)
+    operator = person(PLACES[step])
     killer = tmp_path / "killer"
     killer.mkdir()
     (killer / "aws").write_text(KILLER)
@@ -108,19 +141,23 @@ def test_killed_and_pasted_again(
     assert jobs(step, simulator) == JOBS[step]
 
 
-def test_the_sample_holds_the_calls_that_change_things(
-    simulator: Simulator, person: PersonOf
+@pytest.mark.parametrize("step", PLACES)
+def test_the_sample_holds_the_calls_that_start_jobs(
+    simulator: Simulator, person: PersonOf, step: str
 ) -> None:
-    build(simulator)
-    for step, account in (("snapshot-copy", BACKUP), ("s3-batch-replication", SOURCE)):
-        simulator.clear_requests()
-        person(account).run(text(step))
-        # `aws --version` asks nothing: the count of the killer is one ahead.
-        changing = [
-            number
-            for number, one in enumerate(simulator.requests, start=2)
-            if one.operation in ("StartCopyJob", "CreateJob")
-        ]
-        sampled = {point.values[1] for point in kill_points() if not point.marks}  # type: ignore[attr-defined]
-        assert set(changing) <= sampled
-        assert len(simulator.requests) + 1 <= CALLS[step]
+    build(simulator, step)
+    simulator.clear_requests()
+    person(PLACES[step]).run(text(step))
+    # `aws --version` asks nothing: the count of the killer is one ahead.
+    starting = [
+        number
+        for number, one in enumerate(simulator.requests, start=2)
+        if one.operation in ("StartCopyJob", "StartBackupJob", "StartRestoreJob", "CreateJob")
+    ]
+    sampled = {
+        point.values[1]  # type: ignore[attr-defined]
+        for point in kill_points()
+        if not point.marks and point.values[0] == step  # type: ignore[attr-defined]
+    }
+    assert set(starting) <= sampled
+    assert len(simulator.requests) + 1 <= CALLS[step]
