@@ -58,7 +58,13 @@ def build(simulator: Simulator, step: str) -> None:
         world.deployment(PLACES[step])
         for kind in ("EBS", "RDS"):
             simulator.backup.add_recovery_point(
-                PLACES[step], REGION, "codeocean-v1", kind, simulator.clock.now(), size_bytes=2**30
+                PLACES[step],
+                REGION,
+                "codeocean-v1",
+                kind,
+                simulator.clock.now(),
+                resource_arn="arn of what the source has",
+                size_bytes=2**30,
             )
         return
     services = ["s3.amazonaws.com", "batchoperations.s3.amazonaws.com"]
@@ -160,4 +166,5 @@ def test_the_sample_holds_the_calls_that_start_jobs(
         if not point.marks and point.values[0] == step  # type: ignore[attr-defined]
     }
     assert set(starting) <= sampled
+    assert starting
     assert len(simulator.requests) + 1 <= CALLS[step]
