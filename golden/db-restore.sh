@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    7373ac274ac72821b4bf2f7bd2da243c46dff87d5cd133e2403c2d27f76fb5fb*)
+    adea47af55653675697b818f6ef64b734d3dbf19137a241c252713a36bc61fee*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -235,7 +235,7 @@ watch_restore() {
   completed=$(jq --raw-output '.CompletionDate // ""' job)
   [[ ${state} != COMPLETED* || ${made} == '' ]] || return
   write_record "failed ${job}"
-  state+=": $(jq --raw-output '.StatusMessage // "AWS gives no reason"' job)"
+  state=${state%%,*}": $(jq --raw-output '.StatusMessage // "AWS gives no reason"' job)"
   stop 1 "restore job ${job} ended ${state}; paste again to start another one"
 }
 

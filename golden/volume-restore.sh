@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    4be07fc2ceb972690f646adc6065854c4bdfae3ad144774f177d79781d6c496c*)
+    7fe3cc5b4ef1aee8380e212e56dff7299c2632a4c426da828dc137dde72628cf*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-restore \
@@ -233,7 +233,7 @@ watch_restore() {
   completed=$(jq --raw-output '.CompletionDate // ""' job)
   [[ ${state} != COMPLETED* || ${made} == '' ]] || return
   write_record "failed ${job}"
-  state+=": $(jq --raw-output '.StatusMessage // "AWS gives no reason"' job)"
+  state=${state%%,*}": $(jq --raw-output '.StatusMessage // "AWS gives no reason"' job)"
   stop 1 "restore job ${job} ended ${state}; paste again to start another one"
 }
 

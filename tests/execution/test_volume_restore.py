@@ -72,8 +72,8 @@ def test_makes_a_volume_like_the_data_volume_that_later_steps_find(
     assert (volume["VolumeType"], volume["Encrypted"]) == ("gp3", True)
     kms = simulator.account(TARGET).client("kms", REGION)
     assert volume["KmsKeyId"] == kms.describe_key(KeyId="alias/aws/ebs")["KeyMetadata"]["Arn"]
-    assert "restore PENDING" in outcome.errors
-    assert "restore RUNNING, 50.0 %" in outcome.errors
+    assert " PENDING, 0.0 %, watched" in outcome.errors
+    assert " RUNNING, 50.0 %, watched" in outcome.errors
 
 
 def test_pasted_again_it_tells_the_same_and_changes_nothing(
@@ -239,7 +239,7 @@ def test_a_job_that_waits_for_hours_is_no_failure(
     simulator.clock.advance(3590)
     outcome = operator.run(script("volume-restore"))
     assert outcome.done
-    assert outcome.errors.count("restore PENDING") == 1
+    assert outcome.errors.count(" PENDING, ") == 1
 
 
 def test_a_job_that_vanishes_is_not_called_done(
