@@ -101,6 +101,24 @@ VOCABULARY: dict[str, Argument] = {
         "same run made",
         "AWS Backup > Jobs > Restore jobs",
     ),
+    "db_instance_id": Argument(
+        values.DbInstanceId,
+        "the deployment's own analytics database instance",
+        "CloudFormation > the stack > Resources > AnalyticsDBInstance",
+    ),
+    "temporary_db_instance_id": Argument(
+        values.DbInstanceId,
+        "temporary database instance, restored from the recovery point",
+    ),
+    "db_instance_class": Argument(
+        values.DbInstanceClass,
+        "class of the temporary database instance",
+    ),
+    "kms_key_id": Argument(
+        values.KmsKeyId,
+        "key to encrypt the restored volume with; without it, the account's aws/ebs",
+        "KMS > AWS managed keys > aws/ebs",
+    ),
     "data_mount": Argument(
         values.Folder,
         "where the data volume is mounted",

@@ -6,8 +6,11 @@ from codeocean_cmdgen.steps import (
     CrossAccountBackup,
     DatasetsNotCached,
     DbCopyIn,
+    DbDelete,
+    DbRestore,
     InstanceHold,
     InstanceRelease,
+    OnDemandBackup,
     S3BatchReplication,
     S3PointInTime,
     SecretsRestore,
@@ -19,40 +22,39 @@ from codeocean_cmdgen.steps import (
     StackParameters,
     Step,
     VolumeCopyIn,
+    VolumeDelete,
     VolumeRelease,
+    VolumeRestore,
 )
 
-_COPY_IN: tuple[type[Step], ...] = (VolumeCopyIn, DbCopyIn)
+_PREPARE: tuple[type[Step], ...] = (
+    StackCreate,
+    InstanceHold,
+    ServiceStop,
+    StackParameters,
+    S3BatchReplication,
+)
+_COPY_IN: tuple[type[Step], ...] = (VolumeRestore, DbRestore, VolumeCopyIn, DbCopyIn)
 _START: tuple[type[Step], ...] = (
     SecretsRestore,
     ServiceStart,
     DatasetsNotCached,
     VolumeRelease,
+    VolumeDelete,
+    DbDelete,
     InstanceRelease,
 )
 
 PROCEDURES: dict[str, tuple[type[Step], ...]] = {
-    "backup": (CrossAccountBackup, StackCreate, StackParameters, S3BatchReplication, SecretsSave),
-    "restore": (
+    "backup": (
+        CrossAccountBackup,
         StackCreate,
-        InstanceHold,
-        ServiceStop,
-        StackParameters,
-        S3BatchReplication,
-        SnapshotCopy,
-        *_COPY_IN,
-        S3PointInTime,
-        *_START,
-    ),
-    "migration": (
-        StackCreate,
-        InstanceHold,
-        ServiceStop,
         StackParameters,
         S3BatchReplication,
         SecretsSave,
-        *_COPY_IN,
-        *_START,
+        OnDemandBackup,
     ),
+    "restore": (*_PREPARE, SnapshotCopy, *_COPY_IN, S3PointInTime, *_START),
+    "migration": (*_PREPARE, SecretsSave, OnDemandBackup, *_COPY_IN, *_START),
 }
 """Procedure -> its steps in order. Source: the vendor's page "Backup and restore"."""

@@ -412,6 +412,56 @@ class VolumeId(Value):
         return "this is a snapshot: restore it to a volume" if text.startswith("snap-") else ""
 
 
+class DbInstanceId(Value):
+    """The identifier of a DB instance, in lower case, as RDS keeps it.
+
+    Source: the RDS API, CreateDBInstance.
+    """
+
+    __slots__ = ()
+    what = "the identifier of a DB instance"
+    expected = "a small letter, then up to 62 small letters, digits and single hyphens"
+    example = "codeocean-analyticsdbinstance-1abc"
+    metavar = "ID"
+    pattern = r"(?=.{1,63}\Z)[a-z](?:-?[a-z0-9])*"
+
+    @classmethod
+    def advice(cls, text: str) -> str:
+        """Take the identifier out of an ARN or an endpoint."""
+        found = re.fullmatch(r"arn:.*:db:([a-z0-9-]+)|([a-z0-9-]+)\..*\.rds\..*", text)
+        return f"take its identifier, {found[1] or found[2]}" if found else ""
+
+
+class DbInstanceClass(Value):
+    """The class of a DB instance."""
+
+    __slots__ = ()
+    what = "a DB instance class"
+    expected = "db.FAMILY.SIZE"
+    example = "db.t3.micro"
+    metavar = "CLASS"
+    pattern = r"db\.[a-z0-9-]{2,20}\.[a-z0-9-]{4,20}"
+
+
+class KmsKeyId(Value):
+    """A key of KMS: its id or its ARN. Whether AWS Backup takes an alias is not written down."""
+
+    __slots__ = ()
+    what = "a KMS key"
+    expected = "its id or its ARN"
+    example = "arn:aws:kms:us-east-1:333333333333:key/11111111-2222-3333-4444-555555555555"
+    metavar = "KEY"
+    pattern = (
+        rf"(?:arn:{_PARTITION}:kms:{_REGION}:{_ACCOUNT}:key/)?"
+        r"(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})"
+    )
+
+    @classmethod
+    def advice(cls, text: str) -> str:
+        """Tell an alias from the key behind it."""
+        return "take the key behind the alias, not the alias" if "alias/" in text else ""
+
+
 class HostName(Value):
     """A DNS name, without a port. Source: RFC 1123, section 2.1."""
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    515713995e65ff822e997cb729d28c7ed09ed7e887b7f211b4f10c27f171d429*)
+    80c45c18abbb1532982253ec66b5e9043f9c30cc0591d0b85f6cfd86c1e777c5*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -192,21 +192,23 @@ look_at_service() {
   mount --options remount,rw "${DATA_MOUNT}" || stop 1 "${DATA_MOUNT} stayed read-only"
 }
 
-# Sets ${restored}: the volume that was given, or the one that volume-restore of this run made.
+# Sets ${restored} to what volume-restore of this run made, and tagged so.
+run_tag=codeocean-cmdgen:run data_tag=codeocean-cmdgen:data-volume-id
+list_restored() {
+  ask found aws ec2 describe-volumes --region "${REGION}" \
+    --filters "Name=tag:${run_tag},Values=${RUN}" "Name=tag:${data_tag},Values=${DATA_VOLUME_ID}" ||
+    stop 1 "the volumes cannot be listed: ${complaint}"
+  restored=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' found)
+}
+
 find_restored_volume() {
   restored=${RESTORED_VOLUME_ID} restored_mount=/mnt/codeocean-restored
-  if [[ ${restored} == '' ]]; then
-    ask found aws ec2 describe-volumes --region "${REGION}" \
-      --filters "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
-      "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}" ||
-      stop 1 "the volumes cannot be listed: ${complaint}"
-    restored=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' found)
-  fi
+  [[ ${restored} != '' ]] || list_restored
   [[ ${restored} == vol-* && ${restored} != *' '* && ${restored} != "${DATA_VOLUME_ID}" ]] ||
     stop 3 "the restored volume of run ${RUN} is '${restored}': name one with --restored-volume-id"
 }
 
-# Sets ${device} to where the kernel has a volume, told by its serial number; empty without one.
+# Sets ${device} to where the kernel has a volume, or to nothing: only the serial number tells.
 # https://docs.aws.amazon.com/ebs/latest/userguide/nvme-ebs-volumes.html
 find_device() { # VOLUME_ID
   device=$(readlink --canonicalize-existing \
@@ -320,12 +322,11 @@ copy() {
     awk 'NR == 2 { used = $1 } NR == 3 { exit used < $2 }' && equal --existing --ignore-existing
   # A restored volume answers slowly: what is not there yet and has one name is copied many files at
   # a time. The rest, and what goes wrong here, is left to the exact pass behind it.
-  nproc | grep --quiet --line-regexp 1 || (
-    cd "${restored_mount}" &&
-      find . -xdev -path './.codeocean-cmdgen' -prune -o -type f -links 1 -print0 |
-      xargs --null --max-procs=16 --max-args=256 \
-        cp --archive --no-clobber --parents --target-directory="${DATA_MOUNT}" 2>/dev/null
-  )
+  nproc | grep --quiet --line-regexp 1 ||
+    find "${restored_mount}/" -xdev -path "${restored_mount}/.codeocean-cmdgen" -prune -o \
+      -type f -links 1 -printf '%P\0' |
+    xargs --null --max-procs=16 --max-args=256 env --chdir="${restored_mount}" \
+      cp --archive --no-clobber --parents --target-directory="${DATA_MOUNT}" 2>/dev/null
   equal
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    891e0b7b18c43064e88c8970b67d8325c616835e0b01024545f801385d4aa094*)
+    d21f07c0b967354a2ec14caaf9aaaced46952b815ef80844186159505cd1004a*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -136,21 +136,23 @@ write_record() { # NAME TEXT...
 problems=0
 problem() { problems=$((problems + 1)) && say "problem: $*"; }
 
-# Sets ${restored}: the volume that was given, or the one that volume-restore of this run made.
+# Sets ${restored} to what volume-restore of this run made, and tagged so.
+run_tag=codeocean-cmdgen:run data_tag=codeocean-cmdgen:data-volume-id
+list_restored() {
+  ask found aws ec2 describe-volumes --region "${REGION}" \
+    --filters "Name=tag:${run_tag},Values=${RUN}" "Name=tag:${data_tag},Values=${DATA_VOLUME_ID}" ||
+    stop 1 "the volumes cannot be listed: ${complaint}"
+  restored=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' found)
+}
+
 find_restored_volume() {
   restored=${RESTORED_VOLUME_ID} restored_mount=/mnt/codeocean-restored
-  if [[ ${restored} == '' ]]; then
-    ask found aws ec2 describe-volumes --region "${REGION}" \
-      --filters "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
-      "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}" ||
-      stop 1 "the volumes cannot be listed: ${complaint}"
-    restored=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' found)
-  fi
+  [[ ${restored} != '' ]] || list_restored
   [[ ${restored} == vol-* && ${restored} != *' '* && ${restored} != "${DATA_VOLUME_ID}" ]] ||
     stop 3 "the restored volume of run ${RUN} is '${restored}': name one with --restored-volume-id"
 }
 
-# Sets ${device} to where the kernel has a volume, told by its serial number; empty without one.
+# Sets ${device} to where the kernel has a volume, or to nothing: only the serial number tells.
 # https://docs.aws.amazon.com/ebs/latest/userguide/nvme-ebs-volumes.html
 find_device() { # VOLUME_ID
   device=$(readlink --canonicalize-existing \

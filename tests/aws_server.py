@@ -26,7 +26,7 @@ from typing import Any
 LENGTH = struct.Struct("!I")
 CALLER = struct.Struct("3i")  # process, user, group
 SERVICES = (
-    *("autoscaling", "backup", "cloudformation", "ec2", "iam", "organizations", "rds"),
+    *("autoscaling", "backup", "cloudformation", "ec2", "iam", "kms", "organizations", "rds"),
     *("s3", "s3control", "secretsmanager", "ssm", "sts"),
 )
 

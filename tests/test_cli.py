@@ -38,6 +38,14 @@ BUCKETS = tuple(
 ON_THE_HOST = {"account_id": "333333333333", "region": "us-east-1", "stack_name": "codeocean"}
 ON_THE_VOLUME = {**ON_THE_HOST, "data_volume_id": "vol-0123456789abcdef0"}
 
+IN_THE_TARGET = {"account_id": "333333333333", "region": "us-east-1"}
+ITS_VAULT = {
+    **IN_THE_TARGET,
+    "backup_vault_name": "codeocean-v1",
+    "role_arn": "arn:aws:iam::333333333333:role/codeocean-BackupRole-1ABC",
+}
+ITS_VOLUME = {"data_volume_id": "vol-0123456789abcdef0"}
+ITS_DATABASE = {"db_instance_id": "codeocean-analyticsdbinstance-1abc"}
 GIVEN: dict[str, dict[str, str]] = {
     "s3-batch-replication": {
         "account_id": "111111111111",
@@ -69,6 +77,15 @@ GIVEN: dict[str, dict[str, str]] = {
         "at": "2025-11-24T04:00:00Z",
         "until": "2025-11-25T04:00:00+01:00",
     },
+    "on-demand-backup": {**ITS_VAULT, **ITS_VOLUME, **ITS_DATABASE, "run": "before-upgrade"},
+    "volume-restore": {**ITS_VAULT, **ITS_VOLUME},
+    "volume-delete": {**IN_THE_TARGET, **ITS_VOLUME},
+    "db-restore": {
+        **ITS_VAULT,
+        **ITS_DATABASE,
+        "master_password_secret_id": "/codeocean/analytics/master-password-0",
+    },
+    "db-delete": {**IN_THE_TARGET, **ITS_DATABASE},
     "service-stop": ON_THE_HOST,
     "service-start": ON_THE_HOST,
     "volume-copy-in": ON_THE_VOLUME,
@@ -176,7 +193,9 @@ def test_options_alone_make_a_script(step: type[Step]) -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_the_example_values_make_a_script(step: type[Step]) -> None:
-    assert run(step.name, f"--values={VALUES}").code == 0
+    # No example names a round: where one must be named, each is another one.
+    more = ["--run=before-upgrade"] if step.arguments().get("run") else []
+    assert run(step.name, f"--values={VALUES}", *more).code == 0
 
 
 @pytest.mark.parametrize(

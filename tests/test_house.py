@@ -31,8 +31,12 @@ ENVIRONMENT = {"HOME"}
 OF_BASH = {"PWD", "COLUMNS", "BASH_REMATCH", "SECONDS", "EUID", "BASH_EXECUTION_STRING"}
 
 
-OTHER_EXAMPLES = {"restored_volume_id": "vol-0fedcba9876543210", "drop_old": "no", "verify": "no"}
-OTHER_EXAMPLES |= {"reversible": "no", "undo": "no"}
+OTHER_EXAMPLES = {
+    "restored_volume_id": "vol-0fedcba9876543210",
+    "temporary_db_instance_id": "tmp-codeocean-restore",
+    "rds_snapshot_arn": "arn:aws:rds:us-east-1:333333333333:snapshot:awsbackup:copyjob-1",
+    **dict.fromkeys(("drop_old", "verify", "reversible", "undo"), "no"),
+}
 """Where the example of the kind is taken by another value, or asks for another script."""
 
 PRINTED = tuple(one for step in STEPS for one in (step, *step.__subclasses__()))
@@ -108,7 +112,8 @@ def body(step: type[Step]) -> str:
     optional = {
         name: Given((OTHER_EXAMPLES.get(name, VOCABULARY[name].kind.example),), "option")
         for name, needed in step.arguments().items()
-        if not needed and not VOCABULARY[name].file
+        # No example names a round: each is another one.
+        if (not needed or name == "run") and not VOCABULARY[name].file
     }
     script = render(*gather(step, optional, values_file=example))
     return script.partition("false <<'END_OF_BODY'\n")[2].partition("END_OF_BODY\n")[0]

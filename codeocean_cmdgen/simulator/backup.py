@@ -1,5 +1,7 @@
 """AWS Backup: recovery points in moto's vaults, and copy jobs between vaults.
 
+Backup and restore jobs are in backup_jobs.py.
+
 Sources: backup service model; AWS Backup Developer Guide, "Creating a copy of a backup", "Creating
 backup copies across AWS accounts", "Encryption for backups"; AWS re:Post Knowledge Center on
 failing cross-account copies. Chosen where AWS does not say: a copy whose retention has passed when
@@ -13,7 +15,7 @@ import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
 from moto.backup.models import backup_backends
 
@@ -26,9 +28,12 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.clock import Clock
     from codeocean_cmdgen.simulator.wire import Call
 
+_T = TypeVar("_T")
 _COPYABLE = {"COMPLETED", "AVAILABLE"}
 _FRESH = timedelta(minutes=1)  # what the fault "invisible" hides
 _COLD_DAYS = 90  # Lifecycle: deletion at least this long after the move to cold storage
+_TWIN_DAYS, _COPIED_DAYS = 1, 14  # of the vendor's automatic copies
+_AUTOMATIC_DELAY = timedelta(seconds=20)  # from the event to the copy job; chosen
 _VAULT_ARN = re.compile(
     r"arn:(?P<partition>[^:]+):backup:[a-z0-9-]+:\d{12}:backup-vault:[a-zA-Z0-9_-]{2,50}"
 )
@@ -87,6 +92,11 @@ class CopyJob:
     message: str | None = None
     copy: RecoveryPoint | None = None
 
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self.state in {"CREATED", "RUNNING"}
+
 
 class Backup:
     """AWS Backup of all accounts and Regions.
@@ -94,7 +104,8 @@ class Backup:
     ``seconds_created`` and ``seconds_running`` are how long jobs stay in these states. With
     ``single_hop_rds`` off, RDS copies across account and Region in one action fail, as they do
     where AWS has not yet made them possible. Accounts outside ``organization`` (None: no limit)
-    are refused.
+    are refused. What the vendor's stack copies by itself is in ``automatic_copies``: the ARN of its
+    vault -> that of the vault it copies to. Nobody may pass the roles in ``unpassable``.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -103,11 +114,14 @@ class Backup:
         self.seconds_running = 60.0
         self.single_hop_rds = True
         self.organization: set[str] | None = None
+        self.automatic_copies: dict[str, str] = {}
+        self.unpassable: set[str] = set()
         self._clock = clock
         self.points: dict[tuple[str, str], RecoveryPoint] = {}
         self.policies: dict[str, str] = {}  # by ARN of the vault
         self.jobs: dict[str, CopyJob] = {}
-        self._tokens: dict[tuple[str, str, str], CopyJob | AwsError] = {}
+        self._tokens: dict[tuple[str, ...], Any] = {}
+        self._busy: dict[str, datetime] = {}  # resource -> end of its last job
         self.operations = {
             "DescribeBackupVault": self._describe_vault,
             "DescribeCopyJob": self._describe_copy_job,
@@ -140,9 +154,9 @@ class Backup:
         ``created`` is aware. Without ``arn`` the point gets one as copies have. Raise AwsError when
         there is no such vault.
         """
-        vault = _find_vault(account_id, region, vault_name)
+        vault = find_vault(account_id, region, vault_name)
         point = RecoveryPoint(
-            arn=arn or _new_arn(resource_type, region, account_id),
+            arn=arn or new_arn(resource_type, region, account_id),
             vault_arn=vault.backup_vault_arn,
             resource_type=resource_type,
             resource_arn=resource_arn
@@ -161,11 +175,12 @@ class Backup:
     def settle(self) -> None:
         """Bring all jobs to the state they have now; drop points whose retention has ended."""
         now = self._clock.now()
+        while due := [job for job in self.jobs.values() if job.runs and job.ends <= now]:
+            for job in due:
+                self._finish(job)
         for job in self.jobs.values():
             if job.state == "CREATED" and job.begins <= now:
                 job.state = "RUNNING"
-            if job.state == "RUNNING" and job.ends <= now:
-                self._finish(job)
         for key, point in list(self.points.items()):
             if point.delete_at and point.delete_at <= now:
                 del self.points[key]
@@ -173,7 +188,7 @@ class Backup:
     def _finish(self, job: CopyJob) -> None:
         region, account = job.destination_vault_arn.split(":")[3:5]
         copied = RecoveryPoint(
-            arn=_new_arn(job.source.resource_type, region, account),
+            arn=new_arn(job.source.resource_type, region, account),
             vault_arn=job.destination_vault_arn,
             resource_type=job.source.resource_type,
             resource_arn=job.source.resource_arn,
@@ -191,7 +206,26 @@ class Backup:
         if job.message is None:
             vault = _find_vault_by_arn(job.destination_vault_arn)
             copied.encryption_key_arn = vault.encryption_key_arn if vault else None
-            job.copy = self.points[copied.vault_arn, copied.arn] = copied
+            job.copy = copied
+            self.arrive(copied, job.ends, job.role_arn)
+
+    def arrive(self, point: RecoveryPoint, time: datetime, role_arn: str) -> None:
+        """Put a new point into its vault; the vendor's Lambda function then copies it on.
+
+        A backup first goes into the same vault, for a day, which gives it the vault's key; that
+        copy then goes to the destination. Source: the vendor's template 3.8.2, BackupCopyFunction.
+        """
+        self.points[point.vault_arn, point.arn] = point
+        destination = self.automatic_copies.get(point.vault_arn)
+        if destination:
+            copied = point.source_vault_arn is not None
+            self._schedule(
+                point,
+                destination if copied else point.vault_arn,
+                role_arn,
+                delete_after_days=_COPIED_DAYS if copied else _TWIN_DAYS,
+                created=time + _AUTOMATIC_DELAY,
+            )
 
     def _why_not(self, job: CopyJob, copied: RecoveryPoint) -> str | None:
         """Return why the copy fails, or None."""
@@ -229,24 +263,47 @@ class Backup:
             {"AWS": job.account},
         )
 
-    def _start_copy_job(self, call: Call) -> dict[str, Any]:
-        token = (call.account, call.region, call.parameters.get("IdempotencyToken", ""))
-        earlier = self._tokens.get(token) if token[-1] else None
-        if isinstance(earlier, AwsError):
-            # A token is used up by the request that failed, even if the cause is mended since.
-            raise earlier
-        if earlier is None:
+    def once(self, call: Call, start: Callable[[], _T]) -> _T:
+        """Start what a request asks for, unless its token did before.
+
+        A token is used up by the request that failed, even if the cause is mended since.
+        """
+        token = (call.operation, call.account, call.region, call.parameters["IdempotencyToken"])
+        if token not in self._tokens:
             try:
-                earlier = self._new_job(call)
+                self._tokens[token] = start()
             except AwsError as error:
                 self._tokens[token] = error
-                raise
-            self._tokens[token] = earlier
-        return {"CopyJobId": earlier.job_id, "CreationDate": earlier.created, "IsParent": False}
+        started = self._tokens[token]
+        if isinstance(started, AwsError):
+            raise started
+        return cast("_T", started)
+
+    def reserve(self, resource_arn: str, created: datetime) -> datetime:
+        """Return when a job created then begins: one job per resource at a time, others wait."""
+        begins = created + timedelta(seconds=self.seconds_created)
+        return max(begins, self._busy.get(resource_arn, begins))
+
+    def occupy(self, resource_arn: str, ends: datetime) -> None:
+        """Let no other job of the resource begin before."""
+        self._busy[resource_arn] = ends
+
+    def check_role(self, call: Call) -> None:
+        """Refuse a role that the caller may not pass, or the service not assume."""
+        arn = call.parameters["IamRoleArn"]
+        if arn in self.unpassable:
+            message = f"The caller is not authorized to perform: iam:PassRole on resource: {arn}"
+            raise AwsError(message, "AccessDeniedException", 403)
+        _check_role(call.account, arn)
+
+    def _start_copy_job(self, call: Call) -> dict[str, Any]:
+        call.parameters.setdefault("IdempotencyToken", str(uuid.uuid4()))
+        job = self.once(call, lambda: self._new_job(call))
+        return {"CopyJobId": job.job_id, "CreationDate": job.created, "IsParent": False}
 
     def _new_job(self, call: Call) -> CopyJob:
         given = call.parameters
-        vault = _find_vault(call.account, call.region, given["SourceBackupVaultName"])
+        vault = find_vault(call.account, call.region, given["SourceBackupVaultName"])
         point = self.points.get((vault.backup_vault_arn, given["RecoveryPointArn"]))
         if point is None:
             message = f"There is no recovery point {given['RecoveryPointArn']} in this vault"
@@ -254,30 +311,45 @@ class Backup:
         if point.status not in _COPYABLE:
             message = f"A recovery point that is {point.status} cannot be copied"
             raise AwsError(message, "InvalidRequestException")
-        _check_role(call.account, given["IamRoleArn"])
+        self.check_role(call)
         _check_vault_arn(given["DestinationBackupVaultArn"], call.region)
-        now = self._clock.now()
-        # One job per resource at a time; the others wait in CREATED.
-        busy = [
-            job.ends
-            for job in self.jobs.values()
-            if job.source.resource_arn == point.resource_arn and job.ends > now
-        ]
-        begins = max([now + timedelta(seconds=self.seconds_created), *busy])
-        running = self.seconds_running * (10 if "slow-job" in call.faults else 1)
-        job = CopyJob(
-            job_id=str(uuid.uuid4()).upper(),
-            account=call.account,
-            region=call.region,
-            source=point,
-            destination_vault_arn=given["DestinationBackupVaultArn"],
-            role_arn=given["IamRoleArn"],
+        return self._schedule(
+            point,
+            given["DestinationBackupVaultArn"],
+            given["IamRoleArn"],
             delete_after_days=_retention(point, given.get("Lifecycle", {})),
-            created=now,
-            begins=begins,
-            ends=begins + timedelta(seconds=running),
+            created=self._clock.now(),
+            slowness=10 if "slow-job" in call.faults else 1,
             failing="fail-job" in call.faults,
         )
+
+    def _schedule(
+        self,
+        point: RecoveryPoint,
+        destination_vault_arn: str,
+        role_arn: str,
+        *,
+        delete_after_days: int | None,
+        created: datetime,
+        slowness: int = 1,
+        failing: bool = False,
+    ) -> CopyJob:
+        begins = self.reserve(point.resource_arn, created)
+        region, account = point.vault_arn.split(":")[3:5]
+        job = CopyJob(
+            job_id=str(uuid.uuid4()).upper(),
+            account=account,
+            region=region,
+            source=point,
+            destination_vault_arn=destination_vault_arn,
+            role_arn=role_arn,
+            delete_after_days=delete_after_days,
+            created=created,
+            begins=begins,
+            ends=begins + timedelta(seconds=self.seconds_running * slowness),
+            failing=failing,
+        )
+        self.occupy(point.resource_arn, job.ends)
         self.jobs[job.job_id] = job
         return job
 
@@ -301,22 +373,22 @@ class Backup:
             for job in reversed(list(self.jobs.values()))
             if self._is_shown(call, job)
         ]
-        chosen = [job for job in shown if _passes(job, call.parameters, _JOB_FILTERS)]
-        return _page("CopyJobs", chosen, call.parameters)
+        chosen = [job for job in shown if passes(job, call.parameters, _JOB_FILTERS)]
+        return page("CopyJobs", chosen, call.parameters)
 
     def _list_points(self, call: Call) -> dict[str, Any]:
-        vault = _find_vault(call.account, call.region, call.parameters["BackupVaultName"])
+        vault = find_vault(call.account, call.region, call.parameters["BackupVaultName"])
         points = [
             _describe_point(point)
             for point in self.points.values()
             if point.vault_arn == vault.backup_vault_arn
         ]
         points.sort(key=lambda point: point["CreationDate"], reverse=True)
-        chosen = [point for point in points if _passes(point, call.parameters, _POINT_FILTERS)]
-        return _page("RecoveryPoints", chosen, call.parameters)
+        chosen = [point for point in points if passes(point, call.parameters, _POINT_FILTERS)]
+        return page("RecoveryPoints", chosen, call.parameters)
 
     def _describe_point(self, call: Call) -> dict[str, Any]:
-        vault = _find_vault(call.account, call.region, call.parameters["BackupVaultName"])
+        vault = find_vault(call.account, call.region, call.parameters["BackupVaultName"])
         arn = call.parameters["RecoveryPointArn"]
         point = self.points.get((vault.backup_vault_arn, arn))
         if point is None:
@@ -325,7 +397,7 @@ class Backup:
         return {**_describe_point(point), "StorageClass": "WARM"}
 
     def _describe_vault(self, call: Call) -> dict[str, Any]:
-        vault = _find_vault(call.account, call.region, call.parameters["BackupVaultName"])
+        vault = find_vault(call.account, call.region, call.parameters["BackupVaultName"])
         points = [arn for arn, _ in self.points if arn == vault.backup_vault_arn]
         return {
             **vault.to_list_dict(),
@@ -335,7 +407,7 @@ class Backup:
         }
 
     def _get_policy(self, call: Call) -> dict[str, Any]:
-        vault = _find_vault(call.account, call.region, call.parameters["BackupVaultName"])
+        vault = find_vault(call.account, call.region, call.parameters["BackupVaultName"])
         if vault.backup_vault_arn not in self.policies:
             message = f"Vault {vault.backup_vault_name} has no access policy"
             raise AwsError(message, "ResourceNotFoundException")
@@ -346,7 +418,7 @@ class Backup:
         }
 
     def _put_policy(self, call: Call) -> dict[str, Any]:
-        vault = _find_vault(call.account, call.region, call.parameters["BackupVaultName"])
+        vault = find_vault(call.account, call.region, call.parameters["BackupVaultName"])
         document = call.parameters.get("Policy", "")
         try:
             json.loads(document)
@@ -357,7 +429,8 @@ class Backup:
         return {}
 
 
-def _find_vault(account: str, region: str, name: str) -> Vault:
+def find_vault(account: str, region: str, name: str) -> Vault:
+    """Return a vault; raise AwsError when there is none."""
     vault = backup_backends[account][region].vaults.get(name)
     if vault is None:
         message = f"Backup vault {name} does not exist"
@@ -382,8 +455,9 @@ def _fill(template: str, region: str, account: str) -> str:
     )
 
 
-def _new_arn(resource_type: str, region: str, account: str) -> str:
-    return _fill(_POINT_ARNS[resource_type], region, account)
+def new_arn(resource_type: str, region: str, account: str, by: str = "copyjob") -> str:
+    """Return the ARN of a recovery point that is made now; ``by`` is `job` or `copyjob`."""
+    return _fill(_POINT_ARNS[resource_type], region, account).replace("copyjob", by)
 
 
 def _check_role(account: str, arn: str) -> None:
@@ -494,27 +568,29 @@ _POINT_FILTERS = {
 }
 
 
-def _passes(
+def passes(
     item: dict[str, Any], given: dict[str, Any], filters: dict[str, tuple[str, str]]
 ) -> bool:
+    """Tell whether a description passes the filters that were given."""
     for name, (member, how) in filters.items():
         if name not in given:
             continue
         wanted, value = given[name], item.get(member)
         if how == "is":
-            passes = value == wanted
+            fits = value == wanted
         elif value is None:
-            passes = False
+            fits = False
         else:
             # Times in requests are parsed as naive UTC.
             time = wanted.replace(tzinfo=timezone.utc)
-            passes = value <= time if how == "before" else value >= time
-        if not passes:
+            fits = value <= time if how == "before" else value >= time
+        if not fits:
             return False
     return True
 
 
-def _page(member: str, items: list[dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
+def page(member: str, items: list[dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the page of a list that was asked for."""
     try:
         first = int(given.get("NextToken", "0"))
     except ValueError as error:

@@ -40,6 +40,7 @@ _ATTACHING = timedelta(seconds=4)
 _PLUGGING = timedelta(seconds=6)  # like _ATTACHING, from the call: the device comes last
 _DETACHING = timedelta(seconds=4)
 _GP3_GIB = range(1, 65537)
+_GP3_IOPS, _GP3_THROUGHPUT = 3000, 125  # of a volume for which nothing else is asked
 
 
 class Slots(Protocol):
@@ -110,16 +111,31 @@ class Ec2:
         gib: int = 1,
         tags: dict[str, str] | None = None,
         snapshot_id: str | None = None,
+        volume_id: str | None = None,
+        iops: int | None = None,
+        throughput: int | None = None,
+        kms_key_id: str | None = None,
     ) -> str:
         """Create an encrypted gp3 volume, available at once; return its id.
 
         snapshot_id: what is on it, where ``keep_snapshot`` was told; it need not exist in EC2.
+        volume_id: the id that it gets; one of moto's choice without.
         """
         region = zone[:-1]
         key = f"arn:{backends.partition_of(region)}:kms:{region}:{account_id}:key/aws-ebs"
-        volume = _backend(account_id, region).create_volume(
-            gib, zone, volume_type="gp3", encrypted=True, kms_key_id=key
+        backend = _backend(account_id, region)
+        volume = backend.create_volume(
+            gib,
+            zone,
+            volume_type="gp3",
+            encrypted=True,
+            kms_key_id=kms_key_id or key,
+            iops=iops or _GP3_IOPS,
+            throughput=throughput or _GP3_THROUGHPUT,
         )
+        if volume_id:
+            backend.volumes[volume_id] = backend.volumes.pop(volume.id)
+            volume.id = volume_id
         volume.snapshot_id = snapshot_id
         volume.create_time = self._now()
         volume.add_tags(tags or {})
@@ -166,6 +182,16 @@ class Ec2:
             volume_id, instance_id, device
         )
         self._plug(attachment)
+
+    def has_volume(self, place: str, volume_id: str) -> bool:
+        """Tell whether a volume is at a place: Region and account, with a colon between."""
+        region, account_id = place.split(":")
+        return volume_id in _backend(account_id, region).volumes
+
+    def gib(self, place: str, volume_id: str) -> int:
+        """Return the size of a volume at a place."""
+        region, account_id = place.split(":")
+        return int(_backend(account_id, region).volumes[volume_id].size)
 
     def image(self, volume_id: str) -> Path:
         """Return the file with what is on a volume, made when first asked for."""

@@ -24,12 +24,14 @@ from moto.core.utils import get_service_model
 from codeocean_cmdgen.simulator import backends, parameters
 from codeocean_cmdgen.simulator.autoscaling import AutoScaling
 from codeocean_cmdgen.simulator.backup import Backup
+from codeocean_cmdgen.simulator.backup_jobs import BackupJobs
 from codeocean_cmdgen.simulator.clock import Clock
 from codeocean_cmdgen.simulator.cloudformation import CloudFormation
 from codeocean_cmdgen.simulator.errors import AwsError, DisconnectedError
 from codeocean_cmdgen.simulator.faults import Faults
 from codeocean_cmdgen.simulator.organization import Organization
 from codeocean_cmdgen.simulator.proxy import CONTROL_PATH, Proxy, json_response
+from codeocean_cmdgen.simulator.rds import Rds
 from codeocean_cmdgen.simulator.s3 import S3
 from codeocean_cmdgen.simulator.s3_batch import S3Batch
 from codeocean_cmdgen.simulator.validation import parse_strictly
@@ -245,6 +247,8 @@ class Simulator:
         self.organization = Organization(self.clock)
         self.cloudformation = CloudFormation(self.clock)
         self.autoscaling = AutoScaling(self.clock)
+        self.rds = Rds(self.clock)
+        self.backup_jobs = BackupJobs(self.clock, self.backup, self.rds, lambda: self.ec2)
         self.requests: list[Request] = []
         self._accounts: dict[str, Account] = {}
         self._sessions: dict[str, RoleSession] = {}
@@ -325,8 +329,10 @@ class Simulator:
         """Bring all jobs to the state they have at the present simulated time."""
         with self._lock:
             self.s3_batch.settle()
+            self.backup_jobs.settle()
             self.backup.settle()
             self.cloudformation.settle()
+            self.rds.settle()
             if "ec2" in vars(self):
                 self.ec2.settle()
 
@@ -393,12 +399,17 @@ class Simulator:
         result: dict[str, Any] | HttpResponse
         if call.service == "s3control":
             _check_host_account(call)
-        operations = {
+        operations: dict[str, dict[str, Any]] = {
             "s3control": self.s3_batch.operations,
-            "backup": {**self.backup.operations, **self.organization.backup_operations},
+            "backup": {
+                **self.backup.operations,
+                **self.backup_jobs.operations,
+                **self.organization.backup_operations,
+            },
             "organizations": self.organization.operations,
             "cloudformation": self.cloudformation.operations,
             "autoscaling": self.autoscaling.operations,
+            "rds": self.rds.operations,
         }
         operation = operations.get(call.service, {}).get(call.operation)
         if operation:

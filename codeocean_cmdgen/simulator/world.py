@@ -42,6 +42,9 @@ RDS_POINT = (
     "arn:aws:rds:us-east-1:222222222222:snapshot:awsbackup:"
     "copyjob-11111111-2222-3333-4444-555555555555"
 )
+DATA_VOLUME = "vol-0123456789abcdef0"
+PASSWORD = "Abcdefgh12345678"  # noqa: S105 - of the simulated databases
+DATABASE = "codeocean-analyticsdbinstance-1abc"
 # Licenses and Public lose noncurrent versions after the retention; the others archive them first.
 _SHORT_LIVED = {"licenses", "public"}
 _RETENTION_DAYS = 14
@@ -234,6 +237,56 @@ class World:
             self._simulator.backup.policies[vault.backup_vault_arn] = json.dumps(document)
         return str(vault.backup_vault_arn)
 
+    def deployment(
+        self,
+        account_id: str,
+        region: str = REGION,
+        stack: str = "codeocean",
+        *,
+        copies_to: str = "",
+    ) -> None:
+        """Create what the vendor's stack has to back up and restore, and for it.
+
+        That is: data volume, database with its secret, vault, and the role of AWS Backup.
+
+        copies_to: the ARN of the vault that it copies its backups to.
+        """
+        tags = {"codeocean:deployment": stack, "codeocean:protected": "true"}
+        self.role(account_id, f"{stack}-BackupRole-1ABC", ["backup.amazonaws.com"])
+        vault = self.vault(account_id, f"{stack}-v1", region, copied_from=BACKUP)
+        if copies_to:
+            self._simulator.backup.automatic_copies[vault] = copies_to
+        made = self.stack(
+            account_id,
+            stack,
+            templates.PRIMARY_URL,
+            region,
+            pDnsRootDomain="codeocean.example.com",
+            pDestinationBackupVaultArn=copies_to,
+        )
+        made.physical_ids.update(DataVolume=DATA_VOLUME, AnalyticsDBInstance=DATABASE)
+        self.services_group(made)
+        self._simulator.ec2.volume(
+            account_id,
+            f"{region}a",
+            gib=500,
+            iops=4000,
+            throughput=250,
+            tags=tags,
+            volume_id=DATA_VOLUME,
+        )
+        self._simulator.rds.database(
+            account_id,
+            region,
+            DATABASE,
+            subnet_group=f"{stack}-analyticsdbsubnetgroup-1abc",
+            security_groups=["sg-0123456789abcdef0"],
+            parameter_group=f"{stack}-analyticsdbparametergroup-1abc",
+            multi_az=True,
+            tags=tags,
+        )
+        self.secret(account_id, f"/{stack}/analytics/master-password-0", PASSWORD, region)
+
     def secret(self, account_id: str, name: str, value: str, region: str = REGION) -> str:
         """Create a secret of Secrets Manager; return its ARN."""
         self._simulator.account(account_id)
@@ -269,7 +322,12 @@ class World:
         )
 
     def stack(
-        self, account_id: str, name: str, url: str, region: str = REGION, **parameters: str
+        self,
+        account_id: str,
+        name: str,
+        url: str,
+        region: str = REGION,
+        **parameters: str,
     ) -> Stack:
         """Make a stack that is complete, of one of the vendor's templates."""
         self._simulator.account(account_id)
@@ -339,7 +397,7 @@ def example_world(simulator: Simulator, objects_per_bucket: int = 25) -> World:
         if kind != "licenses":
             _fill(world, source, backup, objects_per_bucket, simulator.clock.now())
     _example_vaults(world, simulator)
-    _example_stacks(world)
+    world.stack(BACKUP, "codeocean-backup", templates.BACKUP_URL, pSourceAccountId=SOURCE)
     world.organization()
     return world
 
@@ -400,8 +458,9 @@ def _vendor_lifecycle(kind: str) -> list[dict[str, Any]]:
 
 def _example_vaults(world: World, simulator: Simulator) -> None:
     vault = "codeocean-backup-v1"
-    world.vault(BACKUP, vault)
-    world.vault(TARGET, "codeocean-v1", copied_from=BACKUP)
+    backup = world.vault(BACKUP, vault, copied_from=SOURCE)
+    world.deployment(SOURCE, copies_to=backup)
+    world.deployment(TARGET)
     midnight = simulator.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     yesterday = midnight - timedelta(days=1)
     points = (
@@ -419,12 +478,3 @@ def _example_vaults(world: World, simulator: Simulator) -> None:
             resource_arn=f"arn:aws:{resource}",
             encryption_key_arn=f"arn:aws:kms:{REGION}:{BACKUP}:key/{vault}",
         )
-
-
-def _example_stacks(world: World) -> None:
-    for account_id in (SOURCE, TARGET):
-        primary = world.stack(
-            account_id, "codeocean", templates.PRIMARY_URL, pDnsRootDomain="codeocean.example.com"
-        )
-        world.services_group(primary)
-    world.stack(BACKUP, "codeocean-backup", templates.BACKUP_URL, pSourceAccountId=SOURCE)

@@ -6,7 +6,9 @@ from codeocean_cmdgen.steps.base import Step
 from codeocean_cmdgen.steps.cross_account_backup import CrossAccountBackup
 from codeocean_cmdgen.steps.datasets_not_cached import DatasetsNotCached
 from codeocean_cmdgen.steps.db_copy_in import DbCopyIn
+from codeocean_cmdgen.steps.db_temporary import DbDelete, DbRestore
 from codeocean_cmdgen.steps.instance import InstanceHold, InstanceRelease
+from codeocean_cmdgen.steps.on_demand_backup import OnDemandBackup
 from codeocean_cmdgen.steps.s3_batch_replication import S3BatchReplication
 from codeocean_cmdgen.steps.s3_point_in_time import S3PointInTime
 from codeocean_cmdgen.steps.secrets import SecretsRestore, SecretsSave
@@ -14,15 +16,18 @@ from codeocean_cmdgen.steps.service import ServiceStart, ServiceStop
 from codeocean_cmdgen.steps.snapshot_copy import SnapshotCopy
 from codeocean_cmdgen.steps.stack_create import StackCreate
 from codeocean_cmdgen.steps.stack_parameters import StackParameters
-from codeocean_cmdgen.steps.volume import VolumeCopyIn, VolumeRelease
+from codeocean_cmdgen.steps.volume import VolumeCopyIn, VolumeDelete, VolumeRelease, VolumeRestore
 
 __all__ = [
     "STEPS",
     "CrossAccountBackup",
     "DatasetsNotCached",
     "DbCopyIn",
+    "DbDelete",
+    "DbRestore",
     "InstanceHold",
     "InstanceRelease",
+    "OnDemandBackup",
     "S3BatchReplication",
     "S3PointInTime",
     "SecretsRestore",
@@ -34,7 +39,9 @@ __all__ = [
     "StackParameters",
     "Step",
     "VolumeCopyIn",
+    "VolumeDelete",
     "VolumeRelease",
+    "VolumeRestore",
 ]
 
 STEPS: tuple[type[Step], ...] = (
@@ -43,9 +50,12 @@ STEPS: tuple[type[Step], ...] = (
     StackParameters,
     S3BatchReplication,
     SecretsSave,
-    SnapshotCopy,
+    OnDemandBackup,
     InstanceHold,
     ServiceStop,
+    SnapshotCopy,
+    VolumeRestore,
+    DbRestore,
     VolumeCopyIn,
     DbCopyIn,
     S3PointInTime,
@@ -53,5 +63,7 @@ STEPS: tuple[type[Step], ...] = (
     ServiceStart,
     DatasetsNotCached,
     VolumeRelease,
+    VolumeDelete,
+    DbDelete,
     InstanceRelease,
 )

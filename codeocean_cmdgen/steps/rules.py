@@ -10,7 +10,15 @@ from codeocean_cmdgen.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codeocean_cmdgen.values import AccountId, Arn, BucketArn, Region, RoleArn
+    from codeocean_cmdgen.values import (
+        AccountId,
+        Arn,
+        BucketArn,
+        EbsSnapshotArn,
+        RdsSnapshotArn,
+        Region,
+        RoleArn,
+    )
 
 
 def role_in_account(account_id: AccountId, role_arn: RoleArn) -> Iterator[Problem]:
@@ -46,3 +54,31 @@ def buckets_in_partition(region: Region, bucket_arn: tuple[BucketArn, ...]) -> I
     """Demand buckets in the partition of the Region."""
     for arn in bucket_arn:
         yield from in_partition(region, "bucket_arn", arn)
+
+
+def _in_the_vaults_region(region: Region, name: str, arn: Arn) -> Iterator[Problem]:
+    yield from in_partition(region, name, arn)
+    if arn.aws_partition == region.aws_partition and arn.region != region:
+        yield Problem(
+            f"{flag(name)} is in Region {arn.region}, but --region, where the backup vault is, is "
+            f"{region}: a recovery point is in the Region of its vault"
+        )
+
+
+def ebs_in_region(region: Region, ebs_snapshot_arn: EbsSnapshotArn) -> Iterator[Problem]:
+    """Demand an EBS recovery point in the Region of its vault."""
+    yield from _in_the_vaults_region(region, "ebs_snapshot_arn", ebs_snapshot_arn)
+
+
+def rds_in_region(region: Region, rds_snapshot_arn: RdsSnapshotArn) -> Iterator[Problem]:
+    """Demand an RDS recovery point in the Region of its vault."""
+    yield from _in_the_vaults_region(region, "rds_snapshot_arn", rds_snapshot_arn)
+
+
+def rds_in_account(account_id: AccountId, rds_snapshot_arn: RdsSnapshotArn) -> Iterator[Problem]:
+    """Demand an RDS recovery point in the account of its vault."""
+    if rds_snapshot_arn.account_id != account_id:
+        yield Problem(
+            f"--rds-snapshot-arn is in account {rds_snapshot_arn.account_id}, but --account-id, "
+            f"where the backup vault is, is {account_id}"
+        )

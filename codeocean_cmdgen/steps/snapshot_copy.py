@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from codeocean_cmdgen.arguments import flag
 from codeocean_cmdgen.errors import Problem
 from codeocean_cmdgen.steps.base import FIRST_RUN, Step
-from codeocean_cmdgen.steps.rules import in_partition, role_in_account, role_in_partition
+from codeocean_cmdgen.steps.rules import (
+    ebs_in_region,
+    in_partition,
+    rds_in_account,
+    rds_in_region,
+    role_in_account,
+    role_in_partition,
+)
 from codeocean_cmdgen.values import (
     AccountId,
-    Arn,
     Days,
     EbsSnapshotArn,
     RdsSnapshotArn,
@@ -24,31 +29,6 @@ from codeocean_cmdgen.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-def _in_the_vaults_region(region: Region, name: str, arn: Arn) -> Iterator[Problem]:
-    yield from in_partition(region, name, arn)
-    if arn.aws_partition == region.aws_partition and arn.region != region:
-        yield Problem(
-            f"{flag(name)} is in Region {arn.region}, but --region, where the backup vault is, is "
-            f"{region}: a recovery point is in the Region of its vault"
-        )
-
-
-def _ebs_in_region(region: Region, ebs_snapshot_arn: EbsSnapshotArn) -> Iterator[Problem]:
-    yield from _in_the_vaults_region(region, "ebs_snapshot_arn", ebs_snapshot_arn)
-
-
-def _rds_in_region(region: Region, rds_snapshot_arn: RdsSnapshotArn) -> Iterator[Problem]:
-    yield from _in_the_vaults_region(region, "rds_snapshot_arn", rds_snapshot_arn)
-
-
-def _rds_in_account(account_id: AccountId, rds_snapshot_arn: RdsSnapshotArn) -> Iterator[Problem]:
-    if rds_snapshot_arn.account_id != account_id:
-        yield Problem(
-            f"--rds-snapshot-arn is in account {rds_snapshot_arn.account_id}, but --account-id, "
-            f"where the backup vault is, is {account_id}"
-        )
 
 
 def _destination_in_partition(region: Region, destination_vault_arn: VaultArn) -> Iterator[Problem]:
@@ -104,9 +84,9 @@ class SnapshotCopy(Step):
     checks = (
         role_in_account,
         role_in_partition,
-        _ebs_in_region,
-        _rds_in_region,
-        _rds_in_account,
+        ebs_in_region,
+        rds_in_region,
+        rds_in_account,
         _destination_in_partition,
         _destination_is_another_vault,
     )

@@ -1,4 +1,4 @@
-"""Copy the restored volume over the data volume, and let go of it."""
+"""Restore a volume, copy it over the data volume, and let go of it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
 from codeocean_cmdgen.errors import Problem
-from codeocean_cmdgen.steps.base import FIRST_RUN
+from codeocean_cmdgen.steps.base import FIRST_RUN, Step
 from codeocean_cmdgen.steps.host import DATA_MOUNT, INSTANCE, HostStep
+from codeocean_cmdgen.steps.rules import ebs_in_region, role_in_account, role_in_partition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codeocean_cmdgen.values import Folder, RunName, VolumeId
+    from codeocean_cmdgen.values import (
+        EbsSnapshotArn,
+        Folder,
+        KmsKeyId,
+        RoleArn,
+        RunName,
+        VaultName,
+        VolumeId,
+    )
 
 
 def _two_volumes(data_volume_id: VolumeId, restored_volume_id: VolumeId) -> Iterator[Problem]:
@@ -21,6 +30,35 @@ def _two_volumes(data_volume_id: VolumeId, restored_volume_id: VolumeId) -> Iter
             f"--restored-volume-id is the data volume itself, {data_volume_id}: name the volume "
             "that was restored from the recovery point"
         )
+
+
+@dataclass(frozen=True)
+class VolumeRestore(Step):
+    """Restore a temporary volume beside the data volume, from the EBS recovery point."""
+
+    backup_vault_name: VaultName
+    data_volume_id: VolumeId
+    role_arn: RoleArn
+    ebs_snapshot_arn: Optional[EbsSnapshotArn] = None
+    kms_key_id: Optional[KmsKeyId] = None
+    run: RunName = FIRST_RUN
+
+    name = "volume-restore"
+    title = "restore a temporary volume from the EBS recovery point"
+    header = {
+        "where": "AWS CloudShell of the target.",
+        "changes": "starts an AWS Backup restore job, which makes one encrypted gp3 volume in the "
+        "data volume's zone, of its size and speed; then tags it, so that volume-copy-in of this "
+        "run finds it. The data volume and the recovery point stay as they are. Without "
+        "--ebs-snapshot-arn it takes the one EBS recovery point that came into the vault from "
+        "elsewhere; where there are several, it lists them and stops.",
+        "takes": "minutes, without this shell; paste again to go on. The tags come at the end.",
+        "costs": "storage of the volume until volume-delete.",
+        "again": "finds the volume, or goes on with the restore job; after a job that failed it "
+        "starts another. A volume that was deleted since is never restored again in this run.",
+    }
+    tables = ("target",)
+    checks = (role_in_account, role_in_partition, ebs_in_region)
 
 
 @dataclass(frozen=True)
@@ -68,6 +106,31 @@ class VolumeRelease(HostStep):
         "takes": "seconds.",
         "costs": "nothing.",
         "again": "says that it is unmounted.",
+    }
+    tables = ("target",)
+    checks = (_two_volumes,)
+
+
+@dataclass(frozen=True)
+class VolumeDelete(Step):
+    """Delete the volume that volume-restore made, and nothing else."""
+
+    data_volume_id: VolumeId
+    restored_volume_id: Optional[VolumeId] = None
+    run: RunName = FIRST_RUN
+
+    name = "volume-delete"
+    title = "detach and delete the restored volume"
+    confirm = "VOLUME-ID"
+    header = {
+        "where": "AWS CloudShell of the target. After volume-release, on the services instance.",
+        "changes": "DELETES, for good, the volume that volume-restore of this run made: proved by "
+        "its tags and by the restore job, which AWS Backup knows for 30 days or more. It is "
+        "detached first, never by force. Whether the instance still has it mounted cannot be seen "
+        "from here: volume-release says so; a volume in use stays `detaching`, and is not deleted.",
+        "takes": "a minute.",
+        "costs": "nothing.",
+        "again": "goes on, or says when it was deleted, by a record in the home folder.",
     }
     tables = ("target",)
     checks = (_two_volumes,)

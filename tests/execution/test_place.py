@@ -18,18 +18,29 @@ HOME = {
     "stack-create": BACKUP,
     "stack-parameters": SOURCE,
     "s3-batch-replication": SOURCE,
+    "on-demand-backup": SOURCE,
     "snapshot-copy": BACKUP,
-    "s3-point-in-time": TARGET,
     "instance-hold": TARGET,
+    "volume-restore": TARGET,
+    "db-restore": TARGET,
+    "s3-point-in-time": TARGET,
+    "volume-delete": TARGET,
+    "db-delete": TARGET,
     "instance-release": TARGET,
 }
 """Where each script for CloudShell belongs; test_host_place.py has the others."""
 ELSEWHERE = "999999999999"
 ANYWHERE = {"stack-create", "cross-account-backup"}
 """What these make is not there yet, or in no Region: nothing tells a wrong one."""
+MORE = {"on-demand-backup": {"run": "round"}}
+"""What the example values have not got, by step."""
 
 
-@pytest.fixture(params=[step.name for step in STEPS if step.place == "cloudshell"])
+def text(step: str, **values: str) -> str:
+    return script(step, **MORE.get(step, {}), **values)
+
+
+@pytest.fixture(params=HOME)
 def step(request: pytest.FixtureRequest, simulator: Simulator) -> str:
     example_world(simulator, objects_per_bucket=1)
     return str(request.param)
@@ -38,6 +49,10 @@ def step(request: pytest.FixtureRequest, simulator: Simulator) -> str:
 @pytest.fixture
 def native(step: str, person: PersonOf) -> Person:
     return person(HOME[step])
+
+
+def test_each_step_for_cloudshell_is_proved_here() -> None:
+    assert set(HOME) == {step.name for step in STEPS if step.place == "cloudshell"}
 
 
 def refused(outcome: Outcome, simulator: Simulator, *words: str) -> bool:
@@ -51,16 +66,16 @@ def refused(outcome: Outcome, simulator: Simulator, *words: str) -> bool:
 
 
 def test_wrong_account(step: str, simulator: Simulator, person: PersonOf) -> None:
-    outcome = person(ELSEWHERE).run(script(step))
+    outcome = person(ELSEWHERE).run(text(step))
     assert refused(outcome, simulator, ELSEWHERE, HOME[step])
 
 
 def test_wrong_partition(step: str, simulator: Simulator, native: Person) -> None:
-    plain, origins = made(step)
+    plain, origins = made(step, **MORE.get(step, {}))
     documents = {**plain.documents(), "partition": "aws-cn"}
     with patch.object(type(plain), "documents", return_value=documents):
-        text = render(plain, origins)
-    assert refused(native.run(text), simulator, "arn:aws:", "partition aws-cn")
+        rendered = render(plain, origins)
+    assert refused(native.run(rendered), simulator, "arn:aws:", "partition aws-cn")
 
 
 def test_wrong_region(step: str, simulator: Simulator, native: Person) -> None:
@@ -69,9 +84,9 @@ def test_wrong_region(step: str, simulator: Simulator, native: Person) -> None:
     values: dict[str, str] = {"region": "eu-west-1"}
     if step == "snapshot-copy":
         for name in ("ebs_snapshot_arn", "rds_snapshot_arn"):
-            line = next(line for line in script(step).splitlines() if name.upper() in line)
+            line = next(line for line in text(step).splitlines() if name.upper() in line)
             values[name] = line.partition("=")[2].replace("us-east-1", "eu-west-1")
-    outcome = native.run(script(step, **values))
+    outcome = native.run(text(step, **values))
     assert outcome.code == 3
     assert "eu-west-1" in outcome.errors
     assert writes(simulator) == []
@@ -79,17 +94,17 @@ def test_wrong_region(step: str, simulator: Simulator, native: Person) -> None:
 
 def test_no_credentials(step: str, simulator: Simulator, native: Person) -> None:
     del native.environment["AWS_ACCESS_KEY_ID"]
-    assert refused(native.run(script(step)), simulator, "credentials", HOME[step])
+    assert refused(native.run(text(step)), simulator, "credentials", HOME[step])
 
 
 def test_unknown_credentials(step: str, simulator: Simulator, native: Person) -> None:
-    unknown = native.run(script(step), AWS_ACCESS_KEY_ID="AKIAUNKNOWNUNKNOWN12")
+    unknown = native.run(text(step), AWS_ACCESS_KEY_ID="AKIAUNKNOWNUNKNOWN12")
     assert refused(unknown, simulator, "InvalidClientTokenId", HOME[step])
 
 
 def test_expired_credentials(step: str, simulator: Simulator, native: Person) -> None:
     simulator.faults.add("sts:GetCallerIdentity", "expired-token", times=None)
-    assert refused(native.run(script(step)), simulator, "ExpiredToken", HOME[step])
+    assert refused(native.run(text(step)), simulator, "ExpiredToken", HOME[step])
 
 
 @pytest.mark.parametrize(
@@ -110,7 +125,7 @@ def test_aws_cli_version(
     aws.write_text(f"#!/bin/sh\n[ $1 = --version ] && echo '{version}' || exit 253\n")
     aws.chmod(0o700)
     path = f"{tmp_path}:{native.environment['PATH']}"
-    outcome = native.run(script(step), PATH=path)
+    outcome = native.run(text(step), PATH=path)
     words = ("no valid credentials",) if accepted else ("at least 2.9",)
     assert refused(outcome, simulator, *words)
 
@@ -123,7 +138,7 @@ def test_missing_program(
         for file in Path(folder).iterdir():
             if file.name != program and not (tmp_path / file.name).exists():
                 (tmp_path / file.name).symlink_to(file)
-    outcome = native.run(script(step), PATH=str(tmp_path))
+    outcome = native.run(text(step), PATH=str(tmp_path))
     assert refused(outcome, simulator, f"program {program} is needed")
 
 
@@ -133,7 +148,7 @@ def test_missing_program(
 def test_settings_hold_nothing_else(
     step: str, simulator: Simulator, native: Person, setting: tuple[str, str]
 ) -> None:
-    outcome = native.run(script(step), **dict([setting]))
+    outcome = native.run(text(step), **dict([setting]))
     assert outcome.code == 2
     assert f"{setting[0]} is '{setting[1]}'" in outcome.errors
     assert simulator.requests == []
@@ -149,6 +164,6 @@ def test_a_plan_that_nobody_can_read_is_no_order(
 
 def test_every_call_names_the_region(step: str, simulator: Simulator, native: Person) -> None:
     """IAM and STS answer from one place for all; everything else is asked where it is."""
-    native.run(script(step), AWS_DEFAULT_REGION="ap-south-1", AWS_REGION="ap-south-1")
+    native.run(text(step), AWS_DEFAULT_REGION="ap-south-1", AWS_REGION="ap-south-1")
     asked = {one.region for one in simulator.requests if one.service not in ("iam", "sts")}
     assert asked == {"us-east-1"}

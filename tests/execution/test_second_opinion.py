@@ -7,9 +7,10 @@ the newest service models. Here the newest CLI, v1, has its say on each command 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codeocean_cmdgen.simulator import Simulator, example_world
 from codeocean_cmdgen.simulator.world import BACKUP, MANAGEMENT, SOURCE, TARGET
@@ -45,18 +46,29 @@ def test_every_command_line_is_known_to_the_newest_cli(
     record = tmp_path / "record"
     one_bucket = ("arn:aws:s3:::codeocean-source-capsules",)
     simulator.faults.add("s3control:CreateJob", "fail-job")  # so that describe-job is called
-    for account, text in (
-        (SOURCE, script("s3-batch-replication", bucket_arn=one_bucket)),
-        (BACKUP, script("snapshot-copy")),
-        (TARGET, script("instance-hold")),
-        (TARGET, script("instance-release")),
-        (MANAGEMENT, script("cross-account-backup")),
-        (BACKUP, script("stack-create", stack_name="another")),
-        (SOURCE, script("stack-parameters", replace="yes")),
-    ):
+    steps: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        (SOURCE, "s3-batch-replication", {"bucket_arn": one_bucket}),
+        (BACKUP, "snapshot-copy", {}),
+        (SOURCE, "on-demand-backup", {"run": "round"}),
+        (TARGET, "instance-hold", {}),
+        (TARGET, "instance-release", {}),
+        (MANAGEMENT, "cross-account-backup", {}),
+        (BACKUP, "stack-create", {"stack_name": "another"}),
+        (SOURCE, "stack-parameters", {"replace": "yes"}),
+        (TARGET, "volume-restore", {}),
+        (TARGET, "db-restore", {}),
+        (TARGET, "volume-delete", {}),
+        (TARGET, "db-delete", {}),
+    )
+    for account, step, values in steps:
         operator = person(account)
         path = f"{recorder}:{operator.environment['PATH']}"
-        operator.run(text, PATH=path, RECORD=str(record), CONFIRM="codeocean")
+        made = [str(one.made) for one in simulator.backup_jobs.restores.values()]
+        words = {"volume-delete": made[:1], "db-delete": made[1:]}
+        confirm = re.sub(r".*[:/]", "", "".join(words.get(step, ["codeocean"])))
+        operator.run(script(step, **values), PATH=path, RECORD=str(record), CONFIRM=confirm)
+    # What db-restore had there is gone.
+    (tmp_path / "modification").write_text('{"DBInstanceIdentifier": "x"}')
     lines = {line for line in record.read_text().splitlines() if "--version" not in line}
     (tmp_path / "parameters").write_text("[]")  # which a script passes as a file of its own
     done = subprocess.run(
@@ -82,8 +94,14 @@ def test_every_command_line_is_known_to_the_newest_cli(
         "backup describe-copy-job",
         "backup describe-global-settings",
         "backup describe-recovery-point",
+        "backup describe-restore-job",
+        "backup list-backup-jobs",
         "backup list-copy-jobs",
+        "backup list-recovery-points-by-backup-vault",
+        "backup list-restore-jobs",
+        "backup start-backup-job",
         "backup start-copy-job",
+        "backup start-restore-job",
         "backup update-global-settings",
         "cloudformation create-change-set",
         "cloudformation create-stack",
@@ -93,8 +111,17 @@ def test_every_command_line_is_known_to_the_newest_cli(
         "cloudformation describe-stacks",
         "cloudformation execute-change-set",
         "cloudformation get-template-summary",
+        "ec2 create-tags",
+        "ec2 delete-volume",
+        "ec2 describe-volumes",
         "iam get-role",
+        "kms describe-key",
         "organizations describe-organization",
+        "rds add-tags-to-resource",
+        "rds delete-db-instance",
+        "rds describe-db-instance-automated-backups",
+        "rds describe-db-instances",
+        "rds modify-db-instance",
         "s3api get-bucket-encryption",
         "s3api get-bucket-lifecycle-configuration",
         "s3api get-bucket-location",
@@ -104,5 +131,6 @@ def test_every_command_line_is_known_to_the_newest_cli(
         "s3control create-job",
         "s3control describe-job",
         "s3control list-jobs",
+        "secretsmanager get-secret-value",
         "sts get-caller-identity",
     }

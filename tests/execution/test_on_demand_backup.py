@@ -1,0 +1,167 @@
+"""on-demand-backup, run by the real AWS CLI in a source that copies its backups elsewhere."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from codeocean_cmdgen.simulator import Simulator, World
+from codeocean_cmdgen.simulator.world import BACKUP, SOURCE
+from tests.execution.conftest import Person, PersonOf, script, writes
+
+if TYPE_CHECKING:
+    from codeocean_cmdgen.simulator.backup import RecoveryPoint
+
+VAULT = "codeocean-v1"
+TEXT = script("on-demand-backup", run="before-upgrade")
+
+
+@pytest.fixture
+def alone(simulator: Simulator) -> World:
+    """Build a source without a destination vault."""
+    world = World(simulator)
+    world.deployment(SOURCE)
+    return world
+
+
+@pytest.fixture
+def copied(simulator: Simulator) -> str:
+    """Build a source that copies its backups; return the ARN of the destination."""
+    world = World(simulator)
+    destination = world.vault(BACKUP, "codeocean-backup-v1", copied_from=SOURCE)
+    world.deployment(SOURCE, copies_to=destination)
+    return destination
+
+
+@pytest.fixture
+def operator(person: PersonOf) -> Person:
+    return person(SOURCE)
+
+
+def points(simulator: Simulator, vault: str) -> dict[str, RecoveryPoint]:
+    found = simulator.backup.points.values()
+    return {one.resource_type: one for one in found if one.vault_arn.endswith(f":{vault}")}
+
+
+def test_backs_up_both_for_a_day_and_names_them(
+    alone: World, simulator: Simulator, operator: Person
+) -> None:
+    outcome = operator.run(TEXT)
+    assert outcome.done, outcome
+    made = points(simulator, VAULT)
+    assert {one.delete_after_days for one in made.values()} == {1}
+    assert re.search(rf"EBS recovery point: +{made['EBS'].arn}\n", outcome.output)
+    assert re.search(rf"RDS recovery point: +{made['RDS'].arn}\n", outcome.output)
+    created = made["EBS"].created.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    assert re.search(rf"EBS creation time: +{re.escape(created)}\n", outcome.output)
+    assert "automatic" not in outcome.output
+    polls = simulator.calls("backup:ListBackupJobs")
+    assert len(polls) <= 1 + 65 / 20 + 1, "one call every 20 s for both jobs"
+
+
+def test_follows_the_automatic_copies_to_the_destination(
+    copied: str, simulator: Simulator, operator: Person
+) -> None:
+    outcome = operator.run(TEXT)
+    assert outcome.done, outcome
+    arrived = points(simulator, "codeocean-backup-v1")
+    assert f"EBS automatic copy:  {arrived['EBS'].arn}\n" in outcome.output
+    assert f"RDS automatic copy:  {arrived['RDS'].arn}\n" in outcome.output
+    assert f"copied to {copied}" in outcome.output
+    simulator.backup_jobs.backups.clear()
+    simulator.backup.jobs.clear()
+    simulator.clear_requests()
+    again = operator.run(TEXT)
+    assert again.output == outcome.output
+    assert writes(simulator) == []
+
+
+def test_a_copy_that_fails_is_told(copied: str, simulator: Simulator, operator: Person) -> None:
+    simulator.backup.policies.clear()
+    outcome = operator.run(TEXT)
+    assert outcome.code == 1
+    assert "the automatic EBS copy ended FAILED" in outcome.errors
+    assert "Access Denied" in outcome.errors
+
+
+def test_copies_that_never_begin_are_told(
+    copied: str, simulator: Simulator, operator: Person
+) -> None:
+    simulator.backup.automatic_copies.clear()
+    outcome = operator.run(TEXT)
+    assert outcome.code == 1
+    assert "none has begun for 15 minutes" in outcome.errors
+
+
+def test_the_second_round_never_takes_the_first_ones_backup(
+    alone: World, simulator: Simulator, operator: Person
+) -> None:
+    first = operator.run(TEXT)
+    second = operator.run(script("on-demand-backup", run="after-stop"))
+    assert second.done
+    assert second.output != first.output
+    assert len(simulator.backup_jobs.backups) == 4
+
+
+def test_follows_what_it_started_before_with_and_without_its_record(
+    alone: World, simulator: Simulator, operator: Person
+) -> None:
+    started = operator.run(TEXT, WATCH="0")
+    assert "paste again" in started.output
+    assert operator.run(TEXT, HOME="/proc").done
+    assert operator.run(TEXT).done
+    assert len(simulator.backup_jobs.backups) == 2
+
+
+def test_plan_changes_nothing(alone: World, simulator: Simulator, operator: Person) -> None:
+    outcome = operator.run(TEXT, PLAN="1")
+    assert outcome.output.splitlines()[-1].startswith("plan: ")
+    assert "EBS backup: would be started" in outcome.errors
+    assert writes(simulator) == []
+
+
+def test_only_the_backup_that_failed_is_started_again(
+    alone: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("backup:StartBackupJob", "fail-job")
+    failed = operator.run(TEXT)
+    assert failed.code == 1
+    assert re.search(r"problem: the EBS backup \S+ ended FAILED: The job failed", failed.errors), (
+        failed.errors
+    )
+    assert operator.run(TEXT).done
+    kinds = [one.resource_type for one in simulator.backup_jobs.backups.values()]
+    assert sorted(kinds) == ["EBS", "EBS", "RDS"]
+
+
+def test_a_role_that_may_not_be_passed_is_told_and_tried_again(
+    alone: World, simulator: Simulator, operator: Person
+) -> None:
+    role = f"arn:aws:iam::{SOURCE}:role/codeocean-BackupRole-1ABC"
+    simulator.backup.unpassable.add(role)
+    refused = operator.run(TEXT)
+    assert refused.code == 1
+    assert "iam:PassRole" in refused.errors
+    simulator.backup.unpassable.clear()
+    assert operator.run(TEXT).done
+
+
+def test_jobs_that_vanish_are_not_called_done(
+    alone: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("backup:ListBackupJobs", "vanish")
+    outcome = operator.run(TEXT)
+    assert outcome.code == 1
+    assert "ended LOST" in outcome.errors
+
+
+def test_volume_and_database_of_two_deployments_are_no_backup(
+    alone: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.rds.instances[0].tags["codeocean:deployment"] = "other"
+    outcome = operator.run(TEXT)
+    assert outcome.code == 1
+    assert "codeocean and other" in outcome.errors
+    assert writes(simulator) == []
