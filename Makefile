@@ -1,5 +1,5 @@
-# make demo      try it: both scripts against a simulated AWS
-# make test      everything that CI proves (about 7 minutes on two cores)
+# make demo      try it: two scripts against a simulated AWS
+# make test      everything that CI proves (about a quarter of an hour on two cores)
 # make campaign  what `make test` samples, whole (hours)
 # make bench     the measured promises
 # make dist      the wheel, and the single file for hosts without a package index
@@ -7,7 +7,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest --numprocesses 4
+PYTEST := $(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 READY := .venv/ready
 HOST := codeocean_cmdgen/simulator/inside
 SHELL_PROGRAMS := tools/demo tools/system-packages .ci/run \
