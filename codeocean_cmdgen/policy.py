@@ -38,6 +38,7 @@ _ACTIONS = {
     ("s3api", "get-bucket-encryption"): "s3:GetEncryptionConfiguration",
     ("s3api", "get-bucket-lifecycle-configuration"): "s3:GetLifecycleConfiguration",
     ("s3api", "get-bucket-replication"): "s3:GetReplicationConfiguration",
+    ("s3api", "get-object-lock-configuration"): "s3:GetBucketObjectLockConfiguration",
     ("s3api", "list-object-versions"): "s3:ListBucketVersions",
     # Everybody may ask this.
     ("sts", "get-caller-identity"): "",
@@ -57,6 +58,12 @@ _PASSED_TO = {
 """Service of the CLI -> the service that assumes the role which a call passes."""
 
 _BUCKET = ("arn:{partition}:s3:::{bucket_arn.name}",)
+_OBJECTS = ("arn:{partition}:s3:::{bucket_arn.name}/*",)
+_VAULT = ("arn:{partition}:backup:{region}:{account_id}:backup-vault:{backup_vault_name}",)
+_RESTORED_VOLUME = ("arn:{partition}:ec2:{region}:{account_id}:volume/{restored_volume_id}",)
+_ANY_VOLUME = ("arn:{partition}:ec2:{region}:{account_id}:volume/*",)
+_INSTANCES = ("arn:{partition}:ec2:{region}:{account_id}:instance/*",)
+_TEMPORARY_DATABASE = ("arn:{partition}:rds:{region}:{account_id}:db:{temporary_db_instance_id}",)
 _STACK = ("arn:{partition}:cloudformation:{region}:{account_id}:stack/{stack_name}/*",)
 _GROUP = (
     (
@@ -66,21 +73,31 @@ _GROUP = (
 )
 _RECOVERY_POINTS = ("{ebs_snapshot_arn}", "{rds_snapshot_arn}")
 _RESOURCES: dict[str, tuple[str, ...]] = {
+    "s3:AbortMultipartUpload": _OBJECTS,
+    "s3:DeleteObject": _OBJECTS,
+    "s3:DeleteObjectVersion": _OBJECTS,
     "s3:GetBucketLocation": _BUCKET,
+    "s3:GetBucketObjectLockConfiguration": _BUCKET,
     "s3:GetBucketVersioning": _BUCKET,
     "s3:GetEncryptionConfiguration": _BUCKET,
     "s3:GetLifecycleConfiguration": _BUCKET,
+    "s3:GetObjectVersion": _OBJECTS,
+    "s3:GetObjectVersionTagging": _OBJECTS,
+    "s3:PutObject": _OBJECTS,
+    "s3:PutObjectTagging": _OBJECTS,
     "s3:GetReplicationConfiguration": _BUCKET,
     "s3:ListBucketVersions": _BUCKET,
     "s3:DescribeJob": ("arn:{partition}:s3:{region}:{account_id}:job/*",),
     "iam:GetRole": ("{role_arn}",),
     "iam:PassRole": ("{role_arn}",),
     "backup:DescribeBackupVault": (
-        "arn:{partition}:backup:{region}:{account_id}:backup-vault:{backup_vault_name}",
+        *_VAULT,
         "arn:{partition}:backup:{region}:{account_id}:backup-vault:{stack_name}-v1",
     ),
     "backup:DescribeRecoveryPoint": _RECOVERY_POINTS,
+    "backup:StartBackupJob": _VAULT,
     "backup:StartCopyJob": _RECOVERY_POINTS,
+    "backup:StartRestoreJob": _RECOVERY_POINTS,
     "cloudformation:CreateChangeSet": _STACK,
     "cloudformation:CreateStack": _STACK,
     "cloudformation:DeleteChangeSet": _STACK,
@@ -93,10 +110,13 @@ _RESOURCES: dict[str, tuple[str, ...]] = {
     "autoscaling:CreateOrUpdateTags": _GROUP,
     "autoscaling:ResumeProcesses": _GROUP,
     "autoscaling:SuspendProcesses": _GROUP,
-    "ec2:AttachVolume": (
-        "arn:{partition}:ec2:{region}:{account_id}:volume/{restored_volume_id}",
-        "arn:{partition}:ec2:{region}:{account_id}:instance/*",
-    ),
+    "ec2:AttachVolume": (*_RESTORED_VOLUME, *_INSTANCES),
+    "ec2:CreateTags": _ANY_VOLUME,
+    "ec2:DeleteVolume": _RESTORED_VOLUME,
+    "ec2:DetachVolume": (*_RESTORED_VOLUME, *_INSTANCES),
+    "rds:AddTagsToResource": _TEMPORARY_DATABASE,
+    "rds:DeleteDBInstance": _TEMPORARY_DATABASE,
+    "rds:ModifyDBInstance": _TEMPORARY_DATABASE,
     "secretsmanager:GetSecretValue": (
         "arn:{partition}:secretsmanager:{region}:{account_id}:secret:{master_password_secret_id.name}*",
     ),
@@ -185,6 +205,8 @@ def policy(steps: Iterable[Step], *, scoped: bool) -> dict[str, Any]:
 
 def _needed(step: Step) -> Iterator[tuple[str, str]]:
     """Yield the actions of a step's script, and the service that one passes a role to."""
+    for own in step.variant().permissions:
+        yield own, ""
     for call in calls(render(step, dict.fromkeys(step.arguments(), "option"))):
         own = action(call.service, call.operation)
         if own:

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    249c2ee8eca3af94e0ce29fabbcc54a438de682d157074fc77d7a3c8b379cc44*)
+    d7b799196bebdf8bfd5bd8fbca7f4b4381c1cd581a6cf4ae64b456415623088d*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-start \
@@ -227,7 +227,7 @@ main() {
   guard sort
   stopped=/var/lib/codeocean-cmdgen/service-stop
   rounds=$(cat "${records}/service--${RUN}" 2>/dev/null)
-  ! systemctl is-active --quiet 'codeocean-cmdgen-*-copy-in' ||
+  ! systemctl is-active --quiet 'codeocean-cmdgen-*-copy-in.service' ||
     stop 1 'a copy is at work: paste that step to follow it; nothing was changed'
   look_for_half_copies
   whose=$(cat "${stopped}/run" 2>/dev/null)

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    4fd478f316ad0b32061fda3de3c03b75082813628bcac436a46ccbddeef6cdb9*)
+    86e2e67f6c3bd7b5d2dddd13ef7f8fd6a5b8abe0c3ac55c8d9722ce4ca0cc479*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -231,7 +231,7 @@ create() {
     ${capabilities[0]:+--capabilities "${capabilities[@]}"} \
     --tags "Key=codeocean-cmdgen:run,Value=${RUN}" \
     --client-request-token "${token}" ||
-    stop 1 "CloudFormation refuses the stack, nothing was made: ${complaint}"
+    stop 1 "it is refused, nothing was made: ${complaint}"
   status=CREATE_IN_PROGRESS
 }
 
@@ -245,7 +245,7 @@ warn() {
   ! ask vault aws backup describe-backup-vault \
     --region "${REGION}" \
     --backup-vault-name "${STACK_NAME}-v1" ||
-    say "warning: there is a vault ${STACK_NAME}-v1 already: a stack that makes its own will fail"
+    say "warning: there is a vault ${STACK_NAME}-v1: a stack that makes one fails"
 }
 
 # A stack of that name is this run's when its tag says so.
@@ -261,7 +261,7 @@ recognise() {
   compare
   [[ ${differing} == '' ]] || jq --exit-status .Stacks[0].LastUpdatedTime stacks >updated ||
     stop 1 "run ${RUN} created stack ${STACK_NAME} with other values (${differing})"
-  say "found stack ${STACK_NAME}, ${status}${differing:+, changed since (${differing})}"
+  say "stack ${STACK_NAME} is ${status}${differing:+, changed since (${differing})}"
   find_attempt
 }
 
@@ -271,7 +271,7 @@ tell_outcome() {
   created_at=$(jq --raw-output '.Stacks[0].CreationTime' stacks)
   [[ ! ${status} =~ ^(CREATE|UPDATE|UPDATE_ROLLBACK)_COMPLETE$ ]] ||
     finish "done: stack ${STACK_NAME} was created, begun at ${created_at}"
-  [[ ${status} != *_IN_PROGRESS ]] || stop 1 "stack ${STACK_NAME} is ${status}: paste again later"
+  [[ ${status} != *_IN_PROGRESS ]] || stop 1 "stack ${STACK_NAME} is ${status}: paste again"
   say "stack ${STACK_NAME} is ${status}, ${reached} since ${reached_at}: ${failure}"
   stop 1 'not created. Before another try delete it in the CloudFormation console, and what it' \
     "keeps: the vault ${STACK_NAME}-v1 while it is empty"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from codeocean_cmdgen.errors import Problem
 from codeocean_cmdgen.steps.base import FIRST_RUN, Step
@@ -24,6 +24,16 @@ def _at_before_until(at: Instant, until: Instant) -> Iterator[Problem]:
         )
 
 
+_LOOKS = (
+    "s3:GetBucketLocation",
+    "s3:GetBucketObjectLockConfiguration",
+    "s3:GetBucketVersioning",
+    "s3:GetLifecycleConfiguration",
+    "s3:GetReplicationConfiguration",
+    "s3:ListBucketVersions",
+)
+
+
 @dataclass(frozen=True)
 class S3PointInTime(Step):
     """Bring each bucket back to the state that it had at a moment, version by version."""
@@ -40,6 +50,11 @@ class S3PointInTime(Step):
     title = "bring the buckets back to the state of a moment"
     watches = False
     confirm = "DIGEST"
+    permissions: ClassVar[tuple[str, ...]] = (
+        *_LOOKS,
+        "s3:DeleteObjectVersion",
+        "s3:GetObjectVersion",
+    )
     header = {
         "where": "AWS CloudShell of the target's account.",
         "changes": "removes, for good, what is newer than AT: what was current then is current "
@@ -76,6 +91,7 @@ class Verify(S3PointInTime):
     title = "compare the buckets with their state at a moment"
     template = "s3-point-in-time--verify"
     confirm = ""
+    permissions = _LOOKS
     header = {
         "where": "AWS CloudShell of the target's account.",
         "changes": "nothing, it only lists. It compares what is current in the buckets with what "
@@ -102,6 +118,16 @@ class Reversible(S3PointInTime):
 
     title = "bring the buckets back to the state of a moment, reversibly"
     template = "s3-point-in-time--reversible"
+    permissions = (
+        *_LOOKS,
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+        "s3:GetObjectVersion",
+        "s3:GetObjectVersionTagging",
+        "s3:PutObject",
+        "s3:PutObjectTagging",
+    )
     header = {
         "where": "AWS CloudShell of the target's account.",
         "changes": "removes no version: copies on top, or sets or removes a delete marker.",
@@ -122,6 +148,7 @@ class Undo(S3PointInTime):
     title = "take back what a reversible script has changed"
     template = "s3-point-in-time--undo"
     confirm = ""
+    permissions = (*_LOOKS, "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectVersion")
     header = {
         "where": "AWS CloudShell of the target's account and Region, where the journal is.",
         "changes": "removes the copies and the delete markers that s3-point-in-time --reversible "

@@ -158,8 +158,8 @@ def test_a_plan_that_nobody_can_read_is_no_order(
     step: str, simulator: Simulator, native: Person
 ) -> None:
     """Where the last line cannot be written, the script must end all the same."""
-    native.run(script(step).rstrip() + " >&-\n", PLAN="1")
-    assert writes(simulator) == []
+    native.run(text(step).rstrip() + " >&-\n", PLAN="1")
+    assert set(writes(simulator)) <= {"CreateChangeSet", "DeleteChangeSet"}
 
 
 def test_every_call_names_the_region(step: str, simulator: Simulator, native: Person) -> None:

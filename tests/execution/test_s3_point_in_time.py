@@ -528,7 +528,7 @@ def test_python_without_boto3_is_another_place(
     server.buckets["one"] = bucket_of(SMALL)
     (tmp_path / "programs" / "python3").write_text('#!/bin/sh\nexec /usr/bin/python3 -S "$@"\n')
     outcome = operator.run()
-    assert (outcome.code, "No module named 'botocore'" in outcome.errors) == (3, True)
+    assert (outcome.code, "python3 with boto3 is needed" in outcome.errors) == (3, True)
 
 
 # The independent check.

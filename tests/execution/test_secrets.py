@@ -630,7 +630,7 @@ def test_a_copy_that_is_not_whole_is_refused(target: Place) -> None:
     record.write_text("2026-01-01T00:00:00Z confirmed vol-1\n")
     outcome = target.run("secrets-restore", CONFIRM="codeocean-new")
     assert outcome.code == 1
-    assert "run second of volume-copy-in" in outcome.errors
+    assert "paste volume-copy-in again" in outcome.errors
     record.write_text(
         "2026-01-01T00:00:00Z confirmed vol-1\n2026-01-01T01:00:00Z completed: it is\n"
     )

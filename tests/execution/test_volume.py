@@ -44,12 +44,23 @@ def stop(host: ServicesHost) -> None:
     os.link(root / "only-here" / "file", root / "only-here" / "link")
 
 
+def uuid(host: ServicesHost, volume: str) -> str:
+    """Return the UUID of the file system on a volume."""
+    image = str(host.simulator.ec2.image(volume))
+    command = ["blkid", "--output=value", "--match-tag=UUID", "--probe", image]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def restored(host: ServicesHost, run: str = "first", **tags: str) -> str:
     """Make the volume that volume-restore makes; return its id."""
     origin = host.volume()
+    # A snapshot of a data volume has its UUID; here both come of one.
+    ec2 = host.simulator.ec2
+    twin = ["xfs_admin", "-U", uuid(host, host.data_volume_id), str(ec2.image(origin))]
+    subprocess.run(twin, check=True, stdout=subprocess.DEVNULL)
     device = host.attach(origin)
     host.root("mkdir", "--parents", "/origin")
-    host.root("mount", device, "/origin")
+    host.root("mount", "--options=nouuid", device, "/origin")
     plant(host.path("/origin"))
     # The origin was itself restored once: what it recorded of that is not the copy's.
     records = host.path("/origin/.codeocean-cmdgen")
@@ -180,15 +191,9 @@ def test_nothing_is_written_through_a_symbolic_link(stopped: ServicesHost) -> No
 def test_the_restored_volume_is_no_twin_of_the_data_volume(stopped: ServicesHost) -> None:
     """The data volume is mounted by its UUID: with the same on both, a reboot could take either."""
     volume = restored(stopped)
-
-    def uuid(one: str) -> str:
-        image = str(stopped.simulator.ec2.image(one))
-        command = ["blkid", "--output", "value", "--match-tag", "UUID", "--probe", image]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-    assert uuid(volume) == uuid(stopped.data_volume_id)
+    assert uuid(stopped, volume) == uuid(stopped, stopped.data_volume_id)
     assert copy_in(stopped, confirm="no").code == 2
-    assert uuid(volume) != uuid(stopped.data_volume_id)
+    assert uuid(stopped, volume) != uuid(stopped, stopped.data_volume_id)
     stopped.reboot()
     assert stopped.path("/data/only-here/file").exists()
     assert copy_in(stopped).done
@@ -231,7 +236,7 @@ def test_half_a_copy_that_another_run_overtook_asks_anew(stopped: ServicesHost) 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_any_moment_it_goes_on(stopped: ServicesHost, seed: int) -> None:
-    restored(stopped)
+    volume = restored(stopped)
     rng = Random(seed)
     text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
     for _ in range(3):
@@ -245,6 +250,8 @@ def test_killed_at_any_moment_it_goes_on(stopped: ServicesHost, seed: int) -> No
         else:
             stopped.reboot()
     assert copy_in(stopped).done
+    # Completed before a reboot, it is not mounted any more: another run mounts and asks.
+    assert copy_in(stopped, confirm="no", run="look", restored_volume_id=volume).code == 2
     assert equal(stopped)
 
 

@@ -279,6 +279,6 @@ def test_s3_requests_are_checked(sim: Simulator, world: World) -> None:
 
 def test_what_is_not_simulated_is_told(sim: Simulator) -> None:
     host = "backup.us-east-1.amazonaws.com"
-    response = send(sim, host, "/backup-jobs/", method="GET")
+    response = send(sim, host, "/audit/report-jobs", method="GET")
     assert response.status == 501
-    assert "does not have backup:ListBackupJobs" in response.body.decode()
+    assert "does not have backup:ListReportJobs" in response.body.decode()
