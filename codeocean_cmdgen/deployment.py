@@ -135,7 +135,8 @@ def known(path: Path) -> ValuesFile:
 def update(path: Path, facts: Iterable[Fact]) -> list[str]:
     """Write facts into a file, and return in words which other values they replaced.
 
-    The file is made where there is none. Everything else in the file stays as it is. It is written whole or not at all.
+    The file is made where there is none. Everything else in it stays as it is; it is written
+    whole or not at all.
 
     Raises:
         InputError: the file cannot be read or written.
@@ -179,14 +180,17 @@ def updated(text: str, facts: list[Fact]) -> str:
             text = _with_room(text, fact)
         expected.setdefault(fact.table.partition(".")[0], {})
         expected[fact.table][fact.name] = fact.texts
-    document = tomlkit.parse(text)
-    for fact in facts:
-        _put(document, fact)
-    new = tomlkit.dumps(document)
+    try:
+        document = tomlkit.parse(text)
+        for fact in facts:
+            _put(document, fact)
+        new = tomlkit.dumps(document)
+    except ValueError:  # such as a table within { }
+        new = ""
     read = ValuesFile("", new)
     if read.problems or read.tables != expected:
         problem = Problem(
-            "--values: the file has a form that no value can be added to",
+            "--values: the file has a form that not every value can be added to",
             "write each table as [source] on a line of its own, and each value on its own line",
         )
         raise DiscoveryError([problem])

@@ -742,5 +742,5 @@ class _Account:
 
 
 def _words(error: Exception) -> str:
-    """Return what an error says, as it may be printed."""
-    return shown(str(error))[1:-1]
+    """Return what an error says, on one line that a terminal can show."""
+    return ascii(str(error))[1:-1]
