@@ -210,6 +210,7 @@ VOCABULARY: dict[str, Argument] = {
     "restore_source_account_id": Argument(
         values.AccountId,
         "account that recovery points may come from: the backup's; in a migration the source's",
+        "console of that account, menu at the top right",
     ),
     "replace": Argument(
         values.Switch,
@@ -243,6 +244,23 @@ VOCABULARY: dict[str, Argument] = {
         "name of this round; a new round wants a new name",
     ),
 }
+
+FACTS: dict[str, Argument] = {
+    "services_instance_id": Argument(
+        values.InstanceId,
+        "the deployment's services instance, for the SSM session; no script asks for it",
+        "EC2 > Instances > codeocean-services",
+    ),
+    "availability_zone": Argument(
+        values.Zone,
+        "zone of the services instance and the data volume; no script asks for it",
+        "EC2 > Instances > codeocean-services",
+    ),
+}
+"""What the values file may hold of a deployment besides: for a person, and for `check`."""
+
+KNOWN: dict[str, Argument] = {**VOCABULARY, **FACTS}
+"""Every key that a values file may hold."""
 
 
 def flag(name: str) -> str:

@@ -6,22 +6,32 @@ import gc
 import json
 import os
 import sys
-import tempfile
 import traceback
 from inspect import Parameter, Signature
 from pathlib import Path
-from typing import Annotated, Any, Callable, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Callable, Optional
 
 import click
 import typer
 from typer.core import TyperGroup
 
 from codeocean_cmdgen.arguments import VOCABULARY, flag
-from codeocean_cmdgen.errors import BAD_INPUT, OUR_BUG, InputError, Problem, shown
+from codeocean_cmdgen.errors import OUR_BUG, DiscoveryError, InputError, Problem, shown
+from codeocean_cmdgen.files import write_whole
 from codeocean_cmdgen.procedures import PROCEDURES
-from codeocean_cmdgen.sources import STACK_JSON, TABLES, Given, gather
+from codeocean_cmdgen.sources import (
+    DEPLOYMENT_FILE,
+    STACK_JSON,
+    TABLES,
+    Given,
+    gather,
+)
 from codeocean_cmdgen.steps import STEPS, Step
 from codeocean_cmdgen.values import Switch
+
+if TYPE_CHECKING:
+    from codeocean_cmdgen.deployment import Fact
+    from codeocean_cmdgen.discover import Pairs
 
 SCRIPT_MODE = 0o700
 """Mode of a script written with --output: the owner's alone."""
@@ -232,23 +242,7 @@ def _write(script: str, output: Path | None) -> None:
         sys.stdout.write(script)
         sys.stdout.flush()
         return
-    if output.exists() and not output.is_file():  # a device would be replaced by the script
-        raise InputError([Problem(f"--output: {shown(str(output))} is not a file")])
-    try:
-        handle, temporary = tempfile.mkstemp(dir=output.parent, prefix=f".{output.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:
-                file.write(script)
-                file.flush()
-                os.fchmod(handle, SCRIPT_MODE)
-                os.fsync(handle)
-            Path(temporary).replace(output)
-        except BaseException:
-            Path(temporary).unlink()
-            raise
-    except OSError as error:
-        problem = Problem(f"--output: cannot write {shown(str(output))}: {error.strerror}")
-        raise InputError([problem]) from error
+    write_whole(output, script, SCRIPT_MODE, "--output")
 
 
 @app.command(short_help="try scripts against a simulated AWS")
@@ -269,6 +263,9 @@ def simulate() -> None:
     gc.enable()  # this command lives long
     simulator.simulate(sys.stdout)
 
+
+DISCOVERABLE = (*TABLES, "recovery-points")
+"""What can be discovered."""
 
 _STEP = click.Choice([step.name for step in STEPS])
 
@@ -310,6 +307,119 @@ def iam_policy(
     typer.echo(json.dumps(document, indent=2))
 
 
+@app.command(short_help="write a deployment file to fill in")
+def init(
+    *,
+    file: Annotated[str, typer.Argument(metavar="[FILE]", show_default=False)] = DEPLOYMENT_FILE,
+) -> None:
+    """Write a deployment file (facts.toml) that explains each value, all of them commented out.
+
+    It is for --values. An existing file is never touched.
+    """
+    from codeocean_cmdgen import deployment  # noqa: PLC0415 - no step needs it
+
+    path = Path(file)
+    if os.path.lexists(path):
+        problem = Problem(f"{shown(file)} exists already", "name another file, or remove this one")
+        raise InputError([problem])
+    write_whole(path, deployment.empty_file(), deployment.MODE, "FILE", new=True)
+    typer.echo(f"wrote {file}: now codeocean-cmdgen discover source", err=True)
+
+
+@app.command(short_help="find the facts of a deployment, for the deployment file")
+def discover(
+    *,
+    what: Annotated[str, typer.Argument(metavar="ROLE", click_type=click.Choice(DISCOVERABLE))],
+    values: Annotated[
+        str, typer.Option(metavar="FILE", help="deployment file; made where there is none")
+    ] = DEPLOYMENT_FILE,
+    stack_name: Annotated[
+        Optional[str], typer.Option(metavar="NAME", help=VOCABULARY["stack_name"].help)
+    ] = None,
+    region: Annotated[
+        Optional[str], typer.Option(metavar="REGION", help="Region that the deployment is in")
+    ] = None,
+    profile: Annotated[
+        Optional[str], typer.Option(metavar="NAME", help="profile of the AWS configuration")
+    ] = None,
+    stack_json: Annotated[
+        Optional[str],
+        typer.Option(metavar="FILE", help=f"read it, or {STACK_JSON} where it exists, not AWS"),
+    ] = None,
+    table: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            click_type=click.Choice(("backup", "target")),
+            help="whose vault holds the recovery points",
+        ),
+    ] = "backup",
+    choose: Annotated[
+        Optional[str], typer.Option(metavar="PAIR", help="number of the pair of recovery points")
+    ] = None,
+) -> None:
+    """Find the facts of ROLE (source, backup or target) and write them into the deployment file.
+
+    Run it once for each, with credentials of its account; on the services instance it reads
+    stack.json. It only reads, and keeps in the file what it did not find. With recovery-points it
+    lists the pairs in the vault, newest first, and writes the one that is chosen.
+    """
+    from codeocean_cmdgen import deployment  # noqa: PLC0415 - no step needs them
+    from codeocean_cmdgen import discover as finder  # noqa: PLC0415
+
+    path = Path(values)
+    file = deployment.known(path)
+
+    def say(line: str) -> None:
+        typer.echo(line, err=True)
+
+    if what == "recovery-points":
+        found = finder.recovery_points(table, file, say, region=region, profile=profile)
+        facts = _chosen(found, table, choose)
+    else:
+        host = stack_json or (what != "backup" and STACK_JSON.exists() and str(STACK_JSON))
+        if host:
+            facts, missing = finder.host(what, file, Path(host))
+        else:
+            facts, missing = finder.deployment(
+                what, file, say, stack_name=stack_name, region=region, profile=profile
+            )
+        for problem in missing:
+            say(f"not found: {problem.message}")
+            if problem.hint:
+                say(f"hint: {problem.hint}")
+    if facts:
+        for line in deployment.update(path, facts):
+            say(f"changed: {line}")
+        say(f"done: {len(facts)} values are in {values}")
+
+
+def _chosen(found: Pairs, table: str, choice: Optional[str]) -> list[Fact]:
+    """Show the pairs, and return the facts of the one that is chosen; none when none is."""
+    from rich.console import Console  # noqa: PLC0415 - slow
+
+    from codeocean_cmdgen import discover as finder  # noqa: PLC0415
+
+    width = None if sys.stdout.isatty() else 120
+    Console(width=width, highlight=False, markup=False).print(finder.table_of(found.pairs))
+    for note in found.notes:
+        typer.echo(f"note: {note}", err=True)
+    if not found.pairs:
+        raise DiscoveryError([Problem("there is no pair of recovery points in the vault")])
+    if choice is None and sys.stdin.isatty() and sys.stderr.isatty():
+        typer.echo("which pair? its number, or Enter for none: ", nl=False, err=True)
+        choice = sys.stdin.readline().strip()
+    if not choice:
+        typer.echo("hint: take one into the file with --choose NUMBER", err=True)
+        return []
+    facts, warnings = finder.facts_of(finder.choose(found.pairs, choice), table)
+    for fact in facts:
+        typer.echo(f"{fact.name}: {', '.join(fact.texts)}", err=True)
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    return facts
+
+
 for _step in STEPS:
     app.command(_step.name, short_help=_step.title)(_command(_step))
 
@@ -323,7 +433,7 @@ def main() -> None:
             typer.echo(f"error: {problem.message}", err=True)
             if problem.hint:
                 typer.echo(f"hint: {problem.hint}", err=True)
-        sys.exit(BAD_INPUT)
+        sys.exit(error.exit_code)
     except OSError as error:  # stdout is full or gone
         sys.stderr.write(f"error: cannot write the script: {error.strerror}\n")
         sys.exit(1)

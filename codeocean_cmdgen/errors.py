@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+REFUSED = 1
 BAD_INPUT = 2
 OUR_BUG = 70
 _LONGEST = 100
@@ -24,9 +25,17 @@ class Problem(NamedTuple):
 class InputError(Exception):
     """The input holds problems, all of which are told at once. Exit code 2."""
 
+    exit_code = BAD_INPUT
+
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("; ".join(problem.message for problem in problems))
         self.problems = problems
+
+
+class DiscoveryError(InputError):
+    """AWS, or what was found there, said no. Exit code 1."""
+
+    exit_code = REFUSED
 
 
 def shown(text: str) -> str:

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
-from codeocean_cmdgen.arguments import VOCABULARY, flag
+from codeocean_cmdgen.arguments import KNOWN, VOCABULARY, flag
 from codeocean_cmdgen.errors import InputError, Problem, shown
 from codeocean_cmdgen.steps import STEPS, Step
 from codeocean_cmdgen.steps.base import broken_rules
@@ -19,12 +19,15 @@ from codeocean_cmdgen.values import Region, is_bucket_name
 from codeocean_cmdgen.vendor import REPLICATED_BUCKETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 STACK_JSON = Path("/etc/codeocean/stack.json")
 """The services instance's description of its own deployment."""
 
 TABLES = ("source", "backup", "target")
+
+DEPLOYMENT_FILE = "facts.toml"
+"""The values file that is written where no name is given."""
 
 BACKUP_PARAMETERS = (
     "pDestinationBackupVaultArn, pDestinationBackupS3KmsKey, pDestinationBackupS3StorageClass "
@@ -40,10 +43,14 @@ _NUMBERS_BELOW = 10**12
 
 
 class Given(NamedTuple):
-    """Texts of one value, not yet checked, and where they came from."""
+    """Texts of one value, not yet checked, and where they came from.
+
+    place: the file and the line, for messages; empty where there is none.
+    """
 
     texts: tuple[str, ...]
     origin: str
+    place: str = ""
 
 
 Ask = Callable[[str], "tuple[str, ...]"]
@@ -92,9 +99,9 @@ def gather(
     ]
     stack = None
     if places and stack_json:
-        stack = _read_stack_json(stack_json, problems)
+        stack = read_stack_json(stack_json, problems)
     elif places and STACK_JSON.exists():
-        stack = _read_stack_json(STACK_JSON, excuses)
+        stack = read_stack_json(STACK_JSON, excuses)
     if stack:
         excuses += _fill_from_stack_json(places, stack, given)
     if ask and not problems and not excuses:
@@ -132,11 +139,10 @@ def _parse(
         argument = VOCABULARY[name]
         where = f"find it in: {argument.where}" if argument.where else ""
         if name in given:
-            texts, origin = given[name]
-            reasons = list(filter(None, map(argument.kind.why_not, texts)))
-            if not argument.many and len(texts) != 1:
-                reasons = [f"one value was expected, not {len(texts)}"]
-            problems += [Problem(f"{flag(name)}: {why} ({origin})", where) for why in reasons]
+            texts, origin, place = given[name]
+            reasons = _why_not(name, texts)
+            said = f"{origin}, {place}" if place else origin
+            problems += [Problem(f"{flag(name)}: {why} ({said})", where) for why in reasons]
             if not reasons:
                 checked = tuple(map(argument.kind, texts))
                 values[name] = checked if argument.many else checked[0]
@@ -153,7 +159,7 @@ def _parse(
 def _read_files(given: dict[str, Given], problems: list[Problem]) -> None:
     """Put in the place of a file's path what the file holds."""
     for name in [name for name in given if VOCABULARY[name].file]:
-        paths, origin = given.pop(name)
+        paths, origin, _ = given.pop(name)
         hint = ""
         try:
             (path,) = paths
@@ -175,7 +181,129 @@ def _saved_parameters(answer: Any) -> tuple[str, ...]:  # noqa: ANN401 - any JSO
     return tuple(f"{one['ParameterKey']}={one['ParameterValue']}" for one in stack["Parameters"])
 
 
+def _why_not(name: str, texts: tuple[str, ...]) -> list[str]:
+    """Return why these are not the texts of the value; nothing when they are."""
+    argument = KNOWN[name]
+    if not argument.many and len(texts) != 1:
+        return [f"one value was expected, not {len(texts)}"]
+    return list(filter(None, map(argument.kind.why_not, texts)))
+
+
 # The values file.
+
+
+class ValuesFile:
+    """What a values file holds: texts by table and name, and the line of each.
+
+    problems: what is wrong with its form, each with file and line; `check` also looks at values.
+    """
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.problems: list[Problem] = []
+        self.tables: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._text = text
+        self._lines: dict[tuple[str, ...], int] = {}
+        for table, content in self._load().items():
+            self._read(table, content)
+
+    @classmethod
+    def read(cls, path: Path) -> ValuesFile:
+        """Read a file; that it cannot be read is a problem too."""
+        shown_path = shown(str(path))
+        try:
+            return cls(shown_path[1:-1], path.read_text(encoding="utf-8"))
+        except OSError as error:
+            problem = Problem(f"--values: cannot read {shown_path}: {error.strerror}")
+        except UnicodeDecodeError:
+            problem = Problem(f"--values: {shown_path} is not UTF-8 text")
+        unread = cls(shown_path[1:-1], "")
+        unread.problems.append(problem)
+        return unread
+
+    def _load(self) -> dict[str, Any]:
+        try:
+            return _loads(self._text)
+        except (ValueError, RecursionError) as error:  # too deep, or a number that is too long
+            hint = 'texts stand in quotes, as in account_id = "111111111111"'
+            self.problems.append(Problem(f"--values: '{self.name}' is not TOML: {error}", hint))
+            return {}
+
+    def _read(self, table: str, content: object) -> None:
+        if table not in TABLES or not isinstance(content, dict):
+            known = "[source], [backup], [target]"
+            self._complain(
+                (table,),
+                f"{shown(table)} is none of the tables {known}",
+                _did_you_mean(table, TABLES),
+            )
+            return
+        narrower = {
+            key: value
+            for key, value in content.items()
+            if key in _STEP_NAMES and isinstance(value, dict)
+        }
+        for step, values in narrower.items():
+            self.tables[f"{table}.{step}"] = self._read_table(f"{table}.{step}", values)
+        plain = {key: value for key, value in content.items() if key not in narrower}
+        self.tables[table] = self._read_table(table, plain)
+
+    def _read_table(self, table: str, content: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
+        for key, value in content.items():
+            name = key.replace("-", "_")
+            texts = _texts(value)
+            where = (*table.split("."), key)
+            if name not in KNOWN:
+                hint = _did_you_mean(name, [*KNOWN, *_STEP_NAMES])
+                self._complain(where, f"{shown(key)} in [{table}] is not the name of a value", hint)
+            elif name in found:
+                self._complain(where, f"{name} in [{table}] is given twice, with - and with _")
+            elif texts is None:
+                self._complain(
+                    where,
+                    f"{key} in [{table}] is not a text, or a list of texts: "
+                    f'write {key} = "{KNOWN[name].kind.example}"',
+                )
+            else:
+                found[name] = texts
+        return found
+
+    def _complain(self, where: tuple[str, ...], what: str, hint: str = "") -> None:
+        self.problems.append(Problem(f"--values: {self.place(*where)}: {what}", hint))
+
+    def place(self, *where: str) -> str:
+        """Return file and line of a table or key, as editors take them: `facts.toml:12`."""
+        self._lines = self._lines or dict(_line_numbers(self._text))
+        line = self._lines.get(tuple(part.replace("-", "_") for part in where))
+        return f"{self.name}:{line}" if line else self.name
+
+    def check(self) -> list[Problem]:
+        """Return every problem: of form, values of a wrong kind, and values that nobody takes."""
+        problems = list(self.problems)
+        for table, values in self.tables.items():
+            home, _, step = table.partition(".")
+            takers = [one for one in STEPS if step in {"", one.name}]
+            for name, texts in values.items():
+                at = self.place(home, *filter(None, [step]), name)
+                where = KNOWN[name].where
+                problems += [
+                    Problem(
+                        f"--values: {at}: {name} in [{table}]: {why}",
+                        f"find it in: {where}" if where else "",
+                    )
+                    for why in _why_not(name, texts)
+                ]
+                if name in VOCABULARY and not any(takes(one, home, name) for one in takers):
+                    problems.append(
+                        Problem(f"--values: {at}: {name} in [{table}] is read by no step")
+                    )
+        return problems
+
+
+def takes(step: type[Step], table: str, name: str) -> bool:
+    """Tell whether a step may take a value from a table of the values file."""
+    return name in step.arguments() and table in {*step.tables, step.elsewhere.get(name)}
 
 
 def _from_values_file(
@@ -183,82 +311,62 @@ def _from_values_file(
 ) -> dict[str, Given]:
     if path is None:
         return {}
-    tables = _read_values_file(path, problems)
+    file = ValuesFile.read(path)
+    problems += file.problems
     given: dict[str, Given] = {}
     for name in step.arguments():
         own = step.elsewhere.get(name, table)
         for home in (f"{own}.{step.name}", own, f"{table}.{step.name}", table):
-            if name in tables.get(home, {}):
-                given[name] = Given(tables[home][name], f"values file [{home}]")
+            texts = file.tables.get(home, {}).get(name)
+            if texts:
+                bad = _why_not(name, texts)
+                place = file.place(*home.split("."), name) if bad else ""
+                given[name] = Given(texts, f"values file [{home}]", place)
                 break
     return given
 
 
-def _read_values_file(path: Path, problems: list[Problem]) -> dict[str, dict[str, tuple[str, ...]]]:
-    """Return the texts of a values file, by table and name."""
-    tables: dict[str, dict[str, tuple[str, ...]]] = {}
-    for table, content in _load_toml(path, problems).items():
-        if table not in TABLES or not isinstance(content, dict):
-            problems.append(
-                Problem(
-                    f"--values: {shown(table)} is none of the tables [source], [backup], [target]",
-                    _did_you_mean(table, TABLES),
-                )
-            )
-            continue
-        for key, value in content.items():
-            if key in _STEP_NAMES and isinstance(value, dict):
-                tables[f"{table}.{key}"] = _read_table(f"{table}.{key}", value, problems)
-        plain = {key: value for key, value in content.items() if f"{table}.{key}" not in tables}
-        tables[table] = _read_table(table, plain, problems)
-    return tables
-
-
-def _read_table(
-    table: str, content: dict[str, Any], problems: list[Problem]
-) -> dict[str, tuple[str, ...]]:
-    found = {}
-    for key, value in content.items():
-        name = key.replace("-", "_")
-        texts = _texts(value)
-        if name not in VOCABULARY:
-            hint = _did_you_mean(name, [*VOCABULARY, *_STEP_NAMES])
-            problems.append(
-                Problem(f"--values: {shown(key)} in [{table}] is not the name of a value", hint)
-            )
-        elif name in found:
-            problems.append(
-                Problem(f"--values: {name} in [{table}] is given twice, with - and with _")
-            )
-        elif texts is None:
-            problems.append(
-                Problem(
-                    f"--values: {key} in [{table}] is not a text, or a list of texts: "
-                    f'write {key} = "{VOCABULARY[name].kind.example}"'
-                )
-            )
-        else:
-            found[name] = texts
-    return found
-
-
-def _load_toml(path: Path, problems: list[Problem]) -> dict[str, Any]:
+def _loads(text: str) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib  # noqa: PLC0415 - not needed without a values file
     else:
         import tomli as tomllib  # noqa: PLC0415
-    try:
-        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        problems.append(Problem(f"--values: cannot read {shown(str(path))}: {error.strerror}"))
-    except UnicodeDecodeError:
-        problems.append(Problem(f"--values: {shown(str(path))} is not UTF-8 text"))
-    except (ValueError, RecursionError) as error:  # too deep, or a number that is too long
-        hint = 'texts stand in quotes, as in account_id = "111111111111"'
-        problems.append(Problem(f"--values: {shown(str(path))} is not TOML: {error}", hint))
-    else:
-        return document
-    return {}
+    document: dict[str, Any] = tomllib.loads(text)
+    return document
+
+
+def _line_numbers(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
+    """Yield each table and key of a text that is TOML, and its line; - and _ are the same.
+
+    TOML is read statement by statement: one is a line, or as many as it takes to be TOML.
+    """
+    table: tuple[str, ...] = ()
+    statement, first = "", 1
+    for number, line in enumerate(text.split("\n"), 1):
+        statement += f"{line}\n"
+        try:
+            paths = list(_paths(_loads(statement)))
+        except ValueError:
+            continue  # the value goes on
+        header = statement.lstrip().startswith("[")
+        if header:
+            table = paths[-1]
+        for path in paths:
+            full = path if header else (*table, *path)
+            yield tuple(part.replace("-", "_") for part in full), first
+        statement, first = "", number + 1
+
+
+_DEPTH = 3
+"""Of [table.step] and its keys; nothing has a meaning below."""
+
+
+def _paths(content: dict[str, Any], depth: int = _DEPTH) -> Iterator[tuple[str, ...]]:
+    for key, value in content.items():
+        yield (key,)
+        if isinstance(value, dict) and depth > 1:
+            for path in _paths(value, depth - 1):
+                yield (key, *path)
 
 
 def _texts(value: object) -> Optional[tuple[str, ...]]:
@@ -281,6 +389,7 @@ def _did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 _STACK_JSON_KEYS = {
+    "stack_name": ("", "Stack"),
     "account_id": ("AWS", "AccountID"),
     "region": ("AWS", "Region"),
     "role_arn": ("AWS", "S3BackupRole"),
@@ -292,7 +401,7 @@ _STACK_JSON_KEYS = {
 """The values that stand in a stack.json as they are: where. Its passwords are not among them."""
 
 
-class _Stack:
+class StackJson:
     """The allow-listed facts of a stack.json; everything else in it is dropped on reading."""
 
     def __init__(self, text: str) -> None:
@@ -305,7 +414,7 @@ class _Stack:
 
     @staticmethod
     def _texts(document: object, key: str) -> dict[str, str]:
-        part = document.get(key) if isinstance(document, dict) else None
+        part = document.get(key) if key and isinstance(document, dict) else document
         part = part if isinstance(part, dict) else {}
         return {name.lower(): value for name, value in part.items() if isinstance(value, str)}
 
@@ -324,7 +433,7 @@ class _Stack:
                 )
             )
         elif not text:
-            key = ".".join(_STACK_JSON_KEYS[name])
+            key = ".".join(filter(None, _STACK_JSON_KEYS[name]))
             problems.append(Problem(f"{key} is missing in stack.json"))
         return (text,)
 
@@ -351,7 +460,7 @@ class _Stack:
 
 
 def _fill_from_stack_json(
-    places: Iterable[tuple[str, ...]], stack: _Stack, given: dict[str, Given]
+    places: Iterable[tuple[str, ...]], stack: StackJson, given: dict[str, Given]
 ) -> list[Problem]:
     """Fill each place that nothing was given for; return why one could not be filled."""
     excuses: list[Problem] = []
@@ -366,9 +475,10 @@ def _fill_from_stack_json(
     return excuses
 
 
-def _read_stack_json(path: Path, problems: list[Problem]) -> Optional[_Stack]:
+def read_stack_json(path: Path, problems: list[Problem]) -> Optional[StackJson]:
+    """Return the allow-listed facts of a stack.json; why it cannot be read becomes a problem."""
     try:
-        return _Stack(path.read_text(encoding="utf-8"))
+        return StackJson(path.read_text(encoding="utf-8"))
     except OSError as error:
         problems.append(Problem(f"--stack-json: cannot read {shown(str(path))}: {error.strerror}"))
     except (ValueError, RecursionError):

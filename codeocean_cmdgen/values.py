@@ -412,6 +412,28 @@ class VolumeId(Value):
         return "this is a snapshot: restore it to a volume" if text.startswith("snap-") else ""
 
 
+class InstanceId(Value):
+    """The id of an EC2 instance."""
+
+    __slots__ = ()
+    what = "an EC2 instance id"
+    expected = "i- and 8 or 17 hexadecimal digits"
+    example = "i-0123456789abcdef0"
+    metavar = "ID"
+    pattern = r"i-(?:[0-9a-f]{8}|[0-9a-f]{17})"
+
+
+class Zone(Value):
+    """The name of an Availability Zone."""
+
+    __slots__ = ()
+    what = "an availability zone"
+    expected = "a Region code and a letter"
+    example = "us-east-1a"
+    metavar = "ZONE"
+    pattern = _REGION + "[a-z]"
+
+
 class DbInstanceId(Value):
     """The identifier of a DB instance, in lower case, as RDS keeps it.
 

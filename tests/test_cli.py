@@ -909,7 +909,7 @@ from codeocean_cmdgen.cli import main
 try:
     main()
 finally:
-    heavy = {"jinja2", "boto3", "botocore", "rich", "pydantic", "moto", "yaml", "requests"}
+    heavy = {"tomlkit", "jinja2", "boto3", "botocore", "rich", "pydantic", "moto", "yaml", "requests"}
     sys.stderr.write("imported: " + " ".join(sorted(heavy & set(sys.modules))))
 """
 
@@ -919,6 +919,8 @@ finally:
     [
         (["--help"], ""),
         *(([step.name, "--help"], "") for step in STEPS),
+        (["init", "--help"], ""),
+        (["discover", "--help"], ""),
         ([SnapshotCopy.name, "--account-id=0123456789"], ""),
         (options(SnapshotCopy.name), "jinja2"),
     ],

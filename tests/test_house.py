@@ -205,6 +205,7 @@ def imports(file: Path) -> set[str]:
         ("boto3", ["discover.py", "check.py", "simulator/"]),
         ("botocore", ["discover.py", "check.py", "simulator/"]),
         ("moto", ["simulator/"]),
+        ("tomlkit", ["deployment.py"]),
         ("typer", ["cli.py"]),
         ("click", ["cli.py"]),
     ],

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _STACK_TYPE = "AWS::CloudFormation::Stack"
 _HIDDEN = "****"
-_PAGE = 100  # events
+_PAGE = 100  # events, resources
 _UPDATABLE = {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED"}
 NO_CHANGES = (
     "The submitted information didn't contain changes. Submit different information to create a "
@@ -192,6 +192,7 @@ class CloudFormation:
             "DescribeStacks": self._describe_stacks,
             "ExecuteChangeSet": self._execute_change_set,
             "GetTemplateSummary": self._summarise,
+            "ListStackResources": self._list_resources,
         }
 
     def add(
@@ -270,6 +271,24 @@ class CloudFormation:
                 "LastUpdatedTimestamp": stack.updated or stack.created,
                 "ResourceStatus": "CREATE_COMPLETE",
             }
+        }
+
+    def _list_resources(self, call: Call) -> dict[str, Any]:
+        stack = self._find(call)
+        first = int(call.parameters.get("NextToken", 0))
+        names = list(stack.physical_ids)
+        return {
+            "StackResourceSummaries": [
+                {
+                    "LogicalResourceId": name,
+                    "PhysicalResourceId": stack.physical_ids[name],
+                    "ResourceType": stack.template.resources[name].type,
+                    "LastUpdatedTimestamp": stack.updated or stack.created,
+                    "ResourceStatus": "CREATE_COMPLETE",
+                }
+                for name in names[first : first + _PAGE]
+            ],
+            "NextToken": str(first + _PAGE) if first + _PAGE < len(names) else None,
         }
 
     def _describe_events(self, call: Call) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def _primary() -> Template:
             "AnalyticsDBInstance": Resource(
                 "AWS::RDS::DBInstance", ("pRdsInstanceType", "pRdsAllocatedStorage")
             ),
+            "AnalyticsDBMasterPassword": Resource("AWS::SecretsManager::Secret"),
             "ServicesLaunchTemplate": Resource(
                 "AWS::EC2::LaunchTemplate",
                 ("pServicesInstanceType", "pCustomUpstreamDockerRegistrySecret", kms_key),
@@ -78,6 +79,7 @@ def _primary() -> Template:
             "ServicesAutoScalingGroup": Resource(
                 "AWS::AutoScaling::AutoScalingGroup", ("pServicesInstanceType", kms_key)
             ),
+            "BackupRole": Resource("AWS::IAM::Role"),
             "BackupKMSKey": Resource("AWS::KMS::Key", (vault, source)),
             "BackupVault": Resource("AWS::Backup::BackupVault", made_with="BackupKMSKey"),
             "BackupPlan": Resource("AWS::Backup::BackupPlan", (days,)),

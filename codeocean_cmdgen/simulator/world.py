@@ -264,7 +264,12 @@ class World:
             pDnsRootDomain="codeocean.example.com",
             pDestinationBackupVaultArn=copies_to,
         )
-        made.physical_ids.update(DataVolume=DATA_VOLUME, AnalyticsDBInstance=DATABASE)
+        made.physical_ids.update(
+            DataVolume=DATA_VOLUME,
+            AnalyticsDBInstance=DATABASE,
+            BackupVault=f"{stack}-v1",
+            BackupRole=f"{stack}-BackupRole-1ABC",
+        )
         self.services_group(made)
         self._simulator.ec2.volume(
             account_id,
@@ -285,7 +290,9 @@ class World:
             multi_az=True,
             tags=tags,
         )
-        self.secret(account_id, f"/{stack}/analytics/master-password-0", PASSWORD, region)
+        made.physical_ids["AnalyticsDBMasterPassword"] = self.secret(
+            account_id, f"/{stack}/analytics/master-password-0", PASSWORD, region
+        )
 
     def secret(self, account_id: str, name: str, value: str, region: str = REGION) -> str:
         """Create a secret of Secrets Manager; return its ARN."""
@@ -397,9 +404,22 @@ def example_world(simulator: Simulator, objects_per_bucket: int = 25) -> World:
         if kind != "licenses":
             _fill(world, source, backup, objects_per_bucket, simulator.clock.now())
     _example_vaults(world, simulator)
-    world.stack(BACKUP, "codeocean-backup", templates.BACKUP_URL, pSourceAccountId=SOURCE)
+    world.stack(
+        BACKUP, "codeocean-backup", templates.BACKUP_URL, pSourceAccountId=SOURCE
+    ).physical_ids["BackupVault"] = "codeocean-backup-v1"
+    _name_buckets(simulator)
     world.organization()
     return world
+
+
+def _name_buckets(simulator: Simulator) -> None:
+    """Give each stack the buckets of the example as its own."""
+    for account, word in ((SOURCE, "source"), (BACKUP, "backup"), (TARGET, "target")):
+        (stack,) = (one for one in simulator.cloudformation.stacks if one.account == account)
+        for name in stack.physical_ids:
+            kind = name[len("S3") : -len("Bucket")].lower()
+            if kind in KINDS:
+                stack.physical_ids[name] = f"codeocean-{word}-{kind}"
 
 
 _REPLICATION_SERVICES = ("s3.amazonaws.com", "batchoperations.s3.amazonaws.com")
