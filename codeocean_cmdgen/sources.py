@@ -178,6 +178,20 @@ def _saved_parameters(answer: Any) -> tuple[str, ...]:  # noqa: ANN401 - any JSO
 # The values file.
 
 
+def read_values(path: Path) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Return the texts of a values file: table, also `source.snapshot-copy` -> name -> texts.
+
+    Raises:
+        InputError: with every problem there is.
+
+    """
+    problems: list[Problem] = []
+    tables = _read_values_file(path, problems)
+    if problems:
+        raise InputError(problems)
+    return tables
+
+
 def _from_values_file(
     step: type[Step], table: str, path: Optional[Path], problems: list[Problem]
 ) -> dict[str, Given]:
