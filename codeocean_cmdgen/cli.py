@@ -360,16 +360,14 @@ def _ask_accounts(facts: Facts, profiles: dict[str, str]) -> None:
         ) from error
     rewritten = sys.stderr.isatty()
 
-    def tell(line: str) -> None:
+    def tell(line: str, *, ended: bool) -> None:
         if rewritten:
-            sys.stderr.write(f"\r\033[K{line}")
-        elif " of " not in line:  # the end of an account
+            sys.stderr.write(f"\r\033[K{line}" + "\n" * ended)
+        elif ended:
             sys.stderr.write(f"{line}\n")
         sys.stderr.flush()
 
     ask(facts, sessions(facts, profiles), profiles, tell)
-    if rewritten:
-        sys.stderr.write("\r\033[K")
 
 
 def _profiles(texts: list[str]) -> dict[str, str]:

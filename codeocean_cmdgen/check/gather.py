@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
 
 import boto3
 from botocore import xform_name
@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 Clients = Callable[[str, str], Any]
 """Makes a client: of a service, in a Region."""
 
-Tell = Callable[[str], None]
-"""Takes a line about the progress."""
+
+class Tell(Protocol):
+    """Takes a line about the progress; ``ended`` when it is the last about an account."""
+
+    def __call__(self, line: str, *, ended: bool) -> None:
+        """Show it."""
+
 
 _PARALLEL = 8
 """Requests at a time and account: far below what any of the services throttles."""
@@ -116,7 +121,7 @@ def gather(
         one.unseen = _gather_one(
             facts, one, _Asker(one, deployment_clients, tell), named=one.role in profiles
         )
-        tell(f"{one}: {one.unseen or f'{len(one.answers)} answers'}")
+        tell(f"{one}: {one.unseen or f'{len(one.answers)} answers'}", ended=True)
 
     with ThreadPoolExecutor(len(asked)) as pool:
         list(pool.map(ask, asked))
@@ -159,7 +164,7 @@ class _Asker:
             self._client(question.service)  # made here: making them is not safe in threads
         with ThreadPoolExecutor(_PARALLEL) as pool:
             for number, _ in enumerate(pool.map(self.ask, asked), 1):
-                self._tell(f"{self._deployment}: {number} of {len(asked)}")
+                self._tell(f"{self._deployment}: {number} of {len(asked)}", ended=False)
 
     def ask(self, question: Question) -> Any:  # noqa: ANN401 - as AWS shapes it
         """Ask, and keep what was answered: None where there is no such thing."""

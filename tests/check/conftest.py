@@ -97,7 +97,7 @@ def ask_simulator(simulator: Simulator, facts: Facts) -> None:
     clients: dict[str, Callable[[str, str], Any]] = {
         role: simulator.account(account).client for role, account in ROLES.items()
     }
-    gather(facts, clients, ROLES, lambda _: None)
+    gather(facts, clients, ROLES, lambda *_, **__: None)
 
 
 @pytest.fixture(scope="session")

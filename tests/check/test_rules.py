@@ -115,6 +115,14 @@ def fault(rule: str, procedure: str, seed: Seed, *also: str) -> Fault:
     return Fault(rule, procedure, seed, frozenset(also))
 
 
+def all_of(*seeds: Seed) -> Seed:
+    def seed(world: World) -> None:
+        for one in seeds:
+            one(world)
+
+    return seed
+
+
 POLICY_OF_NOBODY = {
     "Policy": json.dumps(
         {
@@ -135,9 +143,9 @@ FAULTS = (
     fault(
         "F04",
         "backup",
-        lambda w: (
-            w.put("backup", "account_id", SOURCE),
-            w.put(
+        all_of(
+            lambda w: w.put("backup", "account_id", SOURCE),
+            lambda w: w.put(
                 "source",
                 "destination_vault_arn",
                 f"arn:aws:backup:{REGION}:{SOURCE}:backup-vault:codeocean-backup-v1",
@@ -177,9 +185,9 @@ FAULTS = (
     fault(
         "F12",
         "restore",
-        lambda w: (
-            w.drop("target", "bucket_arn", "-mlflow"),
-            w.drop("backup", "bucket_arn", "-mlflow"),
+        all_of(
+            lambda w: w.drop("target", "bucket_arn", "-mlflow"),
+            lambda w: w.drop("backup", "bucket_arn", "-mlflow"),
         ),
         "F13",
     ),
@@ -374,7 +382,12 @@ FAULTS = (
         lambda w: w.put("target", "at", "2019-11-24T03:59:59Z", step="s3-point-in-time"),
     ),
     fault(
-        "R10", "restore", lambda w: [age(w.point(arn), days=2) for arn in (EBS_POINT, RDS_POINT)]
+        "R10",
+        "restore",
+        all_of(
+            lambda w: age(w.point(EBS_POINT), days=2),
+            lambda w: age(w.point(RDS_POINT), days=2),
+        ),
     ),
     fault(
         "B01", "restore", lambda w: w.say("backup", "GetBucketLocation", CAPSULES["backup"], None)
@@ -415,10 +428,10 @@ FAULTS = (
     fault(
         "B11",
         "restore",
-        lambda w: (
-            w.encrypt("arn:aws:kms:us-east-1:222222222222:key/customer"),
-            w.rule().pop("SourceSelectionCriteria"),
-            w.rule()["Destination"].pop("EncryptionConfiguration"),
+        all_of(
+            lambda w: w.encrypt("arn:aws:kms:us-east-1:222222222222:key/customer"),
+            lambda w: w.rule().pop("SourceSelectionCriteria"),
+            lambda w: w.rule()["Destination"].pop("EncryptionConfiguration"),
         ),
     ),
     fault("B12", "restore", lambda w: w.encrypt("arn:aws:kms:us-east-1:2:alias/aws/s3"), "B10"),
