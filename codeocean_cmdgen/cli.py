@@ -30,6 +30,7 @@ from codeocean_cmdgen.steps import STEPS, Step
 from codeocean_cmdgen.values import Switch
 
 if TYPE_CHECKING:
+    from codeocean_cmdgen.check import Facts
     from codeocean_cmdgen.deployment import Fact
     from codeocean_cmdgen.discover import Pairs
 
@@ -418,6 +419,76 @@ def _chosen(found: Pairs, table: str, choice: Optional[str]) -> list[Fact]:
     for warning in warnings:
         typer.echo(f"warning: {warning}", err=True)
     return facts
+
+
+@app.command(short_help="look over the file and the live accounts, before anything is pasted")
+def check(
+    *,
+    procedure: Annotated[str, typer.Argument(click_type=click.Choice(list(PROCEDURES)))],
+    values: Annotated[str, typer.Option(metavar="FILE", help="the file that describes them")],
+    output_format: Annotated[
+        str, typer.Option("--format", click_type=click.Choice(["table", "json"]))
+    ] = "table",
+    offline: Annotated[bool, typer.Option("--offline", help="look over the file alone")] = False,
+    profile: Annotated[
+        Optional[list[str]],
+        typer.Option(metavar="ROLE=NAME", help="credentials for source, backup or target"),
+    ] = None,
+) -> None:
+    """Say what would fail, what may ruin a restore, and how to mend it. Changes nothing.
+
+    Accounts are asked with the profile of their role, else with the credentials at hand; what
+    could not be looked at is listed as such. Exit code 1 when something would fail.
+    """
+    from codeocean_cmdgen import check as checks  # noqa: PLC0415 - rarely wanted
+
+    facts = checks.load(procedure, Path(values))
+    if not offline:
+        _ask_accounts(facts, _profiles(profile or []))
+    verdict = checks.look_over(facts, values, offline=offline)
+    tell = checks.as_json if output_format == "json" else checks.as_table
+    tell(verdict, facts, sys.stdout)
+    raise typer.Exit(1 if verdict.fails else 0)
+
+
+def _ask_accounts(facts: Facts, profiles: dict[str, str]) -> None:
+    try:
+        from codeocean_cmdgen.check.gather import gather as ask  # noqa: PLC0415 - an extra, slow
+        from codeocean_cmdgen.check.gather import sessions  # noqa: PLC0415
+    except ImportError as error:
+        if error.name not in ("boto3", "botocore"):
+            raise
+        raise InputError(
+            [
+                Problem(
+                    f"the accounts cannot be asked: {error.name} is missing",
+                    "pip install 'codeocean-cmdgen[aws]', or look over the file alone: --offline",
+                )
+            ]
+        ) from error
+    rewritten = sys.stderr.isatty()
+
+    def tell(line: str, *, ended: bool) -> None:
+        if rewritten:
+            sys.stderr.write(f"\r\033[K{line}" + "\n" * ended)
+        elif ended:
+            sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+    ask(facts, sessions(facts, profiles), profiles, tell)
+
+
+def _profiles(texts: list[str]) -> dict[str, str]:
+    """Return the profiles by role."""
+    split = [text.partition("=") for text in texts]
+    wrong = [f"{role}{sign}{name}" for role, sign, name in split if role not in TABLES or not name]
+    if wrong:
+        problems = [
+            Problem(f"--profile: {shown(text)} is not ROLE=NAME, such as backup=dr-readonly")
+            for text in wrong
+        ]
+        raise InputError(problems)
+    return {role: name for role, _, name in split}
 
 
 for _step in STEPS:

@@ -306,6 +306,19 @@ def takes(step: type[Step], table: str, name: str) -> bool:
     return name in step.arguments() and table in {*step.tables, step.elsewhere.get(name)}
 
 
+def read_values(path: Path) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Return the texts of a values file: table, also `source.snapshot-copy` -> name -> texts.
+
+    Raises:
+        InputError: with every problem of its form.
+
+    """
+    file = ValuesFile.read(path)
+    if file.problems:
+        raise InputError(file.problems)
+    return file.tables
+
+
 def _from_values_file(
     step: type[Step], table: str, path: Optional[Path], problems: list[Problem]
 ) -> dict[str, Given]:

@@ -58,6 +58,19 @@ def test_the_single_file_needs_nothing_but_python(dist: Path, tmp_path: Path, py
     assert list(empty.iterdir()) == []
 
 
+@pytest.mark.parametrize("python", pythons())
+def test_the_single_file_looks_over_a_file(dist: Path, tmp_path: Path, python: str) -> None:
+    """It has no boto3, and of the table's library the part that makes tables."""
+    values = tmp_path / "values.toml"
+    example = ROOT / "codeocean_cmdgen" / "examples" / "values.toml"
+    values.write_text(example.read_text().replace("us-east-1::snapshot", "us-west-2::snapshot"))
+    command = [python, "-I", "-S", str(dist / "codeocean-cmdgen.pyz"), "check", "restore"]
+    command += ["--values", str(values), "--offline"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "| F18   | error |" in done.stdout
+
+
 def test_the_wheel_holds_its_templates(dist: Path) -> None:
     (wheel,) = dist.glob("*.whl")
     listed = subprocess.run(
@@ -67,7 +80,7 @@ def test_the_wheel_holds_its_templates(dist: Path) -> None:
         assert f"codeocean_cmdgen/templates/{template.relative_to(ROOT / 'templates')}" in listed
 
 
-def test_the_readme_lists_the_steps() -> None:
+def test_the_readme_lists_steps_and_checks() -> None:
     assert readme.main() == 0, "run `make golden`"
 
 

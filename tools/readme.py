@@ -1,7 +1,7 @@
-"""The table of commands in README.md, made from the steps' declarations.
+"""The tables of steps and of checks in README.md, made from their declarations.
 
-python tools/readme.py           says whether the table is up to date (exit code 1: it is not)
-python tools/readme.py --write   brings it up to date
+python tools/readme.py           says whether they are up to date (exit code 1: not)
+python tools/readme.py --write   brings them up to date
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 
 from codeocean_cmdgen.arguments import VOCABULARY, flag
+from codeocean_cmdgen.check import RULES
 from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.steps import STEPS, Step
 
 README = Path(__file__).parent.parent / "README.md"
-BEGIN, END = "<!-- table of steps -->\n", "<!-- end of table -->\n"
+BEGIN, END = "<!-- table of {} -->\n", "<!-- end of table -->\n"
 
 
 def option(name: str, *, needed: bool) -> str:
@@ -32,18 +33,41 @@ def row(step: type[Step]) -> str:
     return f"| `{step.name}` | {step.title} | {place} | {procedures} | {options} |\n"
 
 
-def table() -> str:
-    """Return the whole table."""
+def head(*columns: str) -> str:
+    """Return the first two lines of a table."""
+    return f"| {' | '.join(columns)} |\n{'| --- ' * len(columns)}|\n"
+
+
+def steps() -> str:
+    """Return the whole table of steps."""
     columns = ("step", "what it does", "runs in", "procedures", "options")
-    head = f"| {' | '.join(columns)} |\n{'| --- ' * len(columns)}|\n"
-    return head + "".join(map(row, STEPS))
+    return head(*columns) + "".join(map(row, STEPS))
+
+
+def checks() -> str:
+    """Return the whole table of checks."""
+    return head(
+        "check", "level", "what must hold", "otherwise", "procedures", "asks AWS"
+    ) + "".join(
+        f"| {rule.name} | {rule.level} | {rule.title} | {rule.why} | "
+        f"{', '.join(rule.procedures)} | {'yes' if rule.live else 'no'} |\n"
+        for rule in RULES
+    )
+
+
+TABLES = {"steps": steps, "checks": checks}
 
 
 def main() -> int:
-    """Check or write the table."""
+    """Check or write the tables."""
     old = README.read_text(encoding="utf-8")
-    pattern = re.escape(BEGIN) + ".*?" + re.escape(END)
-    new = re.sub(pattern, lambda _: BEGIN + table() + END, old, flags=re.DOTALL)
+    new = old
+    for name, table in TABLES.items():
+        begin = BEGIN.format(name)
+        pattern = f"{re.escape(begin)}.*?{re.escape(END)}"
+        # Split, not substituted: a backslash in the table is a backslash.
+        before, after = re.split(pattern, new, maxsplit=1, flags=re.DOTALL)
+        new = before + begin + table() + END + after
     if "--write" in sys.argv:
         README.write_text(new, encoding="utf-8")
         return 0

@@ -53,7 +53,7 @@ Source: the vendor's guide, "Destination Restore S3 Bucket ARNs (Capsules, Datas
 _RESTORE_KEY_LABEL = "Restore KMS Key"
 
 
-def _by_kind(buckets: Iterable[BucketArn]) -> dict[str, list[BucketArn]]:
+def by_kind(buckets: Iterable[BucketArn]) -> dict[str, list[BucketArn]]:
     """Sort buckets by what they hold, which their names say behind what all of them begin with."""
     buckets = tuple(buckets)
     names = [bucket.name for bucket in buckets]
@@ -105,7 +105,7 @@ def _destination_is_known(
             f"--destination-vault-arn is missing: --preset {preset} needs it, such as "
             f"{VaultArn.example}"
         )
-    sorted_out = _by_kind(destination_bucket_arn)
+    sorted_out = by_kind(destination_bucket_arn)
     for kind, buckets in sorted_out.items():
         if len(buckets) != 1:
             yield Problem(
@@ -201,7 +201,7 @@ class StackParameters(Step):
         if vault is None:  # the checks have seen to that
             raise AssertionError
         key = f"arn:{vault.aws_partition}:kms:{vault.region}:{vault.account_id}:alias/aws/s3"
-        buckets = {kind: str(one) for kind, (one,) in _by_kind(self.destination_bucket_arn).items()}
+        buckets = {kind: str(one) for kind, (one,) in by_kind(self.destination_bucket_arn).items()}
         if self.preset == "restore-destination":
             labelled = {_RESTORE_LABELS[kind]: bucket for kind, bucket in buckets.items()}
             return {_RESTORE_KEY_LABEL: key, **labelled}
