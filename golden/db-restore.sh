@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    e4c36d895ccd5b8c8df8d1d0fedfbaae5e8b479898b4d7b6d300278e045c9238*)
+    61e9c29ae9d25d673939aa6701fe3e7a1e9b1892bfbf24c3472ee577318a34db*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -368,16 +368,20 @@ main() {
   see_own_instance
   describe_wanted
   if see_instance temporary "${TEMPORARY_DB_INSTANCE_ID}"; then
-    of=$(jq --raw-output --arg run "${run_tag}" --arg db "${db_tag}" '.DBInstances[0].TagList // []
-      | from_entries | [.[$run, $db, "codeocean-cmdgen:" + ("recovery-point", "completed")]]
-      | join(" ")' temporary)
-  elif recall completed; then
-    stop 1 "run ${RUN} restored ${told/ / by }, which is gone: a new --run restores once more"
+    of=$(jq --raw-output --arg run "${run_tag}" --arg db "${db_tag}" '.DBInstances[0]
+      | select(.DBInstanceStatus != "deleting") | .TagList // [] | from_entries
+      | [.[$run, $db, "codeocean-cmdgen:" + ("recovery-point", "completed")]] | join(" ")
+    ' temporary)
   fi
+  # An ARN is but a name: what bears it now need not be what this run has made.
+  [[ ${of} == "${RUN} ${DB_INSTANCE_ID} "* ]] || ! recall completed ||
+    stop 1 "run ${RUN} restored ${told/ / by }, which is gone: a new --run restores once more"
   [[ ${of} == '' || ${of} == ' '* || ${of} == "${RUN} ${DB_INSTANCE_ID} "* ]] ||
     stop 1 "${TEMPORARY_DB_INSTANCE_ID} is there, of another run or database: db-delete it first," \
       'or name another with --temporary-db-instance-id'
   read -r _ _ point completed <<<"${of}"
+  [[ ${completed} == '' || ${point} == "${RDS_SNAPSHOT_ARN:-${point}}" ]] ||
+    stop 1 "run ${RUN} restored ${point}, not ${RDS_SNAPSHOT_ARN}: take a new --run"
   [[ ${completed} != '' ]] || restore
   jq --raw-output --slurpfile own own '.DBInstances[0] as $new | $own[0].DBInstances[0]
     | "temporary endpoint:  \($new.Endpoint | "\(.Address):\(.Port)")",

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    3d8e86ae552a61b5e9ff5af391ef0b3206e58596dc897f71b1d2d93995c6419a*)
+    5be5cebc55f7b45258fce4c967e876fc7458e112129006d8de88a9dc12769d62*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-release \
@@ -201,9 +201,10 @@ main() {
     release
   fi
   [[ ${suspended} == '  ' ]] || say "still suspended, by somebody else: ${suspended}"
+  [[ ${suspended} != *" "@(HealthCheck|ReplaceUnhealthy|Launch|Terminate)" "* ]] ||
+    say 'warning: by that a services instance that fails is still not replaced'
   [[ ${record} != '' ]] || finish "done: run ${RUN} holds nothing in group ${group_name}"
-  finish "done: group ${group_name} may replace the services instance of ${STACK_NAME} again:" \
-    "${record}"
+  finish "done: what run ${RUN} held in group ${group_name} is resumed: ${record}"
 }
 
 "${codeocean_cmdgen-damaged_and_not_run}" "$@"

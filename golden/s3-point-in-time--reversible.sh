@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    140a83f388aacf38d408332159e0c04aeef0d846b2bf13f302f2976bd561b50d*)
+    e83d82f2a60e9e626db1323cea9e5c1a8d0e75968d87e70013ff64ee5b05ae38*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -178,7 +178,7 @@ class Progress:
     def add(cls, count: int) -> None:
         """Count what was done, and tell of it now and then."""
         cls.done, now = cls.done + count, time.monotonic()
-        if now > cls.following:
+        if cls.done and now > cls.following:
             cls.following, rate = now + (0.5 if TERMINAL else 10), cls.done / (now - cls.begun)
             text = f"{cls.done:,} versions and delete markers, {rate:,.0f}/s"
             left = (cls.total - cls.done) / rate / 60
@@ -288,7 +288,7 @@ def act() -> None:
     in_parallel(lambda plan: plan.attempt(bring_back), iter(able))
     sys.exit(any(not Path(FOLDER, name, "done").exists() for name in UNDONE))
 
-REMOVES, LIMIT, FACTS = False, 5 << 30, ("VersionId", "Size", "StorageClass")
+REMOVES, LIMIT, FACTS = False, 5 << 30, ("VersionId", "Size", "StorageClass", "ETag")
 KEPT = {"CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType"}
 
 def begun(name: str) -> Plan:
@@ -327,7 +327,7 @@ def tell(plan: Plan) -> None:
 
 def carry_out(plan: Plan, thing: Any) -> None:
     """Change a key, unless that was done before."""
-    kind, key, newest, then, size, storage_class = thing
+    kind, key, newest, then, size, storage_class, _ = thing
     page, _ = next(pages(plan.name, {"Prefix": key, "MaxKeys": 2}))
     found = {one["VersionId"]: one.get("Size") for one in page if one["Key"] == key}
     top, below, *_ = *found, None, None

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    15a49bd20ac931deac6ea648e1e23a7a887ac62e808c279dbec0dba182920d11*)
+    841396d3c7c4f6fdb87c659a82d9d8de3de8407be64f851e6f4271b37ff5afb5*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -162,7 +162,7 @@ class Progress:
     def add(cls, count: int) -> None:
         """Count what was done, and tell of it now and then."""
         cls.done, now = cls.done + count, time.monotonic()
-        if now > cls.following:
+        if cls.done and now > cls.following:
             cls.following, rate = now + (0.5 if TERMINAL else 10), cls.done / (now - cls.begun)
             text = f"{cls.done:,} versions and delete markers, {rate:,.0f}/s"
             left = (cls.total - cls.done) / rate / 60
@@ -195,27 +195,32 @@ def changes(name: str) -> Iterator[Any]:
 
 def take_back(name: str, thing: Any) -> None:
     """Take a change back, if it was made and is on top."""
-    kind, key, newest, then, size, _ = thing
+    kind, key, newest, then, size, _, etag = thing
     where = {"Bucket": name, "Key": key, "ExpectedBucketOwner": ACCOUNT}
     page, _ = next(pages(name, {"Prefix": key, "MaxKeys": 2}))
-    found = {one["VersionId"]: one.get("Size") for one in page if one["Key"] == key}
+    found = {one["VersionId"]: one for one in page if one["Key"] == key}
     top, below, *_ = *found, None, None
+    above = found.get(top, {})
+    # The ETag of a copy is another where its origin came in parts: the size must do there.
+    same = above.get("Size") == size and (
+        above.get("ETag") == etag or "-" in f"{etag}{above.get('ETag')}"
+    )
     if kind == "unmark" and top == then:
         S3.delete_object(**where)  # which sets a delete marker
-    elif kind != "unmark" and (below, found.get(top)) == (newest, size):
+    elif kind != "unmark" and below == newest and same:
         S3.delete_object(VersionId=top, **where)
-    elif top != newest and (kind, below, found.get(top)) != ("unmark", then, None):
+    elif top != newest and (kind, below, above.get("Size")) != ("unmark", then, None):
         raise OSError(f"it is in use: {ascii(key)} was changed meanwhile")
     Progress.add(1)
 
 def undo(name: str) -> None:
     """Take back the changes in a bucket, which may fail alone."""
+    Path(FOLDER, name, "done").unlink(missing_ok=True)
     try:
         in_parallel(lambda thing: take_back(name, thing), changes(name))
     except (BotoCoreError, ClientError, OSError) as error:
         say(f"problem: {name}: {error}")
         return
-    Path(FOLDER, name, "done").unlink(missing_ok=True)
     for file in Path(FOLDER, name).glob("journal-*"):
         file.rename(file.with_name(f"undone-{file.name}"))
 
@@ -238,7 +243,8 @@ main() {
   write_program
   folder=$(sha256sum <<<"${ACCOUNT_ID} ${REGION} ${AT} ${UNTIL}" | cut --bytes=-8)
   folder=~/.codeocean-cmdgen/s3-point-in-time--reversible--${RUN}--${folder}
-  [[ -d ${folder} ]] || stop 1 "run ${RUN} has changed nothing from here: there is no ${folder}"
+  compgen -G "${folder}/*/*journal-*" >journals ||
+    stop 1 "run ${RUN} has changed nothing from here: there is no ${folder}"
   if ! { exec {lock}>"${folder}/lock" && flock --nonblock "${lock}"; }; then
     stop 1 'this is being done already, by another paste'
   fi

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    86e2e67f6c3bd7b5d2dddd13ef7f8fd6a5b8abe0c3ac55c8d9722ce4ca0cc479*)
+    1ed27cd14e45be41b2942f3e553bcdd39d46148d5796deaca0c547d3d08363ea*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -22,10 +22,9 @@ false <<'END_OF_BODY'
 # Where:   AWS CloudShell of the account that is to own the stack.
 # Changes: creates the stack, with all that its template declares. What fails is rolled back by
 #          CloudFormation, but for what the template retains.
-# Takes:   a minute to look; then minutes for the backup stack, about half an hour for a
-#          deployment, without this shell.
-# Costs:   what runs in the stack, from now on.
-# Again:   follows the creation, or says when it was begun and how it ended.
+# Takes:   minutes for the backup stack, about half an hour for a deployment, without this shell.
+# Costs:   what runs in the stack.
+# Again:   follows it, or says when it was begun and how it ended.
 # Set:     PLAN=1 looks only, WATCH=0 starts and returns.
 
 values() {
@@ -235,17 +234,17 @@ create() {
   status=CREATE_IN_PROGRESS
 }
 
-# Says what is to be set, and what CloudFormation would notice late.
+# Says what is to be set, and what would be noticed late.
 warn() {
   jq --raw-output '.[] | "  \(.ParameterKey) = \(.ParameterValue)"' parameters >&2
   jq --raw-output --arg account "${ACCOUNT_ID}" '.[] | (.ParameterValue / ":")[4] as $owner
     | select($owner // "" | test("^[0-9]{12}$") and . != $account)
     | "warning: \(.ParameterKey) names what is in another account"' parameters >&2
-  # The vendor's stacks keep their vault when they are deleted, or rolled back.
+  # The vendor's stacks keep it when rolled back.
   ! ask vault aws backup describe-backup-vault \
     --region "${REGION}" \
     --backup-vault-name "${STACK_NAME}-v1" ||
-    say "warning: there is a vault ${STACK_NAME}-v1: a stack that makes one fails"
+    say "warning: there is a vault ${STACK_NAME}-v1 already: a stack that makes one fails"
 }
 
 # A stack of that name is this run's when its tag says so.
@@ -267,14 +266,15 @@ recognise() {
 
 tell_outcome() {
   local created_at
-  read_stack || stop 1 "the stack cannot be seen: ${complaint}; paste again"
+  read_stack || stop 1 "it cannot be seen: ${complaint}; paste again"
   created_at=$(jq --raw-output '.Stacks[0].CreationTime' stacks)
   [[ ! ${status} =~ ^(CREATE|UPDATE|UPDATE_ROLLBACK)_COMPLETE$ ]] ||
     finish "done: stack ${STACK_NAME} was created, begun at ${created_at}"
-  [[ ${status} != *_IN_PROGRESS ]] || stop 1 "stack ${STACK_NAME} is ${status}: paste again"
+  [[ ${status} != *_IN_PROGRESS ]] || stop 1 "it is ${status}: paste again"
+  [[ ${status} == @(CREATE_FAILED|ROLLBACK_COMPLETE|ROLLBACK_FAILED) ]] ||
+    stop 1 "it was created, and is ${status} now: do not delete it for that"
   say "stack ${STACK_NAME} is ${status}, ${reached} since ${reached_at}: ${failure}"
-  stop 1 'not created. Before another try delete it in the CloudFormation console, and what it' \
-    "keeps: the vault ${STACK_NAME}-v1 while it is empty"
+  stop 1 'not created: before another try delete it in the console, and its vault while empty'
 }
 
 main() {

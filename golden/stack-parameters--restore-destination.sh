@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    5769c7dee01e9f00b0d47e3a149e17a39dac0ddb9ccd6681ff5c92171f71ef53*)
+    8f782b1ecee3d65e73876edfe6444b992b7224f88c041d9b951a038628a22d24*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -283,6 +283,8 @@ make_change_set() {
   delete_change_set
   [[ ${reason} == *@(didn?t contain changes|No updates are to be performed)* ]] ||
     stop 1 "the change set ended ${state}, nothing was changed: ${reason}"
+  [[ ${differing} == '' ]] ||
+    stop 1 "CloudFormation sees no change in that, and does not keep ${differing}"
   [[ ${PLAN} == '' ]] || finish 'plan: no updates are to be performed; nothing was changed'
   finish "done: no updates are to be performed on stack ${STACK_NAME}"
 }
@@ -327,10 +329,10 @@ prepare() {
   [[ ${reached} != UPDATE_COMPLETE ]] || tell_outcome
   compare
   say "to set in stack ${STACK_NAME}:"$'\n'"  ${differing//, /$'\n'  }"
-  [[ ${differing} != '' || ${TEMPLATE_URL} != '' || ${PLAN} == 1 ]] ||
-    finish "done: no updates are to be performed on stack ${STACK_NAME}"
   [[ ${status} =~ ^(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT|IMPORT_ROLLBACK)_COMPLETE$ ]] ||
     stop 1 "stack ${STACK_NAME} is ${status}: no update can begin before it is complete"
+  [[ ${differing} != '' || ${TEMPLATE_URL} != '' || ${PLAN} == 1 ]] ||
+    finish "done: no updates are to be performed on stack ${STACK_NAME}"
   [[ ${reached} == - ]] || say "an earlier attempt ended ${reached}: ${failure}"
   token=${base}$((number + 1))
   make_change_set

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    601e57957bf98e1e9e7f4b507d21cbdd4188c9369d216bdffe07de2ea2eb2618*)
+    23fd179f79b7a259d9054c5d13179b1e4e234d850194a2724eecf7538cb7059a*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -272,6 +272,8 @@ make_change_set() {
   delete_change_set
   [[ ${reason} == *@(didn?t contain changes|No updates are to be performed)* ]] ||
     stop 1 "the change set ended ${state}, nothing was changed: ${reason}"
+  [[ ${differing} == '' ]] ||
+    stop 1 "CloudFormation sees no change in that, and does not keep ${differing}"
   [[ ${PLAN} == '' ]] || finish 'plan: no updates are to be performed; nothing was changed'
   finish "done: no updates are to be performed on stack ${STACK_NAME}"
 }
@@ -316,10 +318,10 @@ prepare() {
   [[ ${reached} != UPDATE_COMPLETE ]] || tell_outcome
   compare
   say "to set in stack ${STACK_NAME}:"$'\n'"  ${differing//, /$'\n'  }"
-  [[ ${differing} != '' || ${TEMPLATE_URL} != '' || ${PLAN} == 1 ]] ||
-    finish "done: no updates are to be performed on stack ${STACK_NAME}"
   [[ ${status} =~ ^(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT|IMPORT_ROLLBACK)_COMPLETE$ ]] ||
     stop 1 "stack ${STACK_NAME} is ${status}: no update can begin before it is complete"
+  [[ ${differing} != '' || ${TEMPLATE_URL} != '' || ${PLAN} == 1 ]] ||
+    finish "done: no updates are to be performed on stack ${STACK_NAME}"
   [[ ${reached} == - ]] || say "an earlier attempt ended ${reached}: ${failure}"
   token=${base}$((number + 1))
   make_change_set

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    a342719e5649e9a4f28f6e96b6bd41bdb16d0339729ac5ad480701a12d2fce44*)
+    b16a4a6b268e6f217864250586c713306eb3aae41816943e23674fb892fb0e09*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -286,6 +286,8 @@ make_change_set() {
   delete_change_set
   [[ ${reason} == *@(didn?t contain changes|No updates are to be performed)* ]] ||
     stop 1 "the change set ended ${state}, nothing was changed: ${reason}"
+  [[ ${differing} == '' ]] ||
+    stop 1 "CloudFormation sees no change in that, and does not keep ${differing}"
   [[ ${PLAN} == '' ]] || finish 'plan: no updates are to be performed; nothing was changed'
   finish "done: no updates are to be performed on stack ${STACK_NAME}"
 }
@@ -330,10 +332,10 @@ prepare() {
   [[ ${reached} != UPDATE_COMPLETE ]] || tell_outcome
   compare
   say "to set in stack ${STACK_NAME}:"$'\n'"  ${differing//, /$'\n'  }"
-  [[ ${differing} != '' || ${TEMPLATE_URL} != '' || ${PLAN} == 1 ]] ||
-    finish "done: no updates are to be performed on stack ${STACK_NAME}"
   [[ ${status} =~ ^(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT|IMPORT_ROLLBACK)_COMPLETE$ ]] ||
     stop 1 "stack ${STACK_NAME} is ${status}: no update can begin before it is complete"
+  [[ ${differing} != '' || ${TEMPLATE_URL} != '' || ${PLAN} == 1 ]] ||
+    finish "done: no updates are to be performed on stack ${STACK_NAME}"
   [[ ${reached} == - ]] || say "an earlier attempt ended ${reached}: ${failure}"
   token=${base}$((number + 1))
   make_change_set

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    d07b19e2ba9a3b9761d39a73640f89898dbfede6e8f69c24f9c74b7312533499*)
+    44644be78baa960c598cfc74d002e76f26ce1ab5c5fa7a3517adff524b06268a*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-delete \
@@ -231,7 +231,7 @@ main() {
   else
     prove
   fi
-  if [[ ${state} == in-use || ${state} == available ]]; then
+  if [[ ${state} != @(deleting|deleted|gone) ]]; then
     what=$(jq --raw-output '.Volumes[0] | "\(.VolumeId), \(.Size) GiB, made \(.CreateTime)"' volume)
     if [[ ${attached} != '' ]]; then
       what+=", attached to $(jq --raw-output '.Volumes[0].Attachments[0].InstanceId' volume)"
@@ -241,7 +241,7 @@ main() {
     [[ ${PLAN} == '' ]] || finish "plan: would detach and delete ${what}; nothing was changed"
     confirm "${restored}" "deletes, for good: ${what}"
     write_record "confirmed ${restored}"
-    [[ ${state} == available ]] || detach
+    [[ ${state} != in-use ]] || detach
     ask deleted aws ec2 delete-volume --region "${REGION}" --volume-id "${restored}" ||
       stop 1 "${restored} was not deleted: ${complaint}"
   fi

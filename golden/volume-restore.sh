@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    38adc9271e9d3cff7e3ff7d6d306b092099bbb20f7df328a9bb1a675d0365c3a*)
+    652d78cb469a5efc801f4d3f07de0b8a3a25d4f8a7e1160aa4fab350c703c266*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-restore \
@@ -320,6 +320,8 @@ main() {
       | [.["codeocean-cmdgen:" + ("recovery-point", "created", "completed")]] | join(" ")
     ' found >tags
     read -r point created completed <tags
+    [[ ${point} == "${EBS_SNAPSHOT_ARN:-${point}}" ]] ||
+      stop 1 "run ${RUN} restored ${point}, not ${EBS_SNAPSHOT_ARN}: take a new --run"
   fi
   echo "restored volume:    ${restored}"
   echo "recovery point:     ${point}"

@@ -43,10 +43,10 @@ class StackCreate(Step):
         "where": "AWS CloudShell of the account that is to own the stack.",
         "changes": "creates the stack, with all that its template declares. What fails is rolled "
         "back by CloudFormation, but for what the template retains.",
-        "takes": "a minute to look; then minutes for the backup stack, about half an hour for a "
+        "takes": "minutes for the backup stack, about half an hour for a "
         "deployment, without this shell.",
-        "costs": "what runs in the stack, from now on.",
-        "again": "follows the creation, or says when it was begun and how it ended.",
+        "costs": "what runs in the stack.",
+        "again": "follows it, or says when it was begun and how it ended.",
     }
     tables = ("backup", "target")
     checks = (no_parameter_twice,)
