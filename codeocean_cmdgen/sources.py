@@ -64,6 +64,7 @@ def gather(
     table: Optional[str] = None,
     values_file: Optional[Path] = None,
     stack_json: Optional[Path] = None,
+    own_stack_json: bool = True,
     ask: Optional[Ask] = None,
 ) -> Gathered:
     """Make a step of what was given.
@@ -72,6 +73,7 @@ def gather(
     table: the table of the values file that the step takes; its default when None.
     values_file: a TOML file; may be absent, may not be unreadable.
     stack_json: a stack.json to use instead of the services instance's own.
+    own_stack_json: whether that of this very host may be used, where it has one.
     ask: asks for what is still missing; without it, what is missing is a problem.
 
     Raises:
@@ -93,7 +95,7 @@ def gather(
     stack = None
     if places and stack_json:
         stack = _read_stack_json(stack_json, problems)
-    elif places and STACK_JSON.exists():
+    elif places and own_stack_json and STACK_JSON.exists():
         stack = _read_stack_json(STACK_JSON, excuses)
     if stack:
         excuses += _fill_from_stack_json(places, stack, given)
@@ -192,6 +194,20 @@ def _from_values_file(
                 given[name] = Given(tables[home][name], f"values file [{home}]")
                 break
     return given
+
+
+def read_tables(path: Path) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Return the texts of a values file, by table and name; [source.STEP] is a table too.
+
+    Raises:
+        InputError: the file cannot be read, or holds what no values file holds.
+
+    """
+    problems: list[Problem] = []
+    tables = _read_values_file(path, problems)
+    if problems:
+        raise InputError(problems)
+    return tables
 
 
 def _read_values_file(path: Path, problems: list[Problem]) -> dict[str, dict[str, tuple[str, ...]]]:
