@@ -149,11 +149,15 @@ def _temporary_host(tables: Tables) -> dict[str, Given]:
 # What two procedures have in common.
 
 _ONE_VERSION = (
-    "Take the template of the very version that the source runs: its stack's parameters and tags "
-    "name it, as does the template's URL.",
-    "Copy other parameters of the stack from the source as needed: "
-    "`aws cloudformation describe-stacks --stack-name NAME --output json >source.json` there, then "
-    '`parameters_from = "source.json"` in `[target.stack-create]` of the values file.',
+    (
+        "Take the template of the very version that the source runs: its stack's parameters and tags "
+        "name it, as does the template's URL."
+    ),
+    (
+        "Copy other parameters of the stack from the source as needed: "
+        "`aws cloudformation describe-stacks --stack-name NAME --output json >source.json` there, then "
+        '`parameters_from = "source.json"` in `[target.stack-create]` of the values file.'
+    ),
 )
 _DEPLOYED = Task(
     "1",
@@ -195,8 +199,10 @@ _STOPPED = Task(
     "Stop the codeocean systemd service",
     "target",
     by_hand=(
-        "SSM into the services instance of the new deployment: EC2 > Instances > the instance > "
-        "Connect > Session Manager.",
+        (
+            "SSM into the services instance of the new deployment: EC2 > Instances > the instance > "
+            "Connect > Session Manager."
+        ),
     ),
     step=ServiceStop,
     done="the service is stopped and masked, and nothing can write to the data volume.",
@@ -216,8 +222,10 @@ _STACK_WAITED = Task(
     stop="The update is rolled back: the script names the first failure. Mend it and paste again.",
 )
 _REPLICATED = (
-    "Look on, if you like, in S3 > Batch Operations of that account. S3 says Failed of a job for a "
-    "bucket without objects: the script proves that the bucket is empty, and says so.",
+    (
+        "Look on, if you like, in S3 > Batch Operations of that account. S3 says Failed of a job for a "
+        "bucket without objects: the script proves that the bucket is empty, and says so."
+    ),
 )
 _SEVERAL_POINTS = (
     "Where the vault holds several from elsewhere, the script lists them and stops: choose by the "
@@ -396,8 +404,10 @@ _BACKUP = (
                 "Enable cross-account backup in the organization's management account",
                 "source",
                 by_hand=(
-                    "Log in with the credentials of the organization's management account: no "
-                    "other may turn it on.",
+                    (
+                        "Log in with the credentials of the organization's management account: no "
+                        "other may turn it on."
+                    ),
                 ),
                 step=CrossAccountBackup,
                 otherwise="Where source and backup share an account, skip this.",
@@ -416,11 +426,15 @@ _BACKUP = (
                 "Deploy the backup stack",
                 "backup",
                 by_hand=(
-                    "Give the account id of the source, and as needed the Backup Retention Period: "
-                    "the days for which noncurrent versions, deleted ones too, are kept in the "
-                    "backup's buckets. Both are `set` in `[backup.stack-create]`.",
-                    "Take the latest template, and never one below what the release notes of your "
-                    "version ask for.",
+                    (
+                        "Give the account id of the source, and as needed the Backup Retention Period: "
+                        "the days for which noncurrent versions, deleted ones too, are kept in the "
+                        "backup's buckets. Both are `set` in `[backup.stack-create]`."
+                    ),
+                    (
+                        "Take the latest template, and never one below what the release notes of your "
+                        "version ask for."
+                    ),
                 ),
                 step=StackCreate,
                 done="CREATE_COMPLETE.",
@@ -434,9 +448,11 @@ _BACKUP = (
                 "Update the source's stack with the backup configuration",
                 "source",
                 by_hand=(
-                    "The preset sets vault, whether it is in another Region, the key alias of S3 "
-                    "in the backup account, storage class GLACIER_IR, which is read without "
-                    "waiting, and the nine buckets.",
+                    (
+                        "The preset sets vault, whether it is in another Region, the key alias of S3 "
+                        "in the backup account, storage class GLACIER_IR, which is read without "
+                        "waiting, and the nine buckets."
+                    ),
                 ),
                 step=StackParameters,
                 options={"preset": "backup-destination"},
@@ -475,8 +491,10 @@ _BACKUP = (
                 "Save the system's secrets, and have them saved daily",
                 "source",
                 by_hand=(
-                    "The guide restores secrets, but never saves them: without this there is "
-                    "nothing to restore. The script's header says how it runs daily.",
+                    (
+                        "The guide restores secrets, but never saves them: without this there is "
+                        "nothing to restore. The script's header says how it runs daily."
+                    ),
                 ),
                 step=SecretsSave,
                 done="the file of secrets lies on the data volume, and goes with every snapshot.",
@@ -495,8 +513,10 @@ _BACKUP = (
                 "Back up the data volume and the analytics database now",
                 "source",
                 by_hand=(
-                    "For another round: `codeocean-cmdgen on-demand-backup --values FILE --run "
-                    "NAME`, and `--retention-days` for more than a day.",
+                    (
+                        "For another round: `codeocean-cmdgen on-demand-backup --values FILE --run "
+                        "NAME`, and `--retention-days` for more than a day."
+                    ),
                 ),
                 step=OnDemandBackup,
                 options={"run": "first"},
@@ -522,8 +542,10 @@ _RESTORE = (
                 "Update the backup stack with the restore configuration",
                 "backup",
                 by_hand=(
-                    "The preset sets the key alias of S3 in the new deployment's account, and the "
-                    "new deployment's nine buckets.",
+                    (
+                        "The preset sets the key alias of S3 in the new deployment's account, and the "
+                        "new deployment's nine buckets."
+                    ),
                 ),
                 step=StackParameters,
                 options={"preset": "restore-destination"},
@@ -551,8 +573,10 @@ _RESTORE = (
                 where="AWS Backup > Backup vaults > the backup stack's vault > Recovery points.",
                 takes="minutes.",
                 by_hand=(
-                    "This was chosen before this runbook was made, and is in every script below. "
-                    "Look once more: both belong to the same backup, and are the wanted moment.",
+                    (
+                        "This was chosen before this runbook was made, and is in every script below. "
+                        "Look once more: both belong to the same backup, and are the wanted moment."
+                    ),
                 ),
                 shows=("ebs_snapshot_arn", "rds_snapshot_arn"),
                 done="two recovery points, EBS and RDS, of one moment.",
@@ -580,8 +604,10 @@ _RESTORE = (
                 seen_to=True,
                 takes="minutes to hours.",
                 by_hand=(
-                    "Wait for the last line of the script, or paste it again: it goes on to watch. "
-                    "The copies are then listed in the new deployment's vault.",
+                    (
+                        "Wait for the last line of the script, or paste it again: it goes on to watch. "
+                        "The copies are then listed in the new deployment's vault."
+                    ),
                 ),
                 done="the script of the step before says `done:`.",
                 stop="The vault shows more than one recovery point from elsewhere of a kind: see "
@@ -603,8 +629,10 @@ _RESTORE = (
                 "Restore the S3 buckets to the exact snapshot time",
                 "target",
                 by_hand=(
-                    "--at is the creation time of the EBS snapshot, which step 8 printed; --until "
-                    "is the moment when step 6 was done.",
+                    (
+                        "--at is the creation time of the EBS snapshot, which step 8 printed; --until "
+                        "is the moment when step 6 was done."
+                    ),
                 ),
                 step=S3PointInTime,
                 later=("at", "until"),
@@ -629,11 +657,15 @@ _RESTORE = (
                 where=_CLOUDFORMATION,
                 takes="minutes.",
                 by_hand=(
-                    "The guide ends here. The backup stack still replicates into the new "
-                    "deployment: `codeocean-cmdgen stack-parameters --values FILE --from backup "
-                    "--preset clear-restore-destination` ends that.",
-                    "The new deployment has no backup of its own yet: follow "
-                    "`codeocean-cmdgen runbook backup` for it.",
+                    (
+                        "The guide ends here. The backup stack still replicates into the new "
+                        "deployment: `codeocean-cmdgen stack-parameters --values FILE --from backup "
+                        "--preset clear-restore-destination` ends that."
+                    ),
+                    (
+                        "The new deployment has no backup of its own yet: follow "
+                        "`codeocean-cmdgen runbook backup` for it."
+                    ),
                 ),
                 done="the new deployment is protected as the old one was.",
             ),
@@ -652,8 +684,10 @@ _MIGRATION = (
                 derive=_recovery_points_from("source"),
                 by_hand=(
                     *_ONE_VERSION,
-                    "If you opt into validation of the ACM certificate by DNS, first take another "
-                    "domain than the source's; change it when DNS is switched.",
+                    (
+                        "If you opt into validation of the ACM certificate by DNS, first take another "
+                        "domain than the source's; change it when DNS is switched."
+                    ),
                 ),
             ),
             _DEPLOYMENT_WAITED._replace(number="1.2"),
@@ -664,9 +698,11 @@ _MIGRATION = (
                 "Update the source's stack with the new deployment as destination",
                 "source",
                 by_hand=(
-                    "The preset sets the vault of the new deployment, whether it is in another "
-                    "Region, the key alias of S3 in its account, storage class STANDARD (not "
-                    "GLACIER_IR), and its nine buckets.",
+                    (
+                        "The preset sets the vault of the new deployment, whether it is in another "
+                        "Region, the key alias of S3 in its account, storage class STANDARD (not "
+                        "GLACIER_IR), and its nine buckets."
+                    ),
                 ),
                 step=StackParameters,
                 options={"preset": "migration-destination"},
@@ -707,8 +743,10 @@ _MIGRATION = (
                 seen_to=True,
                 takes="minutes to hours.",
                 by_hand=(
-                    "Wait for the last line of the script, or paste it again: it goes on to watch. "
-                    "The copy is then listed in the vault, under Recovery points.",
+                    (
+                        "Wait for the last line of the script, or paste it again: it goes on to watch. "
+                        "The copy is then listed in the vault, under Recovery points."
+                    ),
                 ),
                 done="the script of the step before says `done:`.",
             ),
@@ -732,11 +770,15 @@ _MIGRATION = (
                 where="Code Ocean's admin panel, as the vendor's administration guide says.",
                 takes="as long as people need to end their work.",
                 by_hand=(
-                    "Announce it, have people save and stop their work, and wait until no "
-                    "computation runs.",
-                    "See that replication has caught up: S3 > each bucket > Metrics > Replication "
-                    "metrics, or `codeocean-cmdgen s3-batch-replication --values FILE "
-                    "--only-missing --run switch`, which replicates what is left.",
+                    (
+                        "Announce it, have people save and stop their work, and wait until no "
+                        "computation runs."
+                    ),
+                    (
+                        "See that replication has caught up: S3 > each bucket > Metrics > Replication "
+                        "metrics, or `codeocean-cmdgen s3-batch-replication --values FILE "
+                        "--only-missing --run switch`, which replicates what is left."
+                    ),
                 ),
                 done="nobody works on the source, and nothing is left to replicate.",
                 stop="Someone cannot stop now: what is written after step 2.2 is not taken along.",
@@ -746,9 +788,11 @@ _MIGRATION = (
                 "Remove the replication rules from the source's stack",
                 "source",
                 by_hand=(
-                    "The preset clears the parameters Destination Backup S3 KMS Key and "
-                    "Destination Backup S3 Bucket ARNs. The vault stays: the last snapshots are "
-                    "copied by it.",
+                    (
+                        "The preset clears the parameters Destination Backup S3 KMS Key and "
+                        "Destination Backup S3 Bucket ARNs. The vault stays: the last snapshots are "
+                        "copied by it."
+                    ),
                 ),
                 step=StackParameters,
                 options={"preset": "clear-replication"},
@@ -822,8 +866,10 @@ _MIGRATION = (
                 "Remove the restore configuration from the new deployment's stack",
                 "target",
                 by_hand=(
-                    "The preset clears the parameter Restore Configuration > Restore source "
-                    "account ID.",
+                    (
+                        "The preset clears the parameter Restore Configuration > Restore source "
+                        "account ID."
+                    ),
                 ),
                 step=StackParameters,
                 options={"preset": "clear-restore-source"},
@@ -838,8 +884,10 @@ _MIGRATION = (
                 where="where your DNS is kept; and the stack's DNS parameters, if they differ.",
                 takes="minutes, and as long as the records' time to live.",
                 by_hand=(
-                    "Point the names to the new deployment. If it was deployed on another domain, "
-                    "update the DNS parameters of its stack now.",
+                    (
+                        "Point the names to the new deployment. If it was deployed on another domain, "
+                        "update the DNS parameters of its stack now."
+                    ),
                 ),
                 done="people reach the new deployment by the old name, and find their work.",
                 stop="The new deployment was not looked at and accepted: after this, what people "
