@@ -49,6 +49,8 @@ bench: ready dist
 golden: $(READY)
 	$(BIN)/python -m pytest tests/test_golden.py --snapshot-update
 	$(BIN)/python tools/readme.py --write
+	for one in backup restore migration; do $(BIN)/codeocean-cmdgen runbook "$$one" \
+	  --values codeocean_cmdgen/examples/values.toml --output "golden/runbook-$$one.md" || exit; done
 
 # The single file carries its requirements, at the versions that run on Python 3.9 and newer.
 dist: $(READY)

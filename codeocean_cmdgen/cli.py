@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 SCRIPT_MODE = 0o700
 """Mode of a script written with --output: the owner's alone."""
-
+RUNBOOK_MODE = 0o600
+"""Mode of a runbook: nobody runs it."""
 
 _ENVIRONMENT = "CODEOCEAN_CMDGEN"
 """The first word of every environment variable that gives an option."""
@@ -246,13 +247,13 @@ def _ask(name: str) -> tuple[str, ...]:
             answers.append(text)
 
 
-def _write(script: str, output: Path | None) -> None:
+def _write(script: str, output: Path | None, mode: int = SCRIPT_MODE) -> None:
     """Write the script to stdout or, whole or not at all, to a file."""
     if output is None:
         sys.stdout.write(script)
         sys.stdout.flush()
         return
-    write_whole(output, script, SCRIPT_MODE, "--output")
+    write_whole(output, script, mode, "--output")
 
 
 @app.command(short_help="try scripts against a simulated AWS")
@@ -272,6 +273,61 @@ def simulate() -> None:
         raise InputError([problem]) from error
     gc.enable()  # this command lives long
     simulator.simulate(sys.stdout)
+
+
+_Procedure = Annotated[
+    str, typer.Argument(metavar="PROCEDURE", click_type=click.Choice(list(PROCEDURES)))
+]
+_Values = Annotated[str, typer.Option(metavar="FILE", help=f"TOML file with {', '.join(TABLES)}")]
+
+
+@app.command(short_help="write a whole procedure, to read and to follow")
+def runbook(
+    *,
+    procedure: _Procedure,
+    values: _Values,
+    output: Annotated[
+        Optional[str],
+        typer.Option("--output", "-o", metavar="FILE", help="write there instead of to stdout"),
+    ] = None,
+) -> None:
+    """Print what there is to do, in the order of the vendor's guide, with every script in place.
+
+    PROCEDURE is backup, restore or migration.
+    """
+    from codeocean_cmdgen.render import render_runbook  # noqa: PLC0415 - Jinja is slow
+    from codeocean_cmdgen.runbook import make  # noqa: PLC0415 - likewise
+
+    text = render_runbook(make(procedure, Path(values)))
+    _write(text, Path(output) if output else None, RUNBOOK_MODE)
+
+
+@app.command("render", short_help="write every script of a procedure, and its runbook")
+def render_procedure(
+    *,
+    procedure: _Procedure,
+    values: _Values,
+    directory: Annotated[str, typer.Option(metavar="DIR", help="folder to write into")],
+    check: Annotated[
+        bool, typer.Option("--check", help="write nothing, show what differs, exit 1 if it does")
+    ] = False,
+) -> None:
+    """Write the scripts of a procedure as files, numbered, and runbook.md.
+
+    PROCEDURE is backup, restore or migration.
+    """
+    from codeocean_cmdgen import folder  # noqa: PLC0415 - Jinja is slow
+
+    files = folder.files(procedure, Path(values))
+    if not check:
+        folder.write(files, Path(directory))
+        return
+    differing = folder.differing(files, Path(directory))
+    for name, difference in differing.items():
+        sys.stdout.write(difference)
+        typer.echo(f"error: {name} is not what would be written now", err=True)
+    if differing:
+        raise typer.Exit(1)
 
 
 DISCOVERABLE = (*TABLES, "recovery-points")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+from functools import cache
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from codeocean_cmdgen.errors import InputError, Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from codeocean_cmdgen.runbook import Runbook
     from codeocean_cmdgen.steps.base import Printed, Step
 
 MAX_BYTES = 20_000
@@ -123,6 +125,7 @@ def _header(step: Step) -> Markup:
     return Markup("\n".join(lines))  # noqa: S704 - each line begins with the sign of a comment
 
 
+@cache  # a runbook has many scripts, made of the same parts
 def _environment() -> Environment:
     return Environment(
         loader=_Templates(),
@@ -193,3 +196,19 @@ def _refuse_oversize(step: Step, script: str) -> None:
             )
         ]
     )
+
+
+# Runbooks: for people to read. Every script in them is what `render` made.
+
+
+def render_runbook(runbook: Runbook) -> str:
+    """Return a runbook as Markdown: our words, checked values, and fenced scripts."""
+    environment = Environment(
+        loader=_Templates(),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - it is no HTML
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("runbook.md.j2").render(runbook=runbook)

@@ -71,6 +71,7 @@ def gather(
     table: Optional[str] = None,
     values_file: Optional[Path] = None,
     stack_json: Optional[Path] = None,
+    own_stack_json: bool = True,
     ask: Optional[Ask] = None,
 ) -> Gathered:
     """Make a step of what was given.
@@ -79,6 +80,7 @@ def gather(
     table: the table of the values file that the step takes; its default when None.
     values_file: a TOML file; may be absent, may not be unreadable.
     stack_json: a stack.json to use instead of the services instance's own.
+    own_stack_json: whether that of this very host may be used, where it has one.
     ask: asks for what is still missing; without it, what is missing is a problem.
 
     Raises:
@@ -100,7 +102,7 @@ def gather(
     stack = None
     if places and stack_json:
         stack = read_stack_json(stack_json, problems)
-    elif places and STACK_JSON.exists():
+    elif places and own_stack_json and STACK_JSON.exists():
         stack = read_stack_json(STACK_JSON, excuses)
     if stack:
         excuses += _fill_from_stack_json(places, stack, given)

@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(codeocean_cmdgen.__file__).parent
 TEMPLATES = PACKAGE.parent / "templates"
-NAMES = sorted(file.relative_to(TEMPLATES).as_posix() for file in TEMPLATES.rglob("*.j2"))
+NAMES = sorted(
+    file.relative_to(TEMPLATES).as_posix()
+    for file in TEMPLATES.rglob("*.j2")
+    if file.name != "runbook.md.j2"
+)
 FRAME = {"_script.sh.j2", "_body.sh.j2"}
 
 SETTINGS = {"PLAN", "WATCH", "CONFIRM"}
