@@ -1,9 +1,9 @@
-# make demo      try it: two scripts against a simulated AWS
+# make demo      try it: the scripts of CloudShell against a simulated AWS
 # make test      everything that CI proves (about a quarter of an hour on two cores)
 # make campaign  what `make test` samples, whole (hours)
 # make bench     the measured promises
 # make dist      the wheel, and the single file for hosts without a package index
-# make golden    render golden/ and the README's table anew, after a change that is meant
+# make golden    render golden/ and the tables anew, after a change that is meant
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -48,7 +48,7 @@ bench: ready dist
 
 golden: $(READY)
 	$(BIN)/python -m pytest tests/test_golden.py --snapshot-update
-	$(BIN)/python tools/readme.py --write
+	$(BIN)/python tools/tables.py --write
 	for one in backup restore migration; do $(BIN)/codeocean-cmdgen runbook "$$one" \
 	  --values codeocean_cmdgen/examples/values.toml --output "golden/runbook-$$one.md" || exit; done
 

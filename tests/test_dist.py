@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import readme
+from tools import tables
 
 ROOT = Path(__file__).parent.parent
 
@@ -80,8 +80,8 @@ def test_the_wheel_holds_its_templates(dist: Path) -> None:
         assert f"codeocean_cmdgen/templates/{template.relative_to(ROOT / 'templates')}" in listed
 
 
-def test_the_readme_lists_steps_and_checks() -> None:
-    assert readme.main() == 0, "run `make golden`"
+def test_the_documents_list_steps_and_checks() -> None:
+    assert tables.main() == 0, "run `make golden`"
 
 
 def test_simulate_prints_what_a_shell_needs(tmp_path: Path) -> None:

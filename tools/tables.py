@@ -1,4 +1,4 @@
-"""The tables of steps and of checks in README.md, made from their declarations.
+"""The tables in README.md and docs/, made from what they list.
 
 python tools/readme.py           says whether they are up to date (exit code 1: not)
 python tools/readme.py --write   brings them up to date
@@ -15,7 +15,7 @@ from codeocean_cmdgen.check import RULES
 from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.steps import STEPS, Step
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- table of {} -->\n", "<!-- end of table -->\n"
 
 
@@ -55,23 +55,29 @@ def checks() -> str:
     )
 
 
-TABLES = {"steps": steps, "checks": checks}
+TABLES = {"steps": ("README.md", steps), "checks": ("docs/checks.md", checks)}
+"""Name of a table -> the document that it stands in, and what makes it."""
+
+
+def renewed(text: str, name: str, table: str) -> str:
+    """Return a document's text with a table made anew."""
+    begin = BEGIN.format(name)
+    # Split, not substituted: a backslash in the table is a backslash.
+    before, after = re.split(f"{re.escape(begin)}.*?{re.escape(END)}", text, flags=re.DOTALL)
+    return before + begin + table + END + after
 
 
 def main() -> int:
     """Check or write the tables."""
-    old = README.read_text(encoding="utf-8")
-    new = old
-    for name, table in TABLES.items():
-        begin = BEGIN.format(name)
-        pattern = f"{re.escape(begin)}.*?{re.escape(END)}"
-        # Split, not substituted: a backslash in the table is a backslash.
-        before, after = re.split(pattern, new, maxsplit=1, flags=re.DOTALL)
-        new = before + begin + table() + END + after
-    if "--write" in sys.argv:
-        README.write_text(new, encoding="utf-8")
-        return 0
-    return int(old != new)
+    stale = 0
+    for name, (document, table) in TABLES.items():
+        old = (ROOT / document).read_text(encoding="utf-8")
+        new = renewed(old, name, table())
+        if "--write" in sys.argv:
+            (ROOT / document).write_text(new, encoding="utf-8")
+        elif old != new:
+            stale = 1
+    return stale
 
 
 if __name__ == "__main__":
