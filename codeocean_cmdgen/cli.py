@@ -32,7 +32,7 @@ from codeocean_cmdgen.values import Switch
 if TYPE_CHECKING:
     from codeocean_cmdgen.check import Facts
     from codeocean_cmdgen.deployment import Fact
-    from codeocean_cmdgen.discover import Pairs
+    from codeocean_cmdgen.discover.recovery_points import Pairs
 
 SCRIPT_MODE = 0o700
 """Mode of a script written with --output: the owner's alone."""
@@ -433,24 +433,24 @@ def discover(
     stack.json. It only reads, and keeps in the file what it did not find. With recovery-points it
     lists the pairs in the vault, newest first, and writes the one that is chosen.
     """
-    from codeocean_cmdgen import deployment  # noqa: PLC0415 - no step needs them
-    from codeocean_cmdgen import discover as finder  # noqa: PLC0415
+    from codeocean_cmdgen import deployment as file_of  # noqa: PLC0415 - no step needs them
+    from codeocean_cmdgen.discover import deployment, host, recovery_points  # noqa: PLC0415
 
     path = Path(values)
-    file = deployment.known(path)
+    file = file_of.known(path)
 
     def say(line: str) -> None:
         typer.echo(line, err=True)
 
     if what == "recovery-points":
-        found = finder.recovery_points(table, file, say, region=region, profile=profile)
+        found = recovery_points.find(table, file, say, region=region, profile=profile)
         facts = _chosen(found, table, choose)
     else:
-        host = stack_json or (what != "backup" and STACK_JSON.exists() and str(STACK_JSON))
-        if host:
-            facts, missing = finder.host(what, file, Path(host))
+        own = stack_json or (what != "backup" and STACK_JSON.exists() and str(STACK_JSON))
+        if own:
+            facts, missing = host.find(what, file, Path(own))
         else:
-            facts, missing = finder.deployment(
+            facts, missing = deployment.find(
                 what, file, say, stack_name=stack_name, region=region, profile=profile
             )
         for problem in missing:
@@ -458,7 +458,7 @@ def discover(
             if problem.hint:
                 say(f"hint: {problem.hint}")
     if facts:
-        for line in deployment.update(path, facts):
+        for line in file_of.update(path, facts):
             say(f"changed: {line}")
         say(f"done: {len(facts)} values are in {values}")
 
@@ -467,10 +467,10 @@ def _chosen(found: Pairs, table: str, choice: Optional[str]) -> list[Fact]:
     """Show the pairs, and return the facts of the one that is chosen; none when none is."""
     from rich.console import Console  # noqa: PLC0415 - slow
 
-    from codeocean_cmdgen import discover as finder  # noqa: PLC0415
+    from codeocean_cmdgen.discover import recovery_points  # noqa: PLC0415
 
     width = None if sys.stdout.isatty() else 120
-    Console(width=width, highlight=False, markup=False).print(finder.table_of(found.pairs))
+    Console(width=width, highlight=False, markup=False).print(recovery_points.table_of(found.pairs))
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
     if not found.pairs:
@@ -481,7 +481,7 @@ def _chosen(found: Pairs, table: str, choice: Optional[str]) -> list[Fact]:
     if not choice:
         typer.echo("hint: take one into the file with --choose NUMBER", err=True)
         return []
-    facts, warnings = finder.facts_of(finder.choose(found.pairs, choice), table)
+    facts, warnings = recovery_points.facts_of(recovery_points.choose(found.pairs, choice), table)
     for fact in facts:
         typer.echo(f"{fact.name}: {', '.join(fact.texts)}", err=True)
     for warning in warnings:

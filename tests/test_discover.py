@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pexpect
 import pytest
 
-from codeocean_cmdgen import discover
 from codeocean_cmdgen.deployment import example
+from codeocean_cmdgen.discover.recovery_points import facts_of, pair_up
 from codeocean_cmdgen.simulator import Simulator, example_world
 from codeocean_cmdgen.simulator.server import RoleSession
 from codeocean_cmdgen.simulator.world import BACKUP, PASSWORD, REGION, SOURCE, TARGET
@@ -384,7 +384,7 @@ def described(kind: str, name: str, minutes: int, **more: Any) -> dict[str, Any]
 def test_of_near_duplicates_the_copy_is_taken() -> None:
     soon = datetime.now(timezone.utc) + timedelta(hours=20)
     lifecycle = {"CalculatedLifecycle": {"DeleteAt": soon}}
-    found = discover.pair_up(
+    found = pair_up(
         [
             described("EBS", "00000001", 60),
             described("EBS", "00000002", 60, SourceBackupVaultArn="vault", **lifecycle),
@@ -395,12 +395,12 @@ def test_of_near_duplicates_the_copy_is_taken() -> None:
     (pair,) = found.pairs
     assert (pair.ebs.short, pair.rds.short) == ("snap-00000002", "copyjob-1")
     assert "2 near-duplicates" in found.notes[0]
-    _, warnings = discover.facts_of(pair, "backup")
+    _, warnings = facts_of(pair, "backup")
     assert "it expires at" in warnings[0]
 
 
 def test_each_point_is_in_one_pair_the_nearest() -> None:
-    found = discover.pair_up(
+    found = pair_up(
         [
             described("EBS", "00000001", 60),
             described("EBS", "00000002", 200),
@@ -408,17 +408,15 @@ def test_each_point_is_in_one_pair_the_nearest() -> None:
         ]
     )
     assert [pair.ebs.short for pair in found.pairs] == ["snap-00000002"]
-    found = discover.pair_up([described("EBS", "00000001", 0), described("RDS", "copyjob-1", 1500)])
+    found = pair_up([described("EBS", "00000001", 0), described("RDS", "copyjob-1", 1500)])
     assert found.pairs == []
-    found = discover.pair_up([described("EBS", "00000001", 0), described("RDS", "copyjob-1", 200)])
-    assert "3:20:00 apart" in discover.facts_of(found.pairs[0], "backup")[1][0]
+    found = pair_up([described("EBS", "00000001", 0), described("RDS", "copyjob-1", 200)])
+    assert "3:20:00 apart" in facts_of(found.pairs[0], "backup")[1][0]
 
 
 def test_deployments_are_not_mixed_in_a_pair() -> None:
     other = {"ResourceArn": "arn:aws:rds:eu-west-1:2:db:d"}
-    found = discover.pair_up(
-        [described("EBS", "00000001", 0), described("RDS", "copyjob-1", 1, **other)]
-    )
+    found = pair_up([described("EBS", "00000001", 0), described("RDS", "copyjob-1", 1, **other)])
     assert found.pairs == []
     assert len(found.notes) == 2
 

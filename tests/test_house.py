@@ -206,8 +206,8 @@ def imports(file: Path) -> set[str]:
     [
         ("jinja2", ["render.py"]),
         ("markupsafe", ["render.py"]),
-        ("boto3", ["discover.py", "check/gather.py", "simulator/"]),
-        ("botocore", ["discover.py", "check/gather.py", "simulator/"]),
+        ("boto3", ["discover/account.py", "check/gather.py", "simulator/"]),
+        ("botocore", ["discover/account.py", "check/gather.py", "simulator/"]),
         ("moto", ["simulator/"]),
         ("tomlkit", ["deployment.py"]),
         ("typer", ["cli.py"]),
