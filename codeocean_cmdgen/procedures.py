@@ -56,38 +56,38 @@ class Task(NamedTuple):
     number: the guide's, with a letter for what the guide lacks.
     title: what is done, for the contents.
     deployment: whose it is: a table of the values file.
-    place: the kind of shell that is opened by hand; a step has its own.
+    place: the kind of place, where there is no step that says it.
     where: the place of what is done by hand; a step's header says its own.
     takes: the duration of what is done by hand; a step's header says its own.
     by_hand: what to do by hand, before the script if there is one; one paragraph a line.
     step, options, derive: the script, and the values that this procedure gives it.
-    needs: values that the step may lack, but not here.
+    needs: values that the step may lack, but not here, and the deployment that they are found of.
     joins: the number of an earlier task whose script this one may follow in the same paste: what
     lies between has nothing to do with it.
     shows: values that the person should look at.
     otherwise: what to do in a situation that is not the usual one.
     done: what "done" looks like. results: where its results go next. stop: when to stop.
-    seen_to: whether a script before it, or the making of the runbook, has done it by itself.
+    seen_to: what has done it already, in words; empty where it is still to do.
     """
 
     number: str
     title: str
     deployment: str
-    place: str = ""
+    place: str = "hand"
     where: str = ""
     takes: str = ""
     by_hand: str = ""
     step: Optional[type[Step]] = None
     options: Mapping[str, str] = {}
     derive: Derive = _nothing
-    needs: tuple[str, ...] = ()
+    needs: Mapping[str, str] = {}
     joins: str = ""
     shows: tuple[str, ...] = ()
     otherwise: str = ""
     done: str = ""
     results: str = ""
     stop: str = ""
-    seen_to: bool = False
+    seen_to: str = ""
 
 
 class Part(NamedTuple):
@@ -117,7 +117,7 @@ def _destination(deployment: str) -> Derive:
 
 
 _VAULT = ("region", "account_id", "backup_vault_name")
-_DESTINATION_VALUES = ("destination_vault_arn", "destination_bucket_arn")
+_DESTINATION = ("destination_vault_arn", "destination_bucket_arn")
 
 
 def _recovery_points_from(deployment: str) -> Derive:
@@ -154,6 +154,8 @@ def _temporary_host(tables: Tables) -> dict[str, Given]:
 
 # What two procedures have in common.
 
+_FOLLOWED = "The script of the step before has followed it to its end, and says `done:`."
+
 _ONE_VERSION = (
     "Take the template of the very version that the source runs: its stack's parameters and tags "
     "name it, as does the template's URL.\n"
@@ -180,11 +182,11 @@ _DEPLOYMENT_WAITED = Task(
     "2",
     "Wait for the stack creation to complete",
     "target",
-    where="the shell of the step before: its script follows the creation to its end.",
-    seen_to=True,
+    place="cloudshell",
+    seen_to=_FOLLOWED,
     takes="about half an hour.",
-    by_hand="Wait for the last line of the script, or paste it again: it goes on to watch.",
-    done="the script of the step before says `done:`.",
+    by_hand="If the shell ended meanwhile, paste the script again: it goes on to watch.",
+    done="the script's last line begins with `done:`.",
     stop="The stack is rolled back: its events name the first failure. Delete it, mend, and begin "
     "again.",
 )
@@ -213,11 +215,11 @@ _STACK_WAITED = Task(
     "5",
     "Wait for the stack update to complete",
     "backup",
-    where="the shell of the step before: its script follows the update to its end.",
-    seen_to=True,
+    place="cloudshell",
+    seen_to=_FOLLOWED,
     takes="minutes.",
-    by_hand="Wait for the last line of the script, or paste it again: it goes on to watch.",
-    done="the script of the step before says `done:`.",
+    by_hand="If the shell ended meanwhile, paste the script again: it goes on to watch.",
+    done="the script's last line begins with `done:`.",
     stop="The update is rolled back: the script names the first failure. Mend it and paste again.",
 )
 _REPLICATED = (
@@ -454,25 +456,13 @@ _BACKUP = (
                 step=StackParameters,
                 options={"preset": "backup-destination"},
                 derive=_destination("backup"),
-                needs=_DESTINATION_VALUES,
+                needs=dict.fromkeys(_DESTINATION, "backup"),
                 done="UPDATE_COMPLETE.",
                 results="the stack has the role S3BackupRole now, which step 4 needs: "
                 "`codeocean-cmdgen discover source --values facts.toml` finds it.",
                 stop="The change set replaces something that holds data.",
             ),
-            Task(
-                "3",
-                "Wait for the stack update to complete",
-                "source",
-                where="the shell of the step before: its script follows the update to its end.",
-                seen_to=True,
-                takes="minutes.",
-                by_hand="Wait for the last line of the script, or paste it again: it goes on to "
-                "watch.",
-                done="the script of the step before says `done:`.",
-                stop="The update is rolled back: the script names the first failure. Mend it and "
-                "paste again.",
-            ),
+            _STACK_WAITED._replace(number="3", deployment="source"),
             Task(
                 "4",
                 "Replicate what is already in the buckets",
@@ -535,7 +525,7 @@ _RESTORE = (
                 step=StackParameters,
                 options={"preset": "restore-destination"},
                 derive=_destination("target"),
-                needs=_DESTINATION_VALUES,
+                needs=dict.fromkeys(_DESTINATION, "target"),
                 done="UPDATE_COMPLETE.",
                 results="the stack has the role S3RestoreRole now, which step 6 needs: "
                 "`codeocean-cmdgen discover backup --values facts.toml` finds it.",
@@ -566,10 +556,10 @@ _RESTORE = (
                 "If that was done before this runbook was made, look once more: both belong to the "
                 "same backup, and are the wanted moment.",
                 shows=("ebs_snapshot_arn", "rds_snapshot_arn"),
+                seen_to="Chosen already, where the recovery points are shown below.",
                 done="two recovery points, EBS and RDS, of one moment.",
                 results="snapshot-copy copies them; step 15 goes back to the creation time of EBS.",
                 stop="They are not the ones: choose again, and make this runbook anew.",
-                seen_to=True,
             ),
             Task(
                 "8",
@@ -584,13 +574,13 @@ _RESTORE = (
             Task(
                 "9",
                 "Wait for the snapshots' copies to complete",
-                "target",
-                where="the shell of the step before: its script follows both copies to their end.",
-                seen_to=True,
+                "backup",
+                place="cloudshell",
+                seen_to=_FOLLOWED,
                 takes="minutes to hours.",
-                by_hand="Wait for the last line of the script, or paste it again: it goes on to "
+                by_hand="If the shell ended meanwhile, paste the script again: it goes on to "
                 "watch. The copies are then listed in the new deployment's vault.",
-                done="the script of the step before says `done:`.",
+                done="the script's last line begins with `done:`.",
                 stop="The vault shows more than one recovery point from elsewhere of a kind: see "
                 "step 10.",
             ),
@@ -645,6 +635,8 @@ _RESTORE = (
                 by_hand="The guide ends here. The backup stack still replicates into the new "
                 "deployment: `codeocean-cmdgen stack-parameters --values facts.toml --from backup "
                 "--preset clear-restore-destination` ends that.\n"
+                "The database that was replaced is kept on the instance: `codeocean-cmdgen "
+                "db-copy-in --values facts.toml --drop-old` removes it.\n"
                 "The new deployment has no backup of its own yet: follow `codeocean-cmdgen "
                 "runbook backup` for it.",
                 done="the new deployment is protected as the old one was.",
@@ -679,7 +671,7 @@ _MIGRATION = (
                 step=StackParameters,
                 options={"preset": "migration-destination"},
                 derive=_destination("target"),
-                needs=_DESTINATION_VALUES,
+                needs=dict.fromkeys(_DESTINATION, "target"),
                 done="UPDATE_COMPLETE.",
                 results="the stack has the role S3BackupRole now, which step 1.6 needs: "
                 "`codeocean-cmdgen discover source --values facts.toml` finds it.",
@@ -711,13 +703,13 @@ _MIGRATION = (
             Task(
                 "1.8",
                 "Wait for the snapshot to be copied to the new deployment's vault",
-                "target",
-                where="the shell of the step before: its script follows the copies to their end.",
-                seen_to=True,
+                "source",
+                place="cloudshell",
+                seen_to=_FOLLOWED,
                 takes="minutes to hours.",
-                by_hand="Wait for the last line of the script, or paste it again: it goes on to "
+                by_hand="If the shell ended meanwhile, paste the script again: it goes on to "
                 "watch. The copy is then listed in the vault, under Recovery points.",
-                done="the script of the step before says `done:`.",
+                done="the script's last line begins with `done:`.",
             ),
         ),
     ),
