@@ -61,7 +61,8 @@ class Task(NamedTuple):
     takes: the duration of what is done by hand; a step's header says its own.
     by_hand: what to do by hand, before the script if there is one; one paragraph a line.
     step, options, derive: the script, and the values that this procedure gives it.
-    needs: values that the step may lack, but not here, and the deployment that they are found of.
+    needs: values that the step may lack, but not here, and the deployment that `discover` finds
+    each for; empty where it finds none.
     joins: the number of an earlier task whose script this one may follow in the same paste: what
     lies between has nothing to do with it.
     shows: values that the person should look at.
@@ -433,6 +434,7 @@ _BACKUP = (
                 "Take the latest template, and never one below what the release notes of your "
                 "version ask for.",
                 step=StackCreate,
+                needs={"set": ""},
                 otherwise="Where a backup stack exists that the source's version finds too old: "
                 "`codeocean-cmdgen stack-parameters --values facts.toml --from backup "
                 "--template-url URL` upgrades it.",

@@ -17,7 +17,7 @@ from codeocean_cmdgen.errors import InputError, Problem
 from codeocean_cmdgen.procedures import RUNBOOKS
 from codeocean_cmdgen.render import render
 from codeocean_cmdgen.sources import DEPLOYMENT_FILE, Given, gather, homes, read_values
-from codeocean_cmdgen.steps import StackCreate
+from codeocean_cmdgen.steps import CrossAccountBackup, StackCreate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -34,6 +34,9 @@ https://github.com/aws/amazon-ssm-agent/issues/149
 """
 _SHELLS = {"cloudshell": "CloudShell", "host": "services instance", "hand": "by hand"}
 """Kind of place -> its name for people."""
+
+UNDISCOVERED = (CrossAccountBackup, StackCreate)
+"""Steps whose values no `discover` finds: what it looks at is not there yet, or elsewhere."""
 
 _HOSTS = {"backup": "source", "restore": "target", "migration": "target"}
 """Procedure -> the deployment on whose services instance scripts run."""
@@ -316,7 +319,7 @@ def _found_by(task: Task, step: type[Step], name: str) -> str:
     """Return what `discover` is asked for that finds a value; nothing where it cannot."""
     if name in CHOOSES:
         return "recovery-points"
-    if name not in FINDS or step is StackCreate:  # which makes what could be found
+    if name not in FINDS or step in UNDISCOVERED:
         return ""
     return task.needs.get(name) or step.elsewhere.get(name, task.deployment)
 

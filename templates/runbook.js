@@ -57,7 +57,7 @@
     const script = document.getElementById(button.dataset.copies);
     try {
       await navigator.clipboard.writeText(script.textContent);
-      tell(`Copied. Paste it into ${button.dataset.place}.`);
+      tell(`Copied ${button.dataset.title}. Paste it into ${button.dataset.place}.`);
     } catch {
       script.closest("details").open = true;
       getSelection().selectAllChildren(script);
