@@ -66,6 +66,7 @@ class _Finder:
         self.file = file
         self.facts: list[Fact] = []
         self.missing: list[Problem] = []
+        self.here: dict[str, str] = {}
 
     def take(self, name: str, texts: tuple[str, ...], origin: str, table: str = "") -> None:
         """Keep a fact, unless it is not of its kind."""
@@ -106,7 +107,7 @@ class _Finder:
         return next(iter(candidates), None)
 
     def place(self, account_id: str, region: str, stack_name: str, origin: str) -> None:
-        """Keep where the deployment is.
+        """Remember where the deployment is.
 
         Raises:
             DiscoveryError: the file says that it is elsewhere, or that another one is there.
@@ -114,6 +115,7 @@ class _Finder:
         """
         self.demand_account(account_id, origin)
         here = {"account_id": account_id, "region": region, "stack_name": stack_name}
+        self.here = here
         for other in TABLES:
             known = self.file.tables.get(other, {})
             if other != self.role and all(known.get(name) == (here[name],) for name in here):
@@ -123,8 +125,6 @@ class _Finder:
                     f"work in the {self.role}'s account, or correct the file",
                 )
                 raise DiscoveryError([problem])
-        for name, text in here.items():
-            self.take(name, (text,), origin)
 
     def demand_account(self, account_id: str, origin: str) -> None:
         """Refuse another account than the file's."""
@@ -165,6 +165,8 @@ def deployment(
     stack = _find_stack(account, role, name)
     resources = _resources(account, stack, role)
     finder.place(account.id, account.region, stack, f"stack {stack}")
+    for fact, text in finder.here.items():
+        finder.take(fact, (text,), f"stack {stack}")
     if role == "backup":
         _find_backup(finder, account, resources)
     else:
@@ -175,6 +177,8 @@ def deployment(
 
 def host(role: str, file: ValuesFile, stack_json: Path) -> Found:
     """Find what the services instance's own stack.json tells of its deployment.
+
+    But not where that is: the scripts compare it with this stack.json, which would prove nothing.
 
     Raises:
         InputError: it cannot be read, or does not say where it is.
@@ -218,14 +222,26 @@ def host(role: str, file: ValuesFile, stack_json: Path) -> Found:
         secret = f"/{stack_name}/analytics/master-password-0"
         origin = "the vendor's name for it, template 3.8.2"
         finder.take("master_password_secret_id", (secret,), origin, "target.db-restore")
-    finder.missing.append(
-        Problem(
-            "data_volume_id, role_arn and others do not stand in stack.json",
-            f"codeocean-cmdgen discover {role} in CloudShell of this account finds the rest",
-        )
-    )
+    _miss_on_host(finder)
     _tell_neighbours(finder)
     return Found(finder.facts, finder.missing)
+
+
+def _miss_on_host(finder: _Finder) -> None:
+    """Say what the services instance does not tell, and what it is not believed."""
+    role = finder.role
+    if not all(finder.file.tables.get(role, {}).get(name) for name in finder.here):
+        finder.miss(
+            ", ".join(finder.here),
+            "not taken from stack.json, which the scripts compare with them: on a wrong instance it "
+            "would agree with itself",
+            f"write them yourself, or codeocean-cmdgen discover {role} in its CloudShell",
+        )
+    finder.miss(
+        "data_volume_id, role_arn and others",
+        "not in stack.json",
+        f"codeocean-cmdgen discover {role} in CloudShell of this account finds the rest",
+    )
 
 
 def _first(file: ValuesFile, table: str, name: str) -> Optional[str]:
@@ -485,9 +501,8 @@ def _tell_neighbours(finder: _Finder) -> None:
     role = finder.role
     preset = finder.file.tables.get("source.stack-parameters", {}).get("preset", ())
     migration = preset == ("migration-destination",)
-    account_id, region, vault = (
-        "".join(finder.has(name)) for name in ("account_id", "region", "backup_vault_name")
-    )
+    account_id, region = finder.here["account_id"], finder.here["region"]
+    vault = "".join(finder.has("backup_vault_name"))
     vault_arn = ""
     if vault:
         partition = Region(region).aws_partition
