@@ -48,7 +48,7 @@ bench: ready dist
 
 golden: $(READY)
 	$(BIN)/python -m pytest tests/test_golden.py --snapshot-update
-	$(BIN)/python tools/tables.py --write
+	$(BIN)/python -m tools.tables --write
 	for one in backup restore migration; do $(BIN)/codeocean-cmdgen runbook "$$one" \
 	  --values codeocean_cmdgen/examples/values.toml --output "golden/runbook-$$one.md" || exit; done
 

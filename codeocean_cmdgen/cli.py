@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.check import Facts
     from codeocean_cmdgen.deployment import Fact
     from codeocean_cmdgen.discover.recovery_points import Pairs
+    from codeocean_cmdgen.runbook import Runbook
 
 SCRIPT_MODE = 0o700
 """Mode of a script written with --output: the owner's alone."""
@@ -282,10 +283,19 @@ _Values = Annotated[str, typer.Option(metavar="FILE", help=f"TOML file with {', 
 
 
 @app.command(short_help="write a whole procedure, to read and to follow")
+@_spelled_out
 def runbook(
     *,
     procedure: _Procedure,
     values: _Values,
+    output_format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            click_type=click.Choice(["markdown", "html"]),
+            help="markdown to review, html to follow in a browser",
+        ),
+    ] = "markdown",
     output: Annotated[
         Optional[str],
         typer.Option("--output", "-o", metavar="FILE", help="write there instead of to stdout"),
@@ -295,14 +305,15 @@ def runbook(
 
     PROCEDURE is backup, restore or migration.
     """
-    from codeocean_cmdgen.render import render_runbook  # noqa: PLC0415 - Jinja is slow
-    from codeocean_cmdgen.runbook import make  # noqa: PLC0415 - likewise
+    from codeocean_cmdgen import render  # noqa: PLC0415 - Jinja is slow
 
-    text = render_runbook(make(procedure, Path(values)))
-    _write(text, Path(output) if output else None, RUNBOOK_MODE)
+    made = _runbook(procedure, values)
+    form = render.render_page if output_format == "html" else render.render_runbook
+    _write(form(made), Path(output) if output else None, RUNBOOK_MODE)
 
 
 @app.command("render", short_help="write every script of a procedure, and its runbook")
+@_spelled_out
 def render_procedure(
     *,
     procedure: _Procedure,
@@ -312,13 +323,13 @@ def render_procedure(
         bool, typer.Option("--check", help="write nothing, show what differs, exit 1 if it does")
     ] = False,
 ) -> None:
-    """Write the scripts of a procedure as files, numbered, and runbook.md.
+    """Write the scripts of a procedure as files, numbered, and runbook.md and runbook.html.
 
     PROCEDURE is backup, restore or migration.
     """
     from codeocean_cmdgen import folder  # noqa: PLC0415 - Jinja is slow
 
-    files = folder.files(procedure, Path(values))
+    files = folder.files(_runbook(procedure, values))
     if not check:
         folder.write(files, Path(directory))
         return
@@ -328,6 +339,17 @@ def render_procedure(
         typer.echo(f"error: {name} is not what would be written now", err=True)
     if differing:
         raise typer.Exit(1)
+
+
+def _runbook(procedure: str, values: str) -> Runbook:
+    """Make a runbook, and say what it lacks."""
+    from codeocean_cmdgen.runbook import make  # noqa: PLC0415 - Jinja is slow
+
+    made = make(procedure, Path(values))
+    for entry in made.incomplete:
+        names = ", ".join(entry.missing)
+        typer.echo(f"note: {entry.file} is not made: {names} not known yet", err=True)
+    return made
 
 
 DISCOVERABLE = (*TABLES, "recovery-points")

@@ -1,32 +1,32 @@
-"""A procedure as a folder of files: its scripts, numbered, and its runbook."""
+"""A procedure as a folder of files: its scripts, numbered, and its runbook in both forms."""
 
 from __future__ import annotations
 
+import re
 import tempfile
 from difflib import unified_diff
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.errors import InputError, Problem, shown
-from codeocean_cmdgen.render import render_runbook
-from codeocean_cmdgen.runbook import make
+from codeocean_cmdgen.render import render_page, render_runbook
+from codeocean_cmdgen.steps import STEPS
 
-_MODES = {".sh": 0o700, ".md": 0o600}
+if TYPE_CHECKING:
+    from codeocean_cmdgen.runbook import Runbook
+
+_MODES = {".sh": 0o700, ".md": 0o600, ".html": 0o600}
+_FORMS = {"runbook.md": render_runbook, "runbook.html": render_page}
 
 
-def files(procedure: str, values_file: Path) -> dict[str, str]:
-    """Return the files by name: every script whose values are known, and the runbook.
-
-    Raises:
-        InputError: with every problem of every step.
-
-    """
-    runbook = make(procedure, values_file)
+def files(runbook: Runbook) -> dict[str, str]:
+    """Return the files by name: every script whose values are known, and the runbook."""
     scripts = {entry.file: entry.script for entry in runbook.entries if entry.script}
-    return {**scripts, "runbook.md": render_runbook(runbook)}
+    return {**scripts, **{name: form(runbook) for name, form in _FORMS.items()}}
 
 
 def write(files: dict[str, str], directory: Path) -> None:
-    """Write the files: none before all of them could be written.
+    """Write the files, none before all of them could be written, and remove old ones of ours.
 
     Raises:
         InputError: the folder cannot be written.
@@ -41,6 +41,8 @@ def write(files: dict[str, str], directory: Path) -> None:
                 file.chmod(_MODES[file.suffix])
             for name in files:
                 (Path(beside) / name).replace(directory / name)
+        for name in _present(directory) - set(files):
+            (directory / name).unlink()
     except OSError as error:
         where = shown(str(directory))
         raise InputError(
@@ -49,11 +51,9 @@ def write(files: dict[str, str], directory: Path) -> None:
 
 
 def differing(files: dict[str, str], directory: Path) -> dict[str, str]:
-    """Return what differs in the folder, by name, as a diff; old scripts of a step too."""
-    present = {file.name: file for file in directory.glob("[0-9][0-9]-*.sh")}
-    present["runbook.md"] = directory / "runbook.md"
+    """Return what differs in the folder, by name, as a diff; old files of ours too."""
     found = {}
-    for name in sorted({*files, *present}):
+    for name in sorted({*files, *_present(directory)}):
         path = directory / name
         old = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         if old != files.get(name, ""):
@@ -66,3 +66,10 @@ def differing(files: dict[str, str], directory: Path) -> dict[str, str]:
                 )
             )
     return found
+
+
+def _present(directory: Path) -> set[str]:
+    """Return the names of what is in the folder and could have been written by us."""
+    steps = "|".join(step.name for step in STEPS)
+    ours = re.compile(rf"[0-9]{{2}}-({steps})\.sh|{'|'.join(map(re.escape, _FORMS))}")
+    return {file.name for file in directory.glob("*") if ours.fullmatch(file.name)}

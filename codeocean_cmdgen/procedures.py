@@ -56,33 +56,39 @@ class Task(NamedTuple):
     number: the guide's, with a letter for what the guide lacks.
     title: what is done, for the contents.
     deployment: whose it is: a table of the values file.
+    place: the kind of place, where there is no step that says it.
     where: the place of what is done by hand; a step's header says its own.
     takes: the duration of what is done by hand; a step's header says its own.
-    by_hand: what to do by hand, before the script if there is one.
+    by_hand: what to do by hand, before the script if there is one; one paragraph a line.
     step, options, derive: the script, and the values that this procedure gives it.
-    later: values that nobody can know before; without them, the runbook holds the command.
+    needs: values that the step may lack, but not here, and the deployment that `discover` finds
+    each for; empty where it finds none.
+    joins: the number of an earlier task whose script this one may follow in the same paste: what
+    lies between has nothing to do with it.
     shows: values that the person should look at.
     otherwise: what to do in a situation that is not the usual one.
     done: what "done" looks like. results: where its results go next. stop: when to stop.
-    seen_to: whether a script before it, or the making of the runbook, has done it by itself.
+    seen_to: what has done it already, in words; empty where it is still to do.
     """
 
     number: str
     title: str
     deployment: str
+    place: str = "hand"
     where: str = ""
     takes: str = ""
-    by_hand: tuple[str, ...] = ()
+    by_hand: str = ""
     step: Optional[type[Step]] = None
     options: Mapping[str, str] = {}
     derive: Derive = _nothing
-    later: tuple[str, ...] = ()
+    needs: Mapping[str, str] = {}
+    joins: str = ""
     shows: tuple[str, ...] = ()
     otherwise: str = ""
     done: str = ""
     results: str = ""
     stop: str = ""
-    seen_to: bool = False
+    seen_to: str = ""
 
 
 class Part(NamedTuple):
@@ -112,6 +118,7 @@ def _destination(deployment: str) -> Derive:
 
 
 _VAULT = ("region", "account_id", "backup_vault_name")
+_DESTINATION = ("destination_vault_arn", "destination_bucket_arn")
 
 
 def _recovery_points_from(deployment: str) -> Derive:
@@ -148,16 +155,14 @@ def _temporary_host(tables: Tables) -> dict[str, Given]:
 
 # What two procedures have in common.
 
+_FOLLOWED = "The script of the step before has followed it to its end, and says `done:`."
+
 _ONE_VERSION = (
-    (
-        "Take the template of the very version that the source runs: its stack's parameters and tags "
-        "name it, as does the template's URL."
-    ),
-    (
-        "Copy other parameters of the stack from the source as needed: "
-        "`aws cloudformation describe-stacks --stack-name NAME --output json >source.json` there, then "
-        '`parameters_from = "source.json"` in `[target.stack-create]` of the values file.'
-    ),
+    "Take the template of the very version that the source runs: its stack's parameters and tags "
+    "name it, as does the template's URL.\n"
+    "Copy other parameters of the stack from the source as needed: `aws cloudformation "
+    "describe-stacks --stack-name NAME --output json >source.json` there, then `parameters_from = "
+    '"source.json"` in `[target.stack-create]` of the values file.'
 )
 _DEPLOYED = Task(
     "1",
@@ -166,22 +171,23 @@ _DEPLOYED = Task(
     by_hand=_ONE_VERSION,
     step=StackCreate,
     otherwise="Where the stack exists already, skip this, and see that its parameter Restore "
-    "source account ID names the account below: `codeocean-cmdgen stack-parameters --values FILE "
-    "--from target --preset restore-source`.",
+    "source account ID names the right account: `codeocean-cmdgen stack-parameters --values "
+    "facts.toml --from target --preset restore-source`.",
     done="CREATE_COMPLETE.",
     results="the stack's resources are the values of [target]. If they are not in the values file "
-    "yet, fill them in now, and make this runbook anew: this script then says that it is done.",
+    "yet: `codeocean-cmdgen discover target --values facts.toml` in this CloudShell, then make "
+    "this runbook anew.",
     stop="The versions of source and target differ: a restore between versions is not supported.",
 )
 _DEPLOYMENT_WAITED = Task(
     "2",
     "Wait for the stack creation to complete",
     "target",
-    where="the shell of the step before: its script follows the creation to its end.",
-    seen_to=True,
+    place="cloudshell",
+    seen_to=_FOLLOWED,
     takes="about half an hour.",
-    by_hand=("Wait for the last line of the script, or paste it again: it goes on to watch.",),
-    done="the script of the step before says `done:`.",
+    by_hand="If the shell ended meanwhile, paste the script again: it goes on to watch.",
+    done="the script's last line begins with `done:`.",
     stop="The stack is rolled back: its events name the first failure. Delete it, mend, and begin "
     "again.",
 )
@@ -198,12 +204,8 @@ _STOPPED = Task(
     "3",
     "Stop the codeocean systemd service",
     "target",
-    by_hand=(
-        (
-            "SSM into the services instance of the new deployment: EC2 > Instances > the instance > "
-            "Connect > Session Manager."
-        ),
-    ),
+    by_hand="SSM into the services instance of the new deployment: EC2 > Instances > the instance "
+    "> Connect > Session Manager.",
     step=ServiceStop,
     done="the service is stopped and masked, and nothing can write to the data volume.",
     results="service-start undoes it, near the end.",
@@ -214,22 +216,22 @@ _STACK_WAITED = Task(
     "5",
     "Wait for the stack update to complete",
     "backup",
-    where="the shell of the step before: its script follows the update to its end.",
-    seen_to=True,
+    place="cloudshell",
+    seen_to=_FOLLOWED,
     takes="minutes.",
-    by_hand=("Wait for the last line of the script, or paste it again: it goes on to watch.",),
-    done="the script of the step before says `done:`.",
+    by_hand="If the shell ended meanwhile, paste the script again: it goes on to watch.",
+    done="the script's last line begins with `done:`.",
     stop="The update is rolled back: the script names the first failure. Mend it and paste again.",
 )
 _REPLICATED = (
-    (
-        "Look on, if you like, in S3 > Batch Operations of that account. S3 says Failed of a job for a "
-        "bucket without objects: the script proves that the bucket is empty, and says so."
-    ),
+    "Look on, if you like, in S3 > Batch Operations of that account. S3 says Failed of a job for "
+    "a bucket without objects: the script proves that the bucket is empty, and says so."
 )
 _SEVERAL_POINTS = (
-    "Where the vault holds several from elsewhere, the script lists them and stops: choose by the "
-    "creation time, and make it anew with `codeocean-cmdgen {0} --values FILE {1} ARN{2}`."
+    "Where the vault holds several from elsewhere, the script lists them and stops: "
+    "`codeocean-cmdgen discover recovery-points --values facts.toml --from target`, in this "
+    "CloudShell, takes the pair that you choose by its number. Then `codeocean-cmdgen {0} --values "
+    "facts.toml --run {1}`."
 )
 
 
@@ -245,7 +247,7 @@ def _volume_restored(number: str, run: str) -> Task:
         "target",
         step=VolumeRestore,
         options={"run": run},
-        otherwise=_SEVERAL_POINTS.format("volume-restore", "--ebs-snapshot-arn", f" --run {run}"),
+        otherwise=_SEVERAL_POINTS.format("volume-restore", run),
         done="a volume in the data volume's zone, of its size and throughput, gp3, encrypted with "
         "the default key, and tagged with this run.",
         results="volume-copy-in finds the volume by its tag: nothing is to be copied aside.",
@@ -260,9 +262,10 @@ def _database_restored(number: str, run: str) -> Task:
         "target",
         step=DbRestore,
         options={"run": run},
-        otherwise=_SEVERAL_POINTS.format("db-restore", "--rds-snapshot-arn", f" --run {run}"),
-        done="the instance tmp-codeocean-restore is available in the deployment's own VPC, subnet "
-        "and security groups, and its master password is the deployment's, in force.",
+        otherwise=_SEVERAL_POINTS.format("db-restore", run),
+        done="the instance tmp-codeocean-restore is available: db.t3.micro, gp3, no standby, no "
+        "IAM authentication, in the deployment's own VPC, security groups and parameter group. Its "
+        "master password is the deployment's, in force.",
         results="its endpoint is in the script of db-copy-in. Compare it with what this script "
         "prints.",
         stop="The recovery point does not belong to the same backup as that of the volume.",
@@ -274,9 +277,10 @@ def _session(number: str) -> Task:
         f"{number}12",
         "Start an SSM session on the services instance",
         "target",
+        place="host",
         where="EC2 > Instances > the instance > Connect > Session Manager.",
         takes="a minute; a session ends after 20 minutes without a key. What runs goes on.",
-        by_hand=("Open a session on the services instance of the new deployment.",),
+        by_hand="Open a session on the services instance of the new deployment.",
         done="a prompt; each script proves by itself that it is the right machine.",
         stop="The instance is another than the one that service-stop ran on: stop it there first.",
     )
@@ -287,7 +291,7 @@ def _volume_in(number: str, run: str) -> Task:
         f"{number}13",
         "Copy in data from the restored EBS volume",
         "target",
-        by_hand=("The script attaches the restored volume itself.",),
+        by_hand="The script attaches the restored volume itself.",
         step=VolumeCopyIn,
         options={"run": run},
         done="both volumes are equal, compared by contents.",
@@ -305,7 +309,6 @@ def _database_in(number: str, run: str) -> Task:
         step=DbCopyIn,
         options={"run": run},
         derive=_temporary_host,
-        later=("from_host",),
         done="the database has the restored contents, compared by counting every table.",
         results="the database that was there is kept beside it, until db-copy-in --drop-old.",
         stop="Free storage of the instance is less than the database's size.",
@@ -347,18 +350,21 @@ def _started(number: str) -> tuple[Task, ...]:
     )
 
 
-def _volume_removed(number: str, run: str) -> tuple[Task, ...]:
+def _volume_removed(number: str, run: str, joins: str = "") -> tuple[Task, ...]:
     """Return restore step 19, which is two scripts: the instance may not detach a volume."""
     return (
         Task(
             f"{number}19",
             "Unmount the restored EBS volume",
             "target",
+            by_hand="It may follow the copy of the volume at once: nothing reads the restored "
+            "volume any more, and it stays attached. volume-copy-in mounts it again.",
             step=VolumeRelease,
             options={"run": run},
+            joins=joins,
             done="the volume is mounted nowhere.",
             results="volume-delete may detach it.",
-            stop="What was copied in is not accepted yet.",
+            stop="Something uses it: the script says what. End that; do not detach it before.",
         ),
         Task(
             f"{number}19a",
@@ -367,7 +373,8 @@ def _volume_removed(number: str, run: str) -> tuple[Task, ...]:
             step=VolumeDelete,
             options={"run": run},
             done="the volume is gone.",
-            stop="The id that it names is not the restored volume's.",
+            stop="What was copied in is not accepted yet, or the id that it names is not the "
+            "restored volume's.",
         ),
     )
 
@@ -403,12 +410,8 @@ _BACKUP = (
                 "0",
                 "Enable cross-account backup in the organization's management account",
                 "source",
-                by_hand=(
-                    (
-                        "Log in with the credentials of the organization's management account: no "
-                        "other may turn it on."
-                    ),
-                ),
+                by_hand="Log in with the credentials of the organization's management account: no "
+                "other may turn it on.",
                 step=CrossAccountBackup,
                 otherwise="Where source and backup share an account, skip this.",
                 done="cross-account backup is on.",
@@ -425,57 +428,43 @@ _BACKUP = (
                 "1",
                 "Deploy the backup stack",
                 "backup",
-                by_hand=(
-                    (
-                        "Give the account id of the source, and as needed the Backup Retention Period: "
-                        "the days for which noncurrent versions, deleted ones too, are kept in the "
-                        "backup's buckets. Both are `set` in `[backup.stack-create]`."
-                    ),
-                    (
-                        "Take the latest template, and never one below what the release notes of your "
-                        "version ask for."
-                    ),
-                ),
+                by_hand="Give the account id of the source, and as needed the Backup Retention "
+                "Period: the days for which noncurrent versions, deleted ones too, are kept "
+                "in the backup's buckets. Both are `set` in `[backup.stack-create]`.\n"
+                "Take the latest template, and never one below what the release notes of your "
+                "version ask for.",
                 step=StackCreate,
+                needs={"set": ""},
+                otherwise="Where a backup stack exists that the source's version finds too old: "
+                "`codeocean-cmdgen stack-parameters --values facts.toml --from backup "
+                "--template-url URL` upgrades it.",
                 done="CREATE_COMPLETE.",
                 results="the stack's vault and buckets are the values of [backup]. If they are not "
-                "in the values file yet, fill them in now, and make this runbook anew: this script "
-                "then says that it is done.",
-                stop="The stack already serves another source: it takes one alone.",
+                "in the values file yet: `codeocean-cmdgen discover backup --values facts.toml` in "
+                "this CloudShell, then make this runbook anew.",
+                stop="The stack serves another source already, for it takes one alone; or the "
+                "source is older than 2.19.",
             ),
             Task(
                 "2",
                 "Update the source's stack with the backup configuration",
                 "source",
-                by_hand=(
-                    (
-                        "The preset sets vault, whether it is in another Region, the key alias of S3 "
-                        "in the backup account, storage class GLACIER_IR, which is read without "
-                        "waiting, and the nine buckets."
-                    ),
-                ),
+                by_hand="The preset sets vault, whether it is in another Region, the key alias of "
+                "S3 in the backup account, storage class GLACIER_IR, which is read without "
+                "waiting, and the nine buckets.\n"
+                "How often backups are made (a cron expression), and for how many days they are "
+                "kept, are parameters of the same stack: `set` in `[source.stack-parameters]`, if "
+                "they are to change.",
                 step=StackParameters,
                 options={"preset": "backup-destination"},
                 derive=_destination("backup"),
+                needs=dict.fromkeys(_DESTINATION, "backup"),
                 done="UPDATE_COMPLETE.",
-                results="the stack has the role S3BackupRole now: it is role_arn of "
-                "[source.s3-batch-replication].",
+                results="the stack has the role S3BackupRole now, which step 4 needs: "
+                "`codeocean-cmdgen discover source --values facts.toml` finds it.",
                 stop="The change set replaces something that holds data.",
             ),
-            Task(
-                "3",
-                "Wait for the stack update to complete",
-                "source",
-                where="the shell of the step before: its script follows the update to its end.",
-                seen_to=True,
-                takes="minutes.",
-                by_hand=(
-                    "Wait for the last line of the script, or paste it again: it goes on to watch.",
-                ),
-                done="the script of the step before says `done:`.",
-                stop="The update is rolled back: the script names the first failure. Mend it and "
-                "paste again.",
-            ),
+            _STACK_WAITED._replace(number="3", deployment="source"),
             Task(
                 "4",
                 "Replicate what is already in the buckets",
@@ -490,12 +479,8 @@ _BACKUP = (
                 "4a",
                 "Save the system's secrets, and have them saved daily",
                 "source",
-                by_hand=(
-                    (
-                        "The guide restores secrets, but never saves them: without this there is "
-                        "nothing to restore. The script's header says how it runs daily."
-                    ),
-                ),
+                by_hand="The guide restores secrets, but never saves them: without this there is "
+                "nothing to restore. The script's header says how it runs daily.",
                 step=SecretsSave,
                 done="the file of secrets lies on the data volume, and goes with every snapshot.",
                 results="secrets-restore puts them back, after the volume was copied in.",
@@ -512,12 +497,8 @@ _BACKUP = (
                 "5",
                 "Back up the data volume and the analytics database now",
                 "source",
-                by_hand=(
-                    (
-                        "For another round: `codeocean-cmdgen on-demand-backup --values FILE --run "
-                        "NAME`, and `--retention-days` for more than a day."
-                    ),
-                ),
+                by_hand="For another round: `codeocean-cmdgen on-demand-backup --values facts.toml "
+                "--run NAME`, and `--retention-days` for more than a day.",
                 step=OnDemandBackup,
                 options={"run": "first"},
                 done="both recovery points are completed, and copied to the destination vault.",
@@ -541,18 +522,15 @@ _RESTORE = (
                 "4",
                 "Update the backup stack with the restore configuration",
                 "backup",
-                by_hand=(
-                    (
-                        "The preset sets the key alias of S3 in the new deployment's account, and the "
-                        "new deployment's nine buckets."
-                    ),
-                ),
+                by_hand="The preset sets the key alias of S3 in the new deployment's account, and "
+                "the new deployment's nine buckets.",
                 step=StackParameters,
                 options={"preset": "restore-destination"},
                 derive=_destination("target"),
+                needs=dict.fromkeys(_DESTINATION, "target"),
                 done="UPDATE_COMPLETE.",
-                results="the stack has the role S3RestoreRole now: it is role_arn of "
-                "[backup.s3-batch-replication].",
+                results="the stack has the role S3RestoreRole now, which step 6 needs: "
+                "`codeocean-cmdgen discover backup --values facts.toml` finds it.",
                 stop="A bucket in the list is not one of the new deployment's.",
             ),
             _STACK_WAITED,
@@ -563,7 +541,8 @@ _RESTORE = (
                 by_hand=_REPLICATED,
                 step=S3BatchReplication,
                 done="each bucket is replicated, or proved empty.",
-                results="note the time: it is --until of step 15.",
+                results="from here on nothing may be written to the new buckets: that is what "
+                "step 15 relies on.",
                 stop="The service of step 3 runs again: it would delete what arrives.",
             ),
             Task(
@@ -572,44 +551,38 @@ _RESTORE = (
                 "backup",
                 where="AWS Backup > Backup vaults > the backup stack's vault > Recovery points.",
                 takes="minutes.",
-                by_hand=(
-                    (
-                        "This was chosen before this runbook was made, and is in every script below. "
-                        "Look once more: both belong to the same backup, and are the wanted moment."
-                    ),
-                ),
+                by_hand="`codeocean-cmdgen discover recovery-points --values facts.toml`, in "
+                "CloudShell of this account, lists the pairs that belong together, newest first. "
+                "The number of the pair is all that you type: ARNs and creation time go into the "
+                "file.\n"
+                "If that was done before this runbook was made, look once more: both belong to the "
+                "same backup, and are the wanted moment.",
                 shows=("ebs_snapshot_arn", "rds_snapshot_arn"),
+                seen_to="Chosen already, where the recovery points are shown below.",
                 done="two recovery points, EBS and RDS, of one moment.",
-                results="snapshot-copy copies them; the creation time of EBS is --at of step 15.",
-                stop="They are not the ones: change [backup] in the values file, and make this "
-                "runbook anew.",
-                seen_to=True,
+                results="snapshot-copy copies them; step 15 goes back to the creation time of EBS.",
+                stop="They are not the ones: choose again, and make this runbook anew.",
             ),
             Task(
                 "8",
                 "Copy the EBS and RDS snapshots to the new deployment",
                 "backup",
-                by_hand=("Look on, if you like, in AWS Backup > Jobs of the backup account.",),
+                by_hand="Look on, if you like, in AWS Backup > Jobs of the backup account.",
                 step=SnapshotCopy,
                 done="both recovery points are in the new deployment's vault.",
-                results="volume-restore and db-restore find them there. Note the creation time of "
-                "EBS that is printed: it is --at of step 15.",
+                results="volume-restore and db-restore find them there.",
                 stop="A copy failed: the script says why.",
             ),
             Task(
                 "9",
                 "Wait for the snapshots' copies to complete",
-                "target",
-                where="the shell of the step before: its script follows both copies to their end.",
-                seen_to=True,
+                "backup",
+                place="cloudshell",
+                seen_to=_FOLLOWED,
                 takes="minutes to hours.",
-                by_hand=(
-                    (
-                        "Wait for the last line of the script, or paste it again: it goes on to watch. "
-                        "The copies are then listed in the new deployment's vault."
-                    ),
-                ),
-                done="the script of the step before says `done:`.",
+                by_hand="If the shell ended meanwhile, paste the script again: it goes on to "
+                "watch. The copies are then listed in the new deployment's vault.",
+                done="the script's last line begins with `done:`.",
                 stop="The vault shows more than one recovery point from elsewhere of a kind: see "
                 "step 10.",
             ),
@@ -628,14 +601,19 @@ _RESTORE = (
                 "15",
                 "Restore the S3 buckets to the exact snapshot time",
                 "target",
-                by_hand=(
-                    (
-                        "--at is the creation time of the EBS snapshot, which step 8 printed; --until "
-                        "is the moment when step 6 was done."
-                    ),
-                ),
+                by_hand="`at`, the moment to go back to, is the creation time of the EBS recovery "
+                "point, which step 7 found. The snapshot may have been taken somewhat later: an "
+                "object that it knows and the bucket lost is damage, one too many is not. So where "
+                "the source's account still answers, the completion of that backup job (AWS Backup "
+                "> Jobs > Backup jobs, there) is the later, safer moment: write it as `at` into "
+                "`[target.s3-point-in-time]`.\n"
+                "`until` is any moment after step 6 was done, while the service is stopped: where "
+                "it is not in the file, the command below takes the present one. What is newer "
+                "would mean that somebody uses the buckets, and the script leaves them alone.\n"
+                "The guide does this after step 14. It may be done as soon as step 6 is done: "
+                "volume and database have nothing to do with the buckets.",
                 step=S3PointInTime,
-                later=("at", "until"),
+                joins="11",
                 otherwise="To be able to take it back, add --reversible; `--verify` only compares.",
                 done="each bucket is as it was at that moment, proved by listing again.",
                 stop="The plan removes more than was written since the snapshot.",
@@ -645,9 +623,9 @@ _RESTORE = (
     ),
     Part(
         "Clean up",
-        "Only when the restored deployment was looked at and accepted.",
+        "Nothing is deleted before the restored deployment was looked at and accepted.",
         (
-            *_volume_removed("", "first"),
+            *_volume_removed("", "first", joins="14"),
             _database_removed("", "first"),
             _RELEASED,
             Task(
@@ -656,17 +634,13 @@ _RESTORE = (
                 "target",
                 where=_CLOUDFORMATION,
                 takes="minutes.",
-                by_hand=(
-                    (
-                        "The guide ends here. The backup stack still replicates into the new "
-                        "deployment: `codeocean-cmdgen stack-parameters --values FILE --from backup "
-                        "--preset clear-restore-destination` ends that."
-                    ),
-                    (
-                        "The new deployment has no backup of its own yet: follow "
-                        "`codeocean-cmdgen runbook backup` for it."
-                    ),
-                ),
+                by_hand="The guide ends here. The backup stack still replicates into the new "
+                "deployment: `codeocean-cmdgen stack-parameters --values facts.toml --from backup "
+                "--preset clear-restore-destination` ends that.\n"
+                "The database that was replaced is kept on the instance: `codeocean-cmdgen "
+                "db-copy-in --values facts.toml --drop-old` removes it.\n"
+                "The new deployment has no backup of its own yet: follow `codeocean-cmdgen "
+                "runbook backup` for it.",
                 done="the new deployment is protected as the old one was.",
             ),
         ),
@@ -682,13 +656,9 @@ _MIGRATION = (
             _DEPLOYED._replace(
                 number="1.1",
                 derive=_recovery_points_from("source"),
-                by_hand=(
-                    *_ONE_VERSION,
-                    (
-                        "If you opt into validation of the ACM certificate by DNS, first take another "
-                        "domain than the source's; change it when DNS is switched."
-                    ),
-                ),
+                by_hand=_ONE_VERSION + "\n"
+                "If you opt into validation of the ACM certificate by DNS, first take another "
+                "domain than the source's; change it when DNS is switched.",
             ),
             _DEPLOYMENT_WAITED._replace(number="1.2"),
             _HELD._replace(number="1.2a"),
@@ -697,19 +667,16 @@ _MIGRATION = (
                 "1.4",
                 "Update the source's stack with the new deployment as destination",
                 "source",
-                by_hand=(
-                    (
-                        "The preset sets the vault of the new deployment, whether it is in another "
-                        "Region, the key alias of S3 in its account, storage class STANDARD (not "
-                        "GLACIER_IR), and its nine buckets."
-                    ),
-                ),
+                by_hand="The preset sets the vault of the new deployment, whether it is in another "
+                "Region, the key alias of S3 in its account, storage class STANDARD (not "
+                "GLACIER_IR), and its nine buckets.",
                 step=StackParameters,
                 options={"preset": "migration-destination"},
                 derive=_destination("target"),
+                needs=dict.fromkeys(_DESTINATION, "target"),
                 done="UPDATE_COMPLETE.",
-                results="the stack has the role S3BackupRole now: it is role_arn of "
-                "[source.s3-batch-replication].",
+                results="the stack has the role S3BackupRole now, which step 1.6 needs: "
+                "`codeocean-cmdgen discover source --values facts.toml` finds it.",
                 stop="The source is backed up to a backup stack: that ends here, for a stack has "
                 "one destination. Decide whether the last backup there is enough.",
             ),
@@ -728,7 +695,7 @@ _MIGRATION = (
                 "1.7",
                 "Create an on-demand backup of the source's data volume",
                 "source",
-                by_hand=("The script backs up the database too: it is small, and not used yet.",),
+                by_hand="The script backs up the database too: it is small, and not used yet.",
                 step=OnDemandBackup,
                 options={"run": "bulk"},
                 done="both recovery points are completed, and copied to the new deployment.",
@@ -738,17 +705,13 @@ _MIGRATION = (
             Task(
                 "1.8",
                 "Wait for the snapshot to be copied to the new deployment's vault",
-                "target",
-                where="the shell of the step before: its script follows the copies to their end.",
-                seen_to=True,
+                "source",
+                place="cloudshell",
+                seen_to=_FOLLOWED,
                 takes="minutes to hours.",
-                by_hand=(
-                    (
-                        "Wait for the last line of the script, or paste it again: it goes on to watch. "
-                        "The copy is then listed in the vault, under Recovery points."
-                    ),
-                ),
-                done="the script of the step before says `done:`.",
+                by_hand="If the shell ended meanwhile, paste the script again: it goes on to "
+                "watch. The copy is then listed in the vault, under Recovery points.",
+                done="the script's last line begins with `done:`.",
             ),
         ),
     ),
@@ -769,17 +732,11 @@ _MIGRATION = (
                 "source",
                 where="Code Ocean's admin panel, as the vendor's administration guide says.",
                 takes="as long as people need to end their work.",
-                by_hand=(
-                    (
-                        "Announce it, have people save and stop their work, and wait until no "
-                        "computation runs."
-                    ),
-                    (
-                        "See that replication has caught up: S3 > each bucket > Metrics > Replication "
-                        "metrics, or `codeocean-cmdgen s3-batch-replication --values FILE "
-                        "--only-missing --run switch`, which replicates what is left."
-                    ),
-                ),
+                by_hand="Announce it, have people save and stop their work, and wait until no "
+                "computation runs.\n"
+                "See that replication has caught up: S3 > each bucket > Metrics > Replication "
+                "metrics, or `codeocean-cmdgen s3-batch-replication --values facts.toml "
+                "--only-missing --run switch`, which replicates what is left.",
                 done="nobody works on the source, and nothing is left to replicate.",
                 stop="Someone cannot stop now: what is written after step 2.2 is not taken along.",
             ),
@@ -787,13 +744,9 @@ _MIGRATION = (
                 "2.2",
                 "Remove the replication rules from the source's stack",
                 "source",
-                by_hand=(
-                    (
-                        "The preset clears the parameters Destination Backup S3 KMS Key and "
-                        "Destination Backup S3 Bucket ARNs. The vault stays: the last snapshots are "
-                        "copied by it."
-                    ),
-                ),
+                by_hand="The preset clears the parameters Destination Backup S3 KMS Key and "
+                "Destination Backup S3 Bucket ARNs. The vault stays: the last snapshots are "
+                "copied by it.",
                 step=StackParameters,
                 options={"preset": "clear-replication"},
                 done="UPDATE_COMPLETE: the script waits for it.",
@@ -804,7 +757,7 @@ _MIGRATION = (
                 "2.2a",
                 "Save the system's secrets on the source's data volume",
                 "source",
-                by_hand=("Start an SSM session on the source's services instance.",),
+                by_hand="Start an SSM session on the source's services instance.",
                 step=SecretsSave,
                 done="the file of secrets lies on the data volume.",
                 results="the last snapshot carries it; secrets-restore puts them back.",
@@ -826,7 +779,7 @@ _MIGRATION = (
                 step=ServiceStop,
                 done="the service is stopped and masked, and nothing can write to the data volume.",
                 results="the next snapshot is the last state. To go back, before DNS is switched: "
-                "`codeocean-cmdgen service-start --values FILE --from source`.",
+                "`codeocean-cmdgen service-start --values facts.toml --from source`.",
             ),
             Task(
                 "2.4",
@@ -835,8 +788,7 @@ _MIGRATION = (
                 step=OnDemandBackup,
                 options={"run": "switch"},
                 done="both recovery points are completed, and copied to the new deployment.",
-                results="note both ARNs in the new deployment's vault, which are printed: steps "
-                "2.5.10 and 2.5.11 ask for them where the vault holds several.",
+                results="steps 2.5.10 and 2.5.11 restore these two: note when they were made.",
                 stop="The service of step 2.3 was started again since.",
             ),
         ),
@@ -852,7 +804,7 @@ _MIGRATION = (
             _volume_in("2.5.", "switch"),
             _database_in("2.5.", "switch"),
             *_started("2.5."),
-            *_volume_removed("2.5.", "switch"),
+            *_volume_removed("2.5.", "switch", joins="2.5.14"),
             _database_removed("2.5.", "switch"),
             _RELEASED._replace(number="2.5.20a"),
         ),
@@ -865,12 +817,8 @@ _MIGRATION = (
                 "2.6",
                 "Remove the restore configuration from the new deployment's stack",
                 "target",
-                by_hand=(
-                    (
-                        "The preset clears the parameter Restore Configuration > Restore source "
-                        "account ID."
-                    ),
-                ),
+                by_hand="The preset clears the parameter Restore Configuration > Restore source "
+                "account ID.",
                 step=StackParameters,
                 options={"preset": "clear-restore-source"},
                 done="UPDATE_COMPLETE: the script waits for it.",
@@ -883,12 +831,8 @@ _MIGRATION = (
                 "target",
                 where="where your DNS is kept; and the stack's DNS parameters, if they differ.",
                 takes="minutes, and as long as the records' time to live.",
-                by_hand=(
-                    (
-                        "Point the names to the new deployment. If it was deployed on another domain, "
-                        "update the DNS parameters of its stack now."
-                    ),
-                ),
+                by_hand="Point the names to the new deployment. If it was deployed on another "
+                "domain, update the DNS parameters of its stack now.",
                 done="people reach the new deployment by the old name, and find their work.",
                 stop="The new deployment was not looked at and accepted: after this, what people "
                 "write is on the new side alone.",

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shlex
+from base64 import b64encode
 from functools import cache
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound, Undefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from codeocean_cmdgen.arguments import flag
 from codeocean_cmdgen.errors import InputError, Problem
@@ -203,12 +205,56 @@ def _refuse_oversize(step: Step, script: str) -> None:
 
 def render_runbook(runbook: Runbook) -> str:
     """Return a runbook as Markdown: our words, checked values, and fenced scripts."""
-    environment = Environment(
+    return _documents(escaped=False).get_template("runbook.md.j2").render(runbook=runbook)
+
+
+def render_page(runbook: Runbook) -> str:
+    """Return a runbook as one HTML file, which asks no network for anything."""
+    environment = _documents(escaped=True)
+    environment.filters["prose"] = _prose
+    style, program = (_inline(environment, f"runbook.{kind}") for kind in ("css", "js"))
+    return environment.get_template("runbook.html.j2").render(
+        runbook=runbook,
+        style=style,
+        style_digest=_source(style),
+        program=program,
+        program_digest=_source(program),
+    )
+
+
+def _documents(*, escaped: bool) -> Environment:
+    return Environment(
         loader=_Templates(),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - it is no HTML
+        autoescape=escaped,  # noqa: S701 - Markdown is no HTML
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("runbook.md.j2").render(runbook=runbook)
+
+
+def _prose(text: str) -> Markup:
+    """Return our words as HTML: options, and what stands between backticks, are code."""
+    parts = re.split(r"`([^`]*)`|(?<!\S)(--[a-z-]+)", text)
+    return Markup("").join(
+        escape(part) if number % 3 == 0 else _code(part)
+        for number, part in enumerate(parts)
+        if part
+    )
+
+
+def _code(text: str) -> Markup:
+    """Return code whose words are not broken: no hyphen ends a line."""
+    words = Markup(" ").join(Markup("<span>{}</span>").format(word) for word in text.split(" "))
+    return Markup("<code>{}</code>").format(words)
+
+
+def _inline(environment: Environment, name: str) -> Markup:
+    """Return a file of ours as it stands, for the inside of an element that holds raw text."""
+    text, *_ = _Templates().get_source(environment, name)
+    return Markup(text)  # noqa: S704 - a file of ours
+
+
+def _source(text: str) -> str:
+    """Return what a Content-Security-Policy names an inline text by."""
+    return f"sha256-{b64encode(hashlib.sha256(text.encode('ascii')).digest()).decode()}"

@@ -308,6 +308,12 @@ def takes(step: type[Step], table: str, name: str) -> bool:
     return name in step.arguments() and table in {*step.tables, step.elsewhere.get(name)}
 
 
+def homes(step: type[Step], table: str, name: str) -> tuple[str, ...]:
+    """Return the tables of a values file that may hold a value of a step, the narrowest first."""
+    own = step.elsewhere.get(name, table)
+    return (f"{own}.{step.name}", own, f"{table}.{step.name}", table)
+
+
 def read_values(path: Path) -> dict[str, dict[str, tuple[str, ...]]]:
     """Return the texts of a values file: table, also `source.snapshot-copy` -> name -> texts.
 
@@ -330,8 +336,7 @@ def _from_values_file(
     problems += file.problems
     given: dict[str, Given] = {}
     for name in step.arguments():
-        own = step.elsewhere.get(name, table)
-        for home in (f"{own}.{step.name}", own, f"{table}.{step.name}", table):
+        for home in homes(step, table, name):
             texts = file.tables.get(home, {}).get(name)
             if texts:
                 bad = _why_not(name, texts)

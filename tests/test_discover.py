@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pexpect
 import pytest
 
+from codeocean_cmdgen.arguments import FACTS
 from codeocean_cmdgen.deployment import example
+from codeocean_cmdgen.discover import CHOOSES, FINDS
 from codeocean_cmdgen.discover.recovery_points import facts_of, pair_up
 from codeocean_cmdgen.simulator import Simulator, example_world
 from codeocean_cmdgen.simulator.server import RoleSession
@@ -101,6 +103,8 @@ def test_three_accounts_fill_one_file_and_each_thing_is_asked_once(person: Perso
             known = wanted.get(table, {}).get(name)
             if known and name not in {"to_host", "master_password_secret_id", "at"}:
                 assert texts == known, (table, name)
+    names = {name for values in found.values() for name in values}
+    assert names - set(FACTS) == (FINDS | CHOOSES) - {"from_host"}
     assert found["target"]["services_instance_id"] == ("i-0123456789abcdef0",)
     assert found["source"]["availability_zone"] == ("us-east-1a",)
 
@@ -278,8 +282,6 @@ def test_the_host_tells_what_stack_json_holds_without_aws(
     assert outcome.code == 0
     assert "discover source in CloudShell" in outcome.err
     tables = person.tables
-    assert tables["source"]["account_id"] == (SOURCE,)
-    assert tables["source"]["stack_name"] == ("codeocean",)
     assert tables["source"]["db_instance_id"] == ("one",)
     assert len(tables["source"]["bucket_arn"]) == len(REPLICATED_BUCKETS)
     assert "role_arn" in tables["source.s3-batch-replication"]
@@ -303,6 +305,24 @@ def test_what_the_host_tells_must_agree_with_the_file(person: Person, tmp_path: 
     refused(person.discover("target", stack_file(tmp_path)), f"this is account {SOURCE}")
     host = json.loads((tmp_path / "stack.json").read_text())
     assert host["AWS"]["AccountID"] == SOURCE
+
+
+def test_what_a_guard_expects_never_comes_from_the_host_that_it_guards(
+    person: Person, tmp_path: Path
+) -> None:
+    place = {"account_id", "region", "stack_name"}
+    outcome = person.discover("target", stack_file(tmp_path))
+    assert outcome.code == 0
+    assert place.isdisjoint(person.tables["target"])
+    assert "account_id, region, stack_name of [target]: not taken from stack.json" in outcome.err
+    own = {"account_id": SOURCE, "region": REGION, "stack_name": "codeocean"}
+    lines = "".join(f'{name} = "{text}"\n' for name, text in own.items())
+    person.file.write_text(f"[target]\n{lines}")
+    outcome = person.discover("target", stack_file(tmp_path))
+    assert "not taken" not in outcome.err
+    assert {name: person.tables["target"][name] for name in place} == {
+        name: (text,) for name, text in own.items()
+    }
 
 
 # Recovery points.

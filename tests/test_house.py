@@ -26,8 +26,9 @@ TEMPLATES = PACKAGE.parent / "templates"
 NAMES = sorted(
     file.relative_to(TEMPLATES).as_posix()
     for file in TEMPLATES.rglob("*.j2")
-    if file.name != "runbook.md.j2"
+    if not file.name.startswith("runbook.")
 )
+RUNBOOKS = sorted(file.name for file in TEMPLATES.glob("runbook.*"))
 FRAME = {"_script.sh.j2", "_body.sh.j2"}
 
 SETTINGS = {"PLAN", "WATCH", "CONFIRM"}
@@ -70,7 +71,7 @@ def test_values_are_printed_in_the_frame_only(name: str) -> None:
     assert {type(node) for node in parse(name).find_all(nodes.Node)} <= known
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *RUNBOOKS])
 def test_templates_are_plain_text(name: str) -> None:
     text = text_of(name)
     assert re.fullmatch(r"[\n\x20-\x7e]+\n", text), "ASCII without tabs, with a newline at the end"

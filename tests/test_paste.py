@@ -101,6 +101,22 @@ def test_wrong_settings_are_refused(shell: Shell, given: str, lab: Lab, place: P
     assert place.calls() == []
 
 
+@pytest.mark.parametrize("shell", ONE_OF_EACH, ids=attrgetter("name"))
+def test_scripts_joined_in_one_paste_run_while_each_is_done(
+    shell: Shell, lab: Lab, place: Place
+) -> None:
+    """The shell reads the whole of it before it runs the first: nothing is typed ahead."""
+    joined = f"{lab.script.rstrip()} &&\n{lab.script}"
+    with Terminal(shell, place) as terminal:
+        terminal.paste(joined)
+        assert terminal.answer() == 0
+        assert terminal.said("done: both were copied to arn:aws:") == 2
+        terminal.run("PLAN=2")
+        terminal.paste(joined)
+        assert terminal.answer() == 2
+        assert terminal.said("stopped: PLAN is '") == 1
+
+
 def cuts(script: bytes) -> list[int]:
     """Return places to cut at: in the middle of each line of the wrapper, and of some others."""
     places, start = [], 0

@@ -1,7 +1,7 @@
 """The tables in README.md and docs/, made from what they list.
 
-python tools/readme.py           says whether they are up to date (exit code 1: not)
-python tools/readme.py --write   brings them up to date
+python -m tools.tables           says whether they are up to date (exit code 1: not)
+python -m tools.tables --write   brings them up to date
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from codeocean_cmdgen.arguments import VOCABULARY, flag
 from codeocean_cmdgen.check import RULES
 from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.steps import STEPS, Step
+from tools.guide import of_guide, of_runbook
 
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- table of {} -->\n", "<!-- end of table -->\n"
@@ -55,7 +56,21 @@ def checks() -> str:
     )
 
 
-TABLES = {"steps": ("README.md", steps), "checks": ("docs/checks.md", checks)}
+def effort() -> str:
+    """Return the whole table of what a person types and pastes."""
+    columns = ("procedure", "by the guide: values typed", "pastes", "here: values typed", "pastes")
+    return head(*columns) + "".join(
+        f"| {procedure} | {theirs.types} | {theirs.pastes} | {ours.types} | {ours.pastes} |\n"
+        for procedure in PROCEDURES
+        for theirs, ours in [(of_guide(procedure), of_runbook(procedure))]
+    )
+
+
+TABLES = {
+    "steps": ("README.md", steps),
+    "checks": ("docs/checks.md", checks),
+    "effort": ("README.md", effort),
+}
 """Name of a table -> the document that it stands in, and what makes it."""
 
 

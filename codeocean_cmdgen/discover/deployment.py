@@ -44,6 +44,8 @@ def find(
     stack = _find_stack(account, role, name)
     resources = _resources(account, stack, role)
     finder.place(account.id, account.region, stack, f"stack {stack}")
+    for fact, text in finder.here.items():
+        finder.take(fact, (text,), f"stack {stack}")
     if role == "backup":
         _find_backup(finder, account, resources)
     else:

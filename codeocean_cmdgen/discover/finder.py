@@ -29,6 +29,7 @@ class Finder:
         self.file = file
         self.facts: list[Fact] = []
         self.missing: list[Problem] = []
+        self.here: dict[str, str] = {}
 
     def take(self, name: str, texts: tuple[str, ...], origin: str, table: str = "") -> None:
         """Keep a fact, unless it is not of its kind."""
@@ -69,7 +70,7 @@ class Finder:
         return next(iter(candidates), None)
 
     def place(self, account_id: str, region: str, stack_name: str, origin: str) -> None:
-        """Keep where the deployment is.
+        """Remember where the deployment is.
 
         Raises:
             DiscoveryError: the file says that it is elsewhere, or that another one is there.
@@ -77,6 +78,7 @@ class Finder:
         """
         self.demand_account(account_id, origin)
         here = {"account_id": account_id, "region": region, "stack_name": stack_name}
+        self.here = here
         for other in TABLES:
             known = self.file.tables.get(other, {})
             if other != self.role and all(known.get(name) == (here[name],) for name in here):
@@ -86,8 +88,6 @@ class Finder:
                     f"work in the {self.role}'s account, or correct the file",
                 )
                 raise DiscoveryError([problem])
-        for name, text in here.items():
-            self.take(name, (text,), origin)
 
     def demand_account(self, account_id: str, origin: str) -> None:
         """Refuse another account than the file's."""
@@ -110,7 +110,7 @@ class Finder:
         migration = preset == ("migration-destination",)
         self._tell_origins(migration=migration)
         if self.role == ("source" if migration else "backup"):
-            account = self.has("account_id")
+            account = (self.here["account_id"],)
             table = "target.stack-parameters"
             self.take("restore_source_account_id", account, f"[{self.role}]", table)
 
@@ -135,7 +135,7 @@ class Finder:
         vault = self.has("backup_vault_name")
         if not vault:
             return ()
-        (region,), (account_id,) = self.has("region"), self.has("account_id")
+        region, account_id = self.here["region"], self.here["account_id"]
         partition = Region(region).aws_partition
         return (f"arn:{partition}:backup:{region}:{account_id}:backup-vault:{vault[0]}",)
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def find(role: str, file: ValuesFile, stack_json: Path) -> Found:
     """Find what the services instance's own stack.json tells of its deployment.
 
+    But not where that is: the scripts compare it with this stack.json, which would prove nothing.
+
     Raises:
         InputError: it cannot be read, or does not say where it is.
         DiscoveryError: as deployment.
@@ -60,11 +62,23 @@ def find(role: str, file: ValuesFile, stack_json: Path) -> Found:
         secret = f"/{stack_name}/analytics/master-password-0"
         origin = "the vendor's name for it, template 3.8.2"
         finder.take("master_password_secret_id", (secret,), origin, "target.db-restore")
-    finder.missing.append(
-        Problem(
-            "data_volume_id, role_arn and others do not stand in stack.json",
-            f"codeocean-cmdgen discover {role} in CloudShell of this account finds the rest",
-        )
-    )
+    _miss_on_host(finder)
     finder.tell_neighbours()
     return Found(finder.facts, finder.missing)
+
+
+def _miss_on_host(finder: Finder) -> None:
+    """Say what the services instance does not tell, and what it is not believed."""
+    role = finder.role
+    if not all(finder.file.tables.get(role, {}).get(name) for name in finder.here):
+        finder.miss(
+            ", ".join(finder.here),
+            "not taken from stack.json, which the scripts compare with them: on a wrong instance "
+            "it would agree with itself",
+            f"write them yourself, or codeocean-cmdgen discover {role} in its CloudShell",
+        )
+    finder.miss(
+        "data_volume_id, role_arn and others",
+        "not in stack.json",
+        f"codeocean-cmdgen discover {role} in CloudShell of this account finds the rest",
+    )

@@ -1,0 +1,95 @@
+"use strict";
+// Copies scripts as they stand, and remembers what was checked off and noted. It changes no script.
+(() => {
+  const root = document.documentElement;
+  const key = `codeocean-cmdgen ${root.dataset.digest}`;
+  const boxes = [...document.querySelectorAll("input[type=checkbox]")];
+  const notes = [...document.querySelectorAll("textarea")];
+  const message = document.getElementById("message");
+  let state = { done: {}, notes: {} };
+
+  const tell = (text) => {
+    message.textContent = text;
+    clearTimeout(tell.timer);
+    tell.timer = setTimeout(() => { message.textContent = ""; }, 8000);
+  };
+
+  const load = () => {
+    try {
+      state = { ...state, ...JSON.parse(localStorage.getItem(key)) };
+    } catch (error) {
+      tell(`This browser remembers nothing here: ${error.message}`);
+    }
+  };
+
+  const save = () => {
+    try {
+      localStorage.setItem(key, JSON.stringify(state));
+    } catch (error) {
+      tell(`This browser does not remember it: ${error.message}`);
+    }
+  };
+
+  const show = () => {
+    for (const box of boxes) {
+      const when = state.done[box.name];
+      const time = document.getElementById(`time-${box.name}`);
+      box.checked = Boolean(when);
+      time.textContent = when ? new Date(when).toLocaleString() : "";
+      time.dateTime = when || "";
+      document.getElementById(box.name).classList.toggle("done", box.checked);
+      document.getElementById(`to-${box.name}`).classList.toggle("done", box.checked);
+    }
+    for (const note of notes) note.value = state.notes[note.name] || "";
+    const open = boxes.filter((box) => !box.checked);
+    const next = document.getElementById("next");
+    document.getElementById("progress").value = boxes.length - open.length;
+    document.getElementById("count").textContent =
+      `${boxes.length - open.length} of ${boxes.length} done`;
+    next.hidden = open.length === 0;
+    if (open.length > 0) {
+      next.href = `#${open[0].name}`;
+      next.textContent = `Next: ${open[0].dataset.title}`;
+    }
+  };
+
+  const copy = async (button) => {
+    const script = document.getElementById(button.dataset.copies);
+    try {
+      await navigator.clipboard.writeText(script.textContent);
+      tell(`Copied ${button.dataset.title}. Paste it into ${button.dataset.place}.`);
+    } catch {
+      script.closest("details").open = true;
+      getSelection().selectAllChildren(script);
+      tell("This browser lets no page copy: the script is selected, press Ctrl+C.");
+    }
+  };
+
+  for (const box of boxes) {
+    box.addEventListener("change", () => {
+      if (box.checked) state.done[box.name] = new Date().toISOString();
+      else delete state.done[box.name];
+      save();
+      show();
+    });
+  }
+  for (const note of notes) {
+    note.addEventListener("input", () => {
+      state.notes[note.name] = note.value;
+      save();
+    });
+  }
+  for (const button of document.querySelectorAll("[data-copies]")) {
+    button.addEventListener("click", () => copy(button));
+  }
+  // The same runbook may be open in another window.
+  addEventListener("storage", (event) => {
+    if (event.key === key) {
+      load();
+      show();
+    }
+  });
+  root.classList.add("js");
+  load();
+  show();
+})();

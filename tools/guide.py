@@ -1,0 +1,99 @@
+"""What a person types and pastes, by the vendor's guide and by our runbooks."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from codeocean_cmdgen import deployment
+from codeocean_cmdgen.discover import CHOOSES, FINDS
+from codeocean_cmdgen.procedures import PROCEDURES
+from codeocean_cmdgen.runbook import UNDISCOVERED, make
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from codeocean_cmdgen.runbook import Runbook
+
+COVERAGE = Path(__file__).parent.parent / "docs" / "guide-coverage.md"
+SECTIONS = {
+    "backup": ("About", "Cross-account", "Backup", "On demand"),
+    "restore": ("Restore",),
+    "migration": ("Migration",),
+}
+"""Procedure -> the sections of the guide that it is made of, by their first words."""
+
+
+class Row(NamedTuple):
+    """A line of the guide that asks for something.
+
+    digest: tells the line. types, pastes: how many values and texts it costs. answers: where.
+    """
+
+    section: str
+    digest: str
+    words: str
+    types: int
+    pastes: int
+    answers: str
+
+
+class Effort(NamedTuple):
+    """How much a person types and pastes, confirmations left out."""
+
+    types: int
+    pastes: int
+
+
+def rows() -> Iterator[Row]:
+    """Yield the rows of the table of coverage."""
+    for line in COVERAGE.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if len(cells) == len(Row._fields) and cells[1].startswith("`"):
+            section, digest, words, types, pastes, answers = cells
+            yield Row(section, digest[1:-1], words, int(types or 0), int(pastes or 0), answers)
+
+
+def of_guide(procedure: str) -> Effort:
+    """Add up what the guide asks for."""
+    own = [row for row in rows() if row.section.startswith(SECTIONS[procedure])]
+    return Effort(sum(row.types for row in own), sum(row.pastes for row in own))
+
+
+def of_runbook(procedure: str) -> Effort:
+    """Count what a runbook lacks when `discover` has found all that it can, and its pastes then.
+
+    Besides: where a new stack is to be, and the number of the pair of recovery points.
+    """
+    steps = PROCEDURES[procedure]
+    lacking = _made(procedure, lambda table, name: name in FINDS | CHOOSES and _looked_at(table))
+    typed = {(one.place.deployment, name) for one in lacking.incomplete for name in one.missing}
+    places = sum(
+        needed and name in FINDS
+        for step in steps
+        if step in UNDISCOVERED
+        for name, needed in step.arguments().items()
+    )
+    pairs = any(name in CHOOSES for step in steps for name in step.arguments())
+    # The moment of --until is that of the command which makes its script: nobody types it.
+    known = _made(procedure, lambda _, name: name != "until")
+    return Effort(len({one for one in typed if one[1] != "--until"}) + places + pairs, known.pastes)
+
+
+def _looked_at(table: str) -> bool:
+    return table.partition(".")[2] not in {step.name for step in UNDISCOVERED}
+
+
+def _made(procedure: str, given: Callable[[str, str], bool]) -> Runbook:
+    """Make a runbook of those of the example values that are given."""
+    facts = [
+        deployment.Fact(table, name, texts, "example")
+        for table, values in deployment.example().items()
+        for name, texts in values.items()
+        if given(table, name)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "facts.toml")
+        deployment.update(file, facts)
+        return make(procedure, file)
