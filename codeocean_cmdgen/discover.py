@@ -233,8 +233,8 @@ def _miss_on_host(finder: _Finder) -> None:
     if not all(finder.file.tables.get(role, {}).get(name) for name in finder.here):
         finder.miss(
             ", ".join(finder.here),
-            "not taken from stack.json, which the scripts compare with them: on a wrong instance it "
-            "would agree with itself",
+            "not taken from stack.json, which the scripts compare with them: on a wrong instance "
+            "it would agree with itself",
             f"write them yourself, or codeocean-cmdgen discover {role} in its CloudShell",
         )
     finder.miss(

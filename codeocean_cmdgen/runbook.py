@@ -16,7 +16,7 @@ from codeocean_cmdgen.discover import CHOOSES, FINDS
 from codeocean_cmdgen.errors import InputError, Problem
 from codeocean_cmdgen.procedures import RUNBOOKS
 from codeocean_cmdgen.render import render
-from codeocean_cmdgen.sources import DEPLOYMENT_FILE, Given, gather, homes, read_values
+from codeocean_cmdgen.sources import DEPLOYMENT_FILE, Given, ValuesFile, gather, homes
 from codeocean_cmdgen.steps import CrossAccountBackup, StackCreate
 
 if TYPE_CHECKING:
@@ -175,22 +175,24 @@ def make(procedure: str, values_file: Path) -> Runbook:
         InputError: with every wrong value of every step, and the step's number and name.
 
     """
-    tables = read_values(values_file)
+    file = ValuesFile.read(values_file)
+    if file.problems:
+        raise InputError(file.problems)
     parts = RUNBOOKS[procedure]
     problems: dict[Problem, list[str]] = {}
     made = [
-        _made(task, task.step, tables, values_file, problems) if task.step else _Made(task)
+        _made(task, task.step, file, problems) if task.step else _Made(task)
         for part in parts
         for task in part.tasks
     ]
     if problems:
         raise InputError([_of_steps(problem, names) for problem, names in problems.items()])
-    entries = iter(_entries(made, tables))
+    entries = iter(_entries(made, file.tables))
     sections = tuple(
         Section(part.title, part.about, tuple(next(entries) for _ in part.tasks)) for part in parts
     )
     return Runbook(
-        procedure, tuple(_ADVICE.splitlines()), _transport(_HOSTS[procedure], tables), sections
+        procedure, tuple(_ADVICE.splitlines()), _transport(_HOSTS[procedure], file.tables), sections
     )
 
 
@@ -199,25 +201,21 @@ def _of_steps(problem: Problem, names: list[str]) -> Problem:
 
 
 def _made(
-    task: Task,
-    step: type[Step],
-    tables: Tables,
-    values_file: Path,
-    problems: dict[Problem, list[str]],
+    task: Task, step: type[Step], file: ValuesFile, problems: dict[Problem, list[str]]
 ) -> _Made:
-    options = task.derive(tables)
+    options = task.derive(file.tables)
     options.update({name: Given((text,), "procedure") for name, text in task.options.items()})
     missing = tuple(
         name
         for name, needed in step.arguments().items()
         if (needed or name in task.needs) and name not in options
-        if not any(name in tables.get(home, {}) for home in homes(step, task.deployment, name))
+        if not any(name in file.tables.get(home, {}) for home in homes(step, task.deployment, name))
     )
     if missing:
         return _Made(task, options, missing)
     try:
         gathered = gather(
-            step, options, table=task.deployment, values_file=values_file, own_stack_json=False
+            step, options, table=task.deployment, values_file=file, own_stack_json=False
         )
         return _Made(task, options, (), gathered.step, render(*gathered))
     except InputError as error:
