@@ -25,31 +25,6 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 """Tells the person one line."""
 
-FINDS = frozenset(
-    (
-        "account_id",
-        "region",
-        "stack_name",
-        "backup_vault_name",
-        "bucket_arn",
-        "data_volume_id",
-        "db_instance_id",
-        "destination_bucket_arn",
-        "destination_vault_arn",
-        "from_host",
-        "master_password_secret_id",
-        "restore_source_account_id",
-        "role_arn",
-        "to_host",
-        "to_port",
-        "user",
-    )
-)
-"""What steps take, and `discover ROLE` finds."""
-
-CHOOSES = frozenset(("ebs_snapshot_arn", "rds_snapshot_arn", "at"))
-"""What steps take, and `discover recovery-points` finds of the pair that a person chooses."""
-
 
 class Found(NamedTuple):
     """What was found, and what was not, with the reason."""

@@ -11,8 +11,7 @@ import shlex
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from codeocean_cmdgen.arguments import VOCABULARY, flag
-from codeocean_cmdgen.discover import CHOOSES, FINDS
+from codeocean_cmdgen.arguments import CHOOSES, FINDS, VOCABULARY, flag
 from codeocean_cmdgen.errors import InputError, Problem
 from codeocean_cmdgen.procedures import RUNBOOKS
 from codeocean_cmdgen.render import render

@@ -12,7 +12,7 @@ import pexpect
 import pytest
 
 from codeocean_cmdgen import discover
-from codeocean_cmdgen.arguments import FACTS
+from codeocean_cmdgen.arguments import CHOOSES, FACTS, FINDS
 from codeocean_cmdgen.deployment import example
 from codeocean_cmdgen.simulator import Simulator, example_world
 from codeocean_cmdgen.simulator.server import RoleSession
@@ -103,7 +103,7 @@ def test_three_accounts_fill_one_file_and_each_thing_is_asked_once(person: Perso
             if known and name not in {"to_host", "master_password_secret_id", "at"}:
                 assert texts == known, (table, name)
     names = {name for values in found.values() for name in values}
-    assert names - set(FACTS) == (discover.FINDS | discover.CHOOSES) - {"from_host"}
+    assert names - set(FACTS) == (FINDS | CHOOSES) - {"from_host"}
     assert found["target"]["services_instance_id"] == ("i-0123456789abcdef0",)
     assert found["source"]["availability_zone"] == ("us-east-1a",)
 

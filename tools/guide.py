@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from codeocean_cmdgen import deployment
-from codeocean_cmdgen.discover import CHOOSES, FINDS
+from codeocean_cmdgen.arguments import CHOOSES, FINDS
 from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.runbook import UNDISCOVERED, make
 
