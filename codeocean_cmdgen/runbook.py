@@ -396,7 +396,8 @@ _ADVICE = (
     "work. CloudShell ends after 20 minutes without a key, the work in AWS does not.\n"
     "What a script makes, a later one finds by itself, by its name or tag. What is to be known "
     f"before a script can be made, `discover` writes into the values file, `{DEPLOYMENT_FILE}` "
-    "here; then make the runbook anew. No result is ever typed.\n"
+    "here; then make the runbook anew. No result is ever typed. It works with the credentials at "
+    "hand, or with those of `--profile`.\n"
     "Several scripts in one paste are one command: each runs only when the one before it was done. "
     "Nothing follows a script that may ask for a word. They want no `WATCH=0`."
 )
