@@ -162,7 +162,8 @@ _ONE_VERSION = (
     "name it, as does the template's URL.\n"
     "Copy other parameters of the stack from the source as needed: `aws cloudformation "
     "describe-stacks --stack-name NAME --output json >source.json` there, then `parameters_from = "
-    '"source.json"` in `[target.stack-create]` of the values file.'
+    '"source.json"` in `[target.stack-create]` of the values file. Where the source is lost, from '
+    "your own records."
 )
 _DEPLOYED = Task(
     "1",
@@ -642,6 +643,7 @@ _RESTORE = (
                 "The new deployment has no backup of its own yet: follow `codeocean-cmdgen "
                 "runbook backup` for it.",
                 done="the new deployment is protected as the old one was.",
+                stop="The old deployment is still wanted: end nothing that protects it.",
             ),
         ),
     ),
@@ -712,6 +714,7 @@ _MIGRATION = (
                 by_hand="If the shell ended meanwhile, paste the script again: it goes on to "
                 "watch. The copy is then listed in the vault, under Recovery points.",
                 done="the script's last line begins with `done:`.",
+                stop="The copy failed: the vault of the new deployment does not admit the source.",
             ),
         ),
     ),
@@ -780,6 +783,7 @@ _MIGRATION = (
                 done="the service is stopped and masked, and nothing can write to the data volume.",
                 results="the next snapshot is the last state. To go back, before DNS is switched: "
                 "`codeocean-cmdgen service-start --values facts.toml --from source`.",
+                stop="Somebody works still, or objects are still to be replicated.",
             ),
             Task(
                 "2.4",

@@ -55,6 +55,13 @@ def test_the_restore_has_the_twenty_steps_of_the_guide_in_order() -> None:
     assert [int(number) for number in numbers if number.isdigit()] == list(range(1, 21))
 
 
+@EVERY
+def test_each_entry_says_how_long_it_takes_when_it_is_done_and_when_to_stop(procedure: str) -> None:
+    for entry in MADE[procedure].entries:
+        labels = {label for label, _ in entry.facts}
+        assert {"takes", "done when", "stop when"} <= labels, entry.number
+
+
 class Texts(HTMLParser):
     """Collects the texts of elements that have an id, and what the page refers to."""
 
@@ -83,6 +90,8 @@ def test_the_page_holds_each_script_as_it_is_and_refers_to_itself_alone(procedur
     entries = MADE[procedure].entries
     page = Texts(render_page(MADE[procedure]))
     wanted = {f"script-{one.anchor}": one.script for one in entries if one.script}
+    commands = enumerate(MADE[procedure].transport, start=1)
+    wanted |= {f"transport-{number}": one.code for number, one in commands}
     wanted |= {f"paste-{one.anchor}": one.paste.text for one in entries if one.paste}
     assert page.texts == wanted
     assert {one.anchor for one in entries} == {link[1:] for link in page.links}

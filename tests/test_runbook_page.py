@@ -141,6 +141,30 @@ def test_what_was_checked_off_and_noted_is_there_again(
     tab.get_by_text("0 of 7 done").wait_for()
 
 
+def test_a_runbook_that_was_made_anew_takes_over_what_was_done(
+    page: Page, url: str, tmp_path: Path
+) -> None:
+    values = tmp_path / "facts.toml"
+    values.write_text(VALUES.read_text().replace("until = ", "# until = "))
+    anew = tmp_path / "anew.html"
+    anew.write_text(render_page(make("restore", values)))
+    page.get_by_role("checkbox", name="Step 4 is done", exact=True).check()
+    page.get_by_label("Notes on step 4", exact=True).fill("quiet")
+    assert not page.locator("#earlier").is_visible()
+    tab = page.context.new_page()
+    tab.goto(anew.as_uri())
+    tab.get_by_text("0 of 24 done").wait_for()
+    tab.get_by_role("button", name="Take over what was checked off (1) in the runbook before").click()
+    tab.get_by_text("1 of 24 done").wait_for()
+    assert tab.get_by_label("Notes on step 4", exact=True).input_value() == "quiet"
+    assert not tab.locator("#earlier").is_visible()
+    tab.get_by_role("button", name="Copy the command").last.click()
+    tab.get_by_role("status").get_by_text("Copied the command").wait_for()
+    assert '--until "$(date -u' in clipboard(tab)
+    tab.reload()
+    tab.get_by_text("1 of 24 done").wait_for()
+
+
 def test_the_keyboard_is_enough(page: Page, runbook: Runbook) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the first step"
