@@ -559,7 +559,7 @@ _RESTORE = (
                 "If that was done before this runbook was made, look once more: both belong to the "
                 "same backup, and are the wanted moment.",
                 shows=("ebs_snapshot_arn", "rds_snapshot_arn"),
-                seen_to="Chosen already, where the recovery points are shown below.",
+                seen_to="Chosen already: the recovery points are below.",
                 done="two recovery points, EBS and RDS, of one moment.",
                 results="snapshot-copy copies them; step 15 goes back to the creation time of EBS.",
                 stop="They are not the ones: choose again, and make this runbook anew.",

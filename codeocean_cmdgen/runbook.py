@@ -231,6 +231,7 @@ def _entries(made: list[_Made], tables: Tables) -> Iterator[Entry]:
     for one in made:
         task = one.task
         scripts += bool(task.step)
+        shown = tuple(_shown(task, tables))
         file = f"{scripts:02}-{task.step.name}.sh" if task.step else ""
         yield Entry(
             number=task.number,
@@ -239,10 +240,8 @@ def _entries(made: list[_Made], tables: Tables) -> Iterator[Entry]:
             place=_place(one, tables),
             facts=tuple((label, text) for label, text in _facts(one) if text),
             by_hand=tuple(task.by_hand.splitlines()),
-            shown=tuple(
-                (VOCABULARY[name].help, _text(tables, task.deployment, name)) for name in task.shows
-            ),
-            seen_to=task.seen_to,
+            shown=shown,
+            seen_to=task.seen_to if len(shown) == len(task.shows) else "",
             script=one.script,
             command=_command(one, file) if one.missing else "",
             missing=tuple(map(flag, one.missing)),
@@ -277,6 +276,14 @@ def _facts(one: _Made) -> Iterator[tuple[str, str]]:
     yield "done when", task.done
     yield "next", task.results
     yield "stop when", task.stop
+
+
+def _shown(task: Task, tables: Tables) -> Iterator[tuple[str, str]]:
+    """Yield the values to look at that are known."""
+    known = tables.get(task.deployment, {})
+    for name in task.shows:
+        if name in known:
+            yield VOCABULARY[name].help, known[name][0]
 
 
 def _text(tables: Tables, table: str, name: str) -> str:

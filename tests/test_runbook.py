@@ -174,6 +174,15 @@ def test_a_command_searches_for_what_can_be_found(tmp_path: Path) -> None:
     assert "--command COMMAND" in commands["18"]
 
 
+def test_recovery_points_that_are_not_chosen_are_still_to_be_chosen(tmp_path: Path) -> None:
+    def selected(runbook: Runbook) -> tuple[str, int]:
+        (entry,) = (one for one in runbook.entries if one.number == "7")
+        return entry.seen_to, len(entry.shown)
+
+    assert selected(MADE["restore"]) == ("Chosen already: the recovery points are below.", 2)
+    assert selected(make("restore", without(tmp_path, "rds_snapshot_arn"))) == ("", 1)
+
+
 def test_what_is_missing_is_said_on_the_terminal_too(tmp_path: Path) -> None:
     values = without(tmp_path, "until")
     done = program("runbook", "restore", f"--values={values}", "--format=html")
