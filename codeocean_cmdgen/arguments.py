@@ -276,6 +276,7 @@ FINDS = frozenset(
         "role_arn",
         "to_host",
         "to_port",
+        "until",
         "user",
     )
 )

@@ -542,8 +542,9 @@ _RESTORE = (
                 by_hand=_REPLICATED,
                 step=S3BatchReplication,
                 done="each bucket is replicated, or proved empty.",
-                results="from here on nothing may be written to the new buckets: that is what "
-                "step 15 relies on.",
+                results="from here on nothing may be written to the new buckets. When it ended, "
+                "which step 15 needs, `codeocean-cmdgen discover backup --values facts.toml` "
+                "finds.",
                 stop="The service of step 3 runs again: it would delete what arrives.",
             ),
             Task(
@@ -608,12 +609,14 @@ _RESTORE = (
                 "the source's account still answers, the completion of that backup job (AWS Backup "
                 "> Jobs > Backup jobs, there) is the later, safer moment: write it as `at` into "
                 "`[target.s3-point-in-time]`.\n"
-                "`until` is any moment after step 6 was done, while the service is stopped: where "
-                "it is not in the file, the command below takes the present one. What is newer "
-                "would mean that somebody uses the buckets, and the script leaves them alone.\n"
+                "`until` is the end of the last job of step 6, which `codeocean-cmdgen discover "
+                "backup --values facts.toml` finds. What is newer would mean that somebody uses "
+                "the buckets, and the script leaves them alone. Where that is what the backup goes "
+                "on to replicate, any later moment will do, while the service is stopped.\n"
                 "The guide does this after step 14. It may be done as soon as step 6 is done: "
                 "volume and database have nothing to do with the buckets.",
                 step=S3PointInTime,
+                needs={"until": "backup"},
                 joins="11",
                 otherwise="To be able to take it back, add --reversible; `--verify` only compares.",
                 done="each bucket is as it was at that moment, proved by listing again.",

@@ -291,9 +291,6 @@ def _text(tables: Tables, table: str, name: str) -> str:
     return tables.get(table, {}).get(name, (name.upper().replace("_", "-"),))[0]
 
 
-_NOW = '"$(date -u +%FT%TZ)"'
-
-
 def _command(one: _Made, file: str) -> str:
     """Return what finds the values that are missing, and makes the script then."""
     task = one.task
@@ -306,11 +303,9 @@ def _command(one: _Made, file: str) -> str:
         words.append(f"--from {task.deployment}")
     for name, given in one.options.items():
         words += [f"{flag(name)} {shlex.quote(text)}" for text in given.texts]
-    for name in one.missing:
-        if name == "until":
-            words.append(f"{flag(name)} {_NOW}")
-        elif name not in finds:
-            words.append(f"{flag(name)} {VOCABULARY[name].kind.metavar}")
+    words += [
+        f"{flag(name)} {VOCABULARY[name].kind.metavar}" for name in one.missing if name not in finds
+    ]
     words.append(f"--output {file}")
     searches = [
         f"codeocean-cmdgen discover {what} --values {DEPLOYMENT_FILE}"

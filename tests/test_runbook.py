@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from hashlib import sha256
@@ -133,27 +134,24 @@ stack_name = "codeocean"
 
 
 def test_what_is_not_known_is_no_error_but_a_command_that_makes_the_script(tmp_path: Path) -> None:
-    values = without(tmp_path, "until")
-    runbook = make("restore", values)
+    runbook = make("restore", without(tmp_path, "command"))
     (entry,) = runbook.incomplete
-    assert (entry.number, entry.missing) == ("15", ("--until",))
+    assert (entry.number, entry.missing) == ("18", ("--command",))
     text = render_runbook(runbook)
     assert entry.command in text
     assert "**1 of its scripts is not made yet" in text
+    (command,) = example()["target.datasets-not-cached"]["command"]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     subprocess.run(
-        ["bash", "-c", entry.command], cwd=tmp_path, env={**os.environ, "PATH": path}, check=True
+        ["bash", "-c", entry.command.replace("COMMAND", shlex.quote(command))],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path},
+        check=True,
     )
+    (known,) = (one for one in MADE["restore"].entries if one.number == "18")
     made = (tmp_path / entry.file).read_text()
-    assert re.sub("UNTIL=.*|[0-9a-f]{64}|option --until", "", made) == re.sub(
-        "UNTIL=.*|[0-9a-f]{64}|option --until", "", _with_until(values, entry.file)
-    )
-
-
-def _with_until(values: Path, file: str) -> str:
-    """Return the script with the moment of the example, given as an option too."""
-    name = file[3:-3]
-    return program(name, f"--values={values}", "--until=2019-11-25T12:00:00+01:00").stdout
+    origins = "[0-9a-f]{64}|from (values file|option).*"
+    assert re.sub(origins, "", made) == re.sub(origins, "", known.script)
 
 
 def test_a_command_searches_for_what_can_be_found(tmp_path: Path) -> None:
@@ -170,6 +168,11 @@ def test_a_command_searches_for_what_can_be_found(tmp_path: Path) -> None:
         f"codeocean-cmdgen discover backup {at}",
         f"codeocean-cmdgen discover recovery-points {at}",
         f"codeocean-cmdgen discover target {at}",
+    ]
+    assert commands["15"].splitlines()[:3] == [
+        f"codeocean-cmdgen discover target {at}",
+        f"codeocean-cmdgen discover recovery-points {at}",
+        f"codeocean-cmdgen discover backup {at}",
     ]
     assert "--command COMMAND" in commands["18"]
 
