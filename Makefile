@@ -4,6 +4,7 @@
 # make bench     the measured promises
 # make dist      the wheel, and the single file for hosts without a package index
 # make golden    render golden/ and the tables anew, after a change that is meant
+# make picture   take the README's picture anew, in Chromium
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -13,7 +14,7 @@ HOST := codeocean_cmdgen/simulator/inside
 SHELL_PROGRAMS := tools/demo tools/system-packages .ci/run \
   $(HOST)/machine.sh $(HOST)/root/usr/local/bin/sleep
 
-.PHONY: bench campaign clean demo dist golden lint ready system test
+.PHONY: bench campaign clean demo dist golden lint picture ready system test
 
 ready: system $(READY)
 
@@ -51,6 +52,9 @@ golden: $(READY)
 	$(BIN)/python -m tools.tables --write
 	for one in backup restore migration; do $(BIN)/codeocean-cmdgen runbook "$$one" \
 	  --values codeocean_cmdgen/examples/values.toml --output "golden/runbook-$$one.md" || exit; done
+
+picture: $(READY)
+	$(BIN)/python -m tools.screenshot
 
 # The single file carries its requirements, at the versions that run on Python 3.9 and newer.
 dist: $(READY)

@@ -10,7 +10,10 @@ def main() -> None:
     gc.disable()  # this process is short, and most of it is imports: nothing to collect
     from codeocean_cmdgen import cli  # noqa: PLC0415 - after that
 
-    cli.main()
+    try:
+        cli.main()
+    finally:
+        gc.freeze()  # nor at the end
 
 
 if __name__ == "__main__":

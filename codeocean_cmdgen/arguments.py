@@ -259,6 +259,32 @@ FACTS: dict[str, Argument] = {
 }
 """What the values file may hold of a deployment besides: for a person, and for `check`."""
 
+FINDS = frozenset(
+    (
+        "account_id",
+        "region",
+        "stack_name",
+        "backup_vault_name",
+        "bucket_arn",
+        "data_volume_id",
+        "db_instance_id",
+        "destination_bucket_arn",
+        "destination_vault_arn",
+        "from_host",
+        "master_password_secret_id",
+        "restore_source_account_id",
+        "role_arn",
+        "to_host",
+        "to_port",
+        "until",
+        "user",
+    )
+)
+"""Those that `discover ROLE` finds."""
+
+CHOOSES = frozenset(("ebs_snapshot_arn", "rds_snapshot_arn", "at"))
+"""Those that `discover recovery-points` finds, of the pair that a person chooses."""
+
 KNOWN: dict[str, Argument] = {**VOCABULARY, **FACTS}
 """Every key that a values file may hold."""
 

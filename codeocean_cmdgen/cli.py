@@ -40,30 +40,39 @@ SCRIPT_MODE = 0o700
 RUNBOOK_MODE = 0o600
 """Mode of a runbook: nobody runs it."""
 
+_STEPS = {step.name: step for step in STEPS}
+
 _ENVIRONMENT = "CODEOCEAN_CMDGEN"
 """The first word of every environment variable that gives an option."""
 
 
 class _Commands(TyperGroup):
-    """Lists the commands by procedure, in the order in which they are used."""
+    """Lists the commands by procedure, in the order in which they are used.
 
-    def format_commands(
-        self,
-        ctx: click.Context,  # noqa: ARG002 - click's signature
-        formatter: click.HelpFormatter,
-    ) -> None:
+    A step's command is made when it is asked for: making them all takes as long as the rest.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
+        return [*_STEPS, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> Optional[click.Command]:
+        """Return a command by its name."""
+        step = _STEPS.get(cmd_name)
+        return _step_command(step) if step else super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one section per procedure, then the other commands."""
         sections = {
             f"{procedure} steps": [step.name for step in steps]
             for procedure, steps in PROCEDURES.items()
         }
-        steps = {step.name for step in STEPS}
-        sections["other commands"] = [name for name in self.commands if name not in steps]
+        sections["other commands"] = super().list_commands(ctx)
         for title, names in sections.items():
-            rows = [(name, self.commands[name].get_short_help_str(80)) for name in names]
-            if rows:
-                with formatter.section(title.capitalize()):
-                    formatter.write_dl(rows)
+            found = {name: self.get_command(ctx, name) for name in names}
+            rows = [(name, one.get_short_help_str(80)) for name, one in found.items() if one]
+            with formatter.section(title.capitalize()):
+                formatter.write_dl(rows)
 
 
 app = typer.Typer(
@@ -112,6 +121,12 @@ def _main(
 
     Each step prints one script on stdout, to paste into the shell that its header names.
     """
+
+
+def _step_command(step: type[Step]) -> click.Command:
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    alone.command(step.name, short_help=step.title)(_command(step))
+    return typer.main.get_command(alone)
 
 
 def _command(step: type[Step]) -> Callable[..., None]:
@@ -355,7 +370,7 @@ def _runbook(procedure: str, values: str) -> Runbook:
 DISCOVERABLE = (*TABLES, "recovery-points")
 """What can be discovered."""
 
-_STEP = click.Choice([step.name for step in STEPS])
+_STEP = click.Choice(list(_STEPS))
 
 
 @app.command("iam-policy", short_help="print the IAM policy that steps need")
@@ -378,7 +393,7 @@ def iam_policy(
     """
     from codeocean_cmdgen import policy  # noqa: PLC0415 - Jinja is slow
 
-    declared = [one for name in step for one in STEPS if one.name == name]
+    declared = [_STEPS[name] for name in step]
     steps = [
         gather(
             one,
@@ -580,10 +595,6 @@ def _profiles(texts: list[str]) -> dict[str, str]:
         ]
         raise InputError(problems)
     return {role: name for role, _, name in split}
-
-
-for _step in STEPS:
-    app.command(_step.name, short_help=_step.title)(_command(_step))
 
 
 def main() -> None:

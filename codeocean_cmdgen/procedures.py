@@ -162,7 +162,8 @@ _ONE_VERSION = (
     "name it, as does the template's URL.\n"
     "Copy other parameters of the stack from the source as needed: `aws cloudformation "
     "describe-stacks --stack-name NAME --output json >source.json` there, then `parameters_from = "
-    '"source.json"` in `[target.stack-create]` of the values file.'
+    '"source.json"` in `[target.stack-create]` of the values file. Where the source is lost, from '
+    "your own records."
 )
 _DEPLOYED = Task(
     "1",
@@ -541,8 +542,9 @@ _RESTORE = (
                 by_hand=_REPLICATED,
                 step=S3BatchReplication,
                 done="each bucket is replicated, or proved empty.",
-                results="from here on nothing may be written to the new buckets: that is what "
-                "step 15 relies on.",
+                results="from here on nothing may be written to the new buckets. When it ended, "
+                "which step 15 needs, `codeocean-cmdgen discover backup --values facts.toml` "
+                "finds.",
                 stop="The service of step 3 runs again: it would delete what arrives.",
             ),
             Task(
@@ -558,7 +560,7 @@ _RESTORE = (
                 "If that was done before this runbook was made, look once more: both belong to the "
                 "same backup, and are the wanted moment.",
                 shows=("ebs_snapshot_arn", "rds_snapshot_arn"),
-                seen_to="Chosen already, where the recovery points are shown below.",
+                seen_to="Chosen already: the recovery points are below.",
                 done="two recovery points, EBS and RDS, of one moment.",
                 results="snapshot-copy copies them; step 15 goes back to the creation time of EBS.",
                 stop="They are not the ones: choose again, and make this runbook anew.",
@@ -607,12 +609,14 @@ _RESTORE = (
                 "the source's account still answers, the completion of that backup job (AWS Backup "
                 "> Jobs > Backup jobs, there) is the later, safer moment: write it as `at` into "
                 "`[target.s3-point-in-time]`.\n"
-                "`until` is any moment after step 6 was done, while the service is stopped: where "
-                "it is not in the file, the command below takes the present one. What is newer "
-                "would mean that somebody uses the buckets, and the script leaves them alone.\n"
+                "`until` is the end of the last job of step 6, which `codeocean-cmdgen discover "
+                "backup --values facts.toml` finds. What is newer would mean that somebody uses "
+                "the buckets, and the script leaves them alone. Where that is what the backup goes "
+                "on to replicate, any later moment will do, while the service is stopped.\n"
                 "The guide does this after step 14. It may be done as soon as step 6 is done: "
                 "volume and database have nothing to do with the buckets.",
                 step=S3PointInTime,
+                needs={"until": "backup"},
                 joins="11",
                 otherwise="To be able to take it back, add --reversible; `--verify` only compares.",
                 done="each bucket is as it was at that moment, proved by listing again.",
@@ -642,6 +646,7 @@ _RESTORE = (
                 "The new deployment has no backup of its own yet: follow `codeocean-cmdgen "
                 "runbook backup` for it.",
                 done="the new deployment is protected as the old one was.",
+                stop="The old deployment is still wanted: end nothing that protects it.",
             ),
         ),
     ),
@@ -712,6 +717,7 @@ _MIGRATION = (
                 by_hand="If the shell ended meanwhile, paste the script again: it goes on to "
                 "watch. The copy is then listed in the vault, under Recovery points.",
                 done="the script's last line begins with `done:`.",
+                stop="The copy failed: the vault of the new deployment does not admit the source.",
             ),
         ),
     ),
@@ -780,6 +786,7 @@ _MIGRATION = (
                 done="the service is stopped and masked, and nothing can write to the data volume.",
                 results="the next snapshot is the last state. To go back, before DNS is switched: "
                 "`codeocean-cmdgen service-start --values facts.toml --from source`.",
+                stop="Somebody works still, or objects are still to be replicated.",
             ),
             Task(
                 "2.4",

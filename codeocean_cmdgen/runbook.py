@@ -11,12 +11,11 @@ import shlex
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from codeocean_cmdgen.arguments import VOCABULARY, flag
-from codeocean_cmdgen.discover import CHOOSES, FINDS
+from codeocean_cmdgen.arguments import CHOOSES, FINDS, VOCABULARY, flag
 from codeocean_cmdgen.errors import InputError, Problem
 from codeocean_cmdgen.procedures import RUNBOOKS
 from codeocean_cmdgen.render import render
-from codeocean_cmdgen.sources import DEPLOYMENT_FILE, Given, gather, homes, read_values
+from codeocean_cmdgen.sources import DEPLOYMENT_FILE, Given, ValuesFile, gather, homes
 from codeocean_cmdgen.steps import CrossAccountBackup, StackCreate
 
 if TYPE_CHECKING:
@@ -175,22 +174,24 @@ def make(procedure: str, values_file: Path) -> Runbook:
         InputError: with every wrong value of every step, and the step's number and name.
 
     """
-    tables = read_values(values_file)
+    file = ValuesFile.read(values_file)
+    if file.problems:
+        raise InputError(file.problems)
     parts = RUNBOOKS[procedure]
     problems: dict[Problem, list[str]] = {}
     made = [
-        _made(task, task.step, tables, values_file, problems) if task.step else _Made(task)
+        _made(task, task.step, file, problems) if task.step else _Made(task)
         for part in parts
         for task in part.tasks
     ]
     if problems:
         raise InputError([_of_steps(problem, names) for problem, names in problems.items()])
-    entries = iter(_entries(made, tables))
+    entries = iter(_entries(made, file.tables))
     sections = tuple(
         Section(part.title, part.about, tuple(next(entries) for _ in part.tasks)) for part in parts
     )
     return Runbook(
-        procedure, tuple(_ADVICE.splitlines()), _transport(_HOSTS[procedure], tables), sections
+        procedure, tuple(_ADVICE.splitlines()), _transport(_HOSTS[procedure], file.tables), sections
     )
 
 
@@ -199,25 +200,21 @@ def _of_steps(problem: Problem, names: list[str]) -> Problem:
 
 
 def _made(
-    task: Task,
-    step: type[Step],
-    tables: Tables,
-    values_file: Path,
-    problems: dict[Problem, list[str]],
+    task: Task, step: type[Step], file: ValuesFile, problems: dict[Problem, list[str]]
 ) -> _Made:
-    options = task.derive(tables)
+    options = task.derive(file.tables)
     options.update({name: Given((text,), "procedure") for name, text in task.options.items()})
     missing = tuple(
         name
         for name, needed in step.arguments().items()
         if (needed or name in task.needs) and name not in options
-        if not any(name in tables.get(home, {}) for home in homes(step, task.deployment, name))
+        if not any(name in file.tables.get(home, {}) for home in homes(step, task.deployment, name))
     )
     if missing:
         return _Made(task, options, missing)
     try:
         gathered = gather(
-            step, options, table=task.deployment, values_file=values_file, own_stack_json=False
+            step, options, table=task.deployment, values_file=file, own_stack_json=False
         )
         return _Made(task, options, (), gathered.step, render(*gathered))
     except InputError as error:
@@ -234,6 +231,7 @@ def _entries(made: list[_Made], tables: Tables) -> Iterator[Entry]:
     for one in made:
         task = one.task
         scripts += bool(task.step)
+        shown = tuple(_shown(task, tables))
         file = f"{scripts:02}-{task.step.name}.sh" if task.step else ""
         yield Entry(
             number=task.number,
@@ -242,10 +240,8 @@ def _entries(made: list[_Made], tables: Tables) -> Iterator[Entry]:
             place=_place(one, tables),
             facts=tuple((label, text) for label, text in _facts(one) if text),
             by_hand=tuple(task.by_hand.splitlines()),
-            shown=tuple(
-                (VOCABULARY[name].help, _text(tables, task.deployment, name)) for name in task.shows
-            ),
-            seen_to=task.seen_to,
+            shown=shown,
+            seen_to=task.seen_to if len(shown) == len(task.shows) else "",
             script=one.script,
             command=_command(one, file) if one.missing else "",
             missing=tuple(map(flag, one.missing)),
@@ -282,12 +278,17 @@ def _facts(one: _Made) -> Iterator[tuple[str, str]]:
     yield "stop when", task.stop
 
 
+def _shown(task: Task, tables: Tables) -> Iterator[tuple[str, str]]:
+    """Yield the values to look at that are known."""
+    known = tables.get(task.deployment, {})
+    for name in task.shows:
+        if name in known:
+            yield VOCABULARY[name].help, known[name][0]
+
+
 def _text(tables: Tables, table: str, name: str) -> str:
     """Return one text of the values file, or a word that stands for it."""
     return tables.get(table, {}).get(name, (name.upper().replace("_", "-"),))[0]
-
-
-_NOW = '"$(date -u +%FT%TZ)"'
 
 
 def _command(one: _Made, file: str) -> str:
@@ -302,11 +303,9 @@ def _command(one: _Made, file: str) -> str:
         words.append(f"--from {task.deployment}")
     for name, given in one.options.items():
         words += [f"{flag(name)} {shlex.quote(text)}" for text in given.texts]
-    for name in one.missing:
-        if name == "until":
-            words.append(f"{flag(name)} {_NOW}")
-        elif name not in finds:
-            words.append(f"{flag(name)} {VOCABULARY[name].kind.metavar}")
+    words += [
+        f"{flag(name)} {VOCABULARY[name].kind.metavar}" for name in one.missing if name not in finds
+    ]
     words.append(f"--output {file}")
     searches = [
         f"codeocean-cmdgen discover {what} --values {DEPLOYMENT_FILE}"
@@ -399,7 +398,8 @@ _ADVICE = (
     "work. CloudShell ends after 20 minutes without a key, the work in AWS does not.\n"
     "What a script makes, a later one finds by itself, by its name or tag. What is to be known "
     f"before a script can be made, `discover` writes into the values file, `{DEPLOYMENT_FILE}` "
-    "here; then make the runbook anew. No result is ever typed.\n"
+    "here; then make the runbook anew. No result is ever typed. It works with the credentials at "
+    "hand, or with those of `--profile`.\n"
     "Several scripts in one paste are one command: each runs only when the one before it was done. "
     "Nothing follows a script that may ask for a word. They want no `WATCH=0`."
 )

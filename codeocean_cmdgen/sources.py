@@ -69,7 +69,7 @@ def gather(
     options: Mapping[str, Given],
     *,
     table: Optional[str] = None,
-    values_file: Optional[Path] = None,
+    values_file: Path | ValuesFile | None = None,
     stack_json: Optional[Path] = None,
     own_stack_json: bool = True,
     ask: Optional[Ask] = None,
@@ -78,7 +78,7 @@ def gather(
 
     options: what came from the command line and the environment, by field name.
     table: the table of the values file that the step takes; its default when None.
-    values_file: a TOML file; may be absent, may not be unreadable.
+    values_file: a TOML file, read or not; may be absent, may not be unreadable.
     stack_json: a stack.json to use instead of the services instance's own.
     own_stack_json: whether that of this very host may be used, where it has one.
     ask: asks for what is still missing; without it, what is missing is a problem.
@@ -328,11 +328,12 @@ def read_values(path: Path) -> dict[str, dict[str, tuple[str, ...]]]:
 
 
 def _from_values_file(
-    step: type[Step], table: str, path: Optional[Path], problems: list[Problem]
+    step: type[Step], table: str, file: Path | ValuesFile | None, problems: list[Problem]
 ) -> dict[str, Given]:
-    if path is None:
+    if file is None:
         return {}
-    file = ValuesFile.read(path)
+    if isinstance(file, Path):
+        file = ValuesFile.read(file)
     problems += file.problems
     given: dict[str, Given] = {}
     for name in step.arguments():

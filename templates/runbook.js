@@ -2,11 +2,13 @@
 // Copies scripts as they stand, and remembers what was checked off and noted. It changes no script.
 (() => {
   const root = document.documentElement;
-  const key = `codeocean-cmdgen ${root.dataset.digest}`;
+  const family = `codeocean-cmdgen ${root.dataset.procedure} `;
+  const key = family + root.dataset.digest;
   const boxes = [...document.querySelectorAll("input[type=checkbox]")];
   const notes = [...document.querySelectorAll("textarea")];
   const message = document.getElementById("message");
-  let state = { done: {}, notes: {} };
+  const earlier = document.getElementById("earlier");
+  let state = { done: {}, notes: {}, saved: "" };
 
   const tell = (text) => {
     message.textContent = text;
@@ -14,20 +16,22 @@
     tell.timer = setTimeout(() => { message.textContent = ""; }, 8000);
   };
 
-  const load = () => {
+  // A browser may forbid it: then the rest works all the same.
+  const trying = (work) => {
     try {
-      state = { ...state, ...JSON.parse(localStorage.getItem(key)) };
+      work();
     } catch (error) {
       tell(`This browser remembers nothing here: ${error.message}`);
     }
   };
 
+  const load = () => {
+    state = { ...state, ...JSON.parse(localStorage.getItem(key)) };
+  };
+
   const save = () => {
-    try {
-      localStorage.setItem(key, JSON.stringify(state));
-    } catch (error) {
-      tell(`This browser does not remember it: ${error.message}`);
-    }
+    state.saved = new Date().toISOString();
+    trying(() => localStorage.setItem(key, JSON.stringify(state)));
   };
 
   const show = () => {
@@ -53,13 +57,34 @@
     }
   };
 
+  // A runbook that was made anew is another one: what was done in the last may be taken over.
+  const last = () => {
+    const others = Object.keys(localStorage).filter((one) => one.startsWith(family) && one !== key);
+    const states = others.map((one) => JSON.parse(localStorage.getItem(one)));
+    return states.sort((one, other) => one.saved.localeCompare(other.saved)).pop();
+  };
+
+  const offer = () => {
+    const found = state.saved ? null : last();
+    earlier.hidden = !found;
+    if (!found) return;
+    const count = Object.keys(found.done).length;
+    earlier.textContent = `Take over what was checked off (${count}) in the runbook before`;
+    earlier.addEventListener("click", () => {
+      state = found;
+      save();
+      show();
+      earlier.hidden = true;
+    });
+  };
+
   const copy = async (button) => {
     const script = document.getElementById(button.dataset.copies);
     try {
       await navigator.clipboard.writeText(script.textContent);
       tell(`Copied ${button.dataset.title}. Paste it into ${button.dataset.place}.`);
     } catch {
-      script.closest("details").open = true;
+      for (let one = script.closest("details"); one; one = one.parentElement.closest("details")) one.open = true;
       getSelection().selectAllChildren(script);
       tell("This browser lets no page copy: the script is selected, press Ctrl+C.");
     }
@@ -85,11 +110,12 @@
   // The same runbook may be open in another window.
   addEventListener("storage", (event) => {
     if (event.key === key) {
-      load();
+      trying(load);
       show();
     }
   });
   root.classList.add("js");
-  load();
+  trying(load);
   show();
+  trying(offer);
 })();

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pexpect
 import pytest
 
-from codeocean_cmdgen.arguments import FACTS
+from codeocean_cmdgen.arguments import CHOOSES, FACTS, FINDS
 from codeocean_cmdgen.deployment import example
-from codeocean_cmdgen.discover import CHOOSES, FINDS
 from codeocean_cmdgen.discover.recovery_points import facts_of, pair_up
 from codeocean_cmdgen.simulator import Simulator, example_world
+from codeocean_cmdgen.simulator.s3_batch import Job
 from codeocean_cmdgen.simulator.server import RoleSession
 from codeocean_cmdgen.simulator.world import BACKUP, PASSWORD, REGION, SOURCE, TARGET
 from codeocean_cmdgen.sources import ValuesFile
@@ -104,7 +104,7 @@ def test_three_accounts_fill_one_file_and_each_thing_is_asked_once(person: Perso
             if known and name not in {"to_host", "master_password_secret_id", "at"}:
                 assert texts == known, (table, name)
     names = {name for values in found.values() for name in values}
-    assert names - set(FACTS) == (FINDS | CHOOSES) - {"from_host"}
+    assert names - set(FACTS) == (FINDS | CHOOSES) - {"from_host", "until"}
     assert found["target"]["services_instance_id"] == ("i-0123456789abcdef0",)
     assert found["source"]["availability_zone"] == ("us-east-1a",)
 
@@ -266,6 +266,39 @@ def test_the_temporary_database_is_found_once_it_is_there(person: Person) -> Non
     person.simulator.rds.database(TARGET, REGION, "tmp-codeocean-restore")
     person.discover("target")
     assert person.tables["target"]["from_host"][0].startswith("tmp-codeocean-restore.")
+
+
+def job(person: Person, bucket: str, status: str, hours: float = 0) -> None:
+    description = f"codeocean-cmdgen s3-batch-replication run=first bucket={bucket} set=1:1 token=a"
+    now = person.simulator.clock.now()
+    made = Job(
+        f"job-{len(person.simulator.s3_batch.jobs)}",
+        BACKUP,
+        REGION,
+        {"Description": description, "Priority": 10},
+        now - timedelta(hours=hours + 1),
+        status=status,
+        ended=now - timedelta(hours=hours) if status != "Suspended" else None,
+    )
+    person.simulator.s3_batch.jobs[made.job_id] = made
+
+
+def test_the_end_of_replication_is_that_of_the_last_job(person: Person) -> None:
+    table = "target.s3-point-in-time"
+    assert "until" not in person.discover("backup").err
+    assert "until" not in person.tables[table]
+    job(person, "codeocean-backup-capsules", "Complete", hours=3)
+    job(person, "codeocean-backup-public", "Failed", hours=2)
+    job(person, "another-bucket", "Suspended")
+    assert person.discover("backup").code == 0
+    (until,) = person.tables[table]["until"]
+    end = person.simulator.s3_batch.jobs["job-1"].ended
+    assert end
+    assert end < datetime.fromisoformat(until.replace("Z", "+00:00")) <= end + timedelta(seconds=1)
+    job(person, "codeocean-backup-datasets", "Suspended")
+    outcome = person.discover("backup")
+    assert f"until of [{table}]: job job-3 still replicates" in outcome.err
+    assert person.tables[table]["until"] == (until,)
 
 
 # On the services instance.

@@ -59,6 +59,17 @@ def test_the_single_file_needs_nothing_but_python(dist: Path, tmp_path: Path, py
 
 
 @pytest.mark.parametrize("python", pythons())
+def test_the_single_file_makes_runbooks(dist: Path, tmp_path: Path, python: str) -> None:
+    values = ROOT / "codeocean_cmdgen" / "examples" / "values.toml"
+    command = [python, "-I", "-S", str(dist / "codeocean-cmdgen.pyz"), "render", "restore"]
+    command += ["--values", str(values), "--directory", str(tmp_path)]
+    subprocess.run(command, check=True)
+    golden = (ROOT / "golden" / "runbook-restore.md").read_text()
+    assert (tmp_path / "runbook.md").read_text() == golden
+    assert "<!doctype html>" in (tmp_path / "runbook.html").read_text()
+
+
+@pytest.mark.parametrize("python", pythons())
 def test_the_single_file_looks_over_a_file(dist: Path, tmp_path: Path, python: str) -> None:
     """It has no boto3, and of the table's library the part that makes tables."""
     values = tmp_path / "values.toml"
@@ -76,7 +87,7 @@ def test_the_wheel_holds_its_templates(dist: Path) -> None:
     listed = subprocess.run(
         [sys.executable, "-m", "zipfile", "-l", wheel], capture_output=True, text=True, check=True
     ).stdout
-    for template in (ROOT / "templates").rglob("*.j2"):
+    for template in filter(Path.is_file, (ROOT / "templates").rglob("*")):
         assert f"codeocean_cmdgen/templates/{template.relative_to(ROOT / 'templates')}" in listed
 
 

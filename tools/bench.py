@@ -25,6 +25,8 @@ VALUES = ROOT / "codeocean_cmdgen" / "examples" / "values.toml"
 RUNS = 21
 LIMIT = 1.25
 """Whole process against the bare imports of typer and jinja2: at most this."""
+RUNBOOK_LIMIT = 2
+"""Likewise, for the runbook of a restore."""
 
 
 def seconds(*command: str) -> float:
@@ -50,6 +52,21 @@ def start_up() -> None:
         f"import typer, jinja2 {bare_s * 1000:.0f} ms: ratio {ratio:.2f} (at most {LIMIT}); "
         f"single file {single_s * 1000:.0f} ms"
     )
+
+
+def runbooks() -> None:
+    """Compare a whole runbook with the bare imports, in turn."""
+    program = str(Path(sys.executable).with_name("codeocean-cmdgen"))
+    bare = (sys.executable, "-c", "import typer, jinja2")
+    for form in ("markdown", "html"):
+        ours = (program, "runbook", "restore", "--format", form, "--values", str(VALUES))
+        times = [(seconds(*ours), seconds(*bare)) for _ in range(RUNS)]
+        ratio = median(mine / theirs for mine, theirs in times)
+        ours_s = median(mine for mine, _ in times)
+        say(
+            f"runbook restore, 9 buckets, {form}, median of {RUNS}: {ours_s * 1000:.0f} ms: "
+            f"{ratio:.2f} times the bare imports (at most {RUNBOOK_LIMIT})"
+        )
 
 
 def growth() -> None:
@@ -105,6 +122,7 @@ if __name__ == "__main__":
     compileall.compile_dir(ROOT / "codeocean_cmdgen", quiet=1)  # as an installed wheel is
     say(json.dumps({"python": sys.version.split()[0], "processors": os.cpu_count()}))
     start_up()
+    runbooks()
     growth()
     calls()
     bench_volume.main()

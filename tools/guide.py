@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from codeocean_cmdgen import deployment
-from codeocean_cmdgen.discover import CHOOSES, FINDS
+from codeocean_cmdgen.arguments import CHOOSES, FINDS
 from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.runbook import UNDISCOVERED, make
 
@@ -40,10 +40,14 @@ class Row(NamedTuple):
 
 
 class Effort(NamedTuple):
-    """How much a person types and pastes, confirmations left out."""
+    """How much a person types and pastes, confirmations left out.
+
+    prepared: values that may be written down in peace, long before.
+    """
 
     types: int
     pastes: int
+    prepared: int = 0
 
 
 def rows() -> Iterator[Row]:
@@ -64,11 +68,11 @@ def of_guide(procedure: str) -> Effort:
 def of_runbook(procedure: str) -> Effort:
     """Count what a runbook lacks when `discover` has found all that it can, and its pastes then.
 
-    Besides: where a new stack is to be, and the number of the pair of recovery points.
+    Where a new stack is to be is prepared, too; the number of the pair of recovery points is typed.
     """
     steps = PROCEDURES[procedure]
     lacking = _made(procedure, lambda table, name: name in FINDS | CHOOSES and _looked_at(table))
-    typed = {(one.place.deployment, name) for one in lacking.incomplete for name in one.missing}
+    written = {(one.place.deployment, name) for one in lacking.incomplete for name in one.missing}
     places = sum(
         needed and name in FINDS
         for step in steps
@@ -76,9 +80,8 @@ def of_runbook(procedure: str) -> Effort:
         for name, needed in step.arguments().items()
     )
     pairs = any(name in CHOOSES for step in steps for name in step.arguments())
-    # The moment of --until is that of the command which makes its script: nobody types it.
-    known = _made(procedure, lambda _, name: name != "until")
-    return Effort(len({one for one in typed if one[1] != "--until"}) + places + pairs, known.pastes)
+    complete = _made(procedure, lambda *_: True)
+    return Effort(int(pairs), complete.pastes, len(written) + places)
 
 
 def _looked_at(table: str) -> bool:

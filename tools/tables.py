@@ -58,9 +58,17 @@ def checks() -> str:
 
 def effort() -> str:
     """Return the whole table of what a person types and pastes."""
-    columns = ("procedure", "by the guide: values typed", "pastes", "here: values typed", "pastes")
+    columns = (
+        "procedure",
+        "by the guide: values typed",
+        "pastes",
+        "here: values written before",
+        "values typed",
+        "pastes",
+    )
     return head(*columns) + "".join(
-        f"| {procedure} | {theirs.types} | {theirs.pastes} | {ours.types} | {ours.pastes} |\n"
+        f"| {procedure} | {theirs.types} | {theirs.pastes} | {ours.prepared} | {ours.types} | "
+        f"{ours.pastes} |\n"
         for procedure in PROCEDURES
         for theirs, ours in [(of_guide(procedure), of_runbook(procedure))]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
+from codeocean_cmdgen.discover import replication
 from codeocean_cmdgen.discover.account import Account, Say
 from codeocean_cmdgen.discover.finder import Finder, Found, first
 from codeocean_cmdgen.errors import DiscoveryError, Problem
@@ -48,6 +49,7 @@ def find(
         finder.take(fact, (text,), f"stack {stack}")
     if role == "backup":
         _find_backup(finder, account, resources)
+        replication.find_end(finder, account)
     else:
         _find_primary(finder, account, resources)
     finder.tell_neighbours()
