@@ -119,7 +119,7 @@ def _ours(host: Host, target: Postgres) -> tuple[float, float, float]:
     log = host.path("/var/lib/codeocean-cmdgen/db-copy-in.log").read_text()
     whole, dumped, restored = (
         float(re.findall(pattern, log)[-1])
-        for pattern in (r"in (\d+) s, all", r"dumped in (\d+)", r"restored after (\d+)")
+        for pattern in (r"in (\d+) s, all", r"copied after (\d+)", r"restored after (\d+)")
     )
     return whole, dumped, restored
 
