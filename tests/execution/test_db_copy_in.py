@@ -409,7 +409,7 @@ def test_no_secret(place: Place) -> None:
             "pg_restore",
             "[[ $* != *--jobs* ]] || truncate --size=-20 /var/lib/codeocean-cmdgen/db-*/*.dat",
         ),
-        ("psql", "[[ $* != *'COPY public.objects TO'* ]] || exit 1"),
+        ("psql", "[[ $* != *'COPY public.shapes TO'* ]] || exit 1"),
     ],
     ids=["disk full", "cut dump", "cut table"],
 )
