@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    12e1077e44aa53f62cdb5c40b60585df68165127181c932b606fac749b01ffaf*)
+    da8d089f4a46c3f97734ae05263ed27cc3a6ccdcd9e0a89c25d42b6774ea034d*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -248,9 +248,8 @@ look() {
       UNION SELECT format('role %I%s', rolname, CASE deptype WHEN 'o' THEN ' with ${USER}' END),
           format('pg_roles WHERE rolname = %L AND (%L <> ''o'' OR pg_has_role(oid, ''USAGE''))',
             rolname, deptype)
-        FROM pg_shdepend JOIN pg_roles ON pg_roles.oid = refobjid JOIN pg_database d
-          ON d.oid IN (dbid, objid) AND datname = current_database()
-        WHERE refclassid = 'pg_authid'::regclass
+        FROM pg_shdepend JOIN pg_roles ON pg_roles.oid = refobjid JOIN pg_database d ON d.oid IN
+          (dbid, objid) AND datname = current_database() WHERE refclassid = 'pg_authid'::regclass
       UNION VALUES ('PostgreSQL ${major}', 'version() WHERE version LIKE ''% ${major}.%'''),
         ('${DATABASE} that ${USER} may replace', 'pg_database, pg_roles WHERE datname =
           ''${DATABASE}'' AND rolname = current_user AND rolcreatedb AND
@@ -306,9 +305,7 @@ restore() {
   export -f copy sql && export DATABASE from new to
   xargs --null --no-run-if-empty --max-args=1 --max-procs=4 \
     bash -o pipefail -c "copy \"\$1\" || exit 255" copy <tables || return
-  say "copied after ${SECONDS} s"
   describe "${from}" "${DATABASE}" >from.found &
-  description=$!
   "${fill[@]}" --section=post-data && sql "${to}" "${new}" --command=ANALYZE
 }
 
@@ -325,10 +322,9 @@ describe() { # SERVER DATABASE
         WHEN relkind = 'S' THEN 'last_value, is_called'
         WHEN ${odd} THEN 'count(*), sum(hashtextextended((t.*)::text, 0))'
         ELSE 'count(*), sum(hash_record_extended(t.*, 0))' END, c.oid::regclass)
-      FROM ${own} IN ('r', 'S')
-      UNION ALL SELECT 'SELECT ''large object'', oid, lomowner::regrole, lomacl,
-        (SELECT sum(hashtextextended(md5(lo_get(oid, n, 1 << 20)), n)) FROM generate_series(0,
-        lo_lseek64(lo_open(oid, 262144), 0, 2), 1 << 20) AS n) FROM pg_largeobject_metadata'" |
+      FROM ${own} IN ('r', 'S') UNION ALL SELECT 'SELECT ''large object'', oid, lomowner::regrole,
+        lomacl, (SELECT sum(hashtextextended(md5(lo_get(oid, n, 1 << 20)), n)) FROM generate_series(
+        0, lo_lseek64(lo_open(oid, 262144), 0, 2), 1 << 20) AS n) FROM pg_largeobject_metadata'" |
       sql "$1" "$2" --file=- &&
       pg_dump --dbname="$1 dbname=$2" --create --schema-only | rename "${DATABASE}"
   } | sort
@@ -356,7 +352,7 @@ swap() { # NAME_OF_THE_OLD TEXT
 }
 
 work() {
-  local old text now progress description
+  local old text now progress
   prepare "$@"
   look
   clear_up || stop 1 'what an earlier work left cannot be removed'
@@ -369,7 +365,7 @@ work() {
   progress=$!
   restore || stop 1 'the restore failed; the old database is in place'
   say "restored after ${SECONDS} s, compared next"
-  if ! { describe "${to}" "${new}" >to.found && wait "${description}" &&
+  if ! { describe "${to}" "${new}" >to.found && wait $! &&
     diff from.found to.found >apart; }; then
     sed --quiet '/password/Id; /^[<>]/p' apart | head --lines=30 >&2
     stop 1 'the copy is not proved equal (< there, > here); the old database is in place'
