@@ -167,7 +167,7 @@ VOCABULARY: dict[str, Argument] = {
     ),
     "dump_folder": Argument(
         values.Folder,
-        "folder on the services instance for the dump, of about the database's size",
+        "folder on the services instance for the dump: definitions and large objects, no rows",
     ),
     "drop_old": Argument(
         values.Switch,

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    d136930666a9576a599edf37a1d3e2078a2eeccbbfe87d9f15028929576493a1*)
+    da8d089f4a46c3f97734ae05263ed27cc3a6ccdcd9e0a89c25d42b6774ea034d*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -217,11 +217,12 @@ prepare() {
   values
   as_root "$@"
   settings "$@"
-  guard awk cut df diff du head sha256sum sort systemd-run tail
+  guard awk cut df diff head sha256sum sort systemd-run tail xargs
   from="host=${FROM_HOST} port=${FROM_PORT}" dump=${DUMP_FOLDER}/db-copy-in--${RUN}
-  # What is set for users or databases does not hold here; no commit but the last waits for a disk.
+  # Over settings of users and databases. Hidden rows are errors; only the last commit is synced.
   export PGOPTIONS='-c search_path=pg_catalog -c statement_timeout=0 -c synchronous_commit=off'
-  PGOPTIONS+=' -c client_min_messages=error -c maintenance_work_mem=128MB'
+  PGOPTIONS+=' -c client_min_messages=error -c maintenance_work_mem=128MB -c row_security=off'
+  PGOPTIONS+=' -c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3'
   connect
   find_record || return 0
   [[ ${PLAN} == 1 ]] || rm -rf "${dump}"
@@ -231,7 +232,7 @@ prepare() {
 
 # Looks at both sides. What the target must have, the source says, as questions to it.
 look() {
-  local major server line
+  local major server line large
   for server in "${to}" "${from}"; do
     ask databases sql "${server}" postgres --command="SELECT datname, pg_database_size(oid),
       substring(version() FROM '[0-9]+') FROM pg_database WHERE NOT datistemplate
@@ -247,9 +248,8 @@ look() {
       UNION SELECT format('role %I%s', rolname, CASE deptype WHEN 'o' THEN ' with ${USER}' END),
           format('pg_roles WHERE rolname = %L AND (%L <> ''o'' OR pg_has_role(oid, ''USAGE''))',
             rolname, deptype)
-        FROM pg_shdepend JOIN pg_roles ON pg_roles.oid = refobjid JOIN pg_database d
-          ON d.oid IN (dbid, objid) AND datname = current_database()
-        WHERE refclassid = 'pg_authid'::regclass
+        FROM pg_shdepend JOIN pg_roles ON pg_roles.oid = refobjid JOIN pg_database d ON d.oid IN
+          (dbid, objid) AND datname = current_database() WHERE refclassid = 'pg_authid'::regclass
       UNION VALUES ('PostgreSQL ${major}', 'version() WHERE version LIKE ''% ${major}.%'''),
         ('${DATABASE} that ${USER} may replace', 'pg_database, pg_roles WHERE datname =
           ''${DATABASE}'' AND rolname = current_user AND rolcreatedb AND
@@ -258,8 +258,9 @@ look() {
   while read -r line; do problem "${TO_HOST} has no ${line}"; done <missing
   line=$(pg_dump --version) # a newer one writes what an older server does not understand
   [[ ${line} == *" ${major}."* ]] || problem "${line} is here: sudo dnf install postgresql${major}"
+  large=$(sql "${from}" "${DATABASE}" --command="SELECT pg_total_relation_size('pg_largeobject')")
   free=$(df --block-size=1 --output=avail "${DUMP_FOLDER}" | tail --lines=1)
-  ((${free:-0} > size)) || problem "no ${size} bytes free: name another --dump-folder than that"
+  ((free > large)) || problem "no ${large} bytes free: name another --dump-folder than that"
   line=$(systemctl show codeocean --property=LoadState --property=ActiveState)
   [[ ${line} == *=masked* && ${line} != *=active* ]] || problem 'run service-stop first'
   ((problems == 0)) || stop 1 'mend the problems above and paste again; nothing was changed'
@@ -271,56 +272,59 @@ clear_up() {
   sql "${to}" postgres --command="DROP DATABASE IF EXISTS \"${new}\" WITH (FORCE)"
 }
 
-# Says now and then how far a part of the work is.
-meter() { # WHAT COMMAND_THAT_PRINTS_BYTES...
-  local now begin=${SECONDS}
-  while sleep 10; do
-    now=$("${@:2}" 2>errors | cut --fields=1)
-    ((${now:-0} == 0)) || say "$1 $((now / 1000000)) of $((size / 1000000)) MB," \
-      "$((100 * now / size)) %, $(((SECONDS - begin) * (size - now) / now / 60)) min left"
-  done
-}
-
 # Gives the database another name in what pg_dump writes, and leaves out what is never the same.
 rename() { # NAME
-  sed --regexp-extended "/^(--|$|[\\](un)?restrict |[\\]connect |COMMENT ON EXTENSION )/d
-    s/^([A-Z][^']* DATABASE) \"?(${DATABASE}|${new})\"? /\1 \"$1\" /"
+  sed --regexp-extended "/^(--|$|[\\](un)?restrict |COMMENT ON EXTENSION )/d
+    s/^([\\]connect|[A-Z][^']* DATABASE) \"?(${DATABASE}|${new})\"?( |$)/\1 \"$1\"\3/"
 }
 
-# Makes the new database with encoding, locale, owner, settings and grants as in the dump, and fills
-# it, without what extensions and RDS bring themselves. Owners in a schema need its grants first.
+# What no extension made; and which tables have types that may lack a hash or a binary form.
+own="pg_class c LEFT JOIN pg_depend e ON (classid, objid, deptype) = (c.tableoid, c.oid, 'e')
+  WHERE relpersistence <> 't' AND c.oid >= 16384 AND e IS NULL AND relkind"
+odd="EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
+  AND NOT atttypid = ANY ('{bool,int2,int4,int8,float4,float8,numeric,text,varchar,bytea,jsonb,
+  uuid,date,timestamp,timestamptz}'::regtype[]))"
+
+# Makes the new database from a dump of all but the rows, without what extensions and RDS bring:
+# settings and schemas first, as owners in a schema need its grants; then tables, the longest first,
+# from server to server. The source is described last: what was written to it meanwhile would show.
 restore() {
-  pg_restore --create --list "${dump}" |
-    grep --invert-match --extended-regexp ' (COMMENT - EXTENSION .*|SCHEMA - public rdsadmin)$' >all
-  grep --extended-regexp ' (DATABASE( PROPERTIES)? -|(ACL|COMMENT|LABEL) - DATABASE) ' all >some
-  pg_restore --create --use-list=some --file=- "${dump}" | rename "${new}" |
-    sql "${to}" postgres --file=- || return
-  grep --extended-regexp '[0-9] (ACL - )?SCHEMA ' all >first
-  grep --invert-match --extended-regexp '[0-9] (ACL - )?SCHEMA ' all >rest
-  for list in first rest; do
-    pg_restore --dbname="${to} dbname=${new}" --jobs=4 --exit-on-error --use-list="${list}" \
-      "${dump}" || return
-  done
-  sql "${to}" "${new}" --command=ANALYZE
+  local tables fill=(pg_restore --dbname="${to} dbname=${new}" --jobs=4 --exit-on-error
+    --use-list=rest "${dump}")
+  sql "${from}" "${DATABASE}" --record-separator-zero --field-separator=' ' --command="SELECT
+    CASE WHEN ${odd} THEN 'text' ELSE 'binary' END, c.oid::regclass FROM ${own} = 'r'
+    ORDER BY pg_table_size(c.oid) DESC" >tables || return
+  mapfile -d '' -t tables <tables && tables=("${tables[@]#* }")
+  pg_dump --dbname="${from} dbname=${DATABASE}" --format=directory --compress=0 --no-sync \
+    --file="${dump}" "${tables[@]/#/--exclude-table-data=}" || return
+  pg_restore --create --list "${dump}" | awk '
+    / (COMMENT - EXTENSION .*|SCHEMA - public rdsadmin)$/ {next}
+    {print >(/^[0-9; ]+ ((ACL|COMMENT|SECURITY LABEL) - )?(DATABASE|SCHEMA) / ? "first" : "rest")}'
+  pg_restore --create --use-list=first --file=- "${dump}" | rename "${new}" |
+    sql "${to}" postgres --file=- && "${fill[@]}" --section=pre-data --section=data || return
+  export -f copy sql && export DATABASE from new to
+  xargs --null --no-run-if-empty --max-args=1 --max-procs=4 \
+    bash -o pipefail -c "copy \"\$1\" || exit 255" copy <tables || return
+  describe "${from}" "${DATABASE}" >from.found &
+  "${fill[@]}" --section=post-data && sql "${to}" "${new}" --command=ANALYZE
 }
 
-# Describes a database: its tables with their numbers of rows and sums of hashes, its sequences, its
-# large objects, and how pg_dump would make it. Types that have no hash are compared as text.
+copy() { # FORMAT_AND_TABLE
+  sql "${from}" "${DATABASE}" --command="COPY ${1#* } TO STDOUT (FORMAT ${1%% *})" |
+    sql "${to}" "${new}" --command="COPY ${1#* } FROM STDIN (FORMAT ${1%% *})"
+}
+
+# Describes tables (rows, sums of hashes), sequences, large objects, and how pg_dump would make all.
 describe() { # SERVER DATABASE
   {
     sql "$1" "$2" --command="
       SELECT format('SELECT %L, %s, %L FROM ONLY %3\$s AS t;', relkind, CASE
         WHEN relkind = 'S' THEN 'last_value, is_called'
-        WHEN EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND
-          NOT attisdropped AND NOT atttypid = ANY ('{bool,int2,int4,int8,float4,float8,numeric,
-          text,varchar,bytea,jsonb,uuid,date,timestamp,timestamptz}'::regtype[]))
-        THEN 'count(*), sum(hashtextextended((t.*)::text, 0))'
+        WHEN ${odd} THEN 'count(*), sum(hashtextextended((t.*)::text, 0))'
         ELSE 'count(*), sum(hash_record_extended(t.*, 0))' END, c.oid::regclass)
-      FROM pg_class c LEFT JOIN pg_depend e ON e.objid = c.oid AND e.deptype = 'e'
-      WHERE relkind IN ('r', 'S') AND relpersistence <> 't' AND c.oid >= 16384 AND e IS NULL
-      UNION ALL SELECT 'SELECT ''large object'', oid, lomowner::regrole, lomacl,
-        (SELECT sum(hashtextextended(md5(lo_get(oid, n, 1 << 20)), n)) FROM generate_series(0,
-        lo_lseek64(lo_open(oid, 262144), 0, 2), 1 << 20) AS n) FROM pg_largeobject_metadata'" |
+      FROM ${own} IN ('r', 'S') UNION ALL SELECT 'SELECT ''large object'', oid, lomowner::regrole,
+        lomacl, (SELECT sum(hashtextextended(md5(lo_get(oid, n, 1 << 20)), n)) FROM generate_series(
+        0, lo_lseek64(lo_open(oid, 262144), 0, 2), 1 << 20) AS n) FROM pg_largeobject_metadata'" |
       sql "$1" "$2" --file=- &&
       pg_dump --dbname="$1 dbname=$2" --create --schema-only | rename "${DATABASE}"
   } | sort
@@ -348,28 +352,25 @@ swap() { # NAME_OF_THE_OLD TEXT
 }
 
 work() {
-  local old text description
+  local old text now progress
   prepare "$@"
   look
   clear_up || stop 1 'what an earlier work left cannot be removed'
   trap 'clear_up; rm -rf "${scratch}"' EXIT
   SECONDS=0
-  meter dumped du --summarize --bytes "${dump}" &
-  pg_dump --dbname="${from} dbname=${DATABASE}" --format=directory --jobs=4 \
-    --compress=$((free < 4 * size)) --no-sync --file="${dump}" || stop 1 'the dump failed'
-  kill $! && say "dumped in ${SECONDS} s"
-  describe "${from}" "${DATABASE}" >from.found &
-  description=$!
-  meter restored sql "${to}" postgres --command="SELECT pg_database_size('${new}')" &
+  while sleep 20; do
+    now=$(sql "${to}" postgres --command="SELECT pg_database_size('${new}')" 2>errors)
+    say "after ${SECONDS} s: $((now / 1000000)) of $((size / 1000000)) MB are restored"
+  done &
+  progress=$!
   restore || stop 1 'the restore failed; the old database is in place'
-  kill $! && say "restored after ${SECONDS} s"
-  while sleep 60; do say "comparing rows, ${SECONDS} s since the start"; done &
-  if ! { describe "${to}" "${new}" >to.found && wait "${description}" &&
+  say "restored after ${SECONDS} s, compared next"
+  if ! { describe "${to}" "${new}" >to.found && wait $! &&
     diff from.found to.found >apart; }; then
     sed --quiet '/password/Id; /^[<>]/p' apart | head --lines=30 >&2
     stop 1 'the copy is not proved equal (< there, > here); the old database is in place'
   fi
-  kill $!
+  kill "${progress}"
   systemctl show codeocean --property=LoadState | grep --quiet '=masked$' ||
     stop 1 'the service is not stopped any more: the old database is in place'
   old=$(date "+${DATABASE}_old_%Y%m%dT%H%M%SZ")

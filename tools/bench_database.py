@@ -1,4 +1,9 @@
-"""The measured promise of db-copy-in: verified, it is not slower than `pg_dump | psql`."""
+"""The measured promise of db-copy-in: verified, it is not slower than `pg_dump | psql`.
+
+That is one stream, and what follows it is left out: db-copy-in also reads both databases again to
+compare them, analyzes the new one, and swaps. Both servers and the host, on AWS three machines,
+share the processors here; TLS, the servers and their settings are the same for both.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ import trustme
 from codeocean_cmdgen.render import render
 from codeocean_cmdgen.simulator import Simulator
 from codeocean_cmdgen.simulator.host import Host
-from codeocean_cmdgen.simulator.postgres import Postgres
+from codeocean_cmdgen.simulator.postgres import Postgres, plain_client
 from codeocean_cmdgen.sources import Given, gather
 from codeocean_cmdgen.steps import DbCopyIn, ServiceStop
 
@@ -64,12 +69,12 @@ def copying(say: Callable[[str], None], *, scale: float = 1.0, rounds: int = ROU
         source.sql(fill, "codeocean", user="root")
         size = int(source.sql("SELECT pg_database_size('codeocean')")) / 2**30
         pairs = [(_plain(host, source, target), *_ours(host, target)) for _ in range(rounds)]
-    plain, whole, dumped, restored = (median(column) for column in zip(*pairs))
+    plain, whole, restored = (median(column) for column in zip(*pairs))
     ratio = median(pair[1] / pair[0] for pair in pairs)
     say(
-        f"db-copy-in of {size:.1f} GiB, median of {rounds}: {whole:.0f} s (dump {dumped:.0f}, "
-        f"restore {restored - dumped:.0f}, comparison and swap {whole - restored:.0f}); "
-        f"pg_dump | psql {plain:.0f} s, unverified: ratio {ratio:.2f} (at most 1)"
+        f"db-copy-in of {size:.1f} GiB, median of {rounds}: {whole:.0f} s (rows, indexes and "
+        f"statistics {restored:.0f}, comparison and swap {whole - restored:.0f}); pg_dump | psql "
+        f"{plain:.0f} s, without statistics or comparison: ratio {ratio:.2f} (at most 1)"
     )
 
 
@@ -79,6 +84,7 @@ def _prepare(simulator: Simulator, host: Host, authority: trustme.CA) -> None:
     bundle = host.path("/etc/pki/tls/certs/rds-global-bundle.pem")
     bundle.parent.mkdir(parents=True)
     authority.cert_pem.write_to_path(str(bundle))
+    plain_client(host)
     host.path("/usr/local/bin/sleep").unlink()  # time is real here
     _run(host, ServiceStop)
 
@@ -111,17 +117,17 @@ def _plain(host: Host, source: Postgres, target: Postgres) -> float:
     return time.perf_counter() - begin
 
 
-def _ours(host: Host, target: Postgres) -> tuple[float, float, float]:
-    """Return the seconds of the work, and when it had dumped and restored."""
+def _ours(host: Host, target: Postgres) -> tuple[float, float]:
+    """Return the seconds of the work, and when it had restored."""
     _empty(target)
     run = f"round-{time.monotonic_ns()}"
     _run(host, DbCopyIn, run=run)
     log = host.path("/var/lib/codeocean-cmdgen/db-copy-in.log").read_text()
-    whole, dumped, restored = (
+    whole, restored = (
         float(re.findall(pattern, log)[-1])
-        for pattern in (r"in (\d+) s, all", r"dumped in (\d+)", r"restored after (\d+)")
+        for pattern in (r"in (\d+) s, all", r"restored after (\d+)")
     )
-    return whole, dumped, restored
+    return whole, restored
 
 
 if __name__ == "__main__":

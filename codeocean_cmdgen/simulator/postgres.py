@@ -171,6 +171,13 @@ class Postgres:
         subprocess.run(command, stdout=subprocess.DEVNULL, cwd="/", check=True)
 
 
+def plain_client(host: Host) -> None:
+    """Let the host have PostgreSQL's own programs, where Debian has a wrapper."""
+    for program in ("psql", "pg_dump", "pg_restore"):
+        host.path(f"/usr/bin/{program}").unlink()
+        shutil.copy(_programs() / program, host.path(f"/usr/bin/{program}"))
+
+
 def _programs() -> Path:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:

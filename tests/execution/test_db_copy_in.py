@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import threading
 import time
@@ -15,7 +14,7 @@ import trustme
 
 from codeocean_cmdgen.simulator import Simulator
 from codeocean_cmdgen.simulator.host import HostUnavailableError
-from codeocean_cmdgen.simulator.postgres import Postgres
+from codeocean_cmdgen.simulator.postgres import Postgres, plain_client
 from codeocean_cmdgen.simulator.world import TARGET
 from tests.execution.conftest import Outcome, ServicesHost, script
 from tests.execution.quick_aws import remember_the_guard
@@ -54,7 +53,8 @@ CREATE TABLE events (at timestamptz DEFAULT now(), object bigint REFERENCES obje
 INSERT INTO events SELECT now(), i % 100 + 1, '{"n": 1}' FROM generate_series(1, 5000) i;
 INSERT INTO events SELECT * FROM events;
 CREATE TABLE shapes (id int GENERATED ALWAYS AS IDENTITY, j json, p point, a int[], m money);
-INSERT INTO shapes (j, p, a, m) VALUES ('{"a" : 1}', '(1,2)', '{1,2}', 12.5), (NULL, NULL, NULL, 1);
+INSERT INTO shapes (j, p, a, m) VALUES ('{"a" : 1}', '(0.1234567890123456,2)', '{1,2}', 12.5),
+  (NULL, NULL, NULL, 1);
 CREATE TABLE days (day date, n int) PARTITION BY RANGE (day);
 CREATE TABLE days_1 PARTITION OF days FOR VALUES FROM ('2020-01-01') TO ('2021-01-01');
 INSERT INTO days SELECT '2020-01-01'::date + i, i FROM generate_series(0, 300) i;
@@ -88,6 +88,7 @@ SELECT lo_from_bytea(4711, convert_to(repeat('codeocean', 300000), 'UTF8'));
 SELECT lo_from_bytea(4712, ''); GRANT SELECT ON LARGE OBJECT 4711 TO app;
 ALTER DATABASE codeocean SET search_path = "DATABASE", public;
 ALTER DATABASE codeocean SET statement_timeout = '2ms';
+ALTER DATABASE codeocean SET extra_float_digits = -9;
 ALTER DATABASE codeocean SET application_name = 'ALTER DATABASE codeocean SET x TO ''y''';
 ALTER ROLE app IN DATABASE codeocean SET work_mem = '8MB';
 ALTER DATABASE codeocean CONNECTION LIMIT 50;
@@ -181,14 +182,6 @@ def dumped(server: Postgres) -> list[str]:
     text = re.sub(r"^(--|\\(un)?restrict|COMMENT ON EXTENSION) .*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"\ncodeocean-cmdgen db-copy-in first .*(?=';)", "", text)
     return sorted(text.splitlines())
-
-
-def plain_client(host: ServicesHost) -> None:
-    """Let the host have PostgreSQL's own programs, where Debian has a wrapper."""
-    for program in ("psql", "pg_dump", "pg_restore"):
-        (found,) = host.path("/usr/lib/postgresql").glob(f"*/bin/{program}")
-        host.path(f"/usr/bin/{program}").unlink()
-        shutil.copy(found, host.path(f"/usr/bin/{program}"))
 
 
 @pytest.fixture(scope="module")
@@ -400,24 +393,30 @@ def test_no_secret(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "text", "reason"),
+    ("program", "text"),
     [
-        ("pg_dump", "[[ $* != *directory* ]] || ulimit -f 100", "the dump failed"),
+        ("pg_dump", "[[ $* != *directory* ]] || ulimit -f 100"),
         (
             "pg_restore",
-            '[[ $* != *--jobs* ]] || truncate --size=-20 "${@: -1}"/*.dat*',
-            "the restore failed; the old database is in place",
+            "[[ $* != *--jobs* ]] || truncate --size=-20 /var/lib/codeocean-cmdgen/db-*/*.dat",
         ),
+        ("psql", "[[ $* != *'COPY public.shapes TO'* ]] || exit 1"),
     ],
-    ids=["disk full", "cut dump"],
+    ids=["disk full", "cut dump", "cut table"],
 )
-def test_nothing_changes_when_a_program_fails(
-    place: Place, program: str, text: str, reason: str
-) -> None:
+def test_nothing_changes_when_a_program_fails(place: Place, program: str, text: str) -> None:
     place.wrap(program, text)
     outcome = place.run()
     assert outcome.code == 1
-    assert f"stopped: {reason}" in outcome.errors
+    assert "stopped: the restore failed; the old database is in place" in outcome.errors
+    place.old_is_in_place()
+
+
+def test_hidden_rows_are_not_left_out(place: Place) -> None:
+    place.source.sql("ALTER TABLE secret FORCE ROW LEVEL SECURITY", "codeocean")
+    assert place.run().code == 1
+    log = place.file(LOG).read_text()
+    assert 'query would be affected by row-level security policy for table "secret"' in log
     place.old_is_in_place()
 
 
@@ -444,7 +443,14 @@ SPOILED = {
 }
 
 
+# Written to the source as soon as all tables have been copied.
+MEANWHILE = f"""
+/usr/bin/xargs "$@" || exit
+exec psql --dbname='host={FROM} dbname=codeocean' --command='INSERT INTO public.owned VALUES (2)'"""
+
+
 def test_a_copy_that_is_not_equal_stays_out(place: Place) -> None:
+    place.wrap("xargs", MEANWHILE)
     place.file("/run/test/sql").write_text("SET search_path = public;" + ";".join(SPOILED))
     place.wrap("psql", SPOIL)
     assert place.run().code == 1
@@ -453,6 +459,7 @@ def test_a_copy_that_is_not_equal_stays_out(place: Place) -> None:
     for found in SPOILED.values():
         pattern = found.replace("|", r"\|").replace("{", r"\{")
         assert re.search(rf"^> {pattern}", log, re.MULTILINE), (found, log)
+    assert re.search(r"^< r\|2\|.*\|public.owned", log, re.MULTILINE), log
     place.old_is_in_place()
     place.unwrap()
     outcome = place.run()
@@ -509,13 +516,14 @@ def recovers(place: Place) -> None:
     ("where", "when", "swapped"),
     [
         ("*--format=directory*", "during", False),
-        ("*--file=-", "after", False),
+        ("*--use-list=first*", "after", False),
         ("*--exit-on-error*", "during", False),
+        ('*"COPY public.objects FROM"*', "during", False),
         ("*hash_record*", "after", False),
         ("*--single-transaction*", "before", False),
         ("*--single-transaction*", "after", True),
     ],
-    ids=["dump", "create", "restore", "compare", "swap", "record"],
+    ids=["dump", "create", "restore", "copy", "compare", "swap", "record"],
 )
 def test_a_death_costs_nothing(place: Place, where: str, when: str, swapped: bool) -> None:
     assert kill_at(place, where, when)
