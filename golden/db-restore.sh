@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    74d72503e37db0ca9cdafefa507459fe8bc7cd9b5d380e850682830a75a68871*)
+    4883a7ea97d9ee3ffc88d961253d8ad3ac08a9fa63da15d1b723d1c8b9005792*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -53,7 +53,7 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 # Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
 # neither can be written. One line each: who pastes the end of this text alone keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -64,8 +64,7 @@ show() {
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ')
-  return 1
+  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
 }
 
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
@@ -290,8 +289,8 @@ read_password() {
   problem "secret ${MASTER_PASSWORD_SECRET_ID} gives no master password that RDS takes ${complaint}"
 }
 
-# RDS gives a name away again: what was made long after the job had ended is somebody else's. Whether
-# the job ends before its instance is made, AWS does not say: hence the hour.
+# RDS gives a name again: what was made long after the job had ended is somebody else's. Whether a
+# job ends before its instance is made, AWS does not say: hence the hour.
 see_temporary() {
   see_instance temporary "${TEMPORARY_DB_INSTANCE_ID}" ||
     stop 1 "${TEMPORARY_DB_INSTANCE_ID}, restored by job ${job}, is not there any more"
@@ -372,7 +371,8 @@ main() {
   ! see_instance temporary "${TEMPORARY_DB_INSTANCE_ID}" ||
     of=$(jq --raw-output --arg run "${run_tag}" --arg db "${db_tag}" '.DBInstances[0]
       | select(.DBInstanceStatus != "deleting") | .TagList // [] | from_entries
-      | [.[$run, $db, "codeocean-cmdgen:" + ("recovery-point", "completed")]] | join(" ")' temporary)
+      | [.[$run, $db, "codeocean-cmdgen:" + ("recovery-point", "completed")]] | join(" ")
+    ' temporary)
   # An ARN is but a name: what bears it now need not be what this run has made.
   [[ ${of} == "${RUN} ${DB_INSTANCE_ID} "* ]] || ! recall completed ||
     stop 1 "run ${RUN} restored ${told/ / by }, which is gone: a new --run restores once more"
@@ -383,12 +383,13 @@ main() {
   [[ ${completed} == '' || ${point} == "${RDS_SNAPSHOT_ARN:-${point}}" ]] ||
     stop 1 "run ${RUN} restored ${point}, not ${RDS_SNAPSHOT_ARN}: take a new --run"
   [[ ${completed} != '' ]] || restore
-  jq --raw-output --slurpfile own own '.DBInstances[0] as $new | $own[0].DBInstances[0]
+  endpoints=$(jq --raw-output --slurpfile own own '.DBInstances[0] as $new | $own[0].DBInstances[0]
     | "temporary endpoint:  \($new.Endpoint | "\(.Address):\(.Port)")",
       "own endpoint:        \(.Endpoint | "\(.Address):\(.Port)")",
       "allocated storage:   \($new | "\(.AllocatedStorage) GiB \(.StorageType)"), own " +
-      "\(.AllocatedStorage) GiB"' temporary
-  finish "done: ${TEMPORARY_DB_INSTANCE_ID} has ${point}, and the password (by ${completed})"
+      "\(.AllocatedStorage) GiB"' temporary)
+  finish "${endpoints}"$'\n'"done: ${TEMPORARY_DB_INSTANCE_ID} has ${point}, and the password" \
+    "(by ${completed})"
 }
 
 "${codeocean_cmdgen-damaged_and_not_run}" "$@"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    f3cbf0c9e6693c5c176b134f0eee20e91d28374b371df87e0e10a6f8cbc40a8b*)
+    82223af0b0b65ebf0eafa5527b5b2249fae88efc29d39a462fc8934934ca6156*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" on-demand-backup \
@@ -51,7 +51,7 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 # Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
 # neither can be written. One line each: who pastes the end of this text alone keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -62,8 +62,7 @@ show() {
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ')
-  return 1
+  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
 }
 
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
@@ -108,6 +107,9 @@ guard() {
 # Names a problem and goes on, so that all of them are told at once.
 problems=0
 problem() { problems=$((problems + 1)) && say "problem: $*"; }
+
+# Prints a result, on a line of its own too.
+report() { printf '%b' "${line_end}" >&2 && line_end='' || true && echo "$*"; }
 
 # Looks whether the service can assume the role. Who may not see roles is only warned.
 look_at_role() { # SERVICE_PRINCIPAL
@@ -278,8 +280,8 @@ judge() { # EBS|RDS
   [[ ${state[$1]} == LOST ]] || write_record "$1 failed ${job[$1]}"
 }
 
-# Sets ${created} to the creation time of the EBS recovery point, to which s3-point-in-time goes back:
-# that of its job may lie hours before the snapshot.
+# Sets ${created} to the creation time of the EBS recovery point, that s3-point-in-time goes back
+# to: its job may have been made hours before.
 find_creation_time() {
   ask point aws backup describe-recovery-point --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}" \
@@ -337,14 +339,14 @@ tell() {
   local words destination
   IFS='|' read -r -a words <<<"${told}"
   destination=${words[7]-}
-  echo "EBS recovery point:  ${words[0]}"
-  echo "EBS creation time:   ${words[1]}"
-  echo "RDS recovery point:  ${words[2]}"
+  report "EBS recovery point:  ${words[0]}"
+  report "EBS creation time:   ${words[1]}"
+  report "RDS recovery point:  ${words[2]}"
   [[ ${destination} != '?' ]] ||
-    stop 1 'both were backed up, but whether the stack copies them elsewhere could not be looked at:' \
+    stop 1 'both were backed up, but whether the stack copies them elsewhere could not be seen:' \
       'paste again with credentials that may see the stack'
-  [[ ${destination} == '' ]] || echo "EBS automatic copy:  ${words[5]}"
-  [[ ${destination} == '' ]] || echo "RDS automatic copy:  ${words[6]}"
+  [[ ${destination} == '' ]] || report "EBS automatic copy:  ${words[5]}"
+  [[ ${destination} == '' ]] || report "RDS automatic copy:  ${words[6]}"
   finish "done: both were backed up${destination:+ and copied to ${destination}}" \
     "(EBS by ${words[3]}, RDS by ${words[4]})"
 }

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    4207dbaa482911b249bf0d09fc8a0cfbbf6276a3a4ff38861181f316819a2606*)
+    cf3fe134063c78ef377c66d1dcb134e5ef40ce5b1f15176d97b09f26074f8614*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-start \
@@ -46,7 +46,7 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 # Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
 # neither can be written. One line each: who pastes the end of this text alone keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -57,8 +57,7 @@ show() {
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ')
-  return 1
+  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
 }
 
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    c6f8f1622bebedb17b2a086bc4312a3eea64677d81ebba6d99d23db9fc5daf70*)
+    dec46963e833f2699e40cfde18fec0f9ed7c73397a99c07043799cdfed596af5*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -54,7 +54,7 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 # Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
 # neither can be written. One line each: who pastes the end of this text alone keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -65,8 +65,7 @@ show() {
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ')
-  return 1
+  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
 }
 
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
@@ -111,6 +110,9 @@ guard() {
 # Names a problem and goes on, so that all of them are told at once.
 problems=0
 problem() { problems=$((problems + 1)) && say "problem: $*"; }
+
+# Prints a result, on a line of its own too.
+report() { printf '%b' "${line_end}" >&2 && line_end='' || true && echo "$*"; }
 
 # Looks whether the service can assume the role. Who may not see roles is only warned.
 look_at_role() { # SERVICE_PRINCIPAL
@@ -373,9 +375,9 @@ main() {
   judge EBS
   judge RDS
   ((problems == 0)) || stop 1 'not both were copied; paste again to start a failed copy anew'
-  echo "EBS recovery point:  ${copy[EBS]}"
-  echo "EBS creation time:   ${created_at[EBS]}"
-  echo "RDS recovery point:  ${copy[RDS]}"
+  report "EBS recovery point:  ${copy[EBS]}"
+  report "EBS creation time:   ${created_at[EBS]}"
+  report "RDS recovery point:  ${copy[RDS]}"
   finish "done: both were copied to ${DESTINATION_VAULT_ARN}" \
     "(EBS by ${completed[EBS]}, RDS by ${completed[RDS]})"
 }

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    621dca981465f367aa35b5d888551928f29f54106894e07559c6bd920c4ce441*)
+    139bc224dd9f45262d3a011aad5c9d089cb305c4a7a71829addb8e0869677004*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -59,7 +59,7 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 # Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
 # neither can be written. One line each: who pastes the end of this text alone keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -70,8 +70,7 @@ show() {
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ')
-  return 1
+  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
 }
 
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
@@ -328,7 +327,7 @@ prepare() {
   [[ ${reached} != UPDATE_COMPLETE ]] || tell_outcome
   compare
   say "to set in stack ${STACK_NAME}:"$'\n'"  ${differing//, /$'\n'  }"
-  dropped=$(jq --raw-output --slurpfile stacks stacks '[$stacks[].Stacks[].Parameters[]?.ParameterKey]
+  dropped=$(jq --raw-output --slurpfile old stacks '[$old[].Stacks[].Parameters[]?.ParameterKey]
     - [.Parameters[].ParameterKey] | join(", ")' summary)
   [[ ${dropped} == '' ]] || say "warning: the new template drops, with their values: ${dropped}"
   [[ ${status} =~ ^(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT|IMPORT_ROLLBACK)_COMPLETE$ ]] ||

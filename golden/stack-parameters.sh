@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    6f452c71f1550f79527c7f0fc41aabbc4241308a042695f38000be184362e0ba*)
+    779a7e4664c9de5845d99ed1ab84a50642dac6dab005553f8f3ced548f708484*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -62,7 +62,7 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 # Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
 # neither can be written. One line each: who pastes the end of this text alone keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -73,8 +73,7 @@ show() {
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ')
-  return 1
+  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
 }
 
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
@@ -331,7 +330,7 @@ prepare() {
   [[ ${reached} != UPDATE_COMPLETE ]] || tell_outcome
   compare
   say "to set in stack ${STACK_NAME}:"$'\n'"  ${differing//, /$'\n'  }"
-  dropped=$(jq --raw-output --slurpfile stacks stacks '[$stacks[].Stacks[].Parameters[]?.ParameterKey]
+  dropped=$(jq --raw-output --slurpfile old stacks '[$old[].Stacks[].Parameters[]?.ParameterKey]
     - [.Parameters[].ParameterKey] | join(", ")' summary)
   [[ ${dropped} == '' ]] || say "warning: the new template drops, with their values: ${dropped}"
   [[ ${status} =~ ^(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT|IMPORT_ROLLBACK)_COMPLETE$ ]] ||

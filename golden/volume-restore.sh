@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    8f2545694565d2da194c7cd34db40892faf9b43dfcb2e6e4e5e20b185e8c537f*)
+    7cf00c0451320487aef83b3cabd6ab1d4372a056f8ae65d4a230caea87632694*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-restore \
@@ -52,7 +52,7 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 # Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
 # neither can be written. One line each: who pastes the end of this text alone keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -63,8 +63,7 @@ show() {
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ')
-  return 1
+  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
 }
 
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
@@ -251,6 +250,9 @@ list_restored() {
   restored=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' found)
 }
 
+# Prints a result, on a line of its own too.
+report() { printf '%b' "${line_end}" >&2 && line_end='' || true && echo "$*"; }
+
 # The new volume takes after the data volume: to be attached to the same instance it must be in the
 # same zone, and to be copied from it must be as fast. Sets ${metadata}.
 # https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-ebs.html
@@ -283,7 +285,7 @@ look_at_data_volume() {
 is_unclaimed() { # VOLUME_ID
   ask other aws ec2 describe-volumes --region "${REGION}" --volume-ids "$1" &&
     jq --exit-status --arg tag "${run_tag}" --arg run "${RUN}" '.Volumes[0].Tags // []
-      | from_entries | .[$tag] // $run == $run' other >tag
+      | from_entries | (.[$tag] // $run) == $run' other >claim
 }
 
 # A volume of another zone, or in clear text, would be of no use or a danger.
@@ -337,9 +339,9 @@ main() {
     [[ ${point} == "${EBS_SNAPSHOT_ARN:-${point}}" ]] ||
       stop 1 "run ${RUN} restored ${point}, not ${EBS_SNAPSHOT_ARN}: take a new --run"
   fi
-  echo "restored volume:    ${restored}"
-  echo "recovery point:     ${point}"
-  echo "EBS creation time:  ${created}"
+  report "restored volume:    ${restored}"
+  report "recovery point:     ${point}"
+  report "EBS creation time:  ${created}"
   finish "done: ${restored} was restored for ${DATA_VOLUME_ID} (by ${completed})"
 }
 

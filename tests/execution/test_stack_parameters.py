@@ -237,7 +237,9 @@ def test_a_new_launch_template_asks_first(
 
 
 def test_an_upgrade_takes_new_defaults_and_keeps_the_rest(stack: Stack, operator: Person) -> None:
-    assert operator.run(change(template_url=NEWER_URL)).done
+    outcome = operator.run(change(template_url=NEWER_URL))
+    assert outcome.done
+    assert "drops, with their values: pCertificateArn\n" in outcome.errors
     assert stack.parameters["pNew"] == "default"
     assert stack.parameters[SECRET] == "kept"
 
@@ -273,6 +275,22 @@ def test_a_rollback_is_a_failure_with_its_first_cause(
     again = operator.run(change(DAYS))
     assert again.done
     assert "an earlier attempt ended UPDATE_ROLLBACK_COMPLETE" in again.errors
+
+
+@pytest.mark.parametrize("later_events", [0, 150])
+def test_an_update_that_was_cancelled_is_followed_to_its_end(
+    stack: Stack, simulator: Simulator, operator: Person, later_events: int
+) -> None:
+    """What comes behind a cancellation bears another token, and may hide what came before."""
+    operator.run(change(DAYS), WATCH="0")
+    cancelled = {"StackName": "codeocean", "ClientRequestToken": "Console-CancelUpdateStack-1"}
+    simulator.account(SOURCE).client("cloudformation").cancel_update_stack(**cancelled)
+    later = {**stack.events[-2], "ClientRequestToken": cancelled["ClientRequestToken"]}
+    stack.events += [{**later, "EventId": f"later-{number}"} for number in range(later_events)]
+    outcome = operator.run(change(DAYS))
+    assert outcome.code == 1
+    assert "the update ended UPDATE_ROLLBACK_COMPLETE: no resource of it failed" in outcome.errors
+    assert operator.run(change(DAYS)).done
 
 
 def test_a_stack_that_is_busy_is_left_alone(
@@ -325,7 +343,7 @@ def test_expired_credentials_while_watching_are_no_outcome(
     simulator.faults.add("cloudformation:DescribeStackEvents", "expired-token", times=None, after=2)
     outcome = operator.run(change(DAYS))
     assert outcome.code == 1
-    assert "it goes on, but cannot be followed" in outcome.errors
+    assert "it cannot be followed any more" in outcome.errors
     simulator.faults.clear()
     assert operator.run(change(DAYS)).done
 

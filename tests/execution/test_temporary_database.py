@@ -183,6 +183,32 @@ def test_what_was_deleted_is_not_restored_again(
     assert writes(simulator) == []
 
 
+def test_what_bears_the_name_later_is_left_alone(
+    begun: None, simulator: Simulator, operator: Person
+) -> None:
+    simulator.rds.instances.remove(temporary(simulator))
+    simulator.clock.advance(7200)
+    stranger = simulator.rds.database(TARGET, REGION, TEMPORARY)
+    simulator.clear_requests()
+    outcome = operator.run(script("db-restore"))
+    assert outcome.code == 1
+    assert f"{TEMPORARY} was made long after job" in outcome.errors
+    assert (writes(simulator), stranger.tags) == ([], {})
+
+
+def test_a_point_that_another_run_restored_is_taken_on_purpose_only(
+    restored: Instance, simulator: Simulator, operator: Person
+) -> None:
+    """It may be the one of the first round, where that of the second has not arrived yet."""
+    simulator.rds.instances.remove(restored)
+    refused = operator.run(script("db-restore", run="second"))
+    assert refused.code == 1
+    assert f"{POINT} was restored before, by job {jobs(simulator)[0].job_id}" in refused.errors
+    assert writes(simulator) == []
+    chosen = script("db-restore", run="second", rds_snapshot_arn=POINT)
+    assert operator.run(chosen, WATCH="0").done
+
+
 def test_plan_changes_nothing(world: World, simulator: Simulator, operator: Person) -> None:
     outcome = operator.run(script("db-restore"), PLAN="1")
     assert outcome.code == 0

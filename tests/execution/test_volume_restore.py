@@ -121,10 +121,23 @@ def test_a_home_that_cannot_be_written_is_no_obstacle(
     assert "warning: /proc/.codeocean-cmdgen" in outcome.errors
 
 
+@pytest.mark.parametrize("watch", ["", "0"])
+def test_a_point_that_another_run_restored_is_taken_on_purpose_only(
+    world: World, simulator: Simulator, operator: Person, tmp_path: Path, watch: str
+) -> None:
+    """It may be the one of the first round, where that of the second has not arrived yet."""
+    assert operator.run(script("volume-restore"), WATCH=watch).done
+    new_home = {} if watch else {"HOME": str(tmp_path / "new")}  # tags tell too
+    refused = operator.run(script("volume-restore", run="second"), **new_home)
+    assert refused.code == 1
+    assert f"{POINT} was restored before, by job {jobs(simulator)[0].job_id}" in refused.errors
+    assert len(jobs(simulator)) == 1
+
+
 def test_a_new_run_restores_once_more(world: World, simulator: Simulator, operator: Person) -> None:
     assert operator.run(script("volume-restore")).done
     for _ in range(2):
-        assert operator.run(script("volume-restore", run="second")).done
+        assert operator.run(script("volume-restore", run="second", ebs_snapshot_arn=POINT)).done
     assert len(jobs(simulator)) == 2
     assert len(volumes(simulator)) == len(volumes(simulator, run="second")) == 1
 
