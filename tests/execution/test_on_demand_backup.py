@@ -9,7 +9,7 @@ import pytest
 
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.world import BACKUP, SOURCE
-from tests.execution.conftest import Person, PersonOf, script, writes
+from tests.execution.conftest import Person, PersonOf, interrupt, script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.backup import RecoveryPoint
@@ -87,6 +87,11 @@ def test_unwatched_it_says_how_far_it_is(
     simulator.clock.advance(70)
     copying = operator.run(TEXT, WATCH="0")
     assert copying.output.startswith("done: both were backed up, automatic copies: EBS copy first")
+
+
+def test_ctrl_c_says_what_goes_on(alone: World, simulator: Simulator, operator: Person) -> None:
+    interrupt(operator, simulator, TEXT, "backup:ListBackupJobs")
+    assert len(simulator.backup_jobs.backups) == 2
 
 
 def test_unwatched_a_failure_is_told(alone: World, simulator: Simulator, operator: Person) -> None:

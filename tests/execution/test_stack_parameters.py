@@ -13,7 +13,15 @@ from codeocean_cmdgen.simulator.templates import BACKUP_URL, NEWER_URL, PRIMARY_
 from codeocean_cmdgen.simulator.world import BACKUP, SOURCE, TARGET
 from codeocean_cmdgen.sources import Given, gather
 from codeocean_cmdgen.steps import StackParameters
-from tests.execution.conftest import EXAMPLES, Person, PersonOf, script, writes
+from tests.execution.conftest import (
+    EXAMPLES,
+    Person,
+    PersonOf,
+    interrupt,
+    screen,
+    script,
+    writes,
+)
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.cloudformation import Stack
@@ -275,6 +283,20 @@ def test_a_rollback_is_a_failure_with_its_first_cause(
     again = operator.run(change(DAYS))
     assert again.done
     assert "an earlier attempt ended UPDATE_ROLLBACK_COMPLETE" in again.errors
+
+
+def test_ctrl_c_says_that_the_update_goes_on(
+    stack: Stack, simulator: Simulator, operator: Person
+) -> None:
+    simulator.cloudformation.seconds_pending = 0  # nobody moves the clock
+    interrupt(operator, simulator, change(DAYS), "cloudformation:ExecuteChangeSet")
+    assert stack.status == "UPDATE_IN_PROGRESS"
+
+
+def test_what_follows_progress_begins_a_line(stack: Stack, operator: Person) -> None:
+    lines = screen(operator, change(DAYS))
+    assert "change set of stack codeocean:" in lines
+    assert any(line.startswith("done: stack codeocean was updated") for line in lines)
 
 
 @pytest.mark.parametrize("later_events", [0, 150])

@@ -11,7 +11,7 @@ import pytest
 
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.world import DATA_VOLUME, REGION, TARGET
-from tests.execution.conftest import Person, PersonOf, script, writes
+from tests.execution.conftest import Person, PersonOf, interrupt, script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.backup_jobs import Job
@@ -74,6 +74,8 @@ def test_makes_a_volume_like_the_data_volume_that_later_steps_find(
     assert volume["KmsKeyId"] == kms.describe_key(KeyId="alias/aws/ebs")["KeyMetadata"]["Arn"]
     assert " PENDING, 0.0 %, watched" in outcome.errors
     assert " RUNNING, 50.0 %, watched" in outcome.errors
+    took = (simulator.clock.now() - job.created).total_seconds()
+    assert len(simulator.calls("backup:DescribeRestoreJob")) <= 1 + took / 15
 
 
 def test_pasted_again_it_tells_the_same_and_changes_nothing(
@@ -102,6 +104,11 @@ def test_follows_what_it_started_before(
     assert volumes(simulator) == []
     assert operator.run(text).done
     assert len(jobs(simulator)) == len(volumes(simulator)) == 1
+
+
+def test_ctrl_c_says_what_goes_on(world: World, simulator: Simulator, operator: Person) -> None:
+    interrupt(operator, simulator, script("volume-restore"), "backup:DescribeRestoreJob")
+    assert len(jobs(simulator)) == 1
 
 
 def test_somebody_else_goes_on_with_it(
