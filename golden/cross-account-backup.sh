@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    9ab4f7af8df74fe404a91e7ce65d1245bab64aef2ab4bfd65474468838c89e1f*)
+    44fa9dcf8520e349db3f3f021208decec8ae0e3749d308d7e0c3f36ab0ded244*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" cross-account-backup \
@@ -36,11 +36,11 @@ values() {
   PARTITION=aws
 }
 
-# Says something on a line of its own: ${line_end} ends that of the progress above, if any.
+# Says something, below the progress: ${line_end} ends its line.
 say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
-# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
+# nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
 finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    70479dfa52797669f670d67d74381dc4798340a4ce3057c5697f929a9c5410dd*)
+    338a199880f45634e98156ac389741bb10e6bab7773e48a9b2e5bf7ffc0284c2*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-delete \
@@ -41,11 +41,11 @@ values() {
   PARTITION=aws
 }
 
-# Says something on a line of its own: ${line_end} ends that of the progress above, if any.
+# Says something, below the progress: ${line_end} ends its line.
 say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
-# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
+# nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
 finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 

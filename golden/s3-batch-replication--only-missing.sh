@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    94b46dc052efb0b5cfb2d864326f2e023d19ead4881813a955c1a0975fb2e3c9*)
+    a0ce626bdb5060e65eafbfc12a264938ec3f02c5f00de69cd67feb9f99ac6bc3*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -59,11 +59,11 @@ values() {
   }'
 }
 
-# Says something on a line of its own: ${line_end} ends that of the progress above, if any.
+# Says something, below the progress: ${line_end} ends its line.
 say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
-# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
+# nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
 finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 

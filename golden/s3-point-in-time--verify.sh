@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    3f1f1d1d5cdbe2d2115bfbf6bffa11d964571291517f0f48799bb7050733bdee*)
+    91e3beae8881f1fef48a5bac7a0074f8bd5a02891f750c821d294ed17e852b60*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -49,11 +49,11 @@ values() {
   PARTITION=aws
 }
 
-# Says something on a line of its own: ${line_end} ends that of the progress above, if any.
+# Says something, below the progress: ${line_end} ends its line.
 say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
-# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
+# nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
 finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    139bc224dd9f45262d3a011aad5c9d089cb305c4a7a71829addb8e0869677004*)
+    b2ee72c0729c1eb51a13db4fd34713a8e7a52b41d7b8aeeb5a577a136f0acbef*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -53,11 +53,11 @@ values() {
   }'
 }
 
-# Says something on a line of its own: ${line_end} ends that of the progress above, if any.
+# Says something, below the progress: ${line_end} ends its line.
 say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
-# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
+# nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
 finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
@@ -137,7 +137,7 @@ read_stack() {
   status=$(jq --raw-output '.Stacks[0].StackStatus' stacks)
 }
 
-# Reads what a template declares: that of the URL where there is one, else the stack's own.
+# Reads what a template declares: that of the URL, else the stack's own.
 read_template() {
   local which=(--stack-name "${STACK_NAME}")
   [[ ${TEMPLATE_URL} == '' ]] || which=(--template-url "${TEMPLATE_URL}")
@@ -145,8 +145,7 @@ read_template() {
     stop 1 "the template cannot be read: ${complaint}"
 }
 
-# Compares the file wanted with what the template declares. The rest, such as patterns, which are in
-# no summary, CloudFormation checks before it makes anything.
+# Compares the file wanted with the template; patterns, which no summary has, CloudFormation checks.
 check_values() {
   local finding
   jq --raw-output --slurpfile wanted wanted --slurpfile stacks stacks '
@@ -189,51 +188,54 @@ compare() {
     | join(", ")' stacks)
 }
 
-# Reads the latest attempt of this run from the events: all of an operation bear its token, for 90
-# days, but those of a cancellation bear another. Operations never overlap: the first end behind the
-# attempt's beginning is its own. Sets ${token}, what the stack ${reached} and when, and the first
-# ${failure}; puts the events behind ${seen} into the file news.
-find_attempt() { # OPTION...
+# Finds the latest attempt of this run by its token, which events bear for 90 days. Who cancels it
+# has another one, but operations never overlap: the first end behind its beginning is its own. Sets
+# ${token}, what the stack ${reached} and when, and the first ${failure}; news is behind ${seen}.
+read_events() { # OPTION...
   ask events aws cloudformation describe-stack-events --region "${REGION}" \
     --stack-name "${STACK_NAME}" "$@" || return
   jq --raw-output --arg base "${base}" --arg seen "${seen-}" '
+    def own: .PhysicalResourceId == .StackId;
     (.StackEvents | reverse) as $all
     | ([$all[].ClientRequestToken // "" | select(startswith($base))][-1] // $base + "0") as $token
     | $all[($all | map(.ClientRequestToken == $token) | index(true) // length):] as $events
-    | [$events[] | select(.PhysicalResourceId == .StackId)] as $steps
-    | ([$steps[] | select(.ResourceStatus | endswith("_IN_PROGRESS") | not)][0] // $steps[-1])
+    | [$events[] | select(own)] as $steps
+    | (first($steps[] | select(.ResourceStatus | endswith("_IN_PROGRESS") | not)) // $steps[-1])
       as $last
-    | ([$events[] | select(.ClientRequestToken == $token)
-      | select(.ResourceStatus | endswith("_FAILED"))
-      | "\(.LogicalResourceId) \(.ResourceStatus): \(.ResourceStatusReason)"][0]
-      // "no resource of it failed: it may have been cancelled") as $failure
-    | [$token, $last.ResourceStatus // "-", ($last.Timestamp // "-" | tostring), $failure],
+    | [$token, $last.ResourceStatus // "-", ($last.Timestamp // "-" | tostring),
+      (first($events[] | select(.ClientRequestToken == $token)
+        | select(.ResourceStatus | endswith("_FAILED"))
+        | "\(.LogicalResourceId) \(.ResourceStatus): \(.ResourceStatusReason)")
+        // "no resource failed, it may have been cancelled")],
       ($events[($events | map(.EventId == $seen) | index(true) // -1) + 1:][]
-      | [.EventId, if .PhysicalResourceId == .StackId then "stack" else .LogicalResourceId end,
-        .ResourceStatus, .ResourceStatusReason // ""]) | @tsv' events >attempt
+        | [.EventId, if own then "stack" else .LogicalResourceId end, .ResourceStatus,
+          .ResourceStatusReason // ""]) | @tsv' events >attempt
   { IFS=$'\t' read -r token reached reached_at failure && cat >news; } <attempt
 }
 
-# Shows the events of ${token} until the stack has ended it. The newest hundred are one request:
-# what is shown is progress, the verdict is for whoever reads all of them. Where no more come, the
-# stack itself says whether it still works.
+find_attempt() {
+  read_events || stop 1 "the events cannot be read: ${complaint}; paste again"
+}
+
+# Shows the events of ${token} until its end. The newest hundred are one request: progress, and no
+# verdict. Where none come, the stack itself says whether it still works.
 follow() {
   local -A finished=()
-  local base=${token} missed=0 pause=0 quiet=0 seen='' event resource state reason
+  local base=${token} missed=0 quiet=0 seen='' event resource state reason
   while [[ ${reached} == @(-|*_IN_PROGRESS) ]]; do
     ((missed < 20)) || stop 1 "it cannot be followed any more: ${complaint}; paste again"
-    sleep "${pause}"
-    pause=15 missed=$((missed + 1)) quiet=$((quiet + 1))
+    sleep 15
+    missed=$((missed + 1)) quiet=$((quiet + 1))
     if ((quiet % 5 == 0)); then
       read_stack && missed=0 reached=${status}
       continue
     fi
-    find_attempt --max-items 100 || continue
+    read_events --max-items 100 || continue
     missed=0
     while IFS=$'\t' read -r event resource state reason; do
       seen=${event} quiet=0
       [[ ${state} != *_COMPLETE || ${resource} == stack ]] || finished[${resource}]=1
-      show "$((SECONDS / 60)) min, ${#finished[@]}${total} finished: ${resource} ${state} ${reason}"
+      show "$((SECONDS / 60)) min, ${#finished[@]}${total-} ended: ${resource} ${state} ${reason}"
     done <news
   done
 }
@@ -365,7 +367,7 @@ tell_outcome() {
 }
 
 main() {
-  local base token reached reached_at failure differing total=''
+  local base token reached reached_at failure differing
   values
   settings "$@"
   guard
@@ -376,12 +378,12 @@ main() {
   read_template
   name_parameters
   write_parameters
-  find_attempt || stop 1 "the events cannot be read: ${complaint}"
+  find_attempt
   [[ ${reached} == *_IN_PROGRESS ]] || prepare
   [[ ${PLAN} == '' ]] || finish "plan: the update of run ${RUN} is ${reached}"
   [[ ${WATCH} == '' ]] || finish 'done: the update was started; paste again to follow it'
   follow
-  find_attempt || stop 1 "the events cannot be read: ${complaint}; paste again"
+  find_attempt
   tell_outcome
 }
 

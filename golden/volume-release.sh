@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    72a8e553dd50c9abc4b5ba2338c39c65b1c4c013f0c9c5a358288cad36d75bc5*)
+    1bf8700ff972895f20b91255f931d392680fa2127b9c305549b5a3c9658db4a2*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -39,11 +39,11 @@ values() {
   RUN=first
 }
 
-# Says something on a line of its own: ${line_end} ends that of the progress above, if any.
+# Says something, below the progress: ${line_end} ends its line.
 say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
-# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
+# nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
 finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 

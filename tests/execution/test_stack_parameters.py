@@ -73,13 +73,13 @@ def test_sets_what_was_named_and_keeps_the_rest(
 
 def test_each_event_is_shown_once_with_a_count(stack: Stack, operator: Person) -> None:
     shown = operator.run(change(DAYS)).errors.splitlines()
-    events = [line.partition("min, ")[2] for line in shown if " finished: " in line]
+    events = [line.partition("min, ")[2] for line in shown if " ended: " in line]
     assert events == [
-        "0 of 1 finished: stack UPDATE_IN_PROGRESS User Initiated",
-        "0 of 1 finished: BackupPlan UPDATE_IN_PROGRESS ",
-        "1 of 1 finished: BackupPlan UPDATE_COMPLETE ",
-        "1 of 1 finished: stack UPDATE_COMPLETE_CLEANUP_IN_PROGRESS ",
-        "1 of 1 finished: stack UPDATE_COMPLETE ",
+        "0 of 1 ended: stack UPDATE_IN_PROGRESS User Initiated",
+        "0 of 1 ended: BackupPlan UPDATE_IN_PROGRESS ",
+        "1 of 1 ended: BackupPlan UPDATE_COMPLETE ",
+        "1 of 1 ended: stack UPDATE_COMPLETE_CLEANUP_IN_PROGRESS ",
+        "1 of 1 ended: stack UPDATE_COMPLETE ",
     ]
 
 
@@ -311,7 +311,7 @@ def test_an_update_that_was_cancelled_is_followed_to_its_end(
     stack.events += [{**later, "EventId": f"later-{number}"} for number in range(later_events)]
     outcome = operator.run(change(DAYS))
     assert outcome.code == 1
-    assert "the update ended UPDATE_ROLLBACK_COMPLETE: no resource of it failed" in outcome.errors
+    assert "the update ended UPDATE_ROLLBACK_COMPLETE: no resource failed" in outcome.errors
     assert operator.run(change(DAYS)).done
 
 
