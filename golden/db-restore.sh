@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    61e9c29ae9d25d673939aa6701fe3e7a1e9b1892bfbf24c3472ee577318a34db*)
+    852b168e24e33ac692d30f458cf263b654ba1764e8851bb261c63bda7a374eb9*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -22,12 +22,11 @@ false <<'END_OF_BODY'
 # Where:   AWS CloudShell of the target.
 # Changes: starts an AWS Backup restore job, which makes one DB instance in the network of the
 #          deployment's own; tags it, and gives it the deployment's master password, which is
-#          shown nowhere. Without --rds-snapshot-arn: from the one RDS recovery point that came
-#          into the vault from elsewhere.
+#          shown nowhere. Without --rds-snapshot-arn: from the one that came into the vault from
+#          elsewhere, unless another run has restored it.
 # Takes:   ten minutes and more; paste again to go on.
 # Costs:   the instance and its storage until db-delete.
-# Again:   finds the instance or goes on; starts another job only after one that failed. What was
-#          deleted since is never restored again in this run.
+# Again:   finds the instance, or goes on; what was deleted is not restored again in a run.
 # Set:     PLAN=1 looks only, WATCH=0 starts and returns.
 
 values() {
@@ -48,30 +47,30 @@ values() {
   PARTITION=aws
 }
 
-say() { printf '%s\n' "$*" >&2; }
+# Says something, below the progress: ${line_end} ends its line.
+say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
-# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
+# nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { echo "${*:1}" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
   [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
+  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
 }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ')
-  return 1
+  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
 }
 
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
 settings() {
   set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
   [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
   [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
   [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
@@ -81,7 +80,7 @@ settings() {
   cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
   scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
-  trap 'say; stop 130 "by Ctrl-C; what works in the background goes on: paste again to go on"' INT
+  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
 }
 
 # Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
@@ -104,8 +103,7 @@ guard() {
     stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
   caller=$(jq --raw-output .Arn caller)
   [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
-    stop 3 "this shell works as ${caller}, but the script is for account ${ACCOUNT_ID}" \
-      "in partition ${PARTITION}"
+    stop 3 "this shell works as ${caller}, the script is for ${PARTITION} account ${ACCOUNT_ID}"
 }
 
 # Names a problem and goes on, so that all of them are told at once.
@@ -124,15 +122,6 @@ look_at_role() { # SERVICE_PRINCIPAL
   else
     say "warning: role ${name} could not be looked at: ${complaint}"
   fi
-}
-
-# Sets ${seconds} and ${time} from what the AWS CLI printed for a time: ISO 8601, or a number where
-# its configuration says cli_timestamp_format = wire.
-read_time() {
-  local text=$1
-  [[ ${text} == *-* ]] || text="@${text}"
-  seconds=$(date --date="${text}" +%s)
-  printf -v time '%(%Y-%m-%dT%H:%M:%S+00:00)T' "${seconds}"
 }
 
 # What this run has done, ${did}, stands in a file of the home folder, named by what makes the work
@@ -155,6 +144,10 @@ recall() { # WORD
   [[ ${told} != '' ]]
 }
 
+# For jq: what the AWS CLI prints for a time (a number by cli_timestamp_format = wire), two ways.
+seconds='(if type == "number" then . else .[:19] + "Z" | fromdate end)'
+iso="(${seconds} | strftime(\"%FT%T+00:00\"))"
+
 # Sets ${point} and ${created}: the recovery point that was given, or the only one that came into
 # the vault from elsewhere. No name tells which run brought one: among several a person chooses.
 find_recovery_point() { # EBS|RDS GIVEN_ARN OWN_RESOURCE
@@ -166,9 +159,7 @@ find_recovery_point() { # EBS|RDS GIVEN_ARN OWN_RESOURCE
     --recovery-point-arn "${point}" ||
     stop 3 "recovery point ${point} cannot be seen in vault ${BACKUP_VAULT_NAME} of" \
       "${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  time=$(jq --raw-output .CreationDate point)
-  read_time "${time}"
-  created=${time}
+  created=$(jq --raw-output ".CreationDate | ${iso}" point)
   say "recovery point: ${point}, created ${created}"
   jq --exit-status --arg type "$1" '.ResourceType == $type
     and (.Status == "COMPLETED" or .Status == "AVAILABLE")' point >/dev/null ||
@@ -190,6 +181,24 @@ choose_recovery_point() { # EBS|RDS OWN_RESOURCE
     stop 1 "vault ${BACKUP_VAULT_NAME} has these $1 recovery points from elsewhere: ${point}" \
       $'\n'"Name one with --${1,,}-snapshot-arn"
   point=${point%% *}
+  refuse_used "$1"
+}
+
+# A point that another run has restored is an old one: the new one has yet to arrive. Where the
+# record of this run is lost, its token finds what it started: so what nobody has tagged may go on.
+refuse_used() { # EBS|RDS
+  local by made at
+  ask jobs aws backup list-restore-jobs --region "${REGION}" ||
+    stop 1 "the restore jobs cannot be listed: ${complaint}"
+  jq --raw-output --arg point "${point}" '.RestoreJobs[]
+    | select(.RecoveryPointArn == $point and .Status != "FAILED" and .Status != "ABORTED")
+    | "\(.RestoreJobId) \(.CreatedResourceArn // "-") \(.CreationDate)"' jobs >uses
+  while read -r by made at; do
+    grep --quiet --no-messages --directories=skip "^started ${by} " "${record%/*}"/* ||
+      { [[ ${made} != - ]] && ! is_unclaimed "${made##*[/:]}"; } || continue
+    stop 1 "${point} was restored before, by job ${by} of ${at}: if it is meant, name it with" \
+      "--${1,,}-snapshot-arn"
+  done <uses
 }
 
 # Starts the restore job, once in this run.
@@ -211,10 +220,8 @@ start_restore() { # EBS|RDS METADATA
   write_record "started ${job} ${point}"
 }
 
-# Follows the job to its end, which may be, and means:
-#   COMPLETED, with a resource              done: its ARN is ${made}
-#   COMPLETED without one, FAILED, ABORTED  failed, with what AWS says; another one is started next
-#   not to be found any more                failed: nobody knows
+# Follows the job to its end. COMPLETED with a resource, ${made}, is done. Anything else is failed:
+# another job is started next.
 watch_restore() {
   local state=started missed=0
   while true; do
@@ -228,9 +235,7 @@ watch_restore() {
     show "restore job ${job} ${state}, watched for $((SECONDS / 60)) min"
     sleep 20
   done
-  [[ ! -t 2 ]] || say
   made=$(jq --raw-output '.CreatedResourceArn // ""' job)
-  completed=$(jq --raw-output '.CompletionDate // ""' job)
   [[ ${state} != COMPLETED* || ${made} == '' ]] || return
   write_record "failed ${job}"
   state=${state%%,*}": $(jq --raw-output '.StatusMessage // "AWS gives no reason"' job)"
@@ -259,16 +264,14 @@ see_own_instance() {
 # The temporary instance takes after the deployment's own, so that the services instance reaches it.
 # Without StorageType it gets gp3; with it, RDS would want Iops too. Every value is a text.
 # https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-rds.html
-describe_wanted() {
-  metadata=$(jq --compact-output --arg id "${TEMPORARY_DB_INSTANCE_ID}" \
-    --arg class "${DB_INSTANCE_CLASS}" '.DBInstances[0] | {
-      DBInstanceIdentifier: $id, DBInstanceClass: $class,
+describe() { # own|temporary
+  jq --compact-output --arg id "${TEMPORARY_DB_INSTANCE_ID}" --arg class "${DB_INSTANCE_CLASS}" '
+    .DBInstances[0] | {DBInstanceIdentifier: $id, DBInstanceClass: $class,
       DBSubnetGroupName: .DBSubnetGroup.DBSubnetGroupName,
-      VpcSecurityGroupIds: [.VpcSecurityGroups[].VpcSecurityGroupId] | tojson,
+      VpcSecurityGroupIds: [.VpcSecurityGroups[].VpcSecurityGroupId] | sort | tojson,
       DBParameterGroupName: .DBParameterGroups[0].DBParameterGroupName,
       MultiAZ: "false", PubliclyAccessible: "false", DeletionProtection: "false",
-      EnableIAMDatabaseAuthentication: "false"
-    }' own)
+      EnableIAMDatabaseAuthentication: "false"}' "$1"
 }
 
 # The password goes by a pipe into a file in memory, for this user only, from where the AWS CLI
@@ -282,13 +285,18 @@ read_password() {
         VpcSecurityGroupIds: $metadata.VpcSecurityGroupIds | fromjson, ApplyImmediately: true}
     ' >modification
   [[ -s modification ]] && return
-  cat secret.error >&2
-  problem "secret ${MASTER_PASSWORD_SECRET_ID} gives no master password that RDS takes"
+  complaint=$(tr '\n' ' ' <secret.error)
+  problem "secret ${MASTER_PASSWORD_SECRET_ID} gives no master password that RDS takes ${complaint}"
 }
 
+# RDS gives a name again: what was made long after the job had ended is somebody else's. Whether a
+# job ends before its instance is made, AWS does not say: hence the hour.
 see_temporary() {
   see_instance temporary "${TEMPORARY_DB_INSTANCE_ID}" ||
     stop 1 "${TEMPORARY_DB_INSTANCE_ID}, restored by job ${job}, is not there any more"
+  jq --exit-status --slurpfile job job ".DBInstances[0].InstanceCreateTime
+    | . == null or ${seconds} < (\$job[0].CompletionDate | ${seconds}) + 3600" temporary >age ||
+    stop 1 "${TEMPORARY_DB_INSTANCE_ID} was made long after job ${job}: it is left alone"
   status=$(jq --raw-output '.DBInstances[0].DBInstanceStatus' temporary)
   [[ ${status} != @(deleting|failed|incompatible-*) ]] || stop 1 "the instance is ${status}"
 }
@@ -298,14 +306,9 @@ see_temporary() {
 # https://github.com/hashicorp/terraform-provider-aws/issues/31445
 set_password() {
   local calm=0 patience=1000
-  until see_temporary && [[ ${status} == available ]]; do
-    show "${TEMPORARY_DB_INSTANCE_ID} is ${status}"
-    sleep 20
-  done
   read_password
   ((problems == 0)) || stop 1 'mend the problem above and paste again: the instance is there'
-  ask answer aws rds modify-db-instance --region "${REGION}" \
-    --cli-input-json file://modification
+  ask answer aws rds modify-db-instance --region "${REGION}" --cli-input-json file://modification
   rm modification
   [[ -s answer ]] || stop 1 "the password was not changed: ${complaint}"
   ! jq --exit-status .DBInstance.PendingModifiedValues.MasterUserPassword answer >pending ||
@@ -320,22 +323,12 @@ set_password() {
       and all(.VpcSecurityGroups[]; .Status == "active")' temporary >rest || calm=0 patience=3
     show "the password is being set: the instance is ${status}, ${SECONDS} s"
   done
-  [[ ! -t 2 ]] || say
 }
 
-# What the restore left otherwise would keep db-copy-in out, or let others in.
-verify() {
-  jq --exit-status --slurpfile own own 'def network: .DBInstances[0]
-    | [.DBSubnetGroup.DBSubnetGroupName, .DBParameterGroups[0].DBParameterGroupName,
-      ([.VpcSecurityGroups[].VpcSecurityGroupId] | sort)];
-    network == ($own[0] | network) and (.DBInstances[0]
-    | .PubliclyAccessible or .IAMDatabaseAuthenticationEnabled | not)' temporary >verdict ||
-    stop 1 "${TEMPORARY_DB_INSTANCE_ID} is not as it was to be, ${metadata}: db-delete it"
-}
+is_unclaimed() { [[ $1 == "${TEMPORARY_DB_INSTANCE_ID}" && ${of} != '' ]]; } # IDENTIFIER
 
 tag() { # KEY_AND_VALUE...
-  ask tagged aws rds add-tags-to-resource --region "${REGION}" \
-    --resource-name "${made}" \
+  ask tagged aws rds add-tags-to-resource --region "${REGION}" --resource-name "${made}" \
     --tags "$@" || stop 1 "${made} cannot be tagged: ${complaint}; paste again"
 }
 
@@ -347,9 +340,17 @@ restore() {
   start_restore RDS "${metadata}"
   [[ ${PLAN} == '' ]] || finish 'plan: the restore is under way; nothing was changed'
   watch_restore
+  until see_temporary && [[ ${status} == available ]]; do
+    show "${TEMPORARY_DB_INSTANCE_ID} is ${status}"
+    sleep 20
+  done
   tag "Key=${run_tag},Value=${RUN}" "Key=${db_tag},Value=${DB_INSTANCE_ID}"
   set_password
-  verify
+  # What the restore left otherwise would keep db-copy-in out, or let others in.
+  actual=$(describe temporary)
+  { [[ ${actual} == "${metadata}" ]] && jq --exit-status '.DBInstances[0] | .PubliclyAccessible
+    or .IAMDatabaseAuthenticationEnabled | not' temporary >verdict; } ||
+    stop 1 "${TEMPORARY_DB_INSTANCE_ID} is not as it was to be, ${metadata}: db-delete it"
   completed=$(date --iso-8601=seconds)
   tag "Key=codeocean-cmdgen:recovery-point,Value=${point}" \
     "Key=codeocean-cmdgen:completed,Value=${completed}"
@@ -366,13 +367,12 @@ main() {
   read_record "${BACKUP_VAULT_NAME}" "${DB_INSTANCE_ID}" "${ROLE_ARN}" "${RDS_SNAPSHOT_ARN}" \
     "${TEMPORARY_DB_INSTANCE_ID}" "${DB_INSTANCE_CLASS}" "${MASTER_PASSWORD_SECRET_ID}"
   see_own_instance
-  describe_wanted
-  if see_instance temporary "${TEMPORARY_DB_INSTANCE_ID}"; then
+  metadata=$(describe own)
+  ! see_instance temporary "${TEMPORARY_DB_INSTANCE_ID}" ||
     of=$(jq --raw-output --arg run "${run_tag}" --arg db "${db_tag}" '.DBInstances[0]
       | select(.DBInstanceStatus != "deleting") | .TagList // [] | from_entries
       | [.[$run, $db, "codeocean-cmdgen:" + ("recovery-point", "completed")]] | join(" ")
     ' temporary)
-  fi
   # An ARN is but a name: what bears it now need not be what this run has made.
   [[ ${of} == "${RUN} ${DB_INSTANCE_ID} "* ]] || ! recall completed ||
     stop 1 "run ${RUN} restored ${told/ / by }, which is gone: a new --run restores once more"
@@ -383,12 +383,13 @@ main() {
   [[ ${completed} == '' || ${point} == "${RDS_SNAPSHOT_ARN:-${point}}" ]] ||
     stop 1 "run ${RUN} restored ${point}, not ${RDS_SNAPSHOT_ARN}: take a new --run"
   [[ ${completed} != '' ]] || restore
-  jq --raw-output --slurpfile own own '.DBInstances[0] as $new | $own[0].DBInstances[0]
+  endpoints=$(jq --raw-output --slurpfile own own '.DBInstances[0] as $new | $own[0].DBInstances[0]
     | "temporary endpoint:  \($new.Endpoint | "\(.Address):\(.Port)")",
       "own endpoint:        \(.Endpoint | "\(.Address):\(.Port)")",
       "allocated storage:   \($new | "\(.AllocatedStorage) GiB \(.StorageType)"), own " +
-      "\(.AllocatedStorage) GiB"' temporary
-  finish "done: ${TEMPORARY_DB_INSTANCE_ID} has ${point}, and the password (by ${completed})"
+      "\(.AllocatedStorage) GiB"' temporary)
+  finish "${endpoints}"$'\n'"done: ${TEMPORARY_DB_INSTANCE_ID} has ${point}, and the password" \
+    "(by ${completed})"
 }
 
 "${codeocean_cmdgen-damaged_and_not_run}" "$@"

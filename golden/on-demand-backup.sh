@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    af5e66def5ceb73809ff40e1d0cc0058e145d36dc9225a25853d18338b86f1a7*)
+    17e149729c0186bd904cf5e302d3036b6337da63c6916d32a05f2451b5ede4ab*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" on-demand-backup \
@@ -45,30 +45,30 @@ values() {
   PARTITION=aws
 }
 
-say() { printf '%s\n' "$*" >&2; }
+# Says something, below the progress: ${line_end} ends its line.
+say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
-# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
+# nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { echo "${*:1}" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
   [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
+  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
 }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ')
-  return 1
+  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
 }
 
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
 settings() {
   set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
   [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
   [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
   [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
@@ -78,7 +78,7 @@ settings() {
   cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
   scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
-  trap 'say; stop 130 "by Ctrl-C; what works in the background goes on: paste again to go on"' INT
+  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
 }
 
 # Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
@@ -101,13 +101,15 @@ guard() {
     stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
   caller=$(jq --raw-output .Arn caller)
   [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
-    stop 3 "this shell works as ${caller}, but the script is for account ${ACCOUNT_ID}" \
-      "in partition ${PARTITION}"
+    stop 3 "this shell works as ${caller}, the script is for ${PARTITION} account ${ACCOUNT_ID}"
 }
 
 # Names a problem and goes on, so that all of them are told at once.
 problems=0
 problem() { problems=$((problems + 1)) && say "problem: $*"; }
+
+# Prints a result, on a line of its own too.
+report() { printf '%b' "${line_end}" >&2 && line_end='' || true && echo "$*"; }
 
 # Looks whether the service can assume the role. Who may not see roles is only warned.
 look_at_role() { # SERVICE_PRINCIPAL
@@ -152,7 +154,7 @@ recall() { # WORD
   [[ ${told} != '' ]]
 }
 
-declare -A resource=() job=() state=() reason=() point=() created=() completed=() copy=()
+declare -A resource=() job=() state=() reason=() point=() completed=() copy=()
 minute=60
 
 # Looks at what is to be backed up, where to, and where the vendor's stack copies it by itself.
@@ -179,16 +181,17 @@ look() {
   find_destination "${stack}"
 }
 
+# Sets ${destination} to the vault that the stack copies backups to, nothing, or ? when unknown.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
 find_destination() { # STACK
-  destination=''
+  destination='?'
   if ask stack aws cloudformation describe-stacks --region "${REGION}" --stack-name "$1"; then
     destination=$(jq --raw-output '[.Stacks[0].Parameters[]?
       | select(.ParameterKey == "pDestinationBackupVaultArn").ParameterValue][0] // ""' stack)
+    say "automatic copies of stack $1: ${destination:-none}"
   else
     say "warning: stack $1 cannot be seen, nor whether it copies backups elsewhere: ${complaint}"
   fi
-  say "automatic copies of stack $1: ${destination:-none}"
 }
 
 # Starts a backup job, once in this run. What another run, the plan or a person started is no
@@ -227,15 +230,16 @@ refresh() {
     ((missed < 5)) || stop 1 "the backups go on, but cannot be followed: ${complaint}; paste again"
     return
   fi
+  missed=0
   for kind in EBS RDS; do
     line=$(jq --raw-output --arg id "${job[${kind}]}" '.BackupJobs[] | select(.BackupJobId == $id)
-      | "\(.State) \(.RecoveryPointArn // "-") \(.CreationDate) \(.CompletionDate // "-")"' jobs)
+      | "\(.State) \(.RecoveryPointArn // "-") \(.CompletionDate // "-")"' jobs)
     reason[${kind}]=$(jq --raw-output --arg id "${job[${kind}]}" '.BackupJobs[]
       | select(.BackupJobId == $id) | .StatusMessage // "AWS gives no reason"' jobs)
     # What was just started may not be listed yet.
-    [[ ${line} != '' ]] || { missed=$((missed + 1)) && ((missed < 10)) || line='LOST - - -'; }
+    [[ ${line} != '' ]] || { unlisted=$((unlisted + 1)) && ((unlisted < 10)) || line='LOST - -'; }
     [[ ${line} == '' ]] ||
-      read -r "state[${kind}]" "point[${kind}]" "created[${kind}]" "completed[${kind}]" <<<"${line}"
+      read -r "state[${kind}]" "point[${kind}]" "completed[${kind}]" <<<"${line}"
   done
 }
 
@@ -243,17 +247,23 @@ runs() { # EBS|RDS
   [[ ${state[$1]} == @(started|CREATED|PENDING|RUNNING|ABORTING) ]]
 }
 
+# With WATCH=0: nothing has failed yet, or something has.
+submitted() { # WHAT
+  [[ $1 != *@(ABORT|EXPIRED|FAILED|LOST|PARTIAL)* ]] || stop 1 "$1; paste again to follow"
+  finish "done: $1; paste again to follow"
+}
+
 watch_backups() {
-  missed=0 state=([EBS]=started [RDS]=started)
+  local line
+  missed=0 unlisted=0 state=([EBS]=started [RDS]=started)
   while true; do
     refresh
     runs EBS || runs RDS || break
-    [[ ${WATCH} == '' ]] ||
-      finish "done: started: EBS ${state[EBS]}, RDS ${state[RDS]}; paste again to follow"
-    show "EBS backup ${state[EBS]}, RDS backup ${state[RDS]}, watched for $((SECONDS / minute)) min"
+    line="EBS backup ${state[EBS]}, RDS backup ${state[RDS]}"
+    [[ ${WATCH} == '' ]] || submitted "started: ${line}"
+    show "${line}, watched for $((SECONDS / minute)) min"
     sleep 20
   done
-  [[ ! -t 2 ]] || say
 }
 
 # How a backup job may end, and what that means:
@@ -262,14 +272,24 @@ watch_backups() {
 #   not to be found any more                        failed: nobody knows
 judge() { # EBS|RDS
   if [[ ${state[$1]} == COMPLETED && ${point[$1]} != - ]]; then
-    read_time "${created[$1]}"
-    created[$1]=${time}
     read_time "${completed[$1]}"
     completed[$1]=${time}
     return
   fi
   problem "the $1 backup ${job[$1]} ended ${state[$1]}: ${reason[$1]}"
   [[ ${state[$1]} == LOST ]] || write_record "$1 failed ${job[$1]}"
+}
+
+# Sets ${created} to the creation time of the EBS recovery point, that s3-point-in-time goes back
+# to: its job may have been made hours before.
+find_creation_time() {
+  ask point aws backup describe-recovery-point --region "${REGION}" \
+    --backup-vault-name "${BACKUP_VAULT_NAME}" \
+    --recovery-point-arn "${point[EBS]}" ||
+    stop 1 "recovery point ${point[EBS]} cannot be seen: ${complaint}; paste again"
+  created=$(jq --raw-output .CreationDate point)
+  read_time "${created}"
+  created=${time}
 }
 
 # Sets ${hop} to what became of the copy of a recovery point to a vault, ${arrived} to its ARN.
@@ -300,6 +320,7 @@ watch_copies() {
       line+="${kind} copy ${hop%% [-a]*}; "
     done
     [[ ${line} == *@(none|first|CREATED|RUNNING)* ]] || break
+    [[ ${WATCH} == '' ]] || submitted "both were backed up, automatic copies: ${line%; }"
     idle=$((idle + 1))
     [[ ${line} == *none* ]] || idle=0
     ((idle < 15)) ||
@@ -307,7 +328,6 @@ watch_copies() {
     show "${line}watched for $((SECONDS / minute)) min"
     sleep 60
   done
-  [[ ! -t 2 ]] || say
   for kind in EBS RDS; do
     [[ ${reason[${kind}]} == COMPLETED* ]] ||
       problem "the automatic ${kind} copy ended ${reason[${kind}]}"
@@ -319,11 +339,14 @@ tell() {
   local words destination
   IFS='|' read -r -a words <<<"${told}"
   destination=${words[7]-}
-  echo "EBS recovery point:  ${words[0]}"
-  echo "EBS creation time:   ${words[1]}"
-  echo "RDS recovery point:  ${words[2]}"
-  [[ ${destination} == '' ]] || echo "EBS automatic copy:  ${words[5]}"
-  [[ ${destination} == '' ]] || echo "RDS automatic copy:  ${words[6]}"
+  report "EBS recovery point:  ${words[0]}"
+  report "EBS creation time:   ${words[1]}"
+  report "RDS recovery point:  ${words[2]}"
+  [[ ${destination} != '?' ]] ||
+    stop 1 'both were backed up, but whether the stack copies them elsewhere could not be seen:' \
+      'paste again with credentials that may see the stack'
+  [[ ${destination} == '' ]] || report "EBS automatic copy:  ${words[5]}"
+  [[ ${destination} == '' ]] || report "RDS automatic copy:  ${words[6]}"
   finish "done: both were backed up${destination:+ and copied to ${destination}}" \
     "(EBS by ${words[3]}, RDS by ${words[4]})"
 }
@@ -344,11 +367,12 @@ main() {
   judge EBS
   judge RDS
   ((problems == 0)) || stop 1 'not both were backed up; paste again to start a failed one anew'
-  [[ ${destination} == '' ]] || watch_copies
+  find_creation_time
+  [[ ${destination} == @(|'?') ]] || watch_copies
   ((problems == 0)) || stop 1 'both were backed up, but not both were copied'
-  told="${point[EBS]}|${created[EBS]}|${point[RDS]}|${completed[EBS]}|${completed[RDS]}"
+  told="${point[EBS]}|${created}|${point[RDS]}|${completed[EBS]}|${completed[RDS]}"
   told+="|${copy[EBS]-}|${copy[RDS]-}|${destination}"
-  write_record "finished ${told}"
+  [[ ${destination} == '?' ]] || write_record "finished ${told}"
   tell
 }
 

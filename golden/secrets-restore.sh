@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    424ad2f2aa9281dc3bd2c949a4ef31f6b4dad4f6717786ebf7b4b3690289fa2d*)
+    c9a57b4f14645a7d964719734feedf5e5b731660766b76e5410e8fcd103c6733*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -45,30 +45,30 @@ values() {
   RUN=first
 }
 
-say() { printf '%s\n' "$*" >&2; }
+# Says something, below the progress: ${line_end} ends its line.
+say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
-# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
+# nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { echo "${*:1}" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
   [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
+  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
 }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ')
-  return 1
+  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
 }
 
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
 settings() {
   set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
   [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
   [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
   [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
@@ -78,7 +78,7 @@ settings() {
   cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
   scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
-  trap 'say; stop 130 "by Ctrl-C; what works in the background goes on: paste again to go on"' INT
+  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
 }
 
 # Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
@@ -244,12 +244,17 @@ look_at_service() {
   mount --options remount,rw "${DATA_MOUNT}" || stop 1 "${DATA_MOUNT} stayed read-only"
 }
 
-# The save comes with the copy of the data volume: one that is not whole may yet bring another.
+# Nothing may go on with a data volume that is half the old and half the restored.
+demand_whole_copy() {
+  local last
+  last=$(cat "${records}"/volume-copy-in--* 2>/dev/null | sort --stable --key=1,1 | tail --lines=1)
+  [[ ${last} != *' confirmed '* ]] ||
+    stop 1 "a copy was begun and is not completed (${last}): paste volume-copy-in again"
+}
+
+# The save comes with the copy of the data volume.
 look_at_copy() {
-  local half
-  half=$(cat "${records}"/volume-copy-in--* 2>/dev/null | sort --stable --key=1,1 | tail --lines=1)
-  [[ ${half} != *' confirmed '* ]] ||
-    stop 1 "a copy was begun and is not completed (${half}): paste volume-copy-in again"
+  demand_whole_copy
   [[ -e ${records}/volume-copy-in--${RUN} ]] ||
     say "warning: there is no record that volume-copy-in of run ${RUN} was completed"
 }
@@ -320,7 +325,6 @@ put_all() {
     written=$((written + 1))
     show "${written} of ${count} written"
   done <names
-  [[ ! -t 2 ]] || say
 }
 
 # Parameter Store may need a moment to show what was put.
@@ -333,6 +337,7 @@ prove() {
     (($? != 1)) || return 0
     sleep "${tries}"
   done
+  say 'these are not as they were saved:'
   sed --quiet 's/^\(new\|changed\)/  &/p' changes >&2
   stop 1 "not all is as it was saved${kept:+; what was replaced is in ${kept}}"
 }

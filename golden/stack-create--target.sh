@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    1ed27cd14e45be41b2942f3e553bcdd39d46148d5796deaca0c547d3d08363ea*)
+    8059ad4175eaa7ae8e23fc6d8c5d84b08e835fd9643d5c062335aa73dc329963*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -41,30 +41,30 @@ values() {
   CHANGES='{"pDnsRootDomain": "new.example.com", "pRestoreSourceAccountId": "222222222222"}'
 }
 
-say() { printf '%s\n' "$*" >&2; }
+# Says something, below the progress: ${line_end} ends its line.
+say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
-# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
+# nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { echo "${*:1}" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
   [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
+  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
 }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ')
-  return 1
+  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
 }
 
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
 settings() {
   set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
   [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
   [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
   [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
@@ -74,7 +74,7 @@ settings() {
   cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
   scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
-  trap 'say; stop 130 "by Ctrl-C; what works in the background goes on: paste again to go on"' INT
+  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
 }
 
 # Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
@@ -97,8 +97,7 @@ guard() {
     stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
   caller=$(jq --raw-output .Arn caller)
   [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
-    stop 3 "this shell works as ${caller}, but the script is for account ${ACCOUNT_ID}" \
-      "in partition ${PARTITION}"
+    stop 3 "this shell works as ${caller}, the script is for ${PARTITION} account ${ACCOUNT_ID}"
 }
 
 # Names a problem and goes on, so that all of them are told at once.
@@ -108,13 +107,12 @@ problem() { problems=$((problems + 1)) && say "problem: $*"; }
 # Sets ${status} to that of the stack; empty where it cannot be seen.
 read_stack() {
   status=''
-  ask stacks aws cloudformation describe-stacks \
-    --region "${REGION}" \
+  ask stacks aws cloudformation describe-stacks --region "${REGION}" \
     --stack-name "${STACK_NAME}" || return
   status=$(jq --raw-output '.Stacks[0].StackStatus' stacks)
 }
 
-# Reads what a template declares: that of the URL where there is one, else the stack's own.
+# Reads what a template declares: that of the URL, else the stack's own.
 read_template() {
   local which=(--stack-name "${STACK_NAME}")
   [[ ${TEMPLATE_URL} == '' ]] || which=(--template-url "${TEMPLATE_URL}")
@@ -122,8 +120,7 @@ read_template() {
     stop 1 "the template cannot be read: ${complaint}"
 }
 
-# Compares the file wanted with what the template declares. The rest, such as patterns, which are in
-# no summary, CloudFormation checks before it makes anything.
+# Compares the file wanted with the template; patterns, which no summary has, CloudFormation checks.
 check_values() {
   local finding
   jq --raw-output --slurpfile wanted wanted --slurpfile stacks stacks '
@@ -166,50 +163,56 @@ compare() {
     | join(", ")' stacks)
 }
 
-# Finds the latest attempt of this run: all events of an operation bear its token, for 90 days.
-# Sets ${token}, what the stack ${reached} with it and when, and the first ${failure} of it.
-find_attempt() {
-  ask events aws cloudformation describe-stack-events \
-    --region "${REGION}" \
-    --stack-name "${STACK_NAME}" || stop 1 "the events cannot be read: ${complaint}"
-  jq --raw-output --arg base "${base}" '
-    [.StackEvents[] | select(.ClientRequestToken // "" | startswith($base))] as $events
-    | [$events[] | select(.PhysicalResourceId == .StackId)][0] as $last
-    | [$events[] | select(.ClientRequestToken == $last.ClientRequestToken)
-      | select(.ResourceStatus | endswith("_FAILED"))][-1] as $failed
-    | [$last.ClientRequestToken // $base + "0", $last.ResourceStatus // "-",
-      ($last.Timestamp // "-" | tostring), "\($failed.LogicalResourceId) \(
-      $failed.ResourceStatus): \($failed.ResourceStatusReason)"] | @tsv' events >attempt
-  IFS=$'\t' read -r token reached reached_at failure <attempt
+# Finds the latest attempt of this run by its token, which events bear for 90 days. Who cancels it
+# has another one, but operations never overlap: the first end behind its beginning is its own. Sets
+# ${token}, what the stack ${reached} and when, and the first ${failure}; news is behind ${seen}.
+read_events() { # OPTION...
+  ask events aws cloudformation describe-stack-events --region "${REGION}" \
+    --stack-name "${STACK_NAME}" "$@" || return
+  jq --raw-output --arg base "${base}" --arg seen "${seen-}" '
+    def own: .PhysicalResourceId == .StackId;
+    (.StackEvents | reverse) as $all
+    | ([$all[].ClientRequestToken // "" | select(startswith($base))][-1] // $base + "0") as $token
+    | $all[($all | map(.ClientRequestToken == $token) | index(true) // length):] as $events
+    | [$events[] | select(own)] as $steps
+    | (first($steps[] | select(.ResourceStatus | endswith("_IN_PROGRESS") | not)) // $steps[-1])
+      as $last
+    | [$token, $last.ResourceStatus // "-", ($last.Timestamp // "-" | tostring),
+      (first($events[] | select(.ClientRequestToken == $token)
+        | select(.ResourceStatus | endswith("_FAILED"))
+        | "\(.LogicalResourceId) \(.ResourceStatus): \(.ResourceStatusReason)")
+        // "no resource failed, it may have been cancelled")],
+      ($events[($events | map(.EventId == $seen) | index(true) // -1) + 1:][]
+        | [.EventId, if own then "stack" else .LogicalResourceId end, .ResourceStatus,
+          .ResourceStatusReason // ""]) | @tsv' events >attempt
+  { IFS=$'\t' read -r token reached reached_at failure && cat >news; } <attempt
 }
 
-# Shows the events of ${token} until the stack has ended it. The newest hundred are one request:
-# what is shown is progress, the verdict is for whoever reads all of them.
+find_attempt() {
+  read_events || stop 1 "the events cannot be read: ${complaint}; paste again"
+}
+
+# Shows the events of ${token} until its end. The newest hundred are one request: progress, and no
+# verdict. Where none come, the stack itself says whether it still works.
 follow() {
   local -A finished=()
-  local missed=0 seen='' last='' event resource state reason
-  while [[ ${last} == '' || ${last} == *_IN_PROGRESS ]]; do
-    ((missed < 20)) || stop 1 "it goes on, but cannot be followed: ${complaint}; paste again"
-    [[ ${seen} == '' && ${missed} == 0 ]] || sleep 15
-    missed=$((missed + 1))
-    ask events aws cloudformation describe-stack-events \
-      --region "${REGION}" \
-      --stack-name "${STACK_NAME}" \
-      --max-items 100 || continue
-    jq --raw-output --arg token "${token}" --arg seen "${seen}" '
-      [.StackEvents[] | select(.ClientRequestToken == $token)]
-      | .[:(map(.EventId == $seen) | index(true)) // length] | reverse[]
-      | [.EventId, if .PhysicalResourceId == .StackId then "stack" else .LogicalResourceId end,
-        .ResourceStatus, .ResourceStatusReason // ""] | @tsv' events >news
+  local base=${token} missed=0 quiet=0 seen='' event resource state reason
+  while [[ ${reached} == @(-|*_IN_PROGRESS) ]]; do
+    ((missed < 20)) || stop 1 "it cannot be followed any more: ${complaint}; paste again"
+    sleep 15
+    missed=$((missed + 1)) quiet=$((quiet + 1))
+    if ((quiet % 5 == 0)); then
+      read_stack && missed=0 reached=${status}
+      continue
+    fi
+    read_events --max-items 100 || continue
+    missed=0
     while IFS=$'\t' read -r event resource state reason; do
-      seen=${event}
-      [[ ${resource} != stack ]] || last=${state}
+      seen=${event} quiet=0
       [[ ${state} != *_COMPLETE || ${resource} == stack ]] || finished[${resource}]=1
-      show "$((SECONDS / 60)) min, ${#finished[@]}${total} finished: ${resource} ${state} ${reason}"
+      show "$((SECONDS / 60)) min, ${#finished[@]}${total-} ended: ${resource} ${state} ${reason}"
     done <news
-    [[ ${last} == '' ]] || missed=1
   done
-  [[ ! -t 2 ]] || say
 }
 
 create() {
@@ -217,32 +220,27 @@ create() {
   read_template
   check_values
   write_parameters
-  warn
-  [[ ${PLAN} == '' ]] || finish "plan: stack ${STACK_NAME} would be created; nothing was changed"
+  show_plan
+  [[ ${PLAN} == '' ]] || finish 'plan: it would be created; nothing was changed'
   jq --raw-output '.Capabilities[]?' summary >capabilities
   mapfile -t capabilities <capabilities
   printf -v token '%s%(%s)T' "${base}" -1
-  ask created aws cloudformation create-stack \
-    --region "${REGION}" \
+  ask created aws cloudformation create-stack --region "${REGION}" \
     --stack-name "${STACK_NAME}" \
     --template-url "${TEMPLATE_URL}" \
     --parameters file://parameters \
     ${capabilities[0]:+--capabilities "${capabilities[@]}"} \
     --tags "Key=codeocean-cmdgen:run,Value=${RUN}" \
     --client-request-token "${token}" ||
-    stop 1 "it is refused, nothing was made: ${complaint}"
-  status=CREATE_IN_PROGRESS
+    stop 1 "it may not have begun: ${complaint}; paste again"
+  status=CREATE_IN_PROGRESS reached=-
 }
 
-# Says what is to be set, and what would be noticed late.
-warn() {
-  jq --raw-output '.[] | "  \(.ParameterKey) = \(.ParameterValue)"' parameters >&2
-  jq --raw-output --arg account "${ACCOUNT_ID}" '.[] | (.ParameterValue / ":")[4] as $owner
-    | select($owner // "" | test("^[0-9]{12}$") and . != $account)
-    | "warning: \(.ParameterKey) names what is in another account"' parameters >&2
-  # The vendor's stacks keep it when rolled back.
-  ! ask vault aws backup describe-backup-vault \
-    --region "${REGION}" \
+show_plan() {
+  jq --raw-output --arg account "${ACCOUNT_ID}" '.[] | "  \(.ParameterKey) = \(.ParameterValue)",
+    (select((.ParameterValue / ":")[4] // "" | test("^[0-9]{12}$") and . != $account)
+    | "warning: \(.ParameterKey) names what is in another account")' parameters >&2
+  ! ask vault aws backup describe-backup-vault --region "${REGION}" \
     --backup-vault-name "${STACK_NAME}-v1" ||
     say "warning: there is a vault ${STACK_NAME}-v1 already: a stack that makes one fails"
 }
@@ -265,20 +263,20 @@ recognise() {
 }
 
 tell_outcome() {
-  local created_at
+  local begun
   read_stack || stop 1 "it cannot be seen: ${complaint}; paste again"
-  created_at=$(jq --raw-output '.Stacks[0].CreationTime' stacks)
+  begun=$(jq --raw-output .Stacks[0].CreationTime stacks)
   [[ ! ${status} =~ ^(CREATE|UPDATE|UPDATE_ROLLBACK)_COMPLETE$ ]] ||
-    finish "done: stack ${STACK_NAME} was created, begun at ${created_at}"
+    finish "done: stack ${STACK_NAME} was created, begun at ${begun}"
   [[ ${status} != *_IN_PROGRESS ]] || stop 1 "it is ${status}: paste again"
   [[ ${status} == @(CREATE_FAILED|ROLLBACK_COMPLETE|ROLLBACK_FAILED) ]] ||
     stop 1 "it was created, and is ${status} now: do not delete it for that"
-  say "stack ${STACK_NAME} is ${status}, ${reached} since ${reached_at}: ${failure}"
-  stop 1 'not created: before another try delete it in the console, and its vault while empty'
+  stop 1 "stack ${STACK_NAME} is ${status} since ${reached_at}: ${failure}; before another try" \
+    'delete it in the console, and its vault while empty'
 }
 
 main() {
-  local base token reached reached_at failure differing total=''
+  local base token reached reached_at failure differing
   values
   settings "$@"
   guard

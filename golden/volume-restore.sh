@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    652d78cb469a5efc801f4d3f07de0b8a3a25d4f8a7e1160aa4fab350c703c266*)
+    e51fac21b1f94f5b0ef90a60ce0b82f8c672d5820071b67ed888005e03b498e9*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-restore \
@@ -24,7 +24,7 @@ false <<'END_OF_BODY'
 #          volume's zone, of its size and speed; then tags it, so that volume-copy-in of this run
 #          finds it. The data volume and the recovery point stay as they are. Without --ebs-
 #          snapshot-arn it takes the one EBS recovery point that came into the vault from
-#          elsewhere; where there are several, it lists them and stops.
+#          elsewhere; it stops where there are several, or another run has restored it.
 # Takes:   minutes, without this shell; paste again to go on. The tags come at the end.
 # Costs:   storage of the volume until volume-delete.
 # Again:   finds the volume, or goes on with the restore job; after a job that failed it starts
@@ -46,30 +46,30 @@ values() {
   PARTITION=aws
 }
 
-say() { printf '%s\n' "$*" >&2; }
+# Says something, below the progress: ${line_end} ends its line.
+say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even where
-# neither can be written. One line each: who pastes the end of this text alone keeps the shell.
+# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
+# nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { echo "${*:1}" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
   [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2
+  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
 }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ')
-  return 1
+  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
 }
 
 # The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
 settings() {
   set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint=''
+  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
   [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
   [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
   [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
@@ -79,7 +79,7 @@ settings() {
   cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
   scratch=${PWD}
   trap 'rm -rf "${scratch}"' EXIT
-  trap 'say; stop 130 "by Ctrl-C; what works in the background goes on: paste again to go on"' INT
+  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
 }
 
 # Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
@@ -102,8 +102,7 @@ guard() {
     stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
   caller=$(jq --raw-output .Arn caller)
   [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
-    stop 3 "this shell works as ${caller}, but the script is for account ${ACCOUNT_ID}" \
-      "in partition ${PARTITION}"
+    stop 3 "this shell works as ${caller}, the script is for ${PARTITION} account ${ACCOUNT_ID}"
 }
 
 # Names a problem and goes on, so that all of them are told at once.
@@ -122,15 +121,6 @@ look_at_role() { # SERVICE_PRINCIPAL
   else
     say "warning: role ${name} could not be looked at: ${complaint}"
   fi
-}
-
-# Sets ${seconds} and ${time} from what the AWS CLI printed for a time: ISO 8601, or a number where
-# its configuration says cli_timestamp_format = wire.
-read_time() {
-  local text=$1
-  [[ ${text} == *-* ]] || text="@${text}"
-  seconds=$(date --date="${text}" +%s)
-  printf -v time '%(%Y-%m-%dT%H:%M:%S+00:00)T' "${seconds}"
 }
 
 # What this run has done, ${did}, stands in a file of the home folder, named by what makes the work
@@ -153,6 +143,10 @@ recall() { # WORD
   [[ ${told} != '' ]]
 }
 
+# For jq: what the AWS CLI prints for a time (a number by cli_timestamp_format = wire), two ways.
+seconds='(if type == "number" then . else .[:19] + "Z" | fromdate end)'
+iso="(${seconds} | strftime(\"%FT%T+00:00\"))"
+
 # Sets ${point} and ${created}: the recovery point that was given, or the only one that came into
 # the vault from elsewhere. No name tells which run brought one: among several a person chooses.
 find_recovery_point() { # EBS|RDS GIVEN_ARN OWN_RESOURCE
@@ -164,9 +158,7 @@ find_recovery_point() { # EBS|RDS GIVEN_ARN OWN_RESOURCE
     --recovery-point-arn "${point}" ||
     stop 3 "recovery point ${point} cannot be seen in vault ${BACKUP_VAULT_NAME} of" \
       "${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  time=$(jq --raw-output .CreationDate point)
-  read_time "${time}"
-  created=${time}
+  created=$(jq --raw-output ".CreationDate | ${iso}" point)
   say "recovery point: ${point}, created ${created}"
   jq --exit-status --arg type "$1" '.ResourceType == $type
     and (.Status == "COMPLETED" or .Status == "AVAILABLE")' point >/dev/null ||
@@ -188,6 +180,24 @@ choose_recovery_point() { # EBS|RDS OWN_RESOURCE
     stop 1 "vault ${BACKUP_VAULT_NAME} has these $1 recovery points from elsewhere: ${point}" \
       $'\n'"Name one with --${1,,}-snapshot-arn"
   point=${point%% *}
+  refuse_used "$1"
+}
+
+# A point that another run has restored is an old one: the new one has yet to arrive. Where the
+# record of this run is lost, its token finds what it started: so what nobody has tagged may go on.
+refuse_used() { # EBS|RDS
+  local by made at
+  ask jobs aws backup list-restore-jobs --region "${REGION}" ||
+    stop 1 "the restore jobs cannot be listed: ${complaint}"
+  jq --raw-output --arg point "${point}" '.RestoreJobs[]
+    | select(.RecoveryPointArn == $point and .Status != "FAILED" and .Status != "ABORTED")
+    | "\(.RestoreJobId) \(.CreatedResourceArn // "-") \(.CreationDate)"' jobs >uses
+  while read -r by made at; do
+    grep --quiet --no-messages --directories=skip "^started ${by} " "${record%/*}"/* ||
+      { [[ ${made} != - ]] && ! is_unclaimed "${made##*[/:]}"; } || continue
+    stop 1 "${point} was restored before, by job ${by} of ${at}: if it is meant, name it with" \
+      "--${1,,}-snapshot-arn"
+  done <uses
 }
 
 # Starts the restore job, once in this run.
@@ -209,10 +219,8 @@ start_restore() { # EBS|RDS METADATA
   write_record "started ${job} ${point}"
 }
 
-# Follows the job to its end, which may be, and means:
-#   COMPLETED, with a resource              done: its ARN is ${made}
-#   COMPLETED without one, FAILED, ABORTED  failed, with what AWS says; another one is started next
-#   not to be found any more                failed: nobody knows
+# Follows the job to its end. COMPLETED with a resource, ${made}, is done. Anything else is failed:
+# another job is started next.
 watch_restore() {
   local state=started missed=0
   while true; do
@@ -226,9 +234,7 @@ watch_restore() {
     show "restore job ${job} ${state}, watched for $((SECONDS / 60)) min"
     sleep 20
   done
-  [[ ! -t 2 ]] || say
   made=$(jq --raw-output '.CreatedResourceArn // ""' job)
-  completed=$(jq --raw-output '.CompletionDate // ""' job)
   [[ ${state} != COMPLETED* || ${made} == '' ]] || return
   write_record "failed ${job}"
   state=${state%%,*}": $(jq --raw-output '.StatusMessage // "AWS gives no reason"' job)"
@@ -243,6 +249,9 @@ list_restored() {
     stop 1 "the volumes cannot be listed: ${complaint}"
   restored=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' found)
 }
+
+# Prints a result, on a line of its own too.
+report() { printf '%b' "${line_end}" >&2 && line_end='' || true && echo "$*"; }
 
 # The new volume takes after the data volume: to be attached to the same instance it must be in the
 # same zone, and to be copied from it must be as fast. Sets ${metadata}.
@@ -270,6 +279,13 @@ look_at_data_volume() {
   else
     problem "key ${key} cannot be seen: ${complaint}"
   fi
+}
+
+# Tells whether a volume is there that no other run has tagged.
+is_unclaimed() { # VOLUME_ID
+  ask other aws ec2 describe-volumes --region "${REGION}" --volume-ids "$1" &&
+    jq --exit-status --arg tag "${run_tag}" --arg run "${RUN}" '.Volumes[0].Tags // []
+      | from_entries | (.[$tag] // $run) == $run' other >claim
 }
 
 # A volume of another zone, or in clear text, would be of no use or a danger.
@@ -301,8 +317,8 @@ main() {
     start_restore EBS "${metadata}"
     [[ ${PLAN} == '' ]] || finish 'plan: the restore is under way; nothing was changed'
     watch_restore
-    read_time "${completed}"
-    restored=${made##*/} completed=${time}
+    restored=${made##*/}
+    completed=$(jq --raw-output ".CompletionDate | ${iso}" job)
     verify
     # From now on the later steps find it.
     ask tagged aws ec2 create-tags \
@@ -323,9 +339,9 @@ main() {
     [[ ${point} == "${EBS_SNAPSHOT_ARN:-${point}}" ]] ||
       stop 1 "run ${RUN} restored ${point}, not ${EBS_SNAPSHOT_ARN}: take a new --run"
   fi
-  echo "restored volume:    ${restored}"
-  echo "recovery point:     ${point}"
-  echo "EBS creation time:  ${created}"
+  report "restored volume:    ${restored}"
+  report "recovery point:     ${point}"
+  report "EBS creation time:  ${created}"
   finish "done: ${restored} was restored for ${DATA_VOLUME_ID} (by ${completed})"
 }
 

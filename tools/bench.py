@@ -18,7 +18,7 @@ from codeocean_cmdgen.arguments import flag
 from codeocean_cmdgen.simulator import Simulator, example_world
 from codeocean_cmdgen.sources import Given, gather
 from codeocean_cmdgen.steps import S3BatchReplication, SnapshotCopy
-from tools import bench_database, bench_point_in_time, bench_volume
+from tools import bench_calls, bench_database, bench_point_in_time, bench_volume
 
 ROOT = Path(__file__).parent.parent
 VALUES = ROOT / "codeocean_cmdgen" / "examples" / "values.toml"
@@ -125,6 +125,7 @@ if __name__ == "__main__":
     runbooks()
     growth()
     calls()
+    bench_calls.counting(say)
     bench_volume.main()
     bench_database.copying(say)
     bench_point_in_time.main()

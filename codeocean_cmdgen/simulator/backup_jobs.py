@@ -192,7 +192,7 @@ class BackupJobs:
             vault_arn=job.vault_arn,
             resource_type=job.resource_type,
             resource_arn=job.resource_arn,
-            created=job.created,
+            created=job.begins,
             completed=job.ends,
             delete_after_days=job.delete_after_days,
             status="COMPLETED",

@@ -183,6 +183,7 @@ class CloudFormation:
         self.stacks: list[Stack] = []
         self.change_sets: list[ChangeSet] = []
         self.operations = {
+            "CancelUpdateStack": self._cancel_update,
             "CreateChangeSet": self._create_change_set,
             "CreateStack": self._create_stack,
             "DeleteChangeSet": self._delete_change_set,
@@ -425,6 +426,23 @@ class CloudFormation:
         found.execution = "EXECUTE_IN_PROGRESS"
         found.stack.token = token
         found.stack.steps = list(self._update(found, failing="fail-job" in call.faults))
+        self.settle()
+        return {}
+
+    def _cancel_update(self, call: Call) -> dict[str, Any]:
+        """Roll an update back; from now on all events bear the token of the cancellation."""
+        stack = self._find(call)
+        if stack.status != "UPDATE_IN_PROGRESS":
+            message = "CancelUpdateStack cannot be called from current stack status"
+            raise AwsError(message, "ValidationError")
+        self.change_sets = [one for one in self.change_sets if one.stack is not stack]
+        stack.token = call.parameters.get("ClientRequestToken")
+        now, each = self._clock.now(), timedelta(seconds=self.seconds_each)
+        statuses = ("IN_PROGRESS", "COMPLETE_CLEANUP_IN_PROGRESS", "COMPLETE")
+        stack.steps = [
+            _Step(now + number * each, stack.name, f"UPDATE_ROLLBACK_{status}")
+            for number, status in enumerate(statuses)
+        ]
         self.settle()
         return {}
 

@@ -218,9 +218,12 @@ class Rds:
                 {"DBParameterGroupName": one.parameter_group, "ParameterApplyStatus": "in-sync"}
             ],
             "TagList": [{"Key": key, "Value": value} for key, value in one.tags.items()],
-            # An instance gets its endpoint when it is created.
+            # An instance gets these when it is created.
             **(
-                {"Endpoint": {"Address": one.host, "Port": 5432}}
+                {
+                    "Endpoint": {"Address": one.host, "Port": 5432},
+                    "InstanceCreateTime": one.available_at,
+                }
                 if one.status(now) != "creating"
                 else {}
             ),

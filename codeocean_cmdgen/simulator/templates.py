@@ -127,12 +127,15 @@ PRIMARY = _primary()
 BACKUP = _backup()
 NEWER = replace(
     PRIMARY,
-    parameters={**PRIMARY.parameters, "pNew": Parameter("A new one", "default")},
+    parameters={
+        **{name: one for name, one in PRIMARY.parameters.items() if name != "pCertificateArn"},
+        "pNew": Parameter("A new one", "default"),
+    },
     resources={
         **PRIMARY.resources,
         "BackupPlan": replace(PRIMARY.resources["BackupPlan"], revision=1),
     },
 )
-"""A newer release of the primary stack, with one parameter more."""
+"""A newer release of the primary stack, with one parameter more and one less."""
 
 BY_URL = {PRIMARY_URL: PRIMARY, NEWER_URL: NEWER, BACKUP_URL: BACKUP}

@@ -53,12 +53,11 @@ class DbRestore(Step):
         "where": "AWS CloudShell of the target.",
         "changes": "starts an AWS Backup restore job, which makes one DB instance in the network "
         "of the deployment's own; tags it, and gives it the deployment's master password, which is "
-        "shown nowhere. Without --rds-snapshot-arn: from the one RDS recovery point that came into "
-        "the vault from elsewhere.",
+        "shown nowhere. Without --rds-snapshot-arn: from the one that came into the vault from "
+        "elsewhere, unless another run has restored it.",
         "takes": "ten minutes and more; paste again to go on.",
         "costs": "the instance and its storage until db-delete.",
-        "again": "finds the instance or goes on; starts another job only after one that failed. "
-        "What was deleted since is never restored again in this run.",
+        "again": "finds the instance, or goes on; what was deleted is not restored again in a run.",
     }
     tables = ("target",)
     checks = (role_in_account, role_in_partition, rds_in_region, rds_in_account, _two_instances)

@@ -51,7 +51,7 @@ class VolumeRestore(Step):
         "data volume's zone, of its size and speed; then tags it, so that volume-copy-in of this "
         "run finds it. The data volume and the recovery point stay as they are. Without "
         "--ebs-snapshot-arn it takes the one EBS recovery point that came into the vault from "
-        "elsewhere; where there are several, it lists them and stops.",
+        "elsewhere; it stops where there are several, or another run has restored it.",
         "takes": "minutes, without this shell; paste again to go on. The tags come at the end.",
         "costs": "storage of the volume until volume-delete.",
         "again": "finds the volume, or goes on with the restore job; after a job that failed it "

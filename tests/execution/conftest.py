@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+import pexpect
 import pytest
 
 from codeocean_cmdgen.render import render
@@ -110,6 +112,38 @@ class Person:
 
 
 PersonOf = Callable[[str], Person]
+
+
+def interrupt(
+    operator: Person, simulator: Simulator, text: str, begun_by: str, **environment: str
+) -> Outcome:
+    """Run a script that really waits, and press Ctrl-C soon after the call that begins its work."""
+    path = operator.environment["PATH"].replace(f"{simulator.sleep_shim_directory}:", "")
+    watching = operator.start(text, PATH=path, **environment)
+    deadline = time.monotonic() + 60
+    while not simulator.calls(begun_by):
+        assert time.monotonic() < deadline, "nothing happened for a minute"
+        time.sleep(0.1)
+    time.sleep(1)
+    os.killpg(watching.pid, signal.SIGINT)
+    output, errors = watching.communicate(timeout=30)
+    assert "what works in the background goes on: paste again" in errors
+    assert watching.returncode == 130
+    return Outcome(watching.returncode, output, errors)
+
+
+def screen(operator: Person, text: str, **environment: str) -> list[str]:
+    """Run a script on a terminal of 60 columns; return all that it shows, by lines."""
+    shell = pexpect.spawn(
+        "bash",
+        ["-c", text],
+        env={**operator.environment, "TERM": "xterm", **environment},
+        dimensions=(24, 60),
+        encoding="utf-8",
+        timeout=120,
+    )
+    shell.expect(pexpect.EOF)
+    return str(shell.before).split("\r\n")
 
 
 @pytest.fixture(scope="session")

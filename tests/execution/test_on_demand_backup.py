@@ -9,7 +9,7 @@ import pytest
 
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.world import BACKUP, SOURCE
-from tests.execution.conftest import Person, PersonOf, script, writes
+from tests.execution.conftest import Person, PersonOf, interrupt, script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.backup import RecoveryPoint
@@ -76,6 +76,45 @@ def test_follows_the_automatic_copies_to_the_destination(
     again = operator.run(TEXT)
     assert again.output == outcome.output
     assert writes(simulator) == []
+
+
+def test_unwatched_it_says_how_far_it_is(
+    copied: str, simulator: Simulator, operator: Person
+) -> None:
+    started = operator.run(TEXT, WATCH="0")
+    assert started.output.startswith("done: started: EBS backup CREATED, RDS backup CREATED;")
+    assert writes(simulator) == ["StartBackupJob"] * 2
+    simulator.clock.advance(70)
+    copying = operator.run(TEXT, WATCH="0")
+    assert copying.output.startswith("done: both were backed up, automatic copies: EBS copy first")
+
+
+def test_ctrl_c_says_what_goes_on(alone: World, simulator: Simulator, operator: Person) -> None:
+    interrupt(operator, simulator, TEXT, "backup:ListBackupJobs")
+    assert len(simulator.backup_jobs.backups) == 2
+
+
+def test_unwatched_a_failure_is_told(alone: World, simulator: Simulator, operator: Person) -> None:
+    simulator.faults.add("backup:StartBackupJob", "fail-job")
+    simulator.faults.add("backup:StartBackupJob", "slow-job", after=1)
+    assert operator.run(TEXT, WATCH="0").done
+    simulator.clock.advance(100)
+    outcome = operator.run(TEXT, WATCH="0")
+    assert outcome.code == 1
+    assert "EBS backup FAILED, RDS backup RUNNING" in outcome.errors
+
+
+def test_copies_that_cannot_be_seen_are_not_called_none(
+    copied: str, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("cloudformation:DescribeStacks", "access-denied", times=None)
+    outcome = operator.run(TEXT)
+    assert outcome.code == 1
+    assert "EBS recovery point:" in outcome.output
+    assert "whether the stack copies them elsewhere could not be seen" in outcome.errors
+    assert "automatic copies" not in outcome.errors
+    simulator.faults.clear()
+    assert f"copied to {copied}" in operator.run(TEXT).output
 
 
 def test_a_copy_that_fails_is_told(copied: str, simulator: Simulator, operator: Person) -> None:

@@ -13,7 +13,7 @@ from codeocean_cmdgen.simulator.templates import PRIMARY_URL
 from codeocean_cmdgen.simulator.world import BACKUP, SOURCE, TARGET
 from codeocean_cmdgen.sources import Given, gather
 from codeocean_cmdgen.steps import StackCreate
-from tests.execution.conftest import Person, PersonOf, script, writes
+from tests.execution.conftest import Person, PersonOf, interrupt, script, writes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,6 +168,11 @@ def test_follows_what_it_started_before(simulator: Simulator, operator: Person) 
     assert created(simulator).status == "CREATE_IN_PROGRESS"
     assert operator.run(creation(DOMAIN)).done
     assert len(simulator.calls("cloudformation:CreateStack")) == 1
+
+
+def test_ctrl_c_says_that_the_creation_goes_on(simulator: Simulator, operator: Person) -> None:
+    interrupt(operator, simulator, creation(DOMAIN), "cloudformation:CreateStack")
+    assert created(simulator).status == "CREATE_IN_PROGRESS"
 
 
 @pytest.mark.parametrize(

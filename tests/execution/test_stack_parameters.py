@@ -13,7 +13,15 @@ from codeocean_cmdgen.simulator.templates import BACKUP_URL, NEWER_URL, PRIMARY_
 from codeocean_cmdgen.simulator.world import BACKUP, SOURCE, TARGET
 from codeocean_cmdgen.sources import Given, gather
 from codeocean_cmdgen.steps import StackParameters
-from tests.execution.conftest import EXAMPLES, Person, PersonOf, script, writes
+from tests.execution.conftest import (
+    EXAMPLES,
+    Person,
+    PersonOf,
+    interrupt,
+    screen,
+    script,
+    writes,
+)
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.cloudformation import Stack
@@ -65,13 +73,13 @@ def test_sets_what_was_named_and_keeps_the_rest(
 
 def test_each_event_is_shown_once_with_a_count(stack: Stack, operator: Person) -> None:
     shown = operator.run(change(DAYS)).errors.splitlines()
-    events = [line.partition("min, ")[2] for line in shown if " finished: " in line]
+    events = [line.partition("min, ")[2] for line in shown if " ended: " in line]
     assert events == [
-        "0 of 1 finished: stack UPDATE_IN_PROGRESS User Initiated",
-        "0 of 1 finished: BackupPlan UPDATE_IN_PROGRESS ",
-        "1 of 1 finished: BackupPlan UPDATE_COMPLETE ",
-        "1 of 1 finished: stack UPDATE_COMPLETE_CLEANUP_IN_PROGRESS ",
-        "1 of 1 finished: stack UPDATE_COMPLETE ",
+        "0 of 1 ended: stack UPDATE_IN_PROGRESS User Initiated",
+        "0 of 1 ended: BackupPlan UPDATE_IN_PROGRESS ",
+        "1 of 1 ended: BackupPlan UPDATE_COMPLETE ",
+        "1 of 1 ended: stack UPDATE_COMPLETE_CLEANUP_IN_PROGRESS ",
+        "1 of 1 ended: stack UPDATE_COMPLETE ",
     ]
 
 
@@ -237,7 +245,9 @@ def test_a_new_launch_template_asks_first(
 
 
 def test_an_upgrade_takes_new_defaults_and_keeps_the_rest(stack: Stack, operator: Person) -> None:
-    assert operator.run(change(template_url=NEWER_URL)).done
+    outcome = operator.run(change(template_url=NEWER_URL))
+    assert outcome.done
+    assert "drops, with their values: pCertificateArn\n" in outcome.errors
     assert stack.parameters["pNew"] == "default"
     assert stack.parameters[SECRET] == "kept"
 
@@ -273,6 +283,36 @@ def test_a_rollback_is_a_failure_with_its_first_cause(
     again = operator.run(change(DAYS))
     assert again.done
     assert "an earlier attempt ended UPDATE_ROLLBACK_COMPLETE" in again.errors
+
+
+def test_ctrl_c_says_that_the_update_goes_on(
+    stack: Stack, simulator: Simulator, operator: Person
+) -> None:
+    simulator.cloudformation.seconds_pending = 0  # nobody moves the clock
+    interrupt(operator, simulator, change(DAYS), "cloudformation:ExecuteChangeSet")
+    assert stack.status == "UPDATE_IN_PROGRESS"
+
+
+def test_what_follows_progress_begins_a_line(stack: Stack, operator: Person) -> None:
+    lines = screen(operator, change(DAYS))
+    assert "change set of stack codeocean:" in lines
+    assert any(line.startswith("done: stack codeocean was updated") for line in lines)
+
+
+@pytest.mark.parametrize("later_events", [0, 150])
+def test_an_update_that_was_cancelled_is_followed_to_its_end(
+    stack: Stack, simulator: Simulator, operator: Person, later_events: int
+) -> None:
+    """What comes behind a cancellation bears another token, and may hide what came before."""
+    operator.run(change(DAYS), WATCH="0")
+    cancelled = {"StackName": "codeocean", "ClientRequestToken": "Console-CancelUpdateStack-1"}
+    simulator.account(SOURCE).client("cloudformation").cancel_update_stack(**cancelled)
+    later = {**stack.events[-2], "ClientRequestToken": cancelled["ClientRequestToken"]}
+    stack.events += [{**later, "EventId": f"later-{number}"} for number in range(later_events)]
+    outcome = operator.run(change(DAYS))
+    assert outcome.code == 1
+    assert "the update ended UPDATE_ROLLBACK_COMPLETE: no resource failed" in outcome.errors
+    assert operator.run(change(DAYS)).done
 
 
 def test_a_stack_that_is_busy_is_left_alone(
@@ -325,7 +365,7 @@ def test_expired_credentials_while_watching_are_no_outcome(
     simulator.faults.add("cloudformation:DescribeStackEvents", "expired-token", times=None, after=2)
     outcome = operator.run(change(DAYS))
     assert outcome.code == 1
-    assert "it goes on, but cannot be followed" in outcome.errors
+    assert "it cannot be followed any more" in outcome.errors
     simulator.faults.clear()
     assert operator.run(change(DAYS)).done
 

@@ -12,7 +12,7 @@ import pytest
 
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.world import DATABASE, PASSWORD, REGION, TARGET
-from tests.execution.conftest import Person, PersonOf, script, writes
+from tests.execution.conftest import Person, PersonOf, interrupt, script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.backup_jobs import Job
@@ -109,6 +109,9 @@ def test_restores_an_instance_in_the_deployments_network_with_its_password(
     assert f"own endpoint:        {own.host}:5432\n" in outcome.output
     assert "allocated storage:   20 GiB gp3, own 20 GiB\n" in outcome.output
     assert own.password != PASSWORD
+    took = (simulator.clock.now() - jobs(simulator)[0].created).total_seconds()
+    polls = simulator.calls("backup:DescribeRestoreJob") + simulator.calls("rds:Describe*")
+    assert len(polls) <= 2 + 2 + took / 15, "both instances before, the new one once between"
 
 
 def test_the_password_is_seen_nowhere(
@@ -181,6 +184,37 @@ def test_what_was_deleted_is_not_restored_again(
     assert outcome.code == 1
     assert "which is gone" in outcome.errors
     assert writes(simulator) == []
+
+
+def test_ctrl_c_says_what_goes_on(world: World, simulator: Simulator, operator: Person) -> None:
+    interrupt(operator, simulator, script("db-restore"), "backup:DescribeRestoreJob")
+    assert len(jobs(simulator)) == 1
+
+
+def test_what_bears_the_name_later_is_left_alone(
+    begun: None, simulator: Simulator, operator: Person
+) -> None:
+    simulator.rds.instances.remove(temporary(simulator))
+    simulator.clock.advance(7200)
+    stranger = simulator.rds.database(TARGET, REGION, TEMPORARY)
+    simulator.clear_requests()
+    outcome = operator.run(script("db-restore"))
+    assert outcome.code == 1
+    assert f"{TEMPORARY} was made long after job" in outcome.errors
+    assert (writes(simulator), stranger.tags) == ([], {})
+
+
+def test_a_point_that_another_run_restored_is_taken_on_purpose_only(
+    restored: Instance, simulator: Simulator, operator: Person
+) -> None:
+    """It may be the one of the first round, where that of the second has not arrived yet."""
+    simulator.rds.instances.remove(restored)
+    refused = operator.run(script("db-restore", run="second"))
+    assert refused.code == 1
+    assert f"{POINT} was restored before, by job {jobs(simulator)[0].job_id}" in refused.errors
+    assert writes(simulator) == []
+    chosen = script("db-restore", run="second", rds_snapshot_arn=POINT)
+    assert operator.run(chosen, WATCH="0").done
 
 
 def test_plan_changes_nothing(world: World, simulator: Simulator, operator: Person) -> None:
@@ -307,6 +341,15 @@ def test_follows_a_deletion_that_is_under_way(
     assert "started to delete" in started.output
     assert operator.run(script("db-delete")).done
     assert len(simulator.calls("rds:DeleteDBInstance")) == 1
+
+
+def test_ctrl_c_says_that_the_deletion_goes_on(
+    restored: Instance, simulator: Simulator, operator: Person
+) -> None:
+    begun_by = "rds:DeleteDBInstance"
+    interrupt(operator, simulator, script("db-delete"), begun_by, CONFIRM=TEMPORARY)
+    assert operator.run(script("db-delete")).done
+    assert len(simulator.calls(begun_by)) == 1
 
 
 def test_backups_that_are_kept_are_not_called_deleted(

@@ -128,7 +128,9 @@ def test_plan_deletes_nothing(restored: str, simulator: Simulator, operator: Per
     assert writes(simulator) == []
 
 
-@pytest.mark.parametrize("how", ["another run's", "another volume's", "no tags", "no restore job"])
+@pytest.mark.parametrize(
+    "how", ["another run's", "another volume's", "no tags", "no restore job", "a data volume"]
+)
 def test_what_is_not_proved_to_be_temporary_is_left_alone(
     restored: str, simulator: Simulator, operator: Person, how: str
 ) -> None:
@@ -138,6 +140,8 @@ def test_what_is_not_proved_to_be_temporary_is_left_alone(
         tag(simulator, restored, **{OF: "vol-00000000000000001"})
     elif how == "no tags":
         ec2(simulator).delete_tags(Resources=[restored], Tags=[{"Key": RUN}])
+    elif how == "a data volume":
+        simulator.ec2.attach(restored, simulator.ec2.instance(TARGET, ZONE), "/dev/sde")
     else:
         simulator.backup_jobs.restores.clear()
     simulator.clear_requests()

@@ -11,7 +11,7 @@ import pytest
 
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.world import DATA_VOLUME, REGION, TARGET
-from tests.execution.conftest import Person, PersonOf, script, writes
+from tests.execution.conftest import Person, PersonOf, interrupt, script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.backup_jobs import Job
@@ -74,6 +74,8 @@ def test_makes_a_volume_like_the_data_volume_that_later_steps_find(
     assert volume["KmsKeyId"] == kms.describe_key(KeyId="alias/aws/ebs")["KeyMetadata"]["Arn"]
     assert " PENDING, 0.0 %, watched" in outcome.errors
     assert " RUNNING, 50.0 %, watched" in outcome.errors
+    took = (simulator.clock.now() - job.created).total_seconds()
+    assert len(simulator.calls("backup:DescribeRestoreJob")) <= 1 + took / 15
 
 
 def test_pasted_again_it_tells_the_same_and_changes_nothing(
@@ -104,6 +106,11 @@ def test_follows_what_it_started_before(
     assert len(jobs(simulator)) == len(volumes(simulator)) == 1
 
 
+def test_ctrl_c_says_what_goes_on(world: World, simulator: Simulator, operator: Person) -> None:
+    interrupt(operator, simulator, script("volume-restore"), "backup:DescribeRestoreJob")
+    assert len(jobs(simulator)) == 1
+
+
 def test_somebody_else_goes_on_with_it(
     world: World, simulator: Simulator, operator: Person, tmp_path: Path
 ) -> None:
@@ -121,10 +128,23 @@ def test_a_home_that_cannot_be_written_is_no_obstacle(
     assert "warning: /proc/.codeocean-cmdgen" in outcome.errors
 
 
+@pytest.mark.parametrize("watch", ["", "0"])
+def test_a_point_that_another_run_restored_is_taken_on_purpose_only(
+    world: World, simulator: Simulator, operator: Person, tmp_path: Path, watch: str
+) -> None:
+    """It may be the one of the first round, where that of the second has not arrived yet."""
+    assert operator.run(script("volume-restore"), WATCH=watch).done
+    new_home = {} if watch else {"HOME": str(tmp_path / "new")}  # tags tell too
+    refused = operator.run(script("volume-restore", run="second"), **new_home)
+    assert refused.code == 1
+    assert f"{POINT} was restored before, by job {jobs(simulator)[0].job_id}" in refused.errors
+    assert len(jobs(simulator)) == 1
+
+
 def test_a_new_run_restores_once_more(world: World, simulator: Simulator, operator: Person) -> None:
     assert operator.run(script("volume-restore")).done
     for _ in range(2):
-        assert operator.run(script("volume-restore", run="second")).done
+        assert operator.run(script("volume-restore", run="second", ebs_snapshot_arn=POINT)).done
     assert len(jobs(simulator)) == 2
     assert len(volumes(simulator)) == len(volumes(simulator, run="second")) == 1
 
