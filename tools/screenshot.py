@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def main() -> None:
         file = Path(folder, "runbook.html")
         file.write_text(render_page(make("restore", VALUES)), encoding="ascii")
         browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
         page = browser.new_page(viewport={"width": 1360, "height": 860})
         page.goto(file.as_uri())
