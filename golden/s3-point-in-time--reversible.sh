@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    714991b90672fb206b44aa50f0a5a7d891008e9105940c5601778e621ff93708*)
+    ee09e2592c38ca9dafa3fceee4b885d7b97ab3fd3714712734bcc0244f892a88*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -123,7 +123,6 @@ from contextlib import suppress
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import botocore.session
 from botocore.config import Config
@@ -203,12 +202,12 @@ def objections(name: str) -> Iterator[str]:
         try:
             found |= getattr(S3, f"get_{source}")(Bucket=name, ExpectedBucketOwner=ACCOUNT)
         except ClientError as error:
-            if source != "bucket_location" and "Config" not in error.response["Error"]["Code"]:
+            if source == "bucket_location":
+                sys.exit(f"{name} is no bucket of account {ACCOUNT} in {REGION}: {error}")
+            if "Configuration" not in error.response["Error"]["Code"]:
                 raise
-            found.setdefault("LocationConstraint", error)
     if (place := found["LocationConstraint"] or "us-east-1") != REGION:
-        say(f"{name} is no bucket of account {ACCOUNT} in {REGION}, but: {place}")
-        sys.exit(3)
+        sys.exit(f"{name} is no bucket of account {ACCOUNT} in {REGION}: it is in {place}")
     if found.get("Status") != "Enabled":
         yield "versioning is not enabled"
     if REMOVES and (found.get("MFADelete") == "Enabled" or "ObjectLockConfiguration" in found):
@@ -311,7 +310,7 @@ def tell(name: str, file: Path) -> None:
 
 def carry_out(where: Any, thing: Any) -> None:
     """Change a key, unless that was done before."""
-    kind, key, newest, *_ = thing
+    kind, key, newest, then, size, *_ = thing
     if kind == "unmark":
         S3.delete_object(Key=key, VersionId=newest, **where)
     elif found := above(where, key, newest):
@@ -321,17 +320,19 @@ def carry_out(where: Any, thing: Any) -> None:
         S3.delete_object(Key=key, **where)
     else:
         copy(where, thing)
+    if kind == "copy" and size > LIMIT:  # nor tags, which a shell that died may not have put
+        tags = S3.get_object_tagging(Key=key, VersionId=then, **where)["TagSet"]
+        S3.put_object_tagging(Key=key, Tagging={"TagSet": tags}, **where)
 
 def copy(where: Any, thing: Any) -> None:
-    """Put a copy of a version on top, with its metadata and tags."""
+    """Put a copy of a version on top, with its metadata."""
     _, key, _, version, size, storage_class, _ = thing
     source, new = {"Bucket": where["Bucket"], "Key": key, "VersionId": version}, dict(where)
     if storage_class not in ARCHIVED:  # there, nobody could read the copy
         new["StorageClass"] = storage_class
-    if size > LIMIT:  # bytes; parts have no metadata of their own
-        head, tags = S3.head_object(**source), S3.get_object_tagging(**source)["TagSet"]
-        new |= {name: value for name, value in head.items() if name in {*KEPT, "Metadata"}}
-        new["Tagging"] = urlencode([(tag["Key"], tag["Value"]) for tag in tags])
+    if size > LIMIT:  # bytes; parts carry no metadata
+        head = S3.head_object(**source).items()
+        new |= {name: value for name, value in head if name in {*KEPT, "Metadata"}}
         TransferManager(S3).copy(source, new.pop("Bucket"), key, new).result()
     else:
         S3.copy_object(Key=key, CopySource=source, **new)
@@ -385,7 +386,7 @@ main() {
   exec {lock}>"${folder}/lock"
   flock --nonblock "${lock}" || stop 1 'this is being done already, by another paste'
   set -- "${folder}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}"
-  PLAN=${PLAN} python3 program.py "$@" >answer || stop $? 'the work was cut short: paste again'
+  PLAN=${PLAN} python3 program.py "$@" >answer || stop 3 'no bucket can be looked at, as said above'
   read -r word now <answer || stop 1 "not all is as it was at ${AT}, as said above: paste again"
   [[ ${word} != plan: ]] || finish "plan: ${now}"
   finish "done: ${#BUCKET_ARN[@]} buckets are as they were at ${AT}, since ${now}"

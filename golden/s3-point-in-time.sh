@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    2af061a38fd4df7a74059a9e84cb9f1d94c5e81a24f02dafccc69cda1d2ab95c*)
+    a5c13e1f12e1d6e76ddeffeaf66513e388dfed207040524aadd4ec07e2b31098*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -218,12 +218,12 @@ def objections(name: str) -> Iterator[str]:
         try:
             found |= getattr(S3, f"get_{source}")(Bucket=name, ExpectedBucketOwner=ACCOUNT)
         except ClientError as error:
-            if source != "bucket_location" and "Config" not in error.response["Error"]["Code"]:
+            if source == "bucket_location":
+                sys.exit(f"{name} is no bucket of account {ACCOUNT} in {REGION}: {error}")
+            if "Configuration" not in error.response["Error"]["Code"]:
                 raise
-            found.setdefault("LocationConstraint", error)
     if (place := found["LocationConstraint"] or "us-east-1") != REGION:
-        say(f"{name} is no bucket of account {ACCOUNT} in {REGION}, but: {place}")
-        sys.exit(3)
+        sys.exit(f"{name} is no bucket of account {ACCOUNT} in {REGION}: it is in {place}")
     if found.get("Status") != "Enabled":
         yield "versioning is not enabled"
     if REMOVES and (found.get("MFADelete") == "Enabled" or "ObjectLockConfiguration" in found):
