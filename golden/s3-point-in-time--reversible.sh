@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    ee09e2592c38ca9dafa3fceee4b885d7b97ab3fd3714712734bcc0244f892a88*)
+    ebb3bec5dd8b47e778fe800fd594da80a008370d354ff81ea4d3ba717e745377*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -20,10 +20,11 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen s3-point-in-time: bring the buckets back to the state of a moment, reversibly
 #
 # Where:   AWS CloudShell of the target's account.
-# Changes: removes no version: copies on top, or sets or removes a delete marker.
+# Changes: removes no version: copies on top, or sets or removes a delete marker. As --undo takes
+#          that back, it asks for no word: PLAN=1 tells first how much it would be.
 # Takes:   a minute for some 100,000 versions; two requests and a copy for each key.
 # Costs:   requests, and storage of the copies.
-# Again:   goes on without a new question, or says that it is done.
+# Again:   goes on with what it had begun, or says that it is done.
 # Set:     PLAN=1 looks only.
 
 values() {
@@ -384,7 +385,7 @@ main() {
   folder=~/.codeocean-cmdgen/${kind}--${RUN}--${folder}
   mkdir -p "${BUCKET_ARN[@]/#*:/"${folder}"/}" || stop 1 'the home folder takes no more'
   exec {lock}>"${folder}/lock"
-  flock --nonblock "${lock}" || stop 1 'this is being done already, by another paste'
+  flock --timeout 2 "${lock}" || stop 1 'this is being done already, by another paste'
   set -- "${folder}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}"
   PLAN=${PLAN} python3 program.py "$@" >answer || stop 3 'no bucket can be looked at, as said above'
   read -r word now <answer || stop 1 "not all is as it was at ${AT}, as said above: paste again"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    50845d18609f73447972ca7c77d0323c267939ae4b92a6933154f1a94745c0ed*)
+    ae3143c5ec6397b0485570def61603bb1d4b90cacc1a62a9d698043d24496d8f*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -277,7 +277,7 @@ main() {
   folder=~/.codeocean-cmdgen/${kind}--${RUN}--${folder}
   mkdir -p "${BUCKET_ARN[@]/#*:/"${folder}"/}" || stop 1 'the home folder takes no more'
   exec {lock}>"${folder}/lock"
-  flock --nonblock "${lock}" || stop 1 'this is being done already, by another paste'
+  flock --timeout 2 "${lock}" || stop 1 'this is being done already, by another paste'
   set -- "${folder}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}"
   compgen -G "${folder}/*/journal*" >journals ||
     stop 1 "run ${RUN} has changed nothing from here: no journal is in ${folder}"
@@ -286,7 +286,7 @@ main() {
   [[ ${PLAN} == '' ]] || finish "plan: would take back ${count} changes"
   echo go >&"${COPROC[1]}"
   read -r <&"${COPROC[0]}" || stop 1 'not all was taken back, as said above: paste again'
-  finish "done: nothing that run ${RUN} has changed in these buckets is left"
+  wait && finish "done: nothing that run ${RUN} has changed in these buckets is left"
 }
 
 "${codeocean_cmdgen-damaged_and_not_run}" "$@"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    a5c13e1f12e1d6e76ddeffeaf66513e388dfed207040524aadd4ec07e2b31098*)
+    cad2a139fe9d88bfc9b1e809bcb8e23c4d1b03ba872cf637f6f26d08cb5f0380*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -379,7 +379,7 @@ main() {
   folder=~/.codeocean-cmdgen/${kind}--${RUN}--${folder}
   mkdir -p "${BUCKET_ARN[@]/#*:/"${folder}"/}" || stop 1 'the home folder takes no more'
   exec {lock}>"${folder}/lock"
-  flock --nonblock "${lock}" || stop 1 'this is being done already, by another paste'
+  flock --timeout 2 "${lock}" || stop 1 'this is being done already, by another paste'
   set -- "${folder}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}"
   coproc python3 program.py "$@"
   read -r word digest count <&"${COPROC[0]}" || stop 3 'no bucket can be looked at, as said above'
@@ -391,7 +391,7 @@ main() {
   ((SECONDS < 1800)) || stop 1 'the plan is half an hour old: paste again'
   echo go >&"${COPROC[1]}"
   read -r now <&"${COPROC[0]}" || stop 1 "not all is as it was at ${AT}: paste again"
-  finish "done: ${#BUCKET_ARN[@]} buckets are as they were at ${AT}, since ${now}"
+  wait && finish "done: ${#BUCKET_ARN[@]} buckets are as they were at ${AT}, since ${now}"
 }
 
 "${codeocean_cmdgen-damaged_and_not_run}" "$@"

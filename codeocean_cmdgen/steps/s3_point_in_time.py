@@ -134,10 +134,11 @@ class Reversible(S3PointInTime):
     )
     header = {
         "where": "AWS CloudShell of the target's account.",
-        "changes": "removes no version: copies on top, or sets or removes a delete marker.",
+        "changes": "removes no version: copies on top, or sets or removes a delete marker. As "
+        "--undo takes that back, it asks for no word: PLAN=1 tells first how much it would be.",
         "takes": "a minute for some 100,000 versions; two requests and a copy for each key.",
         "costs": "requests, and storage of the copies.",
-        "again": "goes on without a new question, or says that it is done.",
+        "again": "goes on with what it had begun, or says that it is done.",
     }
 
     def variant(self) -> Step:

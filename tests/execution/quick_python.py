@@ -24,6 +24,11 @@ class Ended(NamedTuple):
     output: str
     errors: str
 
+    @property
+    def done(self) -> bool:
+        """Whether the last thing that it answers is since when it is done."""
+        return self.code == 0 and self.output.endswith(("Z\n", "done\n"))
+
 
 class Program(NamedTuple):
     """The Python program of a script, and what the script gives it."""
