@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    8d50ac989d9a1869956b3dfb5d2d43cabe1eb7cd205452fbdbd387b5fafa4327*)
+    ed62c6268c3d2c90a0f9bbfc4e22ddee52011e1cbd995be0143c9b0127724491*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-release \
@@ -80,7 +80,7 @@ need() { # PROGRAM...
   for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  ask version aws --version
+  [[ -s version ]] || ask version aws --version
   version=$(<version)
   [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    059b2edc7b419a6cd11c9984d81f7433cd19aa9ef2ffc58420a1597184333bff*)
+    5847057b901f654c71d405aba33e10cb3fedf0df76c371972eb1a55ac041fab1*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -20,11 +20,12 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen s3-point-in-time: bring the buckets back to the state of a moment, reversibly
 #
 # Where:   AWS CloudShell of the target's account.
-# Changes: removes no version: copies on top, or sets or removes a delete marker.
+# Changes: removes no version: copies on top, or sets or removes a delete marker. As --undo takes
+#          that back, it asks for no word: PLAN=1 tells first how much it would be.
 # Takes:   a minute for some 100,000 versions; two requests and a copy for each key.
 # Costs:   requests, and storage of the copies.
-# Again:   goes on without a new question, or says that it is done.
-# Set:     PLAN=1 looks only, CONFIRM=DIGEST answers.
+# Again:   goes on with what it had begun, or says that it is done.
+# Set:     PLAN=1 looks only.
 
 values() {
   # from values file [target]
@@ -58,12 +59,6 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
 finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
-# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
-show() {
-  [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
-}
-
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
@@ -92,7 +87,7 @@ need() { # PROGRAM...
   for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  ask version aws --version
+  [[ -s version ]] || ask version aws --version
   version=$(<version)
   [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
@@ -109,27 +104,10 @@ guard() {
     stop 3 "this shell works as ${caller}, the script is for ${PARTITION} account ${ACCOUNT_ID}"
 }
 
-# Wants a word typed after the question, or in CONFIRM; what was typed ahead is thrown away.
-confirm() { # WORD WHAT_WILL_HAPPEN
-  local typed=${CONFIRM}
-  say "$2"
-  if [[ ${CONFIRM} == '' ]]; then
-    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
-    printf 'type %s to go on: ' "$1" >&2
-    { read -r typed </dev/tty; } 2>/dev/null ||
-      stop 2 "nobody is there to type $1, and CONFIRM is not set: nothing was changed"
-  fi
-  [[ ${typed} == "$1" ]] || stop 2 "'${typed}' is not '$1': nothing was changed"
-}
-
 # Python works here: the AWS CLI starts anew, for a second, with every thousand versions.
 write_program() {
-  kind=s3-point-in-time--reversible consequence='changes N keys; --undo takes it back'
+  kind=s3-point-in-time--reversible
   cat >program.py <<'END_OF_PYTHON'
-"""Compares buckets with a moment; page by page, so that none is too large."""
-
-from __future__ import annotations
-
 import gzip
 import hashlib
 import json
@@ -138,9 +116,11 @@ import re
 import signal
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from contextlib import suppress
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -149,10 +129,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.manager import TransferManager
 
-COMMAND, FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
-UNDONE = [name for name in NAMES if not Path(FOLDER, name, "done").exists()]
-TERMINAL, START, YESTERDAY = sys.stderr.isatty(), {"Prefix": ""}, time.time() - 86400
-END = {"Key": "", "LastModified": ""}
+FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
+TERMINAL, START = sys.stderr.isatty(), {"Prefix": ""}
+MARKERS = "KeyMarker", "VersionIdMarker"
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 def keep_order(http_response: Any, parsed: Any, **_: Any) -> None:
@@ -177,11 +156,11 @@ class Progress:
     def add(cls, count: int) -> None:
         """Count what was done, and tell of it now and then."""
         cls.done, now = cls.done + count, time.monotonic()
-        if cls.done and now > cls.following:
+        if now > cls.following:
             cls.following, rate = now + (0.5 if TERMINAL else 10), cls.done / (now - cls.begun)
             text = f"{cls.done:,} versions and delete markers, {rate:,.0f}/s"
-            left = (cls.total - cls.done) / rate / 60
-            text += f", {100 * cls.done // cls.total}%, {left:.0f} min left" if cls.total else ""
+            if (left := cls.total - cls.done) > 0:
+                text += f", {cls.done / cls.total:.0%}, {left / rate / 60:.0f} min left"
             say(text[:79], "" if TERMINAL else "\n")
 
 def pages(name: str, place: Any) -> Iterator[tuple[list[Any], Any]]:
@@ -191,8 +170,7 @@ def pages(name: str, place: Any) -> Iterator[tuple[list[Any], Any]]:
         if "IsTruncated" not in page:  # older releases of botocore let it by
             raise OSError("S3 answered with an error in an HTTP 200")
         versions, markers = iter(page.get("Versions", ())), iter(page.get("DeleteMarkers", ()))
-        names = ("KeyMarker", "VersionIdMarker")
-        place = {one: page["Next" + one] for one in names} if page["IsTruncated"] else None
+        place = {one: page["Next" + one] for one in MARKERS} if page["IsTruncated"] else None
         yield [next(versions if tag == b"Version" else markers) for tag in page["Order"]], place
 
 def in_parallel(work: Callable[[Any], object], items: Iterator[Any]) -> None:
@@ -201,11 +179,26 @@ def in_parallel(work: Callable[[Any], object], items: Iterator[Any]) -> None:
         while some := list(islice(items, 32)):
             list(pool.map(work, some))
 
+def alone(name: str, work: Callable[[], None]) -> None:
+    """Let a bucket fail alone."""
+    try:
+        work()
+    except (BotoCoreError, ClientError, OSError) as error:
+        say(f"problem: {name}: {error}")
+
+def lines(file: Path) -> Iterator[Any]:
+    """Yield what the lines of a plan or a journal hold; refuse one that was cut or damaged."""
+    try:
+        with gzip.open(file, "rt", encoding="ascii") as text:
+            yield from map(json.loads, text)
+    except (EOFError, ValueError, zlib.error) as error:
+        raise OSError(f"{file} cannot be read to its end: {error}") from error
+
 def objections(name: str) -> Iterator[str]:
     """Yield what speaks against bringing a bucket back; leave where it is not the one meant."""
     found: dict[str, Any] = {"Rules": [], "ReplicationConfiguration": {"Rules": []}}
     sources = "location", "versioning", "replication", "lifecycle_configuration"
-    for source in (*(f"bucket_{source}" for source in sources), "object_lock_configuration"):
+    for source in (*map("bucket_{}".format, sources), "object_lock_configuration"):
         try:
             found |= getattr(S3, f"get_{source}")(Bucket=name, ExpectedBucketOwner=ACCOUNT)
         except ClientError as error:
@@ -221,174 +214,181 @@ def objections(name: str) -> Iterator[str]:
         yield "MFA delete or Object Lock keeps versions from being removed: try --reversible"
     if any(rule["Status"] == "Enabled" for rule in found["ReplicationConfiguration"]["Rules"]):
         yield "it replicates to another bucket: disable its replication rules first"
+    now = time.time()
     for rule in found["Rules"]:
         days = rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays", 10**4)
-        oldest = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * 86400))
+        oldest = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - days * 86400))
         if rule["Status"] == "Enabled" and oldest > AT:
             yield f"its lifecycle removes what was replaced {days} days ago: --at is too long ago"
 
-class Plan:
-    """What is to do in a bucket: a file with a line for each page of its listing."""
-    def __init__(self, name: str) -> None:
-        self.name, self.file, self.place = name, f"{FOLDER}/{name}/plan.gz", START
-        self.where = {"Bucket": name, "ExpectedBucketOwner": ACCOUNT}
-        self.problem, self.digest, self.key, self.example = "", "", "", ""
-        self.seen = self.count = self.keys = self.markers = self.size = self.archived = 0
-    def read(self, file: str = "") -> Iterator[Any]:
-        """Yield what is to do; at the end, all is known that was known when it was written."""
-        with gzip.open(file or self.file, "rt", encoding="ascii") as lines:
-            for line in lines:
-                things, known = json.loads(line)
-                vars(self).update(known)
-                yield from things
-    def write(self) -> None:
-        """Write down what is to do, page by page: a shell may die."""
-        with Path(self.file).open("ab") as file:
-            if problems := "; ".join(objections(self.name)):
-                raise OSError(problems)
-            for page, place in pages(self.name, self.place):
-                things = [it for one in (page if place else [*page, END]) for it in todo(self, one)]
-                self.place, self.seen = place, self.seen + len(page)
-                if os.statvfs(FOLDER).f_bavail < 12_000:  # blocks of 4 KiB
-                    raise OSError("the home folder has no room for the journal: take fewer buckets")
-                file.write(gzip.compress(json.dumps([things, vars(self)]).encode() + b"\n", 6))
-                file.flush()
-                Progress.add(len(page))
-        tell(self)
-    def confirmed(self) -> bool:
-        """Tell whether all that is to do was confirmed before, as the journals have it."""
-        files = sorted(Path(FOLDER, self.name).glob("journal-*"))
-        before = (thing for file in files for thing in Plan(self.name).read(str(file)))
-        return all(thing in before for thing in Plan(self.name).read())
-    def attempt(self, work: Callable[[Plan], None]) -> None:
-        """Let a bucket fail alone: what went wrong becomes its problem."""
+def keys(name: str) -> Iterator[tuple[str, Any, Any, int, bool]]:
+    """Yield each key: its version now, that of the moment, how many are newer, all in order."""
+    listed = (entry for page, _ in pages(name, START) for entry in page)
+    for key, stack in groupby(listed, lambda entry: str(entry["Key"])):
+        now, then, newer, last, ordered = None, None, 0, "Z", True
+        for entry in stack:  # of those of one second, the first was the last
+            when = entry["LastModified"]
+            now, newer, ordered = now or entry, newer + (when > AT), ordered and last >= when
+            last = when
+            if when <= AT and (then is None or when > then["LastModified"]):
+                then = entry
+            Progress.add(1)
+        yield key, now, then, newer, ordered
+
+def above(where: Any, key: str, base: str) -> list[Any]:
+    """Return what lies above a version of a key: nothing, or what was put there since."""
+    page, _ = next(pages(where["Bucket"], {"Prefix": key, "MaxKeys": 20}))
+    stack = [one for one in page if one["Key"] == key]
+    ids = [one["VersionId"] for one in stack]
+    if base not in ids:
+        raise OSError(f"it is in use: version {base} is not there")
+    return stack[: ids.index(base)]
+
+def ours(where: Any, thing: Any, one: Any) -> bool:
+    """Tell whether a version is what a change puts on top, as far as that can be known."""
+    kind, key, _, _, size, _, etag = thing
+    if kind != "copy" or one.get("Size") != size:
+        return kind != "copy" and "Size" not in one
+    if one["ETag"] == etag or "-" in etag + one["ETag"]:  # copies of parts have another
+        return True
+    head = S3.head_object(Key=key, VersionId=one["VersionId"], **where)
+    return "kms" in head.get("ServerSideEncryption", "")  # and so have all that KMS encrypts
+
+def each_alone(work: Callable[[Any], None], things: Iterator[Any]) -> None:
+    """Work on keys, each of which may fail alone; name some that did at the end."""
+    left: list[str] = []
+    def attempt(thing: Any) -> None:
         try:
-            work(self)
-        except (BotoCoreError, ClientError, OSError) as error:
-            self.problem = str(error)
-            say(f"problem: {self.name}: {error}")
+            work(thing)
+        except (ClientError, OSError) as error:
+            if isinstance(error, ClientError) and "Token" in error.response["Error"]["Code"]:
+                raise  # no key would fare better
+            left.append(f"\n  {ascii(thing[1])}: {error}" if len(left) < 9 else "")
+        Progress.add(1)
+    in_parallel(attempt, things)
+    if left:
+        raise OSError(f"{len(left):,} keys are LEFT as they are:{''.join(left)}")
 
-def make_plans() -> None:
-    """Write down what is to do; print whether that was confirmed, its digest, and how much."""
-    plans = [begun(name) for name in UNDONE]
-    in_parallel(lambda plan: plan.attempt(Plan.write), iter(plans))
-    able = [plan for plan in plans if not plan.problem]
-    asks = [plan for plan in able if not plan.confirmed()]
-    word = "done" if not plans else "none" if not able else "ask" if asks else "go"
-    digests = "".join(f"{plan.name} {plan.digest}\n" for plan in able).encode()
-    print(word, hashlib.sha256(digests).hexdigest()[:12], sum(plan.count for plan in able))
-
-def act() -> None:
-    """Do what was planned; where there was a problem, the plan has no end."""
-    able = [plan for plan in map(Plan, UNDONE) if all(True for _ in plan.read()) and not plan.place]
-    for plan in able:
-        os.link(plan.file, f"{FOLDER}/{plan.name}/journal-{time.time_ns()}.gz")
-        Progress.total += plan.count
-    in_parallel(lambda plan: plan.attempt(bring_back), iter(able))
-    sys.exit(any(not Path(FOLDER, name, "done").exists() for name in UNDONE))
-
-REMOVES, LIMIT, FACTS = False, 5 << 30, ("VersionId", "Size", "StorageClass", "ETag")
+REMOVES, LIMIT, ARCHIVED = False, 5 << 30, ("GLACIER", "DEEP_ARCHIVE")
+FACTS = ("VersionId", "Size", "StorageClass", "ETag")
 KEPT = {"CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType"}
+PLAN = os.environ["PLAN"]
+DIGESTS: list[str] = []
 
-def begun(name: str) -> Plan:
-    """Return the plan that is being carried out, or a new one."""
-    plan, file = Plan(name), Path(FOLDER, name, "plan.gz")
-    file.parent.mkdir(exist_ok=True)
-    if any(file.parent.glob("journal-*")):
-        plan.count = sum(1 for _ in plan.read())
-    else:
-        file.unlink(missing_ok=True)
-    return plan
+def todo(key: str, now: Any, then: Any, newer: int, ordered: Any) -> list[Any]:
+    """Return the change that a key needs, if it needs one."""
+    if now["LastModified"] > UNTIL:
+        raise OSError(f"it is in use: {ascii(key)} is of {now['LastModified']}; it is left alone")
+    if not ordered:
+        raise OSError(f"{ascii(key)}: versions do not lie in the order of their times")
+    there, was = "Size" in now, "Size" in (then or ())
+    if now["LastModified"] <= AT or not (there or was):
+        return []
+    kind = "mark" if not was else "copy" if there or newer > 1 else "unmark"
+    return [kind, key, now["VersionId"], *map((then or {}).get, FACTS)]
 
-def todo(plan: Plan, entry: Any) -> Iterator[Any]:
-    """Yield a change when it is known what the key held at the moment, or that it held nothing."""
-    known, key, when = vars(plan), entry["Key"], entry["LastModified"]
-    if when > UNTIL:
-        raise OSError(f"it is in use: {ascii(key)} is of {when}; nothing was changed in it")
-    newer = known.get("newer")  # the two newest of a key, None when all is known of it
-    if newer and (key != plan.key or when <= AT):
-        then = entry if key == plan.key else {}
-        kind = "mark" if "Size" in newer[0] else ""
-        if "Size" in then:
-            kind = "copy" if kind or len(newer) > 1 else "unmark"
-        if kind:
-            thing = [kind, plan.key, newer[0]["VersionId"], *map(then.get, FACTS)]
-            plan.count += 1
-            plan.digest = hashlib.sha256(f"{plan.digest}{json.dumps(thing)}".encode()).hexdigest()
-            yield thing
-    if key != plan.key or newer is not None:
-        before = (newer or []) if key == plan.key else []
-        known.update(key=key, newer=[*before, entry][:2] if when > AT else None)
+def write(name: str) -> Path:
+    """Write down what is to change, a line for each key; return the file once it is whole."""
+    part, whole = Path(FOLDER, name, "part.gz"), Path(FOLDER, name, "plan.gz")
+    if os.statvfs(FOLDER).f_bavail < 12_000:  # blocks of 4 KiB
+        raise OSError("the home folder has no room for the journal: take fewer buckets")
+    with gzip.open(part, "wt", encoding="ascii") as plan:
+        for found in keys(name):
+            if thing := todo(*found):
+                plan.write(json.dumps(thing) + "\n")
+    return part.rename(whole)
 
-def tell(plan: Plan) -> None:
-    """Tell how much changes."""
-    say(f"{plan.name}: {plan.count:,} keys change, of {plan.seen:,} versions and delete markers")
+def tell(name: str, file: Path) -> None:
+    """Tell what is to change, and remember its digest."""
+    digest, count, archived = hashlib.sha256(name.encode()), 0, 0
+    for thing in lines(file):
+        digest.update(json.dumps(thing).encode())
+        count, archived = count + 1, archived + (thing[0] == "copy" and thing[5] in ARCHIVED)
+    say(f"{name}: {count:,} keys change, {archived:,} of them need RestoreObject first")
+    DIGESTS.append(digest.hexdigest())
+    Progress.total += 0 if PLAN else 2 * count
 
-def carry_out(plan: Plan, thing: Any) -> None:
+def carry_out(where: Any, thing: Any) -> None:
     """Change a key, unless that was done before."""
-    kind, key, newest, then, size, storage_class, _ = thing
-    page, _ = next(pages(plan.name, {"Prefix": key, "MaxKeys": 2}))
-    found = {one["VersionId"]: one.get("Size") for one in page if one["Key"] == key}
-    top, below, *_ = *found, None, None
-    if top == newest and kind == "copy":
-        copy(plan, key, then, size, storage_class)
-    elif top == newest:
-        S3.delete_object(Key=key, **plan.where, **{"VersionId": newest} if kind == "unmark" else {})
-    elif (kind, top) != ("unmark", then) and (below, found.get(top)) != (newest, size):
-        raise OSError(f"it is in use: {ascii(key)} was changed meanwhile")
-    if kind == "copy" and size > LIMIT:  # whose parts carry no tags
-        tags = S3.get_object_tagging(Key=key, VersionId=then, **plan.where)["TagSet"]
-        S3.put_object_tagging(Key=key, Tagging={"TagSet": tags}, **plan.where)
-    Progress.add(1)
+    kind, key, newest, then, size, *_ = thing
+    if kind == "unmark":
+        S3.delete_object(Key=key, VersionId=newest, **where)
+    elif found := above(where, key, newest):
+        if not all(ours(where, thing, one) for one in found):
+            raise OSError("it was changed meanwhile")
+    elif kind == "mark":
+        S3.delete_object(Key=key, **where)
+    else:
+        copy(where, thing)
+    if kind == "copy" and size > LIMIT:  # nor tags, which a shell that died may not have put
+        tags = S3.get_object_tagging(Key=key, VersionId=then, **where)["TagSet"]
+        S3.put_object_tagging(Key=key, Tagging={"TagSet": tags}, **where)
 
-def copy(plan: Plan, key: str, version: str, size: int, storage_class: str) -> None:
+def copy(where: Any, thing: Any) -> None:
     """Put a copy of a version on top, with its metadata."""
-    source = {"Bucket": plan.name, "Key": key, "VersionId": version}
-    new = {"StorageClass": storage_class, "ExpectedBucketOwner": ACCOUNT}
-    if size > LIMIT:  # bytes
+    _, key, _, version, size, storage_class, _ = thing
+    source, new = {"Bucket": where["Bucket"], "Key": key, "VersionId": version}, dict(where)
+    if storage_class not in ARCHIVED:  # there, nobody could read the copy
+        new["StorageClass"] = storage_class
+    if size > LIMIT:  # bytes; parts carry no metadata
         head = S3.head_object(**source).items()
         new |= {name: value for name, value in head if name in {*KEPT, "Metadata"}}
-        TransferManager(S3).copy(source, plan.name, key, new).result()
+        TransferManager(S3).copy(source, new.pop("Bucket"), key, new).result()
     else:
-        S3.copy_object(Bucket=plan.name, Key=key, CopySource=source, **new)
+        S3.copy_object(Key=key, CopySource=source, **new)
 
-def bring_back(plan: Plan) -> None:
-    """Carry out the plan; each change looks at what is there."""
-    in_parallel(lambda thing: carry_out(plan, thing), Plan(plan.name).read())
-    Path(FOLDER, plan.name, "done").touch()
+def bring_back(name: str) -> None:
+    """Change a bucket as its journal says, and list again: only that proves it."""
+    if problems := "; ".join(objections(name)):
+        raise OSError(problems)
+    journal = Path(FOLDER, name, "journal.gz")
+    plan = journal if journal.exists() else write(name)
+    tell(name, plan)
+    if PLAN:
+        return
+    plan.rename(journal)
+    os.sync()  # a machine that stops must not take the journal with it
+    where = {"Bucket": name, "ExpectedBucketOwner": ACCOUNT}
+    each_alone(lambda thing: carry_out(where, thing), lines(journal))
+    for found in keys(name):
+        key, now, then, *_ = found
+        copied = now["LastModified"] > UNTIL and now.get("Size") == (then or {}).get("Size")
+        if not copied and todo(*found):
+            raise OSError(f"{ascii(key)} is not as it was, but of {now['LastModified']}")
+    Path(FOLDER, name, "done").touch()
 
-{"plan": make_plans, "act": act}[COMMAND]()
+undone = [name for name in NAMES if not Path(FOLDER, name, "done").exists()]
+in_parallel(lambda name: alone(name, lambda: bring_back(name)), iter(undone))
+if PLAN and DIGESTS:
+    print("plan:", hashlib.sha256("".join(sorted(DIGESTS)).encode()).hexdigest()[:12])
+else:
+    with suppress(FileNotFoundError):
+        when = max(Path(FOLDER, name, "done").stat().st_mtime for name in NAMES)
+        print("since", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when)))
 END_OF_PYTHON
 }
 
 main() {
-  local now kind consequence folder lock word digest count
+  local now kind folder lock word
   values
   settings "$@"
   trap 'say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
-  guard
-  need flock python3
-  python3 -c 'import boto3' || stop 3 'python3 with boto3 is needed, as CloudShell has it'
+  guard && need flock python3
+  python3 -c 'from importlib.util import find_spec as find; exit(not find("boto3"))' ||
+    stop 3 'python3 with boto3 is needed, as CloudShell has it'
   printf -v now '%(%FT%TZ)T' -1
   [[ ${UNTIL} < ${now} ]] || stop 2 "--until ${UNTIL} is not over: it is ${now}"
   umask 077
   write_program
   folder=$(sha256sum <<<"${ACCOUNT_ID} ${REGION} ${AT} ${UNTIL}" | cut --bytes=-8)
   folder=~/.codeocean-cmdgen/${kind}--${RUN}--${folder}
-  if ! { mkdir -p "${folder}" && exec {lock}>"${folder}/lock" && flock --nonblock "${lock}"; }; then
-    stop 1 'this is being done already, by another paste'
-  fi
+  mkdir -p "${BUCKET_ARN[@]/#*:/"${folder}"/}" || stop 1 'the home folder takes no more'
+  exec {lock}>"${folder}/lock"
+  flock --timeout 2 "${lock}" || stop 1 'this is being done already, by another paste'
   set -- "${folder}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}"
-  python3 program.py plan "$@" >answer || stop 3 'the buckets cannot be looked at, as said above'
-  read -r word digest count <answer && SECONDS=0
-  ((count < 10000000)) || say 'So many take hours here: S3 Batch Operations is the better way'
-  [[ ${word} != none ]] || stop 1 'no bucket can be brought back, as said above'
-  [[ ${PLAN} == '' || ${word} == 'done' ]] || finish "plan: ${digest}"
-  [[ ${word} != ask ]] || confirm "${digest}" "${consequence/N/${count}}"
-  ((SECONDS < 1800)) || stop 1 'the plan is half an hour old: paste again'
-  [[ ${word} == 'done' ]] || python3 program.py act "$@" ||
-    stop 1 "not all buckets are as they were at ${AT}: paste again"
-  now=$(date --reference="${folder}/${BUCKET_ARN[0]##*:}/done" +%FT%TZ)
+  PLAN=${PLAN} python3 program.py "$@" >answer || stop 3 'no bucket can be looked at, as said above'
+  read -r word now <answer || stop 1 "not all is as it was at ${AT}, as said above: paste again"
+  [[ ${word} != plan: ]] || finish "plan: ${now}"
   finish "done: ${#BUCKET_ARN[@]} buckets are as they were at ${AT}, since ${now}"
 }
 

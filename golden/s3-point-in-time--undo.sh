@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    9360a0a304d9f36081880041b7e97754e36372830cba57587ded57407d8a4178*)
+    4adc6ade19a3f161530fec42e7f1e3e50ad6eb3b4fce46f49b596cf4d6512b7f*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -60,12 +60,6 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
 finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
-# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
-show() {
-  [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
-}
-
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
@@ -94,7 +88,7 @@ need() { # PROGRAM...
   for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  ask version aws --version
+  [[ -s version ]] || ask version aws --version
   version=$(<version)
   [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
@@ -112,19 +106,19 @@ guard() {
 }
 
 write_program() {
+  kind=s3-point-in-time--reversible
   cat >program.py <<'END_OF_PYTHON'
-"""Takes back what a reversible script has changed in buckets."""
-
-from __future__ import annotations
-
 import gzip
 import json
 import re
 import signal
 import sys
 import time
+import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -133,10 +127,9 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-COMMAND, FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
-UNDONE = [name for name in NAMES if not Path(FOLDER, name, "done").exists()]
-TERMINAL, START, YESTERDAY = sys.stderr.isatty(), {"Prefix": ""}, time.time() - 86400
-END = {"Key": "", "LastModified": ""}
+FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
+TERMINAL, START = sys.stderr.isatty(), {"Prefix": ""}
+MARKERS = "KeyMarker", "VersionIdMarker"
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 def keep_order(http_response: Any, parsed: Any, **_: Any) -> None:
@@ -161,11 +154,11 @@ class Progress:
     def add(cls, count: int) -> None:
         """Count what was done, and tell of it now and then."""
         cls.done, now = cls.done + count, time.monotonic()
-        if cls.done and now > cls.following:
+        if now > cls.following:
             cls.following, rate = now + (0.5 if TERMINAL else 10), cls.done / (now - cls.begun)
             text = f"{cls.done:,} versions and delete markers, {rate:,.0f}/s"
-            left = (cls.total - cls.done) / rate / 60
-            text += f", {100 * cls.done // cls.total}%, {left:.0f} min left" if cls.total else ""
+            if (left := cls.total - cls.done) > 0:
+                text += f", {cls.done / cls.total:.0%}, {left / rate / 60:.0f} min left"
             say(text[:79], "" if TERMINAL else "\n")
 
 def pages(name: str, place: Any) -> Iterator[tuple[list[Any], Any]]:
@@ -175,8 +168,7 @@ def pages(name: str, place: Any) -> Iterator[tuple[list[Any], Any]]:
         if "IsTruncated" not in page:  # older releases of botocore let it by
             raise OSError("S3 answered with an error in an HTTP 200")
         versions, markers = iter(page.get("Versions", ())), iter(page.get("DeleteMarkers", ()))
-        names = ("KeyMarker", "VersionIdMarker")
-        place = {one: page["Next" + one] for one in names} if page["IsTruncated"] else None
+        place = {one: page["Next" + one] for one in MARKERS} if page["IsTruncated"] else None
         yield [next(versions if tag == b"Version" else markers) for tag in page["Order"]], place
 
 def in_parallel(work: Callable[[Any], object], items: Iterator[Any]) -> None:
@@ -185,77 +177,115 @@ def in_parallel(work: Callable[[Any], object], items: Iterator[Any]) -> None:
         while some := list(islice(items, 32)):
             list(pool.map(work, some))
 
-def changes(name: str) -> Iterator[Any]:
-    """Yield the changes that were begun in a bucket."""
-    for file in sorted(Path(FOLDER, name).glob("journal-*"))[:1]:
-        with gzip.open(file, "rt", encoding="ascii") as lines:
-            for line in lines:
-                yield from json.loads(line)[0]
-
-def take_back(name: str, thing: Any) -> None:
-    """Take a change back, if it was made and is on top."""
-    kind, key, newest, then, size, _, etag = thing
-    where = {"Bucket": name, "Key": key, "ExpectedBucketOwner": ACCOUNT}
-    page, _ = next(pages(name, {"Prefix": key, "MaxKeys": 2}))
-    found = {one["VersionId"]: one for one in page if one["Key"] == key}
-    top, below, *_ = *found, None, None
-    above = found.get(top, {})
-    # The ETag of a copy is another where its origin came in parts: the size must do there.
-    same = above.get("Size") == size and (
-        above.get("ETag") == etag or "-" in f"{etag}{above.get('ETag')}"
-    )
-    if kind == "unmark" and top == then:
-        S3.delete_object(**where)  # which sets a delete marker
-    elif kind != "unmark" and below == newest and same:
-        S3.delete_object(VersionId=top, **where)
-    elif top != newest and (kind, below, above.get("Size")) != ("unmark", then, None):
-        raise OSError(f"it is in use: {ascii(key)} was changed meanwhile")
-    Progress.add(1)
-
-def undo(name: str) -> None:
-    """Take back the changes in a bucket, which may fail alone."""
-    Path(FOLDER, name, "done").unlink(missing_ok=True)
+def alone(name: str, work: Callable[[], None]) -> None:
+    """Let a bucket fail alone."""
     try:
-        in_parallel(lambda thing: take_back(name, thing), changes(name))
+        work()
     except (BotoCoreError, ClientError, OSError) as error:
         say(f"problem: {name}: {error}")
-        return
-    for file in Path(FOLDER, name).glob("journal-*"):
-        file.rename(file.with_name(f"undone-{file.name}"))
 
-BEGUN = [name for name in NAMES if any(Path(FOLDER, name).glob("journal-*"))]
-Progress.total = sum(1 for name in BEGUN for _ in changes(name))
-if COMMAND == "plan":
-    print(Progress.total)
-else:
-    in_parallel(undo, iter(BEGUN))
+def lines(file: Path) -> Iterator[Any]:
+    """Yield what the lines of a plan or a journal hold; refuse one that was cut or damaged."""
+    try:
+        with gzip.open(file, "rt", encoding="ascii") as text:
+            yield from map(json.loads, text)
+    except (EOFError, ValueError, zlib.error) as error:
+        raise OSError(f"{file} cannot be read to its end: {error}") from error
+
+def above(where: Any, key: str, base: str) -> list[Any]:
+    """Return what lies above a version of a key: nothing, or what was put there since."""
+    page, _ = next(pages(where["Bucket"], {"Prefix": key, "MaxKeys": 20}))
+    stack = [one for one in page if one["Key"] == key]
+    ids = [one["VersionId"] for one in stack]
+    if base not in ids:
+        raise OSError(f"it is in use: version {base} is not there")
+    return stack[: ids.index(base)]
+
+def ours(where: Any, thing: Any, one: Any) -> bool:
+    """Tell whether a version is what a change puts on top, as far as that can be known."""
+    kind, key, _, _, size, _, etag = thing
+    if kind != "copy" or one.get("Size") != size:
+        return kind != "copy" and "Size" not in one
+    if one["ETag"] == etag or "-" in etag + one["ETag"]:  # copies of parts have another
+        return True
+    head = S3.head_object(Key=key, VersionId=one["VersionId"], **where)
+    return "kms" in head.get("ServerSideEncryption", "")  # and so have all that KMS encrypts
+
+def each_alone(work: Callable[[Any], None], things: Iterator[Any]) -> None:
+    """Work on keys, each of which may fail alone; name some that did at the end."""
+    left: list[str] = []
+    def attempt(thing: Any) -> None:
+        try:
+            work(thing)
+        except (ClientError, OSError) as error:
+            if isinstance(error, ClientError) and "Token" in error.response["Error"]["Code"]:
+                raise  # no key would fare better
+            left.append(f"\n  {ascii(thing[1])}: {error}" if len(left) < 9 else "")
+        Progress.add(1)
+    in_parallel(attempt, things)
+    if left:
+        raise OSError(f"{len(left):,} keys are LEFT as they are:{''.join(left)}")
+
+def take_back(where: Any, thing: Any) -> None:
+    """Take a change back, if it was made."""
+    kind, key, newest, then, *_ = thing
+    found = above(where, key, then if kind == "unmark" else newest)
+    if not all(ours(where, thing, one) for one in found):
+        raise OSError("it was changed meanwhile")
+    if kind == "unmark" and not found:
+        S3.delete_object(Key=key, **where)  # which sets a delete marker
+    for one in found if kind != "unmark" else ():
+        S3.delete_object(Key=key, VersionId=one["VersionId"], **where)
+
+def readable(file: Path) -> Iterator[Any]:
+    """Yield the changes of a journal, as far as it can be read."""
+    with suppress(OSError):
+        yield from lines(file)
+
+def undo(file: Path) -> None:
+    """Take back the changes in a bucket, and put its journal away."""
+    file.with_name("done").unlink(missing_ok=True)
+    where = {"Bucket": file.parent.name, "ExpectedBucketOwner": ACCOUNT}
+    each_alone(lambda thing: take_back(where, thing), readable(file))
+    deque(lines(file), maxlen=0)  # where it cannot be read to its end, that is the problem
+    file.rename(file.with_name(f"journal-undone-{time.time_ns()}.gz"))
+
+JOURNALS = [file for name in NAMES if (file := Path(FOLDER, name, "journal.gz")).exists()]
+Progress.total = sum(1 for file in JOURNALS for _ in readable(file))
+print(Progress.total, flush=True)
+if sys.stdin.readline():
+    in_parallel(lambda file: alone(file.parent.name, lambda: undo(file)), iter(JOURNALS))
+    if not any(file.exists() for file in JOURNALS):
+        print("done")
 END_OF_PYTHON
 }
 
 main() {
-  local folder lock count
+  local now kind folder lock count
   values
   settings "$@"
   trap 'say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
-  guard
+  guard && need flock python3
+  python3 -c 'from importlib.util import find_spec as find; exit(not find("boto3"))' ||
+    stop 3 'python3 with boto3 is needed, as CloudShell has it'
+  printf -v now '%(%FT%TZ)T' -1
+  [[ ${UNTIL} < ${now} ]] || stop 2 "--until ${UNTIL} is not over: it is ${now}"
   umask 077
   write_program
   folder=$(sha256sum <<<"${ACCOUNT_ID} ${REGION} ${AT} ${UNTIL}" | cut --bytes=-8)
-  folder=~/.codeocean-cmdgen/s3-point-in-time--reversible--${RUN}--${folder}
-  compgen -G "${folder}/*/*journal-*" >journals ||
-    stop 1 "run ${RUN} has changed nothing from here: there is no ${folder}"
-  if ! { exec {lock}>"${folder}/lock" && flock --nonblock "${lock}"; }; then
-    stop 1 'this is being done already, by another paste'
-  fi
+  folder=~/.codeocean-cmdgen/${kind}--${RUN}--${folder}
+  mkdir -p "${BUCKET_ARN[@]/#*:/"${folder}"/}" || stop 1 'the home folder takes no more'
+  exec {lock}>"${folder}/lock"
+  flock --timeout 2 "${lock}" || stop 1 'this is being done already, by another paste'
   set -- "${folder}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}"
-  python3 program.py plan "$@" >answer || stop 1 'the journals cannot be read'
-  read -r count <answer
+  compgen -G "${folder}/*/journal*" >journals ||
+    stop 1 "run ${RUN} has changed nothing from here: no journal is in ${folder}"
+  coproc python3 program.py "$@"
+  read -r count <&"${COPROC[0]}" || stop 1 'the journals cannot be read, as said above'
   [[ ${PLAN} == '' ]] || finish "plan: would take back ${count} changes"
-  python3 program.py act "$@" || stop 1 'the work was cut short: paste again to go on'
-  python3 program.py plan "$@" >answer
-  read -r count <answer
-  ((count == 0)) || stop 1 'not all was taken back, as said above: paste again'
-  finish "done: nothing that run ${RUN} has changed in these buckets is left"
+  echo go >&"${COPROC[1]}"
+  read -r <&"${COPROC[0]}" || stop 1 'not all was taken back, as said above: paste again'
+  wait && finish "done: nothing that run ${RUN} has changed in these buckets is left"
 }
 
 "${codeocean_cmdgen-damaged_and_not_run}" "$@"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    91e3beae8881f1fef48a5bac7a0074f8bd5a02891f750c821d294ed17e852b60*)
+    14a8c331cc9fae939ef5629e03a4873a2231efbeed4a57e27a367deedbc03ff7*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -57,12 +57,6 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
 finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
-# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
-show() {
-  [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
-}
-
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
@@ -91,7 +85,7 @@ need() { # PROGRAM...
   for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  ask version aws --version
+  [[ -s version ]] || ask version aws --version
   version=$(<version)
   [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
@@ -110,14 +104,11 @@ guard() {
 
 write_program() {
   cat >program.py <<'END_OF_PYTHON'
-"""Compares buckets with a moment."""
-
-from __future__ import annotations
-
 import re
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
@@ -128,10 +119,9 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-COMMAND, FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
-UNDONE = [name for name in NAMES if not Path(FOLDER, name, "done").exists()]
-TERMINAL, START, YESTERDAY = sys.stderr.isatty(), {"Prefix": ""}, time.time() - 86400
-END = {"Key": "", "LastModified": ""}
+FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
+TERMINAL, START = sys.stderr.isatty(), {"Prefix": ""}
+MARKERS = "KeyMarker", "VersionIdMarker"
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 def keep_order(http_response: Any, parsed: Any, **_: Any) -> None:
@@ -156,11 +146,11 @@ class Progress:
     def add(cls, count: int) -> None:
         """Count what was done, and tell of it now and then."""
         cls.done, now = cls.done + count, time.monotonic()
-        if cls.done and now > cls.following:
+        if now > cls.following:
             cls.following, rate = now + (0.5 if TERMINAL else 10), cls.done / (now - cls.begun)
             text = f"{cls.done:,} versions and delete markers, {rate:,.0f}/s"
-            left = (cls.total - cls.done) / rate / 60
-            text += f", {100 * cls.done // cls.total}%, {left:.0f} min left" if cls.total else ""
+            if (left := cls.total - cls.done) > 0:
+                text += f", {cls.done / cls.total:.0%}, {left / rate / 60:.0f} min left"
             say(text[:79], "" if TERMINAL else "\n")
 
 def pages(name: str, place: Any) -> Iterator[tuple[list[Any], Any]]:
@@ -170,8 +160,7 @@ def pages(name: str, place: Any) -> Iterator[tuple[list[Any], Any]]:
         if "IsTruncated" not in page:  # older releases of botocore let it by
             raise OSError("S3 answered with an error in an HTTP 200")
         versions, markers = iter(page.get("Versions", ())), iter(page.get("DeleteMarkers", ()))
-        names = ("KeyMarker", "VersionIdMarker")
-        place = {one: page["Next" + one] for one in names} if page["IsTruncated"] else None
+        place = {one: page["Next" + one] for one in MARKERS} if page["IsTruncated"] else None
         yield [next(versions if tag == b"Version" else markers) for tag in page["Order"]], place
 
 def in_parallel(work: Callable[[Any], object], items: Iterator[Any]) -> None:
@@ -180,51 +169,67 @@ def in_parallel(work: Callable[[Any], object], items: Iterator[Any]) -> None:
         while some := list(islice(items, 32)):
             list(pool.map(work, some))
 
-def keys(name: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield each key of a bucket with its newest version, and with that of the moment."""
-    entries = (entry for page, _ in pages(name, START) for entry in page)
-    for key, stack in groupby(entries, lambda entry: str(entry["Key"])):
-        newest = then = None
-        for entry in stack:
-            newest = newest or entry
-            then = then or (entry if entry["LastModified"] <= AT else None)
-            Progress.add(1)
-        yield key, newest, then
-
-def content(version: Any) -> Any:
-    """Return what tells contents apart; None where there is no object."""
-    return (version["Size"], version["ETag"]) if version and "Size" in version else None
-
-def compare(name: str) -> None:
-    """Tell how many keys of a bucket show what they showed then, and name some that do not."""
-    same = copies = others = later = 0
-    for key, newest, then in keys(name):
-        now, before = content(newest), content(then)
-        same += newest is then or now is before is None
-        copies += newest is not then and now == before is not None
-        later += newest["LastModified"] > UNTIL
-        if now != before:
-            others += 1
-            what = "is gone" if now is None else "is new" if before is None else "is another"
-            if others <= SOME:
-                say(f"problem: {name}: {ascii(key)} {what}, since {newest['LastModified']}")
-    say(
-        f"{name}: {same:,} keys are as they were at {AT}, {copies:,} have a copy of what was, "
-        f"{others:,} differ; {later:,} were written after {UNTIL}"
-    )
-    if not others:
-        Path(FOLDER, name, "done").touch()
-
-def attempt(name: str) -> None:
+def alone(name: str, work: Callable[[], None]) -> None:
     """Let a bucket fail alone."""
-    Path(FOLDER, name).mkdir()
     try:
-        compare(name)
+        work()
     except (BotoCoreError, ClientError, OSError) as error:
         say(f"problem: {name}: {error}")
 
-SOME = 9
-in_parallel(attempt, iter(NAMES))
+def keys(name: str) -> Iterator[tuple[str, Any, Any, int, bool]]:
+    """Yield each key: its version now, that of the moment, how many are newer, all in order."""
+    listed = (entry for page, _ in pages(name, START) for entry in page)
+    for key, stack in groupby(listed, lambda entry: str(entry["Key"])):
+        now, then, newer, last, ordered = None, None, 0, "Z", True
+        for entry in stack:  # of those of one second, the first was the last
+            when = entry["LastModified"]
+            now, newer, ordered = now or entry, newer + (when > AT), ordered and last >= when
+            last = when
+            if when <= AT and (then is None or when > then["LastModified"]):
+                then = entry
+            Progress.add(1)
+        yield key, now, then, newer, ordered
+
+SOME, SAME, COPY = 9, "as it was", "a copy"
+UNSURE = "of another ETag"  # as copies of parts and of what KMS encrypts are
+
+def content(version: Any) -> Any:
+    """Return what tells contents apart; None where there is no object."""
+    return (version["Size"], version["ETag"]) if "Size" in (version or ()) else None
+
+def verdict(now: Any, then: Any) -> str:
+    """Say how what is current compares with what was."""
+    is_now, was = content(now), content(then)
+    if now is then or is_now is was is None:
+        return SAME
+    if is_now is None or was is None:
+        return "gone" if is_now is None else "new"
+    if is_now == was:
+        return COPY
+    copied = is_now[0] == was[0] and now["LastModified"] > UNTIL
+    return UNSURE if copied else "another"
+
+def compare(name: str) -> None:
+    """Tell how many keys of a bucket show what they showed then, and name some that do not."""
+    found: Counter[str] = Counter()
+    later = named = 0
+    for key, now, then, *_ in keys(name):
+        word = verdict(now, then)
+        found[word] += 1
+        later += now["LastModified"] > UNTIL
+        if word not in (SAME, COPY) and named < SOME:
+            named += 1
+            say(f"problem: {name}: {ascii(key)} is {word}, since {now['LastModified']}")
+    differ = sum(found[word] for word in ("gone", "new", "another"))
+    say(
+        f"{name}: {found[SAME]:,} keys are as they were at {AT}, {found[COPY]:,} have a "
+        f"copy of what was, {found[UNSURE]:,} cannot be compared, {differ:,} differ; "
+        f"{later:,} were written after {UNTIL}"
+    )
+    if not differ + found[UNSURE]:
+        Path(FOLDER, name, "done").touch()
+
+in_parallel(lambda name: alone(name, lambda: compare(name)), iter(NAMES))
 END_OF_PYTHON
 }
 
@@ -233,12 +238,13 @@ main() {
   values
   settings "$@"
   trap 'say; stop 130 "by Ctrl-C: nothing was changed"' INT
-  guard
+  guard && need python3
   write_program
+  mkdir "${BUCKET_ARN[@]##*:}"
   set -- "${scratch}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}"
-  python3 program.py verify "$@" || stop 1 'the buckets cannot be compared, as said above'
+  python3 program.py "$@" || stop 1 'the buckets cannot be compared, as said above'
   for name in "${BUCKET_ARN[@]##*:}"; do
-    [[ -f ${name}/done ]] || stop 1 "not all is as it was at ${AT}, as said above"
+    [[ -f ${name}/done ]] || stop 1 "not all is known to be as it was at ${AT}, as said above"
   done
   finish "done: ${#BUCKET_ARN[@]} buckets are as they were at ${AT}"
 }

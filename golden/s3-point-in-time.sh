@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    1209f148652764ed1864c0bdf93aa7e17f6e891dbb25da1cb922ff7ba4bd1eea*)
+    0d7e89ab3a5a2899a4a77f034777dd0f2a43c8d3759f181adcd0eaaf43a6b455*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -20,6 +20,8 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen s3-point-in-time: bring the buckets back to the state of a moment
 #
 # Where:   AWS CloudShell of the target's account.
+# At:      in doubt, when the backup job was complete: too early loses objects that the snapshot
+#          knows, too late leaves some that it does not know, which harm nobody.
 # Changes: removes, for good, what is newer than AT: what was current then is current again.
 #          Replication into the buckets must have ended, and never brings back what went.
 # Takes:   a minute for some 100,000 versions, and 60 bytes of the home folder for each.
@@ -59,12 +61,6 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
 finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
 
-# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
-show() {
-  [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
-}
-
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
   "${@:2}" >"$1" 2>"$1.error" </dev/null && return
@@ -93,7 +89,7 @@ need() { # PROGRAM...
   for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  ask version aws --version
+  [[ -s version ]] || ask version aws --version
   version=$(<version)
   [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
@@ -125,12 +121,8 @@ confirm() { # WORD WHAT_WILL_HAPPEN
 
 # Python works here: the AWS CLI starts anew, for a second, with every thousand versions.
 write_program() {
-  kind=s3-point-in-time consequence='removes N versions and delete markers for good'
+  kind=s3-point-in-time
   cat >program.py <<'END_OF_PYTHON'
-"""Compares buckets with a moment; page by page, so that none is too large."""
-
-from __future__ import annotations
-
 import gzip
 import hashlib
 import json
@@ -139,6 +131,8 @@ import re
 import signal
 import sys
 import time
+import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -150,10 +144,9 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-COMMAND, FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
-UNDONE = [name for name in NAMES if not Path(FOLDER, name, "done").exists()]
-TERMINAL, START, YESTERDAY = sys.stderr.isatty(), {"Prefix": ""}, time.time() - 86400
-END = {"Key": "", "LastModified": ""}
+FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
+TERMINAL, START = sys.stderr.isatty(), {"Prefix": ""}
+MARKERS = "KeyMarker", "VersionIdMarker"
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 def keep_order(http_response: Any, parsed: Any, **_: Any) -> None:
@@ -178,11 +171,11 @@ class Progress:
     def add(cls, count: int) -> None:
         """Count what was done, and tell of it now and then."""
         cls.done, now = cls.done + count, time.monotonic()
-        if cls.done and now > cls.following:
+        if now > cls.following:
             cls.following, rate = now + (0.5 if TERMINAL else 10), cls.done / (now - cls.begun)
             text = f"{cls.done:,} versions and delete markers, {rate:,.0f}/s"
-            left = (cls.total - cls.done) / rate / 60
-            text += f", {100 * cls.done // cls.total}%, {left:.0f} min left" if cls.total else ""
+            if (left := cls.total - cls.done) > 0:
+                text += f", {cls.done / cls.total:.0%}, {left / rate / 60:.0f} min left"
             say(text[:79], "" if TERMINAL else "\n")
 
 def pages(name: str, place: Any) -> Iterator[tuple[list[Any], Any]]:
@@ -192,8 +185,7 @@ def pages(name: str, place: Any) -> Iterator[tuple[list[Any], Any]]:
         if "IsTruncated" not in page:  # older releases of botocore let it by
             raise OSError("S3 answered with an error in an HTTP 200")
         versions, markers = iter(page.get("Versions", ())), iter(page.get("DeleteMarkers", ()))
-        names = ("KeyMarker", "VersionIdMarker")
-        place = {one: page["Next" + one] for one in names} if page["IsTruncated"] else None
+        place = {one: page["Next" + one] for one in MARKERS} if page["IsTruncated"] else None
         yield [next(versions if tag == b"Version" else markers) for tag in page["Order"]], place
 
 def in_parallel(work: Callable[[Any], object], items: Iterator[Any]) -> None:
@@ -202,11 +194,26 @@ def in_parallel(work: Callable[[Any], object], items: Iterator[Any]) -> None:
         while some := list(islice(items, 32)):
             list(pool.map(work, some))
 
+def alone(name: str, work: Callable[[], None]) -> None:
+    """Let a bucket fail alone."""
+    try:
+        work()
+    except (BotoCoreError, ClientError, OSError) as error:
+        say(f"problem: {name}: {error}")
+
+def lines(file: Path) -> Iterator[Any]:
+    """Yield what the lines of a plan or a journal hold; refuse one that was cut or damaged."""
+    try:
+        with gzip.open(file, "rt", encoding="ascii") as text:
+            yield from map(json.loads, text)
+    except (EOFError, ValueError, zlib.error) as error:
+        raise OSError(f"{file} cannot be read to its end: {error}") from error
+
 def objections(name: str) -> Iterator[str]:
     """Yield what speaks against bringing a bucket back; leave where it is not the one meant."""
     found: dict[str, Any] = {"Rules": [], "ReplicationConfiguration": {"Rules": []}}
     sources = "location", "versioning", "replication", "lifecycle_configuration"
-    for source in (*(f"bucket_{source}" for source in sources), "object_lock_configuration"):
+    for source in (*map("bucket_{}".format, sources), "object_lock_configuration"):
         try:
             found |= getattr(S3, f"get_{source}")(Bucket=name, ExpectedBucketOwner=ACCOUNT)
         except ClientError as error:
@@ -222,90 +229,61 @@ def objections(name: str) -> Iterator[str]:
         yield "MFA delete or Object Lock keeps versions from being removed: try --reversible"
     if any(rule["Status"] == "Enabled" for rule in found["ReplicationConfiguration"]["Rules"]):
         yield "it replicates to another bucket: disable its replication rules first"
+    now = time.time()
     for rule in found["Rules"]:
         days = rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays", 10**4)
-        oldest = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - days * 86400))
+        oldest = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - days * 86400))
         if rule["Status"] == "Enabled" and oldest > AT:
             yield f"its lifecycle removes what was replaced {days} days ago: --at is too long ago"
 
 class Plan:
-    """What is to do in a bucket: a file with a line for each page of its listing."""
+    """What is to go from a bucket: a file with a line for each page of its listing."""
     def __init__(self, name: str) -> None:
         self.name, self.file, self.place = name, f"{FOLDER}/{name}/plan.gz", START
         self.where = {"Bucket": name, "ExpectedBucketOwner": ACCOUNT}
-        self.problem, self.digest, self.key, self.example = "", "", "", ""
+        self.began, self.digest, self.example = time.time(), "", ""
+        self.last = self.when = self.key = ""
         self.seen = self.count = self.keys = self.markers = self.size = self.archived = 0
-    def read(self, file: str = "") -> Iterator[Any]:
-        """Yield what is to do; at the end, all is known that was known when it was written."""
-        with gzip.open(file or self.file, "rt", encoding="ascii") as lines:
-            for line in lines:
-                things, known = json.loads(line)
-                vars(self).update(known)
-                yield from things
-    def write(self) -> None:
-        """Write down what is to do, page by page: a shell may die."""
-        with Path(self.file).open("ab") as file:
-            if problems := "; ".join(objections(self.name)):
-                raise OSError(problems)
-            for page, place in pages(self.name, self.place):
-                things = [it for one in (page if place else [*page, END]) for it in todo(self, one)]
-                self.place, self.seen = place, self.seen + len(page)
-                if os.statvfs(FOLDER).f_bavail < 12_000:  # blocks of 4 KiB
-                    raise OSError("the home folder has no room for the journal: take fewer buckets")
-                file.write(gzip.compress(json.dumps([things, vars(self)]).encode() + b"\n", 6))
-                file.flush()
-                Progress.add(len(page))
-        tell(self)
+    def read(self) -> Iterator[Any]:
+        """Yield what is to go; at the end, all is known that was known when it was written."""
+        for things, known in lines(Path(self.file)):
+            vars(self).update(known)
+            yield from things
     def confirmed(self) -> bool:
-        """Tell whether all that is to do was confirmed before, as the journals have it."""
-        files = sorted(Path(FOLDER, self.name).glob("journal-*"))
-        before = (thing for file in files for thing in Plan(self.name).read(str(file)))
-        return all(thing in before for thing in Plan(self.name).read())
-    def attempt(self, work: Callable[[Plan], None]) -> None:
-        """Let a bucket fail alone: what went wrong becomes its problem."""
-        try:
-            work(self)
-        except (BotoCoreError, ClientError, OSError) as error:
-            self.problem = str(error)
-            say(f"problem: {self.name}: {error}")
+        """Tell whether it has become a journal."""
+        return Path(self.file).stat().st_nlink > 1
+    def goes_on(self) -> bool:
+        """Tell whether what is written down is of use: later, the bucket may be in use."""
+        with suppress(OSError):
+            deque(self.read(), maxlen=0)
+            return self.began > time.time() - 7200 and (bool(self.place) or self.confirmed())
+        return False
 
-def make_plans() -> None:
-    """Write down what is to do; print whether that was confirmed, its digest, and how much."""
-    plans = [begun(name) for name in UNDONE]
-    in_parallel(lambda plan: plan.attempt(Plan.write), iter(plans))
-    able = [plan for plan in plans if not plan.problem]
-    asks = [plan for plan in able if not plan.confirmed()]
-    word = "done" if not plans else "none" if not able else "ask" if asks else "go"
-    digests = "".join(f"{plan.name} {plan.digest}\n" for plan in able).encode()
-    print(word, hashlib.sha256(digests).hexdigest()[:12], sum(plan.count for plan in able))
-
-def act() -> None:
-    """Do what was planned; where there was a problem, the plan has no end."""
-    able = [plan for plan in map(Plan, UNDONE) if all(True for _ in plan.read()) and not plan.place]
-    for plan in able:
-        os.link(plan.file, f"{FOLDER}/{plan.name}/journal-{time.time_ns()}.gz")
-        Progress.total += plan.count
-    in_parallel(lambda plan: plan.attempt(bring_back), iter(able))
-    sys.exit(any(not Path(FOLDER, name, "done").exists() for name in UNDONE))
-
-REMOVES, UNFIT = True, re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")  # XML spoils these
-PASSING = {"InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable", "SlowDown"}
-
-def begun(name: str) -> Plan:
-    """Return the plan of today's listing whose shell died, or a new one."""
-    plan, file = Plan(name), Path(FOLDER, name, "plan.gz")
-    file.parent.mkdir(exist_ok=True)
-    with suppress(OSError, EOFError, ValueError):
-        if file.stat().st_mtime > YESTERDAY and all(True for _ in plan.read()) and plan.place:
-            return plan
-    file.unlink(missing_ok=True)
-    return Plan(name)
+def prepare(plan: Plan) -> None:
+    """Write down what is to go, page by page: a shell may die."""
+    if problems := "; ".join(objections(plan.name)):
+        raise OSError(problems)
+    if not plan.goes_on():
+        Path(plan.file).unlink(missing_ok=True)
+        vars(plan).update(vars(Plan(plan.name)))
+    for page, place in pages(plan.name, plan.place):
+        things = [thing for entry in page for thing in todo(plan, entry)]
+        if os.statvfs(FOLDER).f_bavail < 12_000:  # blocks of 4 KiB
+            raise OSError("the home folder has no room for the journal: take fewer buckets")
+        plan.place, plan.seen = place, plan.seen + len(page)
+        with Path(plan.file).open("ab") as file:
+            file.write(gzip.compress(json.dumps([things, vars(plan)]).encode() + b"\n", 6))
+        Progress.add(len(page))
+    tell(plan)
 
 def todo(plan: Plan, entry: Any) -> Iterator[Any]:
     """Yield a version that must go: its key and its id."""
     key, when, size = entry["Key"], entry["LastModified"], entry.get("Size")
     if when > UNTIL:
-        raise OSError(f"it is in use: {ascii(key)} is of {when}; nothing was changed in it")
+        raise OSError(f"it is in use: {ascii(key)} is of {when}; it is left alone")
+    if key == plan.last and when > plan.when:
+        raise OSError(f"{ascii(key)} has a version of {when} below one of {plan.when}")
+    plan.last, plan.when = key, when
     if when > AT:
         plan.keys, plan.key, plan.count = plan.keys + (key != plan.key), key, plan.count + 1
         plan.markers, plan.size = plan.markers + (size is None), plan.size + (size or 0)
@@ -315,6 +293,9 @@ def todo(plan: Plan, entry: Any) -> Iterator[Any]:
         if entry.get("StorageClass") in ("GLACIER", "DEEP_ARCHIVE"):
             plan.archived, plan.example = plan.archived + 1, ascii(key)
         plan.key = ""
+
+REMOVES, UNFIT = True, re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")  # XML spoils these
+PASSING = {"InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable", "SlowDown"}
 
 def tell(plan: Plan) -> None:
     """Tell what goes."""
@@ -332,7 +313,10 @@ def remove(plan: Plan, things: list[Any]) -> None:
     """Remove versions by id. Removing once more what is gone does no harm."""
     left = [{"Key": key, "VersionId": version} for key, version in things]
     for one in filter(lambda one: UNFIT.search(one["Key"]), left):
-        S3.delete_object(**one, **plan.where)
+        try:
+            S3.delete_object(**one, **plan.where)
+        except ClientError as error:
+            plan.example = str(error)
     left = [one for one in left if not UNFIT.search(one["Key"])]
     for pause in (0.2, 1, 4, 8, 16, 32):
         if left:
@@ -348,46 +332,65 @@ def remove(plan: Plan, things: list[Any]) -> None:
 def bring_back(plan: Plan) -> None:
     """Remove what is newer, and list again: only that proves it."""
     things, plan.example = Plan(plan.name).read(), "S3 refused none"
-    batches = iter(lambda: list(islice(things, 1000)), [])
-    in_parallel(lambda batch: remove(plan, batch), batches)
-    found = (one for page, _ in pages(plan.name, START) for one in page)
-    if newer := next((one for one in found if one["LastModified"] > AT), None):
-        raise OSError(f"newer versions are left, such as {ascii(newer['Key'])}; {plan.example}")
+    in_parallel(lambda batch: remove(plan, batch), iter(lambda: list(islice(things, 1000)), []))
+    for page, _ in pages(plan.name, START):
+        for one in page:
+            if one["LastModified"] > AT:
+                Path(plan.file).unlink()  # what is left wants a plan of its own
+                text = f"newer versions are left, such as {ascii(one['Key'])}"
+                raise OSError(f"{text}; {plan.example}")
+        Progress.add(len(page))
     Path(FOLDER, plan.name, "done").touch()
 
-{"plan": make_plans, "act": act}[COMMAND]()
+plans = [Plan(name) for name in NAMES if not Path(FOLDER, name, "done").exists()]
+in_parallel(lambda plan: alone(plan.name, lambda: prepare(plan)), iter(plans))
+able = [plan for plan in plans if not plan.place]
+asks = [plan for plan in able if not plan.confirmed()]
+word = "none" if plans and not able else "ask" if asks else "go" if plans else "done"
+digest = hashlib.sha256("".join(f"{plan.name} {plan.digest}\n" for plan in able).encode())
+print(word, digest.hexdigest()[:12], sum(plan.count for plan in able), flush=True)
+if sys.stdin.readline():
+    for plan in asks:
+        os.link(plan.file, f"{FOLDER}/{plan.name}/journal-{time.time_ns()}.gz")
+    os.sync()  # a machine that stops must not take the journal with it
+    Progress.begun, Progress.done = time.monotonic(), 0
+    Progress.total = sum(plan.seen for plan in able)
+    in_parallel(lambda plan: alone(plan.name, lambda: bring_back(plan)), iter(able))
+    with suppress(FileNotFoundError):
+        when = max(Path(FOLDER, name, "done").stat().st_mtime for name in NAMES)
+        print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when)))
 END_OF_PYTHON
 }
 
 main() {
-  local now kind consequence folder lock word digest count
+  local now kind folder lock word digest count
   values
   settings "$@"
   trap 'say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
-  guard
-  need flock python3
-  python3 -c 'import boto3' || stop 3 'python3 with boto3 is needed, as CloudShell has it'
+  guard && need flock python3
+  python3 -c 'from importlib.util import find_spec as find; exit(not find("boto3"))' ||
+    stop 3 'python3 with boto3 is needed, as CloudShell has it'
   printf -v now '%(%FT%TZ)T' -1
   [[ ${UNTIL} < ${now} ]] || stop 2 "--until ${UNTIL} is not over: it is ${now}"
   umask 077
   write_program
   folder=$(sha256sum <<<"${ACCOUNT_ID} ${REGION} ${AT} ${UNTIL}" | cut --bytes=-8)
   folder=~/.codeocean-cmdgen/${kind}--${RUN}--${folder}
-  if ! { mkdir -p "${folder}" && exec {lock}>"${folder}/lock" && flock --nonblock "${lock}"; }; then
-    stop 1 'this is being done already, by another paste'
-  fi
+  mkdir -p "${BUCKET_ARN[@]/#*:/"${folder}"/}" || stop 1 'the home folder takes no more'
+  exec {lock}>"${folder}/lock"
+  flock --timeout 2 "${lock}" || stop 1 'this is being done already, by another paste'
   set -- "${folder}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}"
-  python3 program.py plan "$@" >answer || stop 3 'the buckets cannot be looked at, as said above'
-  read -r word digest count <answer && SECONDS=0
+  coproc python3 program.py "$@"
+  read -r word digest count <&"${COPROC[0]}" || stop 3 'no bucket can be looked at, as said above'
+  SECONDS=0
   ((count < 10000000)) || say 'So many take hours here: S3 Batch Operations is the better way'
   [[ ${word} != none ]] || stop 1 'no bucket can be brought back, as said above'
   [[ ${PLAN} == '' || ${word} == 'done' ]] || finish "plan: ${digest}"
-  [[ ${word} != ask ]] || confirm "${digest}" "${consequence/N/${count}}"
+  [[ ${word} != ask ]] || confirm "${digest}" "removes ${count} versions and markers for good"
   ((SECONDS < 1800)) || stop 1 'the plan is half an hour old: paste again'
-  [[ ${word} == 'done' ]] || python3 program.py act "$@" ||
-    stop 1 "not all buckets are as they were at ${AT}: paste again"
-  now=$(date --reference="${folder}/${BUCKET_ARN[0]##*:}/done" +%FT%TZ)
-  finish "done: ${#BUCKET_ARN[@]} buckets are as they were at ${AT}, since ${now}"
+  echo go >&"${COPROC[1]}"
+  read -r now <&"${COPROC[0]}" || stop 1 "not all is as it was at ${AT}: paste again"
+  wait && finish "done: ${#BUCKET_ARN[@]} buckets are as they were at ${AT}, since ${now}"
 }
 
 "${codeocean_cmdgen-damaged_and_not_run}" "$@"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    fb5db16580b4cdb14d9171dbcd16af6a7dbb6e933e092a8540960ee166e3ac58*)
+    a06fd8963850be7b44bcf3215960eb38b215fd1f32adf6187c48dc7eac3b58a8*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-start \
@@ -82,7 +82,7 @@ need() { # PROGRAM...
   for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  ask version aws --version
+  [[ -s version ]] || ask version aws --version
   version=$(<version)
   [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"

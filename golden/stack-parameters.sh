@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    bca7acd7fb9bc176194a9c9bcd6390a3bceac6942836dc0b2c046b7665328fb8*)
+    a605e9c2522f8633345488258e0d9db2eb4ee5a76f17dfdb70c39aa0e8ef846c*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -98,7 +98,7 @@ need() { # PROGRAM...
   for program in "$@"; do
     command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
   done
-  ask version aws --version
+  [[ -s version ]] || ask version aws --version
   version=$(<version)
   [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
     stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"

@@ -44,6 +44,8 @@ class Version:
     tags: str = ""
     status: str = "REPLICA"
     held: bool = False
+    restored: bool = False
+    """Whether a copy of what is archived can be read for now."""
 
     def __post_init__(self) -> None:
         self.size = self.size or len(self.content)
@@ -395,7 +397,7 @@ class _Handler(BaseHTTPRequestHandler):
         source = self.server.buckets[name].find(unquote(key), version_id or None)
         if source is None or source.marker:
             raise S3Error(404, "NoSuchVersion")
-        if source.storage_class in ARCHIVED:
+        if source.storage_class in ARCHIVED and not source.restored:
             raise S3Error(403, "InvalidObjectState")
         return source
 
@@ -403,7 +405,12 @@ class _Handler(BaseHTTPRequestHandler):
         source = self._source()
         if source.size > COPY_LIMIT:
             raise S3Error(400, "InvalidRequest")
-        made = self._made(source.content, source.size, source.etag, self.server.clock())
+        etag = source.etag
+        if source.headers.get("x-amz-server-side-encryption") == "aws:kms":
+            etag = secrets.token_hex(16)
+        elif "-" in etag:
+            etag = hashlib.md5(source.content).hexdigest()
+        made = self._made(source.content, source.size, etag, self.server.clock())
         made.headers, made.tags = dict(source.headers), source.tags
         self.bucket.put(self.key, made)
         headers = {"x-amz-version-id": made.version_id}

@@ -183,6 +183,7 @@ EXCUSED = (
     *("INP001", "T201"),  # a program, no package
     *("ANN401", "TC003"),  # it is all JSON, and short
     *("D204", "EM", "TRY003", "PLR2004", "PERF203", "C901"),  # a script has 400 lines
+    "D100",  # the shell says what it is for
     "RUF010",  # `!a` is history to a shell
 )
 

@@ -44,6 +44,8 @@ class Step:
     """What the script wants typed before it destroys, in words; empty when it destroys nothing."""
     watches: ClassVar[bool] = True
     """Whether it waits for work that goes on without it: `WATCH=0` leaves that out."""
+    shows: ClassVar[bool] = True
+    """Whether its shell shows how far the work is, rather than a program that it starts."""
     permissions: ClassVar[tuple[str, ...]] = ()
     """The IAM actions that the script needs besides those of its calls of the AWS CLI."""
     header: ClassVar[dict[str, str]]

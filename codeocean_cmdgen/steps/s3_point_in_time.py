@@ -49,6 +49,7 @@ class S3PointInTime(Step):
     name = "s3-point-in-time"
     title = "bring the buckets back to the state of a moment"
     watches = False
+    shows = False
     confirm = "DIGEST"
     permissions: ClassVar[tuple[str, ...]] = (
         *_LOOKS,
@@ -57,6 +58,8 @@ class S3PointInTime(Step):
     )
     header = {
         "where": "AWS CloudShell of the target's account.",
+        "at": "in doubt, when the backup job was complete: too early loses objects that the "
+        "snapshot knows, too late leaves some that it does not know, which harm nobody.",
         "changes": "removes, for good, what is newer than AT: what was current then is current "
         "again. Replication into the buckets must have ended, and never brings back what went.",
         "takes": "a minute for some 100,000 versions, and 60 bytes of the home folder for each.",
@@ -118,6 +121,7 @@ class Reversible(S3PointInTime):
 
     title = "bring the buckets back to the state of a moment, reversibly"
     template = "s3-point-in-time--reversible"
+    confirm = ""
     permissions = (
         *_LOOKS,
         "s3:AbortMultipartUpload",
@@ -130,10 +134,11 @@ class Reversible(S3PointInTime):
     )
     header = {
         "where": "AWS CloudShell of the target's account.",
-        "changes": "removes no version: copies on top, or sets or removes a delete marker.",
+        "changes": "removes no version: copies on top, or sets or removes a delete marker. As "
+        "--undo takes that back, it asks for no word: PLAN=1 tells first how much it would be.",
         "takes": "a minute for some 100,000 versions; two requests and a copy for each key.",
         "costs": "requests, and storage of the copies.",
-        "again": "goes on without a new question, or says that it is done.",
+        "again": "goes on with what it had begun, or says that it is done.",
     }
 
     def variant(self) -> Step:

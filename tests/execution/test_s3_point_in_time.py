@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 import os
+import queue
 import random
+import shutil
 import signal
 import tempfile
+import threading
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -33,10 +37,11 @@ from tests.execution.point_in_time import (
     instant,
     random_history,
 )
+from tests.execution.quick_python import Program, ended, program_of
 from tests.s3_server import FAULTS, S3Server, Version, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 HOSTILE = [
     *("plain", " ", "a b", "a+b", "a%41", "'", '"', "\\", "$(touch X)", "&<>;", "]]>", "\u00e9"),
@@ -214,9 +219,11 @@ def test_a_bucket_in_use_is_left_alone_and_named(server: S3Server, operator: Ope
 
 
 def test_a_second_paste_weeks_later_does_no_harm(server: S3Server, operator: Operator) -> None:
-    server.buckets["one"] = bucket_of(SMALL)
+    server.buckets = {"one": bucket_of(SMALL), "two": bucket_of(SMALL)}
     digest = operator.digest()
     first = operator.run(CONFIRM=digest)
+    (earlier,) = operator.home.rglob("one/done")
+    os.utime(earlier, (AT, AT))  # the last bucket's time counts
     server.buckets["one"].put("kept", Version("written by the application", UNTIL + 9))
     before = server.buckets["one"].state()
     server.requests.clear()
@@ -322,86 +329,144 @@ def test_archived_versions_and_strangers_are_named(server: S3Server, operator: O
 # Any fault.
 
 
-def strike(server: S3Server, fault: str, *numbers: int) -> None:
-    server.fault = lambda number, _operation: fault if number in numbers else None
+TINY: History = {
+    "over": [Event(-5), Event(5)],
+    "hidden": [Event(-5), Event(5, deleted=True)],
+    "born": [Event(5)],
+    "\x01": [Event(-5), Event(5)],
+}
 
 
-def all_requests(operator: Operator, server: S3Server) -> int:
-    """Return how many requests a whole run makes, looking not included."""
-    digest = operator.digest()
-    server.requests.clear()
-    assert operator.run(CONFIRM=digest).done
-    return server.requests.total()
+class Disturbed:
+    """A small bucket in which a program is disturbed, again and again from the same start."""
+
+    def __init__(self, server: S3Server, folder: Path, *started: Program) -> None:
+        self.server, self.folder = server, folder
+        self.kept, self.given = folder / "kept", folder / "given"
+        (self.given / "one").mkdir(parents=True)
+        server.buckets["one"] = bucket_of(TINY)
+        for program in started:
+            assert program.run(folder).done
+        self.bucket = server.buckets["one"]
+        self.given.rename(self.kept)
+
+    def strike(self, program: Program, fault: str, number: int) -> bool:
+        """Run the program with a fault, and again if it was cut short; tell whether it was hit.
+
+        What passes strikes every third request, what lasts from one on, and death comes once.
+        """
+        shutil.rmtree(self.given, ignore_errors=True)
+        shutil.copytree(self.kept, self.given)
+        self.server.buckets["one"] = copy.deepcopy(self.bucket)
+        self.server.requests.clear()
+        processes: queue.Queue[int] = queue.Queue()
+
+        def disturb(at: int, _operation: str) -> str | None:
+            if fault in FAULTS:
+                return fault if at % 3 == number else None
+            if fault in LASTING:
+                return fault if at >= number else None
+            if at == number:
+                os.kill(processes.get(), signal.SIGKILL)
+                return "cut" if number % 2 else "cut-after"
+            return None
+
+        self.server.fault = disturb
+        process = program.start(self.folder)
+        processes.put(process.pid or 0)
+        first = ended(process, self.folder)
+        struck = self.server.requests.total() >= number
+        self.server.fault = lambda _number, _operation: None
+        assert first.done or fault not in FAULTS, (fault, number, first)
+        if not first.done and fault in LASTING:
+            assert LASTING[fault] in first.errors, (number, first)
+        assert "Traceback" not in first.errors, (fault, number, first)
+        again = first if first.done else program.run(self.folder)
+        assert again.done, (fault, number, again)
+        return struck
 
 
-REQUESTS = 12
-"""How many a whole run makes in the small world."""
+LASTING = {"expired": "ExpiredToken", "denied": "AccessDenied"}
 
 
-def test_the_number_of_requests_is_known(server: S3Server, operator: Operator) -> None:
-    server.buckets["one"] = bucket_of(SMALL)
-    assert all_requests(operator, server) == REQUESTS
+@pytest.fixture
+def programs(server: S3Server, tmp_path: Path) -> Callable[..., Program]:
+    """Return a function that gives the program of a variant of the step."""
+    server.buckets["one"] = bucket_of(TINY)
+    arguments = [str(tmp_path / "given"), TARGET, "us-east-1", instant(AT), instant(UNTIL), "one"]
+
+    def program(folder: str, **options: str) -> Program:
+        (tmp_path / folder).mkdir()
+        operator = Operator(server, tmp_path / folder, options=options)
+        environment = {**operator.person.environment, "PLAN": ""}
+        return Program(program_of(operator.script), arguments, environment)
+
+    return program
 
 
-def points(sample: set[int]) -> list[Any]:
-    return [
-        pytest.param(n, marks=() if n in sample else (pytest.mark.campaign,))
-        for n in range(1, REQUESTS + 1)
-    ]
+def every_request(disturbed: Disturbed, program: Program) -> Iterator[tuple[str, int]]:
+    """Disturb each request with each fault; yield after it was pasted again."""
+    for fault in FAULTS:
+        for number in range(3):
+            assert disturbed.strike(program, fault, number)
+            yield fault, number
+    for fault in (*LASTING, "killed"):
+        number = 1
+        while disturbed.strike(program, fault, number):
+            yield fault, number
+            number += 1
+        assert number > 8
 
 
-@pytest.mark.parametrize("number", points({6, 11}))
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_that_passes_does_no_harm(
-    server: S3Server, operator: Operator, fault: str, number: int
+def test_any_fault_at_any_request_of_removal(
+    server: S3Server, programs: Callable[..., Program], tmp_path: Path
 ) -> None:
-    server.buckets["one"] = bucket_of(SMALL)
-    digest = operator.digest()
-    server.requests.clear()
-    strike(server, fault, number, number + 1)
-    assert brought_back(operator.run(CONFIRM=digest), server, {"one": SMALL})
+    disturbed = Disturbed(server, tmp_path)
+    for _ in every_request(disturbed, programs("removal")):
+        assert exact(server, {"one": TINY})
 
 
-@pytest.mark.parametrize("number", points({1, 6, 11, 12}))
-@pytest.mark.parametrize("fault", ["expired", "denied"])
-def test_after_a_fault_that_lasts_it_goes_on(
-    server: S3Server, operator: Operator, fault: str, number: int
+def test_any_fault_at_any_request_of_a_reversible_change(
+    server: S3Server, programs: Callable[..., Program], tmp_path: Path
 ) -> None:
-    server.buckets["one"] = bucket_of(SMALL)
-    digest = operator.digest()
-    server.requests.clear()
-    strike(server, fault, *range(number, 99))
-    outcome = operator.run(CONFIRM=digest)
-    if not outcome.done:
-        code = {"expired": "ExpiredToken", "denied": "AccessDenied"}[fault]
-        assert code in outcome.errors
-    server.fault = lambda _number, _operation: None
-    assert brought_back(operator.run(CONFIRM=digest), server, {"one": SMALL})
+    disturbed = Disturbed(server, tmp_path)
+    undo = programs("undo", undo="yes")
+    for fault, _ in every_request(disturbed, programs("reversible", reversible="yes")):
+        assert shows(server, "one", TINY)
+        if fault in ("cut-after", "killed"):
+            assert undo.run(tmp_path).done
+            assert current(server.buckets["one"]) == current(bucket_of(TINY))
 
 
-@pytest.mark.parametrize("number", points({6, 10, 11, 12}))
-def test_killed_at_any_request_it_goes_on(
+def test_any_fault_at_any_request_of_its_undoing(
+    server: S3Server, programs: Callable[..., Program], tmp_path: Path
+) -> None:
+    disturbed = Disturbed(server, tmp_path, programs("reversible", reversible="yes"))
+    for _ in every_request(disturbed, programs("undo", undo="yes")):
+        assert current(server.buckets["one"]) == current(bucket_of(TINY))
+
+
+@pytest.mark.parametrize("number", [6, 11])
+def test_killed_it_goes_on_without_a_second_word(
     server: S3Server, operator: Operator, number: int
 ) -> None:
     server.buckets["one"] = bucket_of(SMALL)
     digest = operator.digest()
     server.requests.clear()
 
-    def kill(at: int, operation: str) -> str | None:
+    def kill(at: int, _operation: str) -> str | None:
         if at == number:
             os.killpg(shell.pid, signal.SIGKILL)
-            return "cut" if number % 2 else "cut-after"
+            return "cut-after"
         return None
 
     server.fault = kill
     with operator.start(CONFIRM=digest) as shell:
         shell.communicate()
     assert shell.returncode == -signal.SIGKILL
-    # What was confirmed needs no second word.
     word: dict[str, str]
     word = {} if server.requests["delete"] + server.requests["delete_one"] else {"CONFIRM": digest}
     assert brought_back(operator.run(**word), server, {"one": SMALL})
-    assert operator.run().done
 
 
 def test_a_listing_goes_on_where_the_shell_died(server: S3Server, operator: Operator) -> None:
@@ -422,6 +487,32 @@ def test_a_listing_goes_on_where_the_shell_died(server: S3Server, operator: Oper
     server.requests.clear()
     assert operator.digest() == digest
     assert server.requests["versions"] == 5, "a whole listing is not taken for today's state"
+
+
+def test_a_listing_of_some_hours_ago_begins_anew(server: S3Server, operator: Operator) -> None:
+    server.buckets["one"] = bucket_of({f"{n:05}": [Event(1)] for n in range(2500)})
+    digest = operator.digest()
+    (plan,) = operator.home.rglob("plan.gz")
+    first, *_ = gzip.decompress(plan.read_bytes()).splitlines()
+    things, known = json.loads(first)
+    known["began"] -= 7300
+    plan.write_bytes(gzip.compress(json.dumps([things, known]).encode() + b"\n"))
+    server.buckets["one"].put("00001", Version("new", UNTIL + 1))
+    outcome = operator.run(CONFIRM=digest)
+    assert (outcome.code, "it is in use: '00001'" in outcome.errors) == (1, True)
+
+
+@pytest.mark.parametrize("options", [{}, {"reversible": "yes"}])
+def test_versions_out_of_order_are_left_alone_and_named(
+    server: S3Server, operator: Operator, options: dict[str, str]
+) -> None:
+    server.buckets["one"] = bucket_of(SMALL)
+    server.buckets["one"].stacks[b"overwritten"].reverse()
+    before = server.buckets["one"].state()
+    operator.options = options
+    outcome = operator.run(CONFIRM="x")
+    assert (outcome.code, "problem: one: 'overwritten'" in outcome.errors) == (1, True)
+    assert server.buckets["one"].state() == before
 
 
 def test_a_torn_listing_begins_anew(server: S3Server, operator: Operator) -> None:
@@ -484,11 +575,19 @@ def test_an_error_in_a_200_is_no_success_for_old_releases_of_botocore(
 def test_two_pastes_do_not_meet(server: S3Server, operator: Operator) -> None:
     server.buckets["one"] = bucket_of(SMALL)
     digest = operator.digest()
-    server.latency = 0.5
+    begun, over = threading.Event(), threading.Event()
+
+    def wait(_number: int, operation: str) -> None:
+        if operation == "delete":
+            begun.set()
+            over.wait()
+
+    server.fault = wait
     with operator.start(CONFIRM=digest) as first:
-        while not server.requests["delete"]:
-            time.sleep(0.05)
+        assert begun.wait(60)
+        server.fault = lambda _number, _operation: None
         second = operator.run(CONFIRM=digest)
+        over.set()
         assert (second.code, "by another paste" in second.errors) == (1, True)
         first.communicate()
     assert exact(server, {"one": SMALL})
@@ -561,6 +660,16 @@ def test_verify_agrees_with_what_was_done(server: S3Server, operator: Operator) 
     assert outcome.code == 1
     assert "problem: two: 'kept' is another, since 2023-11-14T22:30:01Z" in outcome.errors
     assert "1 differ; 1 were written after" in outcome.errors
+
+
+def test_verify_goes_by_time_where_versions_are_out_of_order(
+    server: S3Server, operator: Operator
+) -> None:
+    server.buckets["one"] = bucket_of({"key": [Event(-9), Event(-5)]})
+    operator.options = {"verify": "yes"}
+    assert operator.run().done
+    server.buckets["one"].stacks[b"key"].reverse()
+    assert "'key' is another, since 2023-11-14T22:13:11Z" in operator.run().errors
 
 
 def test_verify_counts_a_copy_of_the_same_contents(server: S3Server, operator: Operator) -> None:
@@ -675,38 +784,138 @@ def test_reversible_needs_no_removal_and_no_bucket_in_use(
     assert shows(server, "locked", SMALL)
 
 
-REVERSIBLE_REQUESTS = 18
+def test_a_version_of_the_same_size_is_no_copy(server: S3Server, reversible: Operator) -> None:
+    server.buckets["one"] = bucket_of(SMALL)
+    server.fault = lambda _number, operation: "denied" if operation == "copy" else None
+    outcome = reversible.run()
+    assert (outcome.code, "keys are LEFT as they are" in outcome.errors) == (1, True)
+    server.fault = lambda _number, _operation: None
+    old = server.buckets["one"].stacks[b"overwritten"][1]
+    theirs = Version("theirs", UNTIL + 5, content=b"x" * old.size)
+    server.buckets["one"].put("overwritten", theirs)
+    outcome = reversible.run()
+    assert (outcome.code, "1 keys are LEFT as they are" in outcome.errors) == (1, True)
+    assert "'overwritten': it was changed meanwhile" in outcome.errors
+    assert server.buckets["one"].stacks[b"overwritten"][0] is theirs
+
+
+def test_what_arrives_while_it_copies_is_found(server: S3Server, reversible: Operator) -> None:
+    server.buckets["one"] = bucket_of(SMALL)
+
+    def arrive(_number: int, operation: str) -> None:
+        if operation == "copy":
+            server.buckets["one"].put("late", Version("late", AT + 7))
+
+    server.fault = arrive
+    outcome = reversible.run()
+    assert (outcome.code, "'late' is not as it was" in outcome.errors) == (1, True)
 
 
 @pytest.mark.parametrize(
-    "number",
-    [
-        pytest.param(n, marks=() if n in {7, 9, 12, 18} else (pytest.mark.campaign,))
-        for n in range(1, 19)
-    ],
+    "change", [{"etag": f"{'0' * 32}-2"}, {"headers": {"x-amz-server-side-encryption": "aws:kms"}}]
 )
-def test_reversible_killed_at_any_request_it_goes_on(
-    server: S3Server, reversible: Operator, number: int
+def test_copies_that_cannot_be_compared(
+    server: S3Server, reversible: Operator, change: dict[str, Any]
 ) -> None:
-    server.buckets["one"] = bucket_of(SMALL)
+    server.buckets["one"] = bucket_of({"a": [Event(-5), Event(5)], "b": [Event(-5), Event(5)]})
+    vars(server.buckets["one"].stacks[b"a"][1]).update(change)
+    server.fault = lambda _number, operation: (
+        "denied" if (operation, server.requests[operation]) == ("copy", 2) else None
+    )
+    assert reversible.run().code == 1
+    assert reversible.run().done, "it knows its copies again"
+    reversible.options = {"verify": "yes"}
+    outcome = reversible.run()
+    assert outcome.code == 1
+    assert "1 have a copy of what was, 1 cannot be compared, 0 differ" in outcome.errors
+    assert "'a' is of another ETag" in outcome.errors
+    assert undo(reversible).done
+    assert len(server.buckets["one"].stacks[b"a"]) == 2
+
+
+def test_what_is_archived_stops_no_other_key(server: S3Server, reversible: Operator) -> None:
+    history = {**SMALL, "cold": [Event(-5), Event(5)]}
+    server.buckets["one"] = bucket_of(history)
     before = current(server.buckets["one"])
-    digest = reversible.digest()
-    server.requests.clear()
-
-    def kill(at: int, operation: str) -> str | None:
-        if at == number:
-            os.killpg(shell.pid, signal.SIGKILL)
-            return "cut" if number % 2 else "cut-after"
-        return None
-
-    server.fault = kill
-    with reversible.start(CONFIRM=digest) as shell:
-        shell.communicate()
-    assert shell.returncode == -signal.SIGKILL
-    assert reversible.run(**({} if number > 6 else {"CONFIRM": digest})).done
-    assert shows(server, "one", SMALL)
+    old = server.buckets["one"].stacks[b"cold"][1]
+    old.storage_class = "DEEP_ARCHIVE"
+    outcome = reversible.run()
+    assert outcome.code == 1
+    assert "1 of them need RestoreObject" in outcome.errors
+    assert "1 keys are LEFT as they are:\n  'cold': An error" in outcome.errors
+    assert "InvalidObjectState" in outcome.errors
+    now = seen(current(server.buckets["one"]))
+    del now["cold"]
+    assert now == seen(current_at(SMALL))
+    old.restored = True
+    assert reversible.run().done
+    assert server.buckets["one"].stacks[b"cold"][0].storage_class == "STANDARD"
     assert undo(reversible).done
     assert current(server.buckets["one"]) == before
+
+
+def test_a_bucket_that_is_unfit_by_now_is_not_changed_further(
+    server: S3Server, reversible: Operator
+) -> None:
+    server.buckets["one"] = bucket_of(SMALL)
+    server.fault = lambda _number, operation: "denied" if operation == "copy" else None
+    assert reversible.run().code == 1
+    server.fault = lambda _number, _operation: None
+    server.buckets["one"].versioning = {"Status": "Suspended"}
+    server.requests.clear()
+    outcome = reversible.run()
+    assert (outcome.code, "versioning is not enabled" in outcome.errors) == (1, True)
+    assert server.requests["copy"] + server.requests["delete_one"] == 0
+
+
+def test_the_journal_is_safe_before_the_first_change(
+    server: S3Server, reversible: Operator, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, pathlib\nos.sync = pathlib.Path(__file__).with_name('synced').touch\n"
+    )
+    server.buckets["one"] = bucket_of(SMALL)
+    unsafe = []
+    server.fault = lambda _number, operation: (
+        unsafe.append(operation)
+        if operation in ("copy", "delete", "delete_one") and not (tmp_path / "synced").exists()
+        else None
+    )
+    assert reversible.run(PYTHONPATH=str(tmp_path)).done
+    (tmp_path / "synced").unlink()
+    server.buckets["one"] = bucket_of(SMALL)
+    reversible.options = {}
+    assert reversible.run(PYTHONPATH=str(tmp_path), CONFIRM=reversible.digest()).done
+    assert not unsafe
+
+
+def test_a_torn_journal_is_said_and_the_rest_taken_back(
+    server: S3Server, reversible: Operator
+) -> None:
+    history = {f"{n:04}": [Event(-5), Event(5)] for n in range(200)}
+    server.buckets["one"] = bucket_of(history)
+    before = current(server.buckets["one"])
+    assert reversible.run().done
+    (journal,) = reversible.home.rglob("journal.gz")
+    journal.write_bytes(journal.read_bytes()[:-100])
+    journal.with_name("done").unlink()
+    for outcome in (reversible.run(), undo(reversible)):
+        assert outcome.code == 1
+        assert "journal.gz cannot be read to its end" in outcome.errors
+        assert "Traceback" not in outcome.errors
+    left = [key for key, one in current(server.buckets["one"]).items() if one != before[key]]
+    assert len(left) < len(history)
+
+
+def test_what_a_change_was_made_on_is_gone(server: S3Server, reversible: Operator) -> None:
+    server.buckets["one"] = bucket_of(SMALL)
+    assert reversible.run().done
+    newest = bucket_of(SMALL).stacks[b"overwritten"][0].version_id
+    assert server.buckets["one"].remove("overwritten", newest)
+    stack = server.buckets["one"].state()["overwritten"]
+    outcome = undo(reversible)
+    assert (outcome.code, "'overwritten': it is in use" in outcome.errors) == (1, True)
+    assert server.buckets["one"].state()["overwritten"] == stack
 
 
 def test_what_was_written_meanwhile_is_not_taken_back(
@@ -720,9 +929,12 @@ def test_what_was_written_meanwhile_is_not_taken_back(
     )
     outcome = undo(reversible)
     assert outcome.code == 1
-    assert "'overwritten' was changed meanwhile" in outcome.errors
-    for key in (b"kept", b"overwritten"):
-        assert server.buckets["one"].stacks[key][0].version_id == "theirs"
+    assert "'overwritten': it was changed meanwhile" in outcome.errors
+    now, before = current(server.buckets["one"]), current(bucket_of(SMALL))
+    for key in ("kept", "overwritten"):
+        assert now.pop(key).version_id == "theirs"
+        del before[key]
+    assert now == before
 
 
 def test_nothing_to_undo_is_said(server: S3Server, operator: Operator) -> None:
