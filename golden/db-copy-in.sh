@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    da8d089f4a46c3f97734ae05263ed27cc3a6ccdcd9e0a89c25d42b6774ea034d*)
+    fc0741fd1054d7cb136b01c3debf6749e1ae93316de6f3eb7f0e51ee5f812465*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -305,8 +305,9 @@ restore() {
   export -f copy sql && export DATABASE from new to
   xargs --null --no-run-if-empty --max-args=1 --max-procs=4 \
     bash -o pipefail -c "copy \"\$1\" || exit 255" copy <tables || return
+  "${fill[@]}" --section=post-data || return
   describe "${from}" "${DATABASE}" >from.found &
-  "${fill[@]}" --section=post-data && sql "${to}" "${new}" --command=ANALYZE
+  sql "${to}" "${new}" --command=ANALYZE
 }
 
 copy() { # FORMAT_AND_TABLE
