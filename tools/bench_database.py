@@ -1,10 +1,9 @@
 """The measured promise of db-copy-in: verified, it is not slower than `pg_dump | psql`.
 
 That is one stream, and what follows it is left out: db-copy-in also reads both databases again to
-compare them, and analyzes the new one. Of it, the work counts, in whole seconds as its log has them:
-not the checks before it, which call AWS, and not the swap. Both servers and the
-host, on AWS three machines, share the processors here; TLS, the servers and their settings are the
-same for both.
+compare them, and analyzes the new one. Of it, the work counts, in whole seconds as its log tells
+them: not the checks before it, which call AWS, and not the swap. Both servers and the host, on AWS
+three machines, share the processors here; TLS, the servers and their settings are the same.
 """
 
 from __future__ import annotations
