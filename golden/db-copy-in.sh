@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    d834bc6c47677cc9d488fc397a3c052b250972c9467dedd241e9dc388390c098*)
+    c31e94c8addf38221faeaba9036a60b6135e694e316d80218dd129c0009853c9*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -305,8 +305,9 @@ restore() {
   export -f copy sql && export DATABASE from new to
   xargs --null --no-run-if-empty --max-args=1 --max-procs=4 \
     bash -o pipefail -c "copy \"\$1\" || exit 255" copy <tables || return
+  "${fill[@]}" --section=post-data || return
   describe "${from}" "${DATABASE}" >from.found &
-  "${fill[@]}" --section=post-data && sql "${to}" "${new}" --command=ANALYZE
+  sql "${to}" "${new}" --command=ANALYZE
 }
 
 copy() { # FORMAT_AND_TABLE
@@ -359,8 +360,9 @@ work() {
   trap 'clear_up; rm -rf "${scratch}"' EXIT
   SECONDS=0
   while sleep 20; do
-    now=$(sql "${to}" postgres --command="SELECT pg_database_size('${new}')" 2>errors)
-    say "after ${SECONDS} s: $((now / 1000000)) of $((size / 1000000)) MB are restored"
+    now=$(sql "${to}" postgres --command="SELECT pg_database_size('${new}')" 2>errors) &&
+      say "$((now * 100 / size)) %: $((now / 1000000)) of $((size / 1000000)) MB in ${SECONDS} s," \
+        "$((now < size ? (size - now) * SECONDS / now : 0)) s left, then the comparison"
   done &
   progress=$!
   restore || stop 1 'the restore failed; the old database is in place'

@@ -531,7 +531,7 @@ def test_a_death_costs_nothing(place: Place, where: str, when: str, swapped: boo
     recovers(place)
 
 
-LAST_CALL = 30
+LAST_CALL = 50
 
 
 @pytest.mark.campaign

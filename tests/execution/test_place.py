@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import pytest
@@ -12,6 +13,9 @@ from codeocean_cmdgen.simulator import Simulator, example_world
 from codeocean_cmdgen.simulator.world import BACKUP, MANAGEMENT, SOURCE, TARGET
 from codeocean_cmdgen.steps import STEPS
 from tests.execution.conftest import Outcome, Person, PersonOf, made, script, writes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HOME = {
     "cross-account-backup": MANAGEMENT,
@@ -34,15 +38,38 @@ ANYWHERE = {"stack-create", "cross-account-backup"}
 """What these make is not there yet, or in no Region: nothing tells a wrong one."""
 MORE = {"on-demand-backup": {"run": "round"}}
 """What the example values have not got, by step."""
+VERSIONS = {
+    "aws-cli/1.46.3 Python/3.11.7": "at least 2.9",
+    "aws-cli/2.8.13 Python/3.9.11": "at least 2.9",
+    "aws-cli/2.9.0 Python/3.9.11": "no valid credentials",
+    "aws-cli/2.31.5 Python/3.13.7": "no valid credentials",
+    "aws-cli/3.0.0 Python/3.15.0": "at least 2.9",
+    "": "at least 2.9",
+}
+"""What `aws --version` says, and how a script ends whose `aws` can do no more than that."""
 
 
 def text(step: str, **values: str) -> str:
     return script(step, **MORE.get(step, {}), **values)
 
 
+@pytest.fixture(scope="module")
+def world() -> Iterator[Simulator]:
+    """Make one world for all: what is refused changes nothing in it."""
+    with Simulator() as simulator:
+        example_world(simulator, objects_per_bucket=1)
+        yield simulator
+
+
+@pytest.fixture
+def simulator(world: Simulator) -> Simulator:
+    world.faults.clear()
+    world.clear_requests()
+    return world
+
+
 @pytest.fixture(params=HOME)
-def step(request: pytest.FixtureRequest, simulator: Simulator) -> str:
-    example_world(simulator, objects_per_bucket=1)
+def step(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
@@ -75,7 +102,7 @@ def test_wrong_partition(step: str, simulator: Simulator, native: Person) -> Non
     documents = {**plain.documents(), "partition": "aws-cn"}
     with patch.object(type(plain), "documents", return_value=documents):
         rendered = render(plain, origins)
-    assert refused(native.run(rendered), simulator, "arn:aws:", "partition aws-cn")
+    assert refused(native.run(rendered), simulator, "arn:aws:", "aws-cn account")
 
 
 def test_wrong_region(step: str, simulator: Simulator, native: Person) -> None:
@@ -107,50 +134,37 @@ def test_expired_credentials(step: str, simulator: Simulator, native: Person) ->
     assert refused(native.run(text(step)), simulator, "ExpiredToken", HOME[step])
 
 
-@pytest.mark.parametrize(
-    ("version", "accepted"),
-    [
-        ("aws-cli/1.46.3 Python/3.11.7", False),
-        ("aws-cli/2.8.13 Python/3.9.11", False),
-        ("aws-cli/2.9.0 Python/3.9.11", True),
-        ("aws-cli/2.31.5 Python/3.13.7", True),
-        ("aws-cli/3.0.0 Python/3.15.0", False),
-        ("", False),
-    ],
-)
-def test_aws_cli_version(
-    step: str, simulator: Simulator, native: Person, tmp_path: Path, version: str, accepted: bool
-) -> None:
+def test_aws_cli_version(step: str, simulator: Simulator, native: Person, tmp_path: Path) -> None:
     aws = tmp_path / "aws"
-    aws.write_text(f"#!/bin/sh\n[ $1 = --version ] && echo '{version}' || exit 253\n")
-    aws.chmod(0o700)
     path = f"{tmp_path}:{native.environment['PATH']}"
-    outcome = native.run(text(step), PATH=path)
-    words = ("no valid credentials",) if accepted else ("at least 2.9",)
-    assert refused(outcome, simulator, *words)
+    for version, words in VERSIONS.items():
+        aws.write_text(f"#!/bin/sh\n[ $1 = --version ] && echo '{version}' || exit 253\n")
+        aws.chmod(0o700)
+        assert refused(native.run(text(step), PATH=path), simulator, words), version
 
 
-@pytest.mark.parametrize("program", ["aws", "jq"])
-def test_missing_program(
-    step: str, simulator: Simulator, native: Person, tmp_path: Path, program: str
-) -> None:
-    for folder in ("/usr/bin", "/bin"):
-        for file in Path(folder).iterdir():
-            if file.name != program and not (tmp_path / file.name).exists():
-                (tmp_path / file.name).symlink_to(file)
-    outcome = native.run(text(step), PATH=str(tmp_path))
-    assert refused(outcome, simulator, f"program {program} is needed")
+def test_missing_program(step: str, simulator: Simulator, native: Person, tmp_path: Path) -> None:
+    for program in ("aws", "jq"):
+        programs = tmp_path / f"without-{program}"
+        programs.mkdir()
+        for file in (*Path("/usr/bin").iterdir(), *Path("/bin").iterdir()):
+            if file.name != program and not (programs / file.name).exists():
+                (programs / file.name).symlink_to(file)
+        outcome = native.run(text(step), PATH=str(programs))
+        assert refused(outcome, simulator, f"program {program} is needed")
 
 
-@pytest.mark.parametrize(
-    "setting", [("PLAN", "2"), ("PLAN", "yes"), ("PLAN", "0"), ("WATCH", "1"), ("WATCH", " ")]
-)
-def test_settings_hold_nothing_else(
-    step: str, simulator: Simulator, native: Person, setting: tuple[str, str]
-) -> None:
-    outcome = native.run(text(step), **dict([setting]))
-    assert outcome.code == 2
-    assert f"{setting[0]} is '{setting[1]}'" in outcome.errors
+def test_settings_hold_nothing_else(step: str, simulator: Simulator, native: Person) -> None:
+    for name, value in (
+        ("PLAN", "2"),
+        ("PLAN", "yes"),
+        ("PLAN", "0"),
+        ("WATCH", "1"),
+        ("WATCH", " "),
+    ):
+        outcome = native.run(text(step), **{name: value})
+        assert outcome.code == 2
+        assert f"{name} is '{value}'" in outcome.errors
     assert simulator.requests == []
 
 
