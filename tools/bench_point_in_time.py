@@ -136,8 +136,9 @@ def ours(keys: int) -> None:
     total = sum(requests.values())
     over = 100 * (total - proof) / (pages + removals) - 100
     say(
-        f"s3-point-in-time, {versions:,} versions, {newer:,} newer: looked in {looked.seconds:.1f} s; "
-        f"looked, removed and proved in {acted.words()}, {total:,} requests: {proof:,} "
+        f"s3-point-in-time, {versions:,} versions, {newer:,} newer: "
+        f"looked in {looked.seconds:.1f} s; looked, removed and proved in {acted.words()}, "
+        f"{total:,} requests: {proof:,} "
         f"of the proof, {total - proof:,} others (minimum {pages + removals:,}: +{over:.1f}%); "
         f"journal {disk / newer:.0f} bytes a version"
     )
