@@ -156,7 +156,7 @@ def render(step: Step, origins: Mapping[str, str]) -> str:
     body = environment.get_template("_body.sh.j2").render(
         header=_header(step),
         values=_values(step, origins).items(),
-        shows=step.shows,
+        progress=["_parts/show.sh.j2"] if step.shows else [],
         guard=f"_parts/{step.place}.sh.j2",
         template=f"{step.template or step.name}.sh.j2",
     )

@@ -17,7 +17,7 @@ import venv
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from tests.execution.point_in_time import AT, Operator, instant
 from tests.s3_server import Bucket, S3Server, Version, serving
@@ -79,8 +79,21 @@ def state(pipe: Connection) -> tuple[int, int, dict[str, int]]:
     return cast("tuple[int, int, dict[str, int]]", pipe.recv())
 
 
-def measured(command: list[str], environment: dict[str, str]) -> tuple[float, int, str]:
-    """Run a program; return its seconds, the peak memory of its largest process in MB, its output.
+class Measured(NamedTuple):
+    """What a program took, and said; its seconds of the processor bear other work beside it."""
+
+    seconds: float
+    processor: float
+    memory: int
+    output: str
+
+    def words(self) -> str:
+        """Say what it took."""
+        return f"{self.seconds:.1f} s ({self.processor:.1f} s of processor, {self.memory} MB)"
+
+
+def measured(command: list[str], environment: dict[str, str]) -> Measured:
+    """Run a program, and measure its largest process's peak memory too.
 
     Raises:
         CalledProcessError: it failed.
@@ -98,21 +111,22 @@ def measured(command: list[str], environment: dict[str, str]) -> tuple[float, in
         if process.returncode:
             raise subprocess.CalledProcessError(process.returncode, command[:1], errors.read())
         output.seek(0)
-        return took, usage.ru_maxrss // 1024, output.read()
+        processor = usage.ru_utime + usage.ru_stime
+        return Measured(took, processor, usage.ru_maxrss // 1024, output.read())
 
 
 def ours(keys: int) -> None:
-    """Look and act; the proof by a second listing is part of it."""
+    """Look, and look and act; the proof by a second listing is part of it."""
     with served(keys) as (url, pipe), tempfile.TemporaryDirectory() as folder:
         server = cast("S3Server", SimpleNamespace(url=url, buckets={"big": None}))
         operator = Operator(server, Path(folder))
         command = ["bash", "-c", operator.script]
         versions, newer, _ = state(pipe)
         environment = operator.person.environment
-        looked, _, plan = measured(command, {**environment, "PLAN": "1"})
+        looked = measured(command, {**environment, "PLAN": "1"})
         state(pipe)
-        word = plan.split()[-1]
-        took, memory, _ = measured(command, {**environment, "CONFIRM": word})
+        word = looked.output.split()[-1]
+        acted = measured(command, {**environment, "CONFIRM": word})
         left, still_newer, requests = state(pipe)
         disk = sum(file.stat().st_size for file in operator.home.rglob("journal-*"))
     if (left, still_newer) != (versions - newer, 0):
@@ -122,8 +136,9 @@ def ours(keys: int) -> None:
     total = sum(requests.values())
     over = 100 * (total - proof) / (pages + removals) - 100
     say(
-        f"s3-point-in-time, {versions:,} versions, {newer:,} newer: looked in {looked:.1f} s; "
-        f"looked and removed in {took:.1f} s, {memory} MB at most, {total:,} requests: {proof:,} "
+        f"s3-point-in-time, {versions:,} versions, {newer:,} newer: "
+        f"looked in {looked.seconds:.1f} s; looked, removed and proved in {acted.words()}, "
+        f"{total:,} requests: {proof:,} "
         f"of the proof, {total - proof:,} others (minimum {pages + removals:,}: +{over:.1f}%); "
         f"journal {disk / newer:.0f} bytes a version"
     )
@@ -153,10 +168,10 @@ def theirs(programs: Path, name: str, keys: int) -> None:
         }
         moment = instant(AT).replace("Z", " +0").replace("T", " ")
         options = ["--bucket", "big", "--dest-bucket", "big", "--timestamp", moment]
-        took, memory, _ = measured([str(programs / name), *options], environment)
+        took = measured([str(programs / name), *options], environment)
         _, _, requests = state(pipe)
     say(
-        f"{name}, {versions:,} versions, {newer:,} newer: {took:.1f} s, {memory} MB at most, "
+        f"{name}, {versions:,} versions, {newer:,} newer: {took.words()}, "
         f"{sum(requests.values()):,} requests"
     )
 
