@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    852b168e24e33ac692d30f458cf263b654ba1764e8851bb261c63bda7a374eb9*)
+    f2ee5e6b3e6a1f099f85dabef3b3dfc3ef993f61740c7fa0b30d2d4d5d6c2ba3*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -298,7 +298,7 @@ see_temporary() {
     | . == null or ${seconds} < (\$job[0].CompletionDate | ${seconds}) + 3600" temporary >age ||
     stop 1 "${TEMPORARY_DB_INSTANCE_ID} was made long after job ${job}: it is left alone"
   status=$(jq --raw-output '.DBInstances[0].DBInstanceStatus' temporary)
-  [[ ${status} != @(deleting|failed|incompatible-*) ]] || stop 1 "the instance is ${status}"
+  [[ ${status} != @(deleting|failed|in*|restore-error|stop*) ]] || stop 1 "the instance is ${status}"
 }
 
 # Waits until the password is in force. The instance says `available` for a while before it begins:
@@ -328,7 +328,8 @@ set_password() {
 is_unclaimed() { [[ $1 == "${TEMPORARY_DB_INSTANCE_ID}" && ${of} != '' ]]; } # IDENTIFIER
 
 tag() { # KEY_AND_VALUE...
-  ask tagged aws rds add-tags-to-resource --region "${REGION}" --resource-name "${made}" \
+  ask tagged aws rds add-tags-to-resource --region "${REGION}" \
+    --resource-name "${made}" \
     --tags "$@" || stop 1 "${made} cannot be tagged: ${complaint}; paste again"
 }
 
