@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    f2ee5e6b3e6a1f099f85dabef3b3dfc3ef993f61740c7fa0b30d2d4d5d6c2ba3*)
+    d7d20ca58b300288c1abe1275a9c92e706275fd64978f50a09e2931da187b2e8*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -298,7 +298,7 @@ see_temporary() {
     | . == null or ${seconds} < (\$job[0].CompletionDate | ${seconds}) + 3600" temporary >age ||
     stop 1 "${TEMPORARY_DB_INSTANCE_ID} was made long after job ${job}: it is left alone"
   status=$(jq --raw-output '.DBInstances[0].DBInstanceStatus' temporary)
-  [[ ${status} != @(deleting|failed|in*|restore-error|stop*) ]] || stop 1 "the instance is ${status}"
+  [[ ${status} != @(deleting|failed|in*|restore-error|stop*) ]] || stop 1 "it is ${status}"
 }
 
 # Waits until the password is in force. The instance says `available` for a while before it begins:
