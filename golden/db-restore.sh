@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    b9283f279180131d5600d56b120ee9599888e3cfc25a5011405efb8f5ead73b3*)
+    9a551e4ff555ebf8686e1d7bd4b968908f2480e2b6666bedc50dbe934f0dec0c*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -298,7 +298,7 @@ see_temporary() {
     | . == null or ${seconds} < (\$job[0].CompletionDate | ${seconds}) + 3600" temporary >age ||
     stop 1 "${TEMPORARY_DB_INSTANCE_ID} was made long after job ${job}: it is left alone"
   status=$(jq --raw-output '.DBInstances[0].DBInstanceStatus' temporary)
-  [[ ${status} != @(deleting|failed|incompatible-*) ]] || stop 1 "the instance is ${status}"
+  [[ ${status} != @(deleting|failed|in*|restore-error|stop*) ]] || stop 1 "it is ${status}"
 }
 
 # Waits until the password is in force. The instance says `available` for a while before it begins:
@@ -328,7 +328,8 @@ set_password() {
 is_unclaimed() { [[ $1 == "${TEMPORARY_DB_INSTANCE_ID}" && ${of} != '' ]]; } # IDENTIFIER
 
 tag() { # KEY_AND_VALUE...
-  ask tagged aws rds add-tags-to-resource --region "${REGION}" --resource-name "${made}" \
+  ask tagged aws rds add-tags-to-resource --region "${REGION}" \
+    --resource-name "${made}" \
     --tags "$@" || stop 1 "${made} cannot be tagged: ${complaint}; paste again"
 }
 

@@ -44,9 +44,9 @@ ROWS = (
     Row("instance-hold", TARGET, 7),
     Row("volume-restore", TARGET, 18),
     Row("db-restore", TARGET, 30),
-    Row("volume-delete", TARGET, 10, r"restored volume: +(\S+)"),
-    Row("db-delete", TARGET, 20, "tmp-codeocean-restore"),
-    Row("instance-release", TARGET, 10),
+    Row("volume-delete", TARGET, 8, r"restored volume: +(\S+)"),
+    Row("db-delete", TARGET, 18, "tmp-codeocean-restore"),
+    Row("instance-release", TARGET, 7),
 )
 """In the order of a backup and a restore: each finds what those before it made."""
 

@@ -86,7 +86,7 @@ def test_ctrl_c_ends_the_watching_and_not_the_work(host: ServicesHost, tmp_path:
         terminal.paste(copy_in(host))
         until_said(terminal, "starting")
         terminal.interrupt()
-        assert "what works in the background goes on: paste again to go on" in terminal.output
+        assert "what works in the background goes on: paste again" in terminal.output
         assert terminal.run("CONFIRM=") == 0
         terminal.paste(copy_in(host))
         assert terminal.answer() == 0

@@ -362,7 +362,10 @@ def test_one_fault_is_survived(
 def test_expired_credentials_while_watching_are_no_outcome(
     stack: Stack, simulator: Simulator, operator: Person
 ) -> None:
-    simulator.faults.add("cloudformation:DescribeStackEvents", "expired-token", times=None, after=2)
+    for operation, calls in (("DescribeStackEvents", 2), ("DescribeStacks", 1)):
+        simulator.faults.add(
+            f"cloudformation:{operation}", "expired-token", times=None, after=calls
+        )
     outcome = operator.run(change(DAYS))
     assert outcome.code == 1
     assert "it cannot be followed any more" in outcome.errors
