@@ -171,6 +171,14 @@ class Postgres:
         subprocess.run(command, stdout=subprocess.DEVNULL, cwd="/", check=True)
 
 
+def install_client(host: Host) -> None:
+    """Let a host have PostgreSQL's own programs, where Debian has a wrapper."""
+    for program in ("psql", "pg_dump", "pg_restore"):
+        (found,) = host.path("/usr/lib/postgresql").glob(f"*/bin/{program}")
+        host.path(f"/usr/bin/{program}").unlink()
+        shutil.copy(found, host.path(f"/usr/bin/{program}"))
+
+
 def _programs() -> Path:
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import threading
 import time
@@ -15,7 +14,7 @@ import trustme
 
 from codeocean_cmdgen.simulator import Simulator
 from codeocean_cmdgen.simulator.host import HostUnavailableError
-from codeocean_cmdgen.simulator.postgres import Postgres
+from codeocean_cmdgen.simulator.postgres import Postgres, install_client
 from codeocean_cmdgen.simulator.world import TARGET
 from tests.execution.conftest import Outcome, ServicesHost, script
 from tests.execution.quick_aws import remember_the_guard
@@ -183,14 +182,6 @@ def dumped(server: Postgres) -> list[str]:
     return sorted(text.splitlines())
 
 
-def plain_client(host: ServicesHost) -> None:
-    """Let the host have PostgreSQL's own programs, where Debian has a wrapper."""
-    for program in ("psql", "pg_dump", "pg_restore"):
-        (found,) = host.path("/usr/lib/postgresql").glob(f"*/bin/{program}")
-        host.path(f"/usr/bin/{program}").unlink()
-        shutil.copy(found, host.path(f"/usr/bin/{program}"))
-
-
 @pytest.fixture(scope="module")
 def places(aws: Path) -> Iterator[Place]:
     authority = trustme.CA()
@@ -205,7 +196,7 @@ def places(aws: Path) -> Iterator[Place]:
                      settings=quick) as target,
         ):  # fmt: skip
             remember_the_guard(host)
-            plain_client(host)
+            install_client(host)
             client = simulator.account(TARGET).client("secretsmanager")
             client.create_secret(Name=SECRET, SecretString=CANARY)
             bundle = host.path(CA_BUNDLE)

@@ -1,0 +1,5 @@
+"""Rehearses a procedure: a world is built, lost, and brought back by the generated scripts alone."""
+
+from codeocean_cmdgen.rehearsal.run import Rehearsal, Row, Staging
+
+__all__ = ["Rehearsal", "Row", "Staging"]

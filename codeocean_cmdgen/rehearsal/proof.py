@@ -1,0 +1,99 @@
+"""What a deployment holds, so that two can be compared: objects, files, rows, secrets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from moto.s3.models import FakeKey
+
+from codeocean_cmdgen.simulator import backends
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from codeocean_cmdgen.simulator import Simulator
+
+KINDS = ("object versions", "files", "rows", "secrets")
+_SHOWN = 5
+
+
+class Comparison(NamedTuple):
+    """What came of comparing one kind of thing.
+
+    count: how many there are. differences: in words, none where all are equal.
+    """
+
+    kind: str
+    count: int
+    differences: tuple[str, ...] = ()
+
+
+def compare(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[Comparison]:
+    """Compare all that both hold, kind by kind; what one alone has counts as a difference."""
+    return [
+        Comparison(
+            kind, _count(wanted[kind]), tuple(_differences(wanted[kind], found.get(kind, {})))
+        )
+        for kind in KINDS
+        if kind in wanted
+    ]
+
+
+def _count(things: Mapping[Any, Any]) -> int:
+    if isinstance(things, Counter):
+        return sum(count for name, count in things.items() if name.startswith("row "))
+    return len(things)
+
+
+def _differences(wanted: Mapping[Any, Any], found: Mapping[Any, Any]) -> Iterable[str]:
+    for name in sorted({*wanted, *found}):
+        if name not in found:
+            yield f"missing: {_shown(name)}"
+        elif name not in wanted:
+            yield f"too many: {_shown(name)}"
+        elif wanted[name] != found[name]:
+            yield f"not equal: {_shown(name)}"
+
+
+def _shown(name: object) -> str:
+    return repr(name) if isinstance(name, bytes) else str(name)
+
+
+def objects(simulator: Simulator, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return every version and delete marker of buckets, with all that a reader can see of it.
+
+    names: what a bucket is for -> its name.
+    """
+    found: dict[str, Any] = {}
+    for kind, name in names.items():
+        bucket = backends.find_bucket(name)
+        for key in list(bucket.keys) if bucket else ():
+            for place, version in enumerate(bucket.keys.getlist(key)):
+                content = (
+                    (version.value, dict(version.metadata), _tags(bucket, version))
+                    if isinstance(version, FakeKey)
+                    else None
+                )
+                identity = f"{kind}/{key} version {version.version_id}"
+                found[identity] = (place, version.last_modified, content)
+    return found
+
+
+def _tags(bucket: Any, version: FakeKey) -> dict[str, str]:  # noqa: ANN401 - moto's
+    tags: dict[str, str] = backends.s3_backend(bucket).tagger.get_tag_dict_for_resource(version.arn)
+    return tags
+
+
+def secrets(simulator: Simulator, account: str, region: str, stack: str) -> dict[str, Any]:
+    """Return type and value of each parameter below the stack's path."""
+    path = f"/{stack}/"
+    client = simulator.account(account).client("ssm", region)
+    pages = client.get_paginator("get_parameters_by_path").paginate(
+        Path=path, Recursive=True, WithDecryption=True
+    )
+    return {
+        one["Name"].removeprefix(path): (one["Type"], one["Value"])
+        for page in pages
+        for one in page["Parameters"]
+    }

@@ -1,0 +1,186 @@
+"""Follows a runbook in the rehearsal's world, each script exactly as generated, in its place."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from codeocean_cmdgen.procedures import RUNBOOKS
+from codeocean_cmdgen.rehearsal.facts import Facts
+from codeocean_cmdgen.rehearsal.plots import PLOTS
+from codeocean_cmdgen.rehearsal.shells import Ended, Shell
+from codeocean_cmdgen.rehearsal.stage import Stage
+from codeocean_cmdgen.render import render
+from codeocean_cmdgen.runbook import Entry, Runbook, make
+from codeocean_cmdgen.simulator import Simulator
+from codeocean_cmdgen.simulator.aws import any_aws
+from codeocean_cmdgen.sources import gather
+from codeocean_cmdgen.steps import DbCopyIn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from codeocean_cmdgen.procedures import Task
+    from codeocean_cmdgen.rehearsal.plots import Plot
+    from codeocean_cmdgen.steps import Step
+
+_BEGINNING = timedelta(days=1)
+"""The rehearsal happens in the past: scripts know the time, and simulated time runs ahead of it."""
+
+
+class Row(NamedTuple):
+    """What became of one entry of the runbook.
+
+    seconds: as AWS would count them; here: as this machine did.
+    """
+
+    number: str
+    title: str
+    place: str
+    seconds: float
+    here: float
+    outcome: str
+    done: bool = True
+    output: str = ""
+
+
+class Rehearsal:
+    """A procedure, its world, and how far it is."""
+
+    def __init__(self, procedure: str, simulator: Simulator, aws: Path, folder: Path) -> None:
+        """Build nothing yet; ``folder`` is an empty one."""
+        self.procedure, self.simulator = procedure, simulator
+        self.stage = Stage(simulator, aws)
+        self.facts = Facts(folder / "facts.toml")
+        self.plot: Plot = PLOTS[procedure](self.stage, self.facts)
+        self.begun: datetime | None = None
+        self._aws, self._folder = aws, folder
+        self._shells: dict[tuple[str, str], Shell] = {}
+
+    def prepare(self) -> None:
+        """Make the world as it is when the procedure begins."""
+        self.plot.prepare(self._run_before)
+        self.begun = self.simulator.clock.now()
+
+    def runbook(self) -> Runbook:
+        """Return the runbook, with what is known by now."""
+        return make(self.procedure, self.facts.file)
+
+    def follow(self) -> Iterator[Row]:
+        """Do what the runbook says, entry by entry; stop after one that could not be done."""
+        tasks = [task for part in RUNBOOKS[self.procedure] for task in part.tasks]
+        for number, task in enumerate(tasks):
+            self.plot.before(task)
+            row = self._do(task, self.runbook().entries[number])
+            if row.done:
+                self.plot.after(task)
+            yield row
+            if not row.done:
+                return
+        self.plot.end()
+
+    def _do(self, task: Task, entry: Entry) -> Row:
+        reason = self._why_not(task)
+        begun, begun_here = self.simulator.clock.now(), time.monotonic()
+        if task.step is None:
+            word = "seen to by the script before" if task.seen_to else "by hand"
+            return Row(entry.number, entry.title, task.deployment, 0, 0, word)
+        if reason:
+            return Row(entry.number, entry.title, _short(entry.place), 0, 0, f"left out: {reason}")
+        ended = self._shell(task.step, task.deployment, _account(entry.place)).run(entry.script)
+        return Row(
+            entry.number,
+            entry.title,
+            _short(entry.place),
+            (self.simulator.clock.now() - begun).total_seconds(),
+            time.monotonic() - begun_here,
+            ended.last_line,
+            ended.done,
+            ended.output,
+        )
+
+    def _why_not(self, task: Task) -> str:
+        if task.step is None:
+            return ""
+        if task.step is DbCopyIn:
+            return self.stage.missing.database
+        return self.stage.missing.host if task.step.place == "host" else ""
+
+    def _shell(self, step: type[Step], word: str, account: str) -> Shell:
+        if step.place == "host":
+            host = self.stage.hosts[word]
+            return Shell(
+                lambda script: host.session_command("sh", "-c", script), host.user_environment()
+            )
+        return Shell(lambda script: ["bash", "-c", script], self._environment(account))
+
+    def _environment(self, account: str) -> dict[str, str]:
+        """Return the environment of an account's CloudShell."""
+        home = self._folder / f"home-{account}"
+        programs = self._folder / "programs"
+        for folder in (home, programs):
+            folder.mkdir(exist_ok=True)
+        python = programs / "python3"
+        if not python.exists():
+            python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
+            python.chmod(0o755)
+        path = f"{self._aws}:{programs}:{os.environ['PATH']}"
+        return {
+            **self.simulator.environment(account, path=path),
+            "HOME": str(home),
+            "TMPDIR": str(home),
+            "TERM": "xterm-256color",
+            "LANG": "C.UTF-8",
+        }
+
+    def _run_before(self, word: str, step: type[Any]) -> None:
+        """Run a step's script before the procedure begins; raise RuntimeError where it fails."""
+        if self.stage.missing.host:
+            return
+        made, origins = gather(
+            step, {}, table=word, values_file=self.facts.file, own_stack_json=False
+        )
+        ended: Ended = self._shell(step, word, made.account_id).run(render(made, origins))
+        if not ended.done:
+            message = f"{step.name} of the {word} failed: {ended.output}"
+            raise RuntimeError(message)
+
+
+def _account(place: str) -> str:
+    return place.split(", ")[2]
+
+
+def _short(place: str) -> str:
+    return ", ".join(place.split(", ")[:2])
+
+
+class Staging:
+    """Opens what a rehearsal needs. Use it as a context manager."""
+
+    def __init__(self, procedure: str) -> None:
+        """Open nothing yet."""
+        self._procedure, self._closing = procedure, ExitStack()
+
+    def __enter__(self) -> Rehearsal:
+        """Return a rehearsal whose world is still empty."""
+        with ExitStack() as closing:
+            folder = Path(closing.enter_context(TemporaryDirectory(prefix="rehearsal-")))
+            (folder / "aws").mkdir()
+            folder.chmod(0o755)
+            aws = closing.enter_context(any_aws(folder / "aws"))
+            beginning = datetime.now(timezone.utc) - _BEGINNING
+            simulator = closing.enter_context(Simulator(1.0, beginning))
+            rehearsal = Rehearsal(self._procedure, simulator, aws, folder)
+            closing.callback(rehearsal.stage.close)
+            self._closing = closing.pop_all()
+            return rehearsal
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the world."""
+        self._closing.close()

@@ -1,0 +1,70 @@
+"""The shells that scripts are pasted into, and the person who answers what they ask."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import pexpect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_QUESTION = re.compile(r"type (\S+) to go on: ")
+_MOVEMENTS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_PATIENCE = 900.0  # seconds without a word; a script tells of itself far more often
+_COLUMNS = 100
+
+
+class Ended(NamedTuple):
+    """How a script ended."""
+
+    code: int
+    output: str
+
+    @property
+    def last_line(self) -> str:
+        """What it said last."""
+        lines = [line for line in self.output.splitlines() if line.strip()]
+        return lines[-1] if lines else ""
+
+    @property
+    def done(self) -> bool:
+        """Whether it claims success, by exit code and last line."""
+        return self.code == 0 and self.last_line.startswith("done: ")
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A terminal in one place: an account's CloudShell, or a session on a services instance."""
+
+    command: Callable[[str], Sequence[str]]
+    """Returns the command that runs a script there."""
+    environment: dict[str, str]
+
+    def run(self, script: str) -> Ended:
+        """Run a script to its end, as a person who types each word that it wants."""
+        program, *arguments = self.command(script)
+        child = pexpect.spawn(
+            program,
+            arguments,
+            env=self.environment,  # type: ignore[arg-type]
+            timeout=_PATIENCE,
+            dimensions=(24, _COLUMNS),
+            encoding="utf-8",
+            codec_errors="replace",
+        )
+        shown = ""
+        while child.expect([_QUESTION, pexpect.EOF]) == 0:
+            shown += f"{child.before}{child.after}"
+            child.sendline(child.match[1])
+        shown += child.before
+        child.close()
+        return Ended(child.exitstatus if child.exitstatus is not None else 1, _plain(shown))
+
+
+def _plain(shown: str) -> str:
+    """Return what stays on the screen: a line that was rewritten, as it was last."""
+    lines = _MOVEMENTS.sub("", shown).replace("\r\n", "\n").split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
