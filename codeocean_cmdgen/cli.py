@@ -266,13 +266,52 @@ def simulate() -> None:
     try:
         from codeocean_cmdgen import simulator  # noqa: PLC0415 - an extra, and slow
     except ImportError as error:
-        problem = Problem(
-            f"the simulator is not installed: {error.name} is missing",
-            "pip install 'codeocean-cmdgen[simulator]'",
-        )
-        raise InputError([problem]) from error
+        raise _no_simulator(error) from error
     gc.enable()  # this command lives long
     simulator.simulate(sys.stdout)
+
+
+@app.command(short_help="follow a whole procedure in a simulated AWS, disaster included")
+@_spelled_out
+def rehearse(
+    *,
+    procedure: Annotated[
+        str, typer.Argument(metavar="PROCEDURE", click_type=click.Choice(list(PROCEDURES)))
+    ],
+    receipt: Annotated[
+        Optional[str],
+        typer.Option(metavar="FILE", help="write there, as JSON, what was done and compared"),
+    ] = None,
+) -> None:
+    """Build a small world, back it up, lose it, and bring it back by the generated scripts alone.
+
+    PROCEDURE is backup, restore or migration. Every script runs as it is generated, in its own
+    place: shells of three accounts, and services instances with systemd, XFS and PostgreSQL, which
+    this machine simulates for root. Nothing leaves this machine. Exit code 0 when all was done and
+    every object version, file, row and secret is equal.
+    """
+    try:
+        from rich.console import Console  # noqa: PLC0415 - slow
+
+        from codeocean_cmdgen.rehearsal import Staging, report  # noqa: PLC0415 - an extra, slow
+    except ImportError as error:
+        raise _no_simulator(error) from error
+    gc.enable()  # this command lives long
+    width = None if sys.stdout.isatty() else 120
+    with Staging(procedure) as rehearsal:
+        well = report.follow(rehearsal, Console(width=width))
+        if receipt:
+            text = json.dumps(report.receipt(rehearsal), indent=2) + "\n"
+            write_whole(Path(receipt), text, RUNBOOK_MODE, "--receipt")
+    raise typer.Exit(0 if well else 1)
+
+
+def _no_simulator(error: ImportError) -> InputError:
+    problem = Problem(
+        f"the simulator is not installed: {error.name} is missing",
+        "pip install 'codeocean-cmdgen[simulator]'",
+    )
+    return InputError([problem])
 
 
 _Procedure = Annotated[

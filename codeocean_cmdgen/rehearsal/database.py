@@ -114,7 +114,7 @@ def rows(contents: Contents) -> Counter[str]:
 
 def empty(password: str) -> Contents:
     """Return what a new deployment's server holds."""
-    return Contents(f"CREATE DATABASE {NAME} OWNER root;", password)
+    return Contents("CREATE DATABASE codeocean OWNER root;", password)
 
 
 def example(password: str) -> Contents:
@@ -122,11 +122,12 @@ def example(password: str) -> Contents:
     return Contents(_EXAMPLE, password)
 
 
-_EXAMPLE = f"""\
-CREATE DATABASE {NAME} OWNER root;
-\\connect {NAME}
+_EXAMPLE = """\
+CREATE DATABASE codeocean OWNER root;
+\\connect codeocean
 SET SESSION AUTHORIZATION root;
-CREATE TABLE computations (id bigint PRIMARY KEY, capsule text NOT NULL, begun timestamptz, cost money);
+CREATE TABLE computations
+  (id bigint PRIMARY KEY, capsule text NOT NULL, begun timestamptz, cost money);
 INSERT INTO computations SELECT i, md5(i::text), now() - i * interval '1 hour', i * 0.07
   FROM generate_series(1, 2000) i;
 CREATE TABLE logins (person text, at timestamptz DEFAULT now());

@@ -5,7 +5,6 @@ A plot prepares the world, lets things happen between the steps, and says what i
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from codeocean_cmdgen.rehearsal.proof import Comparison, compare
@@ -93,10 +92,6 @@ class Backup(Plot):
         stage = self.stage
         wanted = without_work(stage.state("source"))
         found = stage.state_of(stage.points("backup"), "source")
-        saved = json.loads(found["files"][b".codeocean-secrets/parameters.json"]["text"])
-        found["secrets"] = {
-            one["Name"].split("/", 2)[2]: (one["Type"], one["Value"]) for one in saved["parameters"]
-        }
         found["object versions"] = stage.state("backup")["object versions"]
         self.comparisons = compare(wanted, without_work(found))
 
@@ -114,14 +109,10 @@ class Restore(Plot):
         self.facts.look(stage)
         run("source", SecretsSave)
         stage.wait(_HOUR)
-        self.wanted = {
-            name: things
-            for name, things in stage.state("source").items()
-            if name in {"object versions", "secrets"}
-        }
+        live = stage.state("source")
         points = stage.back_up()
         self.moment = points["EBS"].created
-        self.wanted.update(stage.state_of(points, "source"))
+        self.wanted = {**live, **stage.state_of(points, "source")}
         for word in ("after-the-backup", "before-the-end"):
             stage.wait(2 * _HOUR)
             stage.write("source", word)

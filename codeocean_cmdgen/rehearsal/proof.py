@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +12,7 @@ from codeocean_cmdgen.simulator import backends
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from codeocean_cmdgen.simulator import Simulator
 
@@ -21,11 +23,11 @@ _SHOWN = 5
 class Comparison(NamedTuple):
     """What came of comparing one kind of thing.
 
-    count: how many there are. differences: in words, none where all are equal.
+    size: how many there are. differences: in words, none where all are equal.
     """
 
     kind: str
-    count: int
+    size: int
     differences: tuple[str, ...] = ()
 
 
@@ -60,7 +62,7 @@ def _shown(name: object) -> str:
     return repr(name) if isinstance(name, bytes) else str(name)
 
 
-def objects(simulator: Simulator, names: Mapping[str, str]) -> dict[str, Any]:
+def objects(names: Mapping[str, str]) -> dict[str, Any]:
     """Return every version and delete marker of buckets, with all that a reader can see of it.
 
     names: what a bucket is for -> its name.
@@ -68,7 +70,9 @@ def objects(simulator: Simulator, names: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for kind, name in names.items():
         bucket = backends.find_bucket(name)
-        for key in list(bucket.keys) if bucket else ():
+        if bucket is None:
+            continue
+        for key in list(bucket.keys):
             for place, version in enumerate(bucket.keys.getlist(key)):
                 content = (
                     (version.value, dict(version.metadata), _tags(bucket, version))
@@ -83,6 +87,14 @@ def objects(simulator: Simulator, names: Mapping[str, str]) -> dict[str, Any]:
 def _tags(bucket: Any, version: FakeKey) -> dict[str, str]:  # noqa: ANN401 - moto's
     tags: dict[str, str] = backends.s3_backend(bucket).tagger.get_tag_dict_for_resource(version.arn)
     return tags
+
+
+def saved_secrets(file: Path) -> dict[str, Any]:
+    """Return what secrets-save saved, as `secrets` returns it; nothing where it never ran."""
+    if not file.exists():
+        return {}
+    found = json.loads(file.read_text("utf-8"))["parameters"]
+    return {one["Name"].split("/", 2)[2]: (one["Type"], one["Value"]) for one in found}
 
 
 def secrets(simulator: Simulator, account: str, region: str, stack: str) -> dict[str, Any]:

@@ -59,14 +59,14 @@ class Rehearsal:
         self.stage = Stage(simulator, aws)
         self.facts = Facts(folder / "facts.toml")
         self.plot: Plot = PLOTS[procedure](self.stage, self.facts)
-        self.begun: datetime | None = None
+        self.rows: list[Row] = []
+        """What became of the entries so far."""
         self._aws, self._folder = aws, folder
         self._shells: dict[tuple[str, str], Shell] = {}
 
     def prepare(self) -> None:
         """Make the world as it is when the procedure begins."""
         self.plot.prepare(self._run_before)
-        self.begun = self.simulator.clock.now()
 
     def runbook(self) -> Runbook:
         """Return the runbook, with what is known by now."""
@@ -80,6 +80,7 @@ class Rehearsal:
             row = self._do(task, self.runbook().entries[number])
             if row.done:
                 self.plot.after(task)
+            self.rows.append(row)
             yield row
             if not row.done:
                 return

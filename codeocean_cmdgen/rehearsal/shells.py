@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pexpect
 
@@ -46,10 +46,10 @@ class Shell:
     def run(self, script: str) -> Ended:
         """Run a script to its end, as a person who types each word that it wants."""
         program, *arguments = self.command(script)
-        child = pexpect.spawn(
+        child: Any = pexpect.spawn(
             program,
             arguments,
-            env=self.environment,  # type: ignore[arg-type]
+            env=self.environment,
             timeout=_PATIENCE,
             dimensions=(24, _COLUMNS),
             encoding="utf-8",
@@ -57,8 +57,9 @@ class Shell:
         )
         shown = ""
         while child.expect([_QUESTION, pexpect.EOF]) == 0:
-            shown += f"{child.before}{child.after}"
-            child.sendline(child.match[1])
+            asked = _QUESTION.search(child.after)
+            shown += child.before + child.after
+            child.sendline(asked[1] if asked else "")
         shown += child.before
         child.close()
         return Ended(child.exitstatus if child.exitstatus is not None else 1, _plain(shown))

@@ -14,17 +14,32 @@ from moto.ec2.models import ec2_backends
 from moto.s3.models import s3_backends
 
 from codeocean_cmdgen.rehearsal import proof
-from codeocean_cmdgen.rehearsal.database import Contents, Databases, empty, example, rows, serve
+from codeocean_cmdgen.rehearsal.database import (
+    Contents,
+    Database,
+    Databases,
+    empty,
+    example,
+    rows,
+    serve,
+)
 from codeocean_cmdgen.simulator import World, backends, replication, templates
 from codeocean_cmdgen.simulator.host import Host, HostUnavailableError
 from codeocean_cmdgen.simulator.trees import fingerprint, plant
-from codeocean_cmdgen.simulator.world import BACKUP, DATABASE, KINDS, REGION, SOURCE, TARGET, vendor_lifecycle
+from codeocean_cmdgen.simulator.world import (
+    BACKUP,
+    DATABASE,
+    KINDS,
+    REGION,
+    SOURCE,
+    TARGET,
+    vendor_lifecycle,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from codeocean_cmdgen.rehearsal.database import Database
     from codeocean_cmdgen.simulator import Simulator
     from codeocean_cmdgen.simulator.backup import RecoveryPoint
     from codeocean_cmdgen.simulator.cloudformation import Stack
@@ -44,6 +59,7 @@ _ROLES = {
     "backup": "codeocean-backup-S3RestoreRole-1ABC",
 }
 _EMPTY = "licenses"  # a bucket without objects, for which S3 says that a job failed
+_SAVED = ".codeocean-secrets/parameters.json"  # on the data volume, by secrets-save
 _AT_WORK = b"codeocean"  # the folder that the running application writes into
 _STEP = 30.0
 
@@ -90,8 +106,8 @@ class Stage:
 
     def database(self, word: str) -> Database | None:
         """Return a deployment's own database, where PostgreSQL is installed."""
-        found: Any = self.simulator.rds.servers.get(_database_arn(word))
-        return found
+        found = self.simulator.rds.servers.get(_database_arn(word))
+        return found if isinstance(found, Database) else None
 
     def points(self, word: str, since: RecoveryPoint | None = None) -> dict[str, RecoveryPoint]:
         """Return the newest recovery points in a deployment's vault, by type."""
@@ -135,9 +151,7 @@ class Stage:
 
     def build_backup(self) -> None:
         """Make a backup stack, and let the source use it."""
-        self.world.stack(
-            BACKUP, "codeocean-backup", templates.BACKUP_URL, pSourceAccountId=SOURCE
-        )
+        self.world.stack(BACKUP, "codeocean-backup", templates.BACKUP_URL, pSourceAccountId=SOURCE)
         self.furnish("backup")
         self._set("source", "pDestinationBackup", "backup")
         self.apply()
@@ -158,9 +172,10 @@ class Stage:
 
     def _replicate_all(self, name: str) -> None:
         bucket = backends.find_bucket(name)
-        for key in list(bucket.keys) if bucket else ():
-            for version in bucket.keys.getlist(key):
-                replication.replicate_new(self.simulator.s3, bucket, version)
+        if bucket:
+            for key in list(bucket.keys):
+                for version in bucket.keys.getlist(key):
+                    replication.replicate_new(self.simulator.s3, bucket, version)
 
     def furnish(self, word: str) -> None:
         """Make what a complete stack stands for, unless it is there."""
@@ -336,19 +351,17 @@ class Stage:
         """Return all that a deployment holds now."""
         database, host = self.database(word), self.hosts.get(word)
         found: dict[str, Any] = {
-            "object versions": proof.objects(self.simulator, self.buckets(word)),
+            "object versions": proof.objects(self.buckets(word)),
         }
         if host:
             found["files"] = fingerprint(host.path("/data"))
         if database:
             found["rows"] = rows(database.snapshot())
         if host:
-            found["secrets"] = self.secrets(word)
+            found["secrets"] = proof.secrets(
+                self.simulator, ACCOUNTS[word], REGION, STACK_NAMES[word]
+            )
         return found
-
-    def secrets(self, word: str) -> dict[str, Any]:
-        """Return the parameters of a deployment."""
-        return proof.secrets(self.simulator, ACCOUNTS[word], REGION, STACK_NAMES[word])
 
     def state_of(self, points: dict[str, RecoveryPoint], word: str) -> dict[str, Any]:
         """Return what recovery points hold; ``word`` names the instance that looks at it."""
@@ -356,6 +369,7 @@ class Stage:
         if points["EBS"].contents and word in self.hosts:
             with self._mounted(points["EBS"], self.hosts[word]) as root:
                 found["files"] = fingerprint(root)
+                found["secrets"] = proof.saved_secrets(root / _SAVED)
         contents: Contents | None = points["RDS"].contents
         if contents:
             found["rows"] = rows(contents)

@@ -1,4 +1,4 @@
-"""The real AWS CLI for simulated places: loaded once where that is possible, which is much faster."""
+"""The real AWS CLI for simulated places: loaded once, where that can be, and so much faster."""
 
 from __future__ import annotations
 

@@ -32,6 +32,7 @@ SERVICES = (
 
 
 def serve(path: str) -> None:
+    """Take calls at a socket, for ever."""
     from awscli.clidriver import create_clidriver, main  # noqa: PLC0415 - the shim does without
 
     _remember_models(create_clidriver().session)
@@ -52,13 +53,13 @@ def serve(path: str) -> None:
         connection.close()
 
 
-def _remember_models(session: Any) -> None:
+def _remember_models(session: Any) -> None:  # noqa: ANN401 - the CLI has no types
     """Read each service's models once: a fork inherits what was read before it."""
     loader = session.get_component("data_loader")
     kind, remembered = type(loader), loader._cache  # noqa: SLF001 - it takes no other
     create = kind.__init__
 
-    def created(self: Any, *arguments: object, **settings: object) -> None:
+    def created(self: Any, *arguments: object, **settings: object) -> None:  # noqa: ANN401
         create(self, *arguments, **settings)
         self._cache = remembered
 
@@ -122,6 +123,7 @@ def _act_as(user: int, group: int) -> None:
 
 
 def call(arguments: list[str]) -> int:
+    """Have a call made; return its exit code."""
     here = Path(sys.argv[0]).resolve().parent
     message = json.dumps(
         {"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}  # noqa: PTH109 - pathlib costs more than the call
