@@ -55,7 +55,15 @@ def _differences(wanted: Mapping[Any, Any], found: Mapping[Any, Any]) -> Iterabl
         elif name not in wanted:
             yield f"too many: {_shown(name)}"
         elif wanted[name] != found[name]:
-            yield f"not equal: {_shown(name)}"
+            yield f"not equal: {_shown(name)}{_how(wanted[name], found[name])}"
+
+
+def _how(wanted: object, found: object) -> str:
+    """Say by what two files differ."""
+    if not isinstance(wanted, dict) or not isinstance(found, dict):
+        return ""
+    names = sorted({*wanted, *found})
+    return f", by {', '.join(one for one in names if wanted.get(one) != found.get(one))}"
 
 
 def _shown(name: object) -> str:

@@ -76,7 +76,13 @@ def _told(rehearsal: Rehearsal, console: Console) -> Iterator[Row]:
             return
         mark = "[green]ok[/green]" if row.done else "[red]no[/red]"
         console.print(f"{mark} {row.number:>7}  {row.title}", highlight=False)
-        console.print(f"            {row.outcome}", style="dim", highlight=False, markup=False)
+        console.print(
+            f"            {row.outcome}",
+            style="dim",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
         if not row.done:
             for line in row.output.splitlines()[-_TAIL:]:
                 console.print(f"            | {line}", highlight=False, markup=False)
@@ -103,11 +109,11 @@ def _reality(rehearsal: Rehearsal) -> Iterator[str]:
 def _table(rows: Iterable[Row]) -> Table:
     table = Table(box=SIMPLE_HEAD)
     table.add_column("step", justify="right")
-    table.add_column("what")
-    table.add_column("place")
+    table.add_column("what", no_wrap=True, max_width=44)
+    table.add_column("place", no_wrap=True)
     table.add_column("in AWS", justify="right")
     table.add_column("here", justify="right")
-    table.add_column("outcome")
+    table.add_column("outcome", no_wrap=True)
     for row in rows:
         took = (_duration(row.seconds), f"{row.here:.0f} s") if row.here else ("", "")
         table.add_row(row.number, row.title, row.place, *took, _short(row))

@@ -90,7 +90,7 @@ class Rehearsal:
         reason = self._why_not(task)
         begun, begun_here = self.simulator.clock.now(), time.monotonic()
         if task.step is None:
-            word = "seen to by the script before" if task.seen_to else "by hand"
+            word = "seen to" if task.seen_to else "by hand"
             return Row(entry.number, entry.title, task.deployment, 0, 0, word)
         if reason:
             return Row(entry.number, entry.title, _short(entry.place), 0, 0, f"left out: {reason}")
@@ -158,7 +158,8 @@ def _account(place: str) -> str:
 
 
 def _short(place: str) -> str:
-    return ", ".join(place.split(", ")[:2])
+    shell, word = place.split(", ")[:2]
+    return f"{word}: {shell}"
 
 
 class Staging:

@@ -82,6 +82,7 @@ class Stage:
         self._aws, self._authority = aws, trustme.CA()
         self._closing = ExitStack()
         self._databases: dict[str, Databases] = {}
+        simulator.cloudformation.seconds_each = 5.0
         self.world.organization()
         self.world.templates()
         service_role = "AWSBackupDefaultServiceRole"
@@ -349,11 +350,13 @@ class Stage:
 
     def state(self, word: str) -> dict[str, Any]:
         """Return all that a deployment holds now."""
-        database, host = self.database(word), self.hosts.get(word)
+        database = self.database(word) if word in DATABASES else None
+        host = self.hosts.get(word)
         found: dict[str, Any] = {
             "object versions": proof.objects(self.buckets(word)),
         }
         if host:
+            host.root("sync")
             found["files"] = fingerprint(host.path("/data"))
         if database:
             found["rows"] = rows(database.snapshot())
