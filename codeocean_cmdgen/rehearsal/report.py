@@ -62,7 +62,18 @@ def receipt(rehearsal: Rehearsal) -> dict[str, Any]:
             one.kind: {"count": one.size, "differences": list(one.differences)}
             for one in plot.comparisons
         },
-        "steps": [row._asdict() for row in rehearsal.rows],
+        "steps": [_kept(row) for row in rehearsal.rows],
+    }
+
+
+def _kept(row: Row) -> dict[str, Any]:
+    return {
+        "step": row.number,
+        "place": row.place,
+        "seconds_in_aws": round(row.seconds),
+        "seconds_here": round(row.here, 1),
+        "outcome": row.outcome,
+        "done": row.done,
     }
 
 

@@ -62,7 +62,11 @@ class Rehearsal:
         self.rows: list[Row] = []
         """What became of the entries so far."""
         self._aws, self._folder = aws, folder
-        self._shells: dict[tuple[str, str], Shell] = {}
+
+    @property
+    def homes(self) -> list[Path]:
+        """The home folders of the accounts' shells."""
+        return sorted(self._folder.glob("home-*"))
 
     def prepare(self) -> None:
         """Make the world as it is when the procedure begins."""
