@@ -18,7 +18,7 @@ from rich.console import Console
 from codeocean_cmdgen.rehearsal import Rehearsal, Staging, report
 from codeocean_cmdgen.rehearsal.plots import Plot
 from codeocean_cmdgen.rehearsal.proof import compare
-from codeocean_cmdgen.rehearsal.stage import PARAMETERS, PASSWORDS, without_work
+from codeocean_cmdgen.rehearsal.stage import PARAMETERS, PASSWORDS, Stage, without_work
 from tests.tools import miss, require
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Watcher:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
-    def __enter__(self) -> Watcher:
+    def __enter__(self) -> Watcher:  # noqa: PYI034 - Self is younger than Python 3.10
         self._thread.start()
         return self
 
@@ -74,24 +74,22 @@ class Rehearsed:
         """Compare the target with the source as it was; return what differs."""
         found = without_work(self.rehearsal.stage.state("target"))
         return {
-            one.kind: len(one.differences)
-            for one in compare(self.wanted, found)
-            if one.differences
+            one.kind: len(one.differences) for one in compare(self.wanted, found) if one.differences
         }
 
 
 @pytest.fixture(scope="module")
 def restored() -> Iterator[Rehearsed]:
     require("/usr/bin/aws")
-    console = Console(file=io.StringIO(), width=120)
+    output = io.StringIO()
     with Staging("restore") as rehearsal:
         with Watcher() as watcher:
             subprocess.run(["/bin/bash", "-c", f"sleep 1; : {CONTROL}"], check=True)
-            well = report.follow(rehearsal, console)
+            well = report.follow(rehearsal, Console(file=output, width=120))
         missing = rehearsal.stage.missing
         if missing.host or missing.database:
             miss(missing.host or missing.database)
-        shown = console.file.getvalue()
+        shown = output.getvalue()
         assert well, shown
         yield Rehearsed(rehearsal, shown, watcher.seen)
 
@@ -113,13 +111,13 @@ def test_a_lost_deployment_comes_back(restored: Rehearsed) -> None:
     assert restored.differing() == {}
 
 
-def add_a_file(stage: Any) -> Callable[[], None]:
+def add_a_file(stage: Stage) -> Callable[[], None]:
     file = stage.hosts["target"].path("/data/one more")
     file.touch()
-    return lambda: file.unlink()
+    return file.unlink
 
 
-def change_a_file(stage: Any) -> Callable[[], None]:
+def change_a_file(stage: Stage) -> Callable[[], None]:
     file = stage.hosts["target"].path("/data/couchdb/shard")
     content, status = file.read_bytes(), file.stat()
     file.write_bytes(content[:-1] + b"\0")
@@ -178,9 +176,9 @@ def test_a_difference_is_no_success(restored: Rehearsed) -> None:
     rehearsal.plot.comparisons = compare({"rows": Counter({"row of a: 1": 1})}, {"rows": {}})
     rehearsal.prepare = Plot.end.__get__(rehearsal.plot)  # type: ignore[method-assign]
     rehearsal.follow = lambda: iter(rehearsal.rows)  # type: ignore[method-assign]
-    console = Console(file=io.StringIO(), width=120)
-    assert not report.follow(rehearsal, console)
-    shown = console.file.getvalue()
+    output = io.StringIO()
+    assert not report.follow(rehearsal, Console(file=output, width=120))
+    shown = output.getvalue()
     assert "missing: row of a: 1" in shown
     assert "restore: NOT rehearsed" in shown
 

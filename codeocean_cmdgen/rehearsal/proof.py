@@ -6,9 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from moto.s3.models import FakeKey
-
-from codeocean_cmdgen.simulator import backends
+from codeocean_cmdgen.simulator.s3 import history
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -75,26 +73,11 @@ def objects(names: Mapping[str, str]) -> dict[str, Any]:
 
     names: what a bucket is for -> its name.
     """
-    found: dict[str, Any] = {}
-    for kind, name in names.items():
-        bucket = backends.find_bucket(name)
-        if bucket is None:
-            continue
-        for key in list(bucket.keys):
-            for place, version in enumerate(bucket.keys.getlist(key)):
-                content = (
-                    (version.value, dict(version.metadata), _tags(bucket, version))
-                    if isinstance(version, FakeKey)
-                    else None
-                )
-                identity = f"{kind}/{key} version {version.version_id}"
-                found[identity] = (place, version.last_modified, content)
-    return found
-
-
-def _tags(bucket: Any, version: FakeKey) -> dict[str, str]:  # noqa: ANN401 - moto's
-    tags: dict[str, str] = backends.s3_backend(bucket).tagger.get_tag_dict_for_resource(version.arn)
-    return tags
+    return {
+        f"{kind}/{key} version {version_id}": seen
+        for kind, name in names.items()
+        for (key, version_id), seen in history(name).items()
+    }
 
 
 def saved_secrets(file: Path) -> dict[str, Any]:

@@ -10,8 +10,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trustme
-from moto.ec2.models import ec2_backends
-from moto.s3.models import s3_backends
 
 from codeocean_cmdgen.rehearsal import proof
 from codeocean_cmdgen.rehearsal.database import (
@@ -324,27 +322,13 @@ class Stage:
 
     def destroy_source(self) -> None:
         """Lose the source's account, with all that is in it."""
-        for name in self.buckets("source").values():
-            del s3_backends[SOURCE]["aws"].buckets[name]
-            del s3_backends.bucket_accounts[name]
-            self.simulator.s3.replication.pop(name, None)
         host = self.hosts.pop("source", None)
         database = self.simulator.rds.servers.pop(_database_arn("source"), None)
         if database:
             database.close()
         if host:
             host.close()
-        ec2_backends[SOURCE][REGION].volumes.clear()
-        backup = self.simulator.backup
-        backup.points = {
-            key: point
-            for key, point in backup.points.items()
-            if point.vault_arn.split(":")[4] != SOURCE
-        }
-        backup.automatic_copies.clear()
-        rds, cloudformation = self.simulator.rds, self.simulator.cloudformation
-        rds.instances = [one for one in rds.instances if one.account != SOURCE]
-        cloudformation.stacks = [one for one in cloudformation.stacks if one.account != SOURCE]
+        self.world.lose(SOURCE)
 
     # What is compared.
 

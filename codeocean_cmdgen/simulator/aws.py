@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
 import time
 from contextlib import contextmanager
@@ -36,13 +36,20 @@ def any_aws(folder: Path) -> Iterator[Path]:
         with loaded_aws(folder) as loaded:
             yield loaded
         return
-    found = shutil.which("aws") or AWS
-    version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
-    if not version.stdout.startswith("aws-cli/2."):
-        message = "the AWS CLI v2 is not installed"
-        raise AwsUnavailableError(message)
-    (folder / "aws").symlink_to(Path(found).resolve())
+    (folder / "aws").symlink_to(_installed().resolve())
     yield folder
+
+
+def _installed() -> Path:
+    """Return the first v2 on the path: a virtual environment may have another `aws`."""
+    for place in os.get_exec_path():
+        found = Path(place) / "aws"
+        if found.exists():
+            version = subprocess.run([found, "--version"], capture_output=True, check=False)
+            if version.stdout.startswith(b"aws-cli/2."):
+                return found
+    message = "the AWS CLI v2 is not installed"
+    raise AwsUnavailableError(message)
 
 
 @contextmanager

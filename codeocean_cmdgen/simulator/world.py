@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.backends import get_backend
 from moto.backup.models import backup_backends
+from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 from moto.s3.models import FakeDeleteMarker, FakeKey, s3_backends
 
@@ -355,6 +356,25 @@ class World:
             tier="Standard",
             policies=None,
         )
+
+    def lose(self, account_id: str) -> None:
+        """Lose what an account has: buckets, volumes, recovery points, databases, stacks."""
+        simulator = self._simulator
+        for name in list(s3_backends[account_id]["aws"].buckets):
+            del s3_backends[account_id]["aws"].buckets[name]
+            del s3_backends.bucket_accounts[name]
+            simulator.s3.replication.pop(name, None)
+        for ec2 in list(ec2_backends[account_id].values()):
+            ec2.volumes.clear()
+        for key in list(simulator.backup.points):
+            if key[0].split(":")[4] == account_id:
+                del simulator.backup.points[key]
+        for vault in list(simulator.backup.automatic_copies):
+            if vault.split(":")[4] == account_id:
+                del simulator.backup.automatic_copies[vault]
+        rds, stacks = simulator.rds, simulator.cloudformation
+        rds.instances = [one for one in rds.instances if one.account != account_id]
+        stacks.stacks = [one for one in stacks.stacks if one.account != account_id]
 
     def stack(
         self,
