@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from codeocean_cmdgen.procedures import Task
     from codeocean_cmdgen.rehearsal.plots import Plot
-    from codeocean_cmdgen.steps import Step
 
 _BEGINNING = timedelta(days=1)
 """The rehearsal happens in the past: scripts know the time, and simulated time runs ahead of it."""
@@ -98,7 +97,8 @@ class Rehearsal:
             return Row(entry.number, entry.title, task.deployment, 0, 0, word)
         if reason:
             return Row(entry.number, entry.title, _short(entry.place), 0, 0, f"left out: {reason}")
-        ended = self._shell(task.step, task.deployment, _account(entry.place)).run(entry.script)
+        shell = self.shell(task.step.place, task.deployment, _account(entry.place))
+        ended = shell.run(entry.script)
         return Row(
             entry.number,
             entry.title,
@@ -117,8 +117,9 @@ class Rehearsal:
             return self.stage.missing.database
         return self.stage.missing.host if task.step.place == "host" else ""
 
-    def _shell(self, step: type[Step], word: str, account: str) -> Shell:
-        if step.place == "host":
+    def shell(self, place: str, word: str, account: str) -> Shell:
+        """Return a new shell: an account's CloudShell, or on a deployment's services instance."""
+        if place == "host":
             host = self.stage.hosts[word]
             return Shell(
                 lambda script: host.session_command("sh", "-c", script), host.user_environment()
@@ -151,7 +152,7 @@ class Rehearsal:
         made, origins = gather(
             step, {}, table=word, values_file=self.facts.file, own_stack_json=False
         )
-        ended: Ended = self._shell(step, word, made.account_id).run(render(made, origins))
+        ended: Ended = self.shell(step.place, word, made.account_id).run(render(made, origins))
         if not ended.done:
             message = f"{step.name} of the {word} failed: {ended.output}"
             raise RuntimeError(message)
