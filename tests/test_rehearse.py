@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
-from codeocean_cmdgen.rehearsal import Rehearsal, Staging, report
+from codeocean_cmdgen.rehearsal import report
 from codeocean_cmdgen.rehearsal.plots import Plot
 from codeocean_cmdgen.rehearsal.proof import compare
+from codeocean_cmdgen.rehearsal.run import Rehearsal, Staging
 from codeocean_cmdgen.rehearsal.stage import PARAMETERS, PASSWORDS, Stage, without_work
 from tests.tools import miss, require
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from codeocean_cmdgen.procedures import RUNBOOKS
-from codeocean_cmdgen.rehearsal import Rehearsal, Staging
+from codeocean_cmdgen.rehearsal.run import Rehearsal, Staging
 from codeocean_cmdgen.rehearsal.stage import ACCOUNTS
 from codeocean_cmdgen.runbook import make
 from codeocean_cmdgen.simulator.templates import PRIMARY_URL

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from codeocean_cmdgen.procedures import Task
     from codeocean_cmdgen.rehearsal.facts import Facts
+    from codeocean_cmdgen.rehearsal.mishaps import Mishap
 
     Run = Callable[[str, type[Any]], None]
     """Runs the script of a step for a deployment, before the procedure begins."""
@@ -62,6 +63,11 @@ class Plot:
         self.facts.look(self.stage)
         if task.step is ServiceStart:
             self.served = self.stage.simulator.clock.now()
+
+    def mend(self, mishap: Mishap) -> None:
+        """Do what a person does after a mishap, besides pasting again."""
+        if mishap.in_use:
+            self.facts.put("target.s3-point-in-time", until=self._now())
 
     def end(self) -> None:
         """Compare at the end."""

@@ -86,6 +86,7 @@ def _told(rehearsal: Rehearsal, console: Console) -> Iterator[Row]:
         if row is None:
             return
         mark = "[green]ok[/green]" if row.done else "[red]no[/red]"
+        mark = "[yellow]!![/yellow]" if row.done and row.mishap else mark
         console.print(f"{mark} {row.number:>7}  {row.title}", highlight=False)
         console.print(
             f"            {row.outcome}",
@@ -94,7 +95,7 @@ def _told(rehearsal: Rehearsal, console: Console) -> Iterator[Row]:
             markup=False,
             soft_wrap=True,
         )
-        if not row.done:
+        if row.mishap or not row.done:
             for line in row.output.splitlines()[-_TAIL:]:
                 console.print(f"            | {line}", highlight=False, markup=False)
         yield row
@@ -135,6 +136,8 @@ def _short(row: Row) -> str:
     """Return the outcome in a word or two."""
     if not row.done:
         return "[red]not done[/red]"
+    if row.mishap:
+        return "[yellow]met[/yellow]"
     if row.outcome.startswith("done: "):
         return "[green]done[/green]"
     return row.outcome.partition(":")[0]
@@ -170,6 +173,8 @@ def _problems(rehearsal: Rehearsal, rows: list[Row]) -> Iterator[str]:
     for row in rows[-1:]:
         if not row.done:
             yield f"ended at step {row.number}: {row.outcome}"
+    for mishap in rehearsal.mishaps:
+        yield f"never came: {mishap.about}"
     for one in rehearsal.plot.comparisons:
         if one.differences:
             yield f"NOT EQUAL: {len(one.differences)} differences in {one.kind}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ from codeocean_cmdgen.procedures import RUNBOOKS
 from codeocean_cmdgen.rehearsal.facts import Facts
 from codeocean_cmdgen.rehearsal.plots import PLOTS
 from codeocean_cmdgen.rehearsal.shells import Ended, Shell
-from codeocean_cmdgen.rehearsal.stage import Stage
+from codeocean_cmdgen.rehearsal.stage import ACCOUNTS, Stage
 from codeocean_cmdgen.render import render
 from codeocean_cmdgen.runbook import Entry, Runbook, make
 from codeocean_cmdgen.simulator import Simulator
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from codeocean_cmdgen.procedures import Task
+    from codeocean_cmdgen.rehearsal.mishaps import Mishap
     from codeocean_cmdgen.rehearsal.plots import Plot
 
+_MINUTE = 60
 _BEGINNING = timedelta(days=1)
 """The rehearsal happens in the past: scripts know the time, and simulated time runs ahead of it."""
 
@@ -36,7 +39,8 @@ _BEGINNING = timedelta(days=1)
 class Row(NamedTuple):
     """What became of one entry of the runbook.
 
-    seconds: as AWS would count them; here: as this machine did.
+    seconds: as AWS would count them; here: as this machine did. mishap: whether something went
+    wrong on purpose; it is done when the script met it as it should.
     """
 
     number: str
@@ -47,10 +51,14 @@ class Row(NamedTuple):
     outcome: str
     done: bool = True
     output: str = ""
+    mishap: bool = False
 
 
 class Rehearsal:
     """A procedure, its world, and how far it is."""
+
+    mishaps: tuple[Mishap, ...] = ()
+    """What goes wrong, each once."""
 
     def __init__(self, procedure: str, simulator: Simulator, aws: Path, folder: Path) -> None:
         """Build nothing yet; ``folder`` is an empty one."""
@@ -80,25 +88,59 @@ class Rehearsal:
         tasks = [task for part in RUNBOOKS[self.procedure] for task in part.tasks]
         for number, task in enumerate(tasks):
             self.plot.before(task)
-            row = self._do(task, self.runbook().entries[number])
-            if row.done:
-                self.plot.after(task)
-            self.rows.append(row)
-            yield row
-            if not row.done:
-                return
+            for row in self._attempts(task, number):
+                self.rows.append(row)
+                yield row
+                if not row.done:
+                    return
+            self.plot.after(task)
         self.plot.end()
+
+    def _attempts(self, task: Task, number: int) -> Iterator[Row]:
+        """Yield what became of a task: first of the mishaps that have their place there."""
+        here = [one for one in self.mishaps if one.step is task.step and not self._why_not(task)]
+        self.mishaps = tuple(one for one in self.mishaps if one not in here)
+        for mishap in here:
+            yield self._suffer(mishap, task, self.runbook().entries[number])
+        yield self._do(task, self.runbook().entries[number])
+
+    def _suffer(self, mishap: Mishap, task: Task, entry: Entry) -> Row:
+        """Let a script go wrong, and mend what a person would mend."""
+        for fault in mishap.faults:
+            self.simulator.faults.add(fault.operation, fault.kind, times=fault.times)
+        if mishap.in_use:
+            self.stage.wait(_MINUTE)
+            self.stage.write_object(task.deployment, "results", "still/writing", "late")
+            self.stage.wait(_MINUTE)
+        word = mishap.pasted_into or task.deployment
+        account = ACCOUNTS[word] if mishap.pasted_into else _account(entry.place)
+        shell = self.shell(task.step.place if task.step else "", word, account)
+        row = self._timed(
+            entry, shell, mishap.arriving(entry.script), answer=mishap.answer, killed=mishap.killed
+        )
+        self.simulator.faults.clear()
+        self.plot.mend(mishap)
+        met = bool(re.search(mishap.meets, row.output)) and row.done == mishap.survives
+        return row._replace(
+            title=f"mishap: {mishap.about}",
+            outcome=f"{row.outcome}; {mishap.mended}",
+            done=met,
+            mishap=True,
+        )
 
     def _do(self, task: Task, entry: Entry) -> Row:
         reason = self._why_not(task)
-        begun, begun_here = self.simulator.clock.now(), time.monotonic()
         if task.step is None:
             word = "seen to" if task.seen_to else "by hand"
             return Row(entry.number, entry.title, task.deployment, 0, 0, word)
         if reason:
             return Row(entry.number, entry.title, _short(entry.place), 0, 0, f"left out: {reason}")
         shell = self.shell(task.step.place, task.deployment, _account(entry.place))
-        ended = shell.run(entry.script)
+        return self._timed(entry, shell, entry.script)
+
+    def _timed(self, entry: Entry, shell: Shell, text: str, **mishap: str) -> Row:
+        begun, begun_here = self.simulator.clock.now(), time.monotonic()
+        ended = shell.run(text, **mishap)
         return Row(
             entry.number,
             entry.title,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,8 +45,11 @@ class Shell:
     """Returns the command that runs a script there."""
     environment: dict[str, str]
 
-    def run(self, script: str) -> Ended:
-        """Run a script to its end, as a person who types each word that it wants."""
+    def run(self, script: str, *, answer: str = "", killed: str = "") -> Ended:
+        """Run a script to its end, as a person who types each word that it wants.
+
+        answer: the word that is typed instead. killed: the words at which the shell dies.
+        """
         program, *arguments = self.command(script)
         child: Any = pexpect.spawn(
             program,
@@ -56,10 +61,13 @@ class Shell:
             codec_errors="replace",
         )
         shown = ""
-        while child.expect([_QUESTION, pexpect.EOF]) == 0:
-            asked = _QUESTION.search(child.after)
+        awaited = [pexpect.EOF, _QUESTION, *([re.compile(re.escape(killed))] if killed else [])]
+        while found := child.expect(awaited):
             shown += child.before + child.after
-            child.sendline(asked[1] if asked else "")
+            if awaited[found] is _QUESTION:
+                child.sendline(answer or child.match[1])
+            else:
+                os.killpg(child.pid, signal.SIGKILL)
         shown += child.before
         child.close()
         return Ended(child.exitstatus if child.exitstatus is not None else 1, _plain(shown))

@@ -290,8 +290,8 @@ class Stage:
         """Let people work: objects made, overwritten and deleted; files, rows and secrets too."""
         for kind in KINDS:
             if kind != _EMPTY:
-                self._write_object(word, kind, f"new/{note}", note)
-                self._write_object(word, kind, "data/0", note)
+                self.write_object(word, kind, f"new/{note}", note)
+                self.write_object(word, kind, "data/0", note)
         self._delete_object(word, "capsules", "data/1")
         self._delete_object(word, "datasets", "data/0")
         host = self.hosts.get(word)
@@ -303,7 +303,8 @@ class Stage:
             database.sql(f"INSERT INTO logins VALUES ('{note}')")  # noqa: S608 - our own word
         self._put_parameter(word, f"notes/{note}", "String", note)
 
-    def _write_object(self, word: str, kind: str, key: str, content: str) -> None:
+    def write_object(self, word: str, kind: str, key: str, content: str) -> None:
+        """Write an object into a bucket of a deployment."""
         bucket = backends.find_bucket(f"codeocean-{word}-{kind}")
         if bucket:
             version = self.world.version(bucket, key, content=content.encode())
