@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
+from codeocean_cmdgen.procedures import RUNBOOKS
 from codeocean_cmdgen.rehearsal import report
+from codeocean_cmdgen.rehearsal.mishaps import MISHAPS
 from codeocean_cmdgen.rehearsal.plots import Plot
 from codeocean_cmdgen.rehearsal.proof import compare
 from codeocean_cmdgen.rehearsal.run import Rehearsal, Staging
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CANARIES = [text.encode() for text in (*PASSWORDS.values(), "canary-7")]
+SAMPLE = ("paste-damaged", "wrong-account", "token-expired", "wrong-word", "still-writing")
 CONTROL = f"{PASSWORDS['source']}, shown on purpose"
 SECRET_PLACES = (
     b"/data/.codeocean-secrets/",  # what secrets-save is for
@@ -84,6 +87,7 @@ def restored() -> Iterator[Rehearsed]:
     require("/usr/bin/aws")
     output = io.StringIO()
     with Staging("restore") as rehearsal:
+        rehearsal.mishaps = tuple(MISHAPS[name] for name in SAMPLE)
         with Watcher() as watcher:
             subprocess.run(["/bin/bash", "-c", f"sleep 1; : {CONTROL}"], check=True)
             well = report.follow(rehearsal, Console(file=output, width=120))
@@ -108,6 +112,7 @@ def test_a_lost_deployment_comes_back(restored: Rehearsed) -> None:
     assert 4 * 3600 < receipt["recovery_point_seconds"] < 5 * 3600
     assert 0 < receipt["recovery_time_seconds"] < 2 * 3600
     assert all(row["done"] for row in receipt["steps"])
+    assert [row.mishap for row in restored.rehearsal.rows].count(True) == len(SAMPLE)
     assert "restore: rehearsed" in restored.shown
     assert restored.differing() == {}
 
@@ -199,6 +204,17 @@ def test_no_secret_is_shown_or_left_behind(restored: Rehearsed) -> None:
         left += found.communicate()[0].splitlines()
     assert left, "secrets-save has saved them"
     assert [one for one in left if not one.encode().startswith(SECRET_PLACES)] == []
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("procedure", RUNBOOKS)
+def test_every_mishap_of_a_procedure_is_met(procedure: str) -> None:
+    output = io.StringIO()
+    with Staging(procedure) as rehearsal:
+        mishaps = tuple(one for one in MISHAPS.values() if one.fits(procedure))
+        rehearsal.mishaps = mishaps
+        assert report.follow(rehearsal, Console(file=output, width=120)), output.getvalue()
+        assert [row.mishap for row in rehearsal.rows].count(True) == len(mishaps)
 
 
 def files_that_show(folder: Path) -> list[Path]:

@@ -32,6 +32,7 @@ class Mishap(NamedTuple):
     faults: what AWS does. share: how much of the text arrives. changed: a text in it, and as what
     it arrives. pasted_into: whose CloudShell it goes to. killed: at which words the shell dies.
     answer: the word that is typed. in_use: whether somebody still writes into the buckets.
+    new_run: whether the script is generated anew for another run.
     """
 
     about: str
@@ -46,6 +47,7 @@ class Mishap(NamedTuple):
     killed: str = ""
     answer: str = ""
     in_use: bool = False
+    new_run: bool = False
 
     def fits(self, procedure: str) -> bool:
         """Tell whether a procedure has the step."""
@@ -57,6 +59,12 @@ class Mishap(NamedTuple):
 
 
 MISHAPS = {
+    "update-rolled-back": Mishap(
+        "CloudFormation rolls the stack's update back",
+        StackParameters,
+        "not authorized|ROLLBACK",
+        faults=(Fault("cloudformation:ExecuteChangeSet", "fail-job"),),
+    ),
     "paste-cut": Mishap(
         "the terminal loses the last third of the paste",
         S3BatchReplication,
@@ -69,6 +77,14 @@ MISHAPS = {
         "the text was damaged on its way, nothing was run",
         changed=("bucket", "basket"),
     ),
+    "objects-failed": Mishap(
+        "S3 fails some objects of a job that it calls Complete",
+        S3BatchReplication,
+        "1 of [0-9]+ objects were not replicated",
+        mended="generate it with a new --run, and paste that",
+        faults=(Fault("s3control:CreateJob", "failed-tasks"),),
+        new_run=True,
+    ),
     "wrong-account": Mishap(
         "the script is pasted into CloudShell of the target's account",
         SnapshotCopy,
@@ -76,13 +92,11 @@ MISHAPS = {
         mended="open the right account, and paste again",
         pasted_into="target",
     ),
-    "throttle-storm": Mishap(
-        "AWS Backup answers the first requests: too many of them",
+    "copy-failed": Mishap(
+        "AWS fails a copy of a recovery point, for no reason of yours",
         SnapshotCopy,
-        "done: ",
-        survives=True,
-        mended="nothing: the AWS CLI tries again",
-        faults=(Fault("backup:*", "throttle", 3),),
+        "internal error",
+        faults=(Fault("backup:StartCopyJob", "fail-job"),),
     ),
     "token-expired": Mishap(
         "the credentials expire while the copies are watched",
@@ -94,32 +108,22 @@ MISHAPS = {
     "shell-killed": Mishap(
         "the shell dies while the copies are under way",
         SnapshotCopy,
-        "copy: started, job",
-        killed="RDS copy: started",
+        "copy: (started|found)",
+        killed="RDS copy: ",
     ),
-    "copy-failed": Mishap(
-        "AWS fails a copy of a recovery point, for no reason of yours",
+    "throttle-storm": Mishap(
+        "AWS Backup answers the first requests: too many of them",
         SnapshotCopy,
-        "internal error",
-        faults=(Fault("backup:StartCopyJob", "fail-job"),),
-    ),
-    "objects-failed": Mishap(
-        "S3 fails some objects of a job that it calls Complete",
-        S3BatchReplication,
-        "failed",
-        faults=(Fault("s3control:CreateJob", "failed-tasks"),),
+        "done: ",
+        survives=True,
+        mended="nothing: the AWS CLI tries again",
+        faults=(Fault("backup:*", "throttle", 3),),
     ),
     "restore-failed": Mishap(
         "AWS fails the restore of the volume",
         VolumeRestore,
         "internal error",
         faults=(Fault("backup:StartRestoreJob", "fail-job"),),
-    ),
-    "update-rolled-back": Mishap(
-        "CloudFormation rolls the stack's update back",
-        StackParameters,
-        "not authorized|ROLLBACK",
-        faults=(Fault("cloudformation:ExecuteChangeSet", "fail-job"),),
     ),
     "wrong-word": Mishap(
         "the person types yes, and not the word that is asked for",
@@ -135,4 +139,4 @@ MISHAPS = {
         in_use=True,
     ),
 }
-"""Name -> the mishap."""
+"""Name -> the mishap, in the order in which they may follow each other."""

@@ -64,8 +64,10 @@ class Plot:
         if task.step is ServiceStart:
             self.served = self.stage.simulator.clock.now()
 
-    def mend(self, mishap: Mishap) -> None:
+    def mend(self, mishap: Mishap, deployment: str) -> None:
         """Do what a person does after a mishap, besides pasting again."""
+        if mishap.new_run:
+            self.facts.put(f"{deployment}.{mishap.step.name}", run="second")
         if mishap.in_use:
             self.facts.put("target.s3-point-in-time", until=self._now())
 

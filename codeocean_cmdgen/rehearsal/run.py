@@ -119,7 +119,7 @@ class Rehearsal:
             entry, shell, mishap.arriving(entry.script), answer=mishap.answer, killed=mishap.killed
         )
         self.simulator.faults.clear()
-        self.plot.mend(mishap)
+        self.plot.mend(mishap, task.deployment)
         met = bool(re.search(mishap.meets, row.output)) and row.done == mishap.survives
         return row._replace(
             title=f"mishap: {mishap.about}",
