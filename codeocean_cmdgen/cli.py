@@ -307,6 +307,9 @@ def rehearse(
         Optional[list[str]],
         typer.Option(metavar="NAME", help="let this go wrong, and see how the script meets it"),
     ] = None,
+    pause: Annotated[
+        bool, typer.Option("--pause", help="paste the scripts yourself, into your own terminals")
+    ] = False,
     list_faults: Annotated[  # noqa: ARG001 - its callback ends the program
         bool,
         typer.Option("--list-faults", callback=_list_faults, is_eager=True, help="name them"),
@@ -323,6 +326,7 @@ def rehearse(
         from rich.console import Console  # noqa: PLC0415 - slow
 
         from codeocean_cmdgen.rehearsal import report  # noqa: PLC0415 - an extra, slow
+        from codeocean_cmdgen.rehearsal.person import Person  # noqa: PLC0415 - likewise
         from codeocean_cmdgen.rehearsal.run import Staging  # noqa: PLC0415 - likewise
         from codeocean_cmdgen.simulator.aws import AwsUnavailableError  # noqa: PLC0415 - likewise
     except ImportError as error:
@@ -333,7 +337,9 @@ def rehearse(
     try:
         with Staging(procedure) as rehearsal:
             rehearsal.mishaps = mishaps
-            well = report.follow(rehearsal, Console(width=width))
+            console = Console(width=width)
+            rehearsal.person = Person(console, rehearsal.folder) if pause else None
+            well = report.follow(rehearsal, console)
             if receipt:
                 text = json.dumps(report.receipt(rehearsal), indent=2) + "\n"
                 write_whole(Path(receipt), text, RUNBOOK_MODE, "--receipt")

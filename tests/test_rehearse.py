@@ -18,10 +18,13 @@ from rich.console import Console
 from codeocean_cmdgen.procedures import RUNBOOKS
 from codeocean_cmdgen.rehearsal import report
 from codeocean_cmdgen.rehearsal.mishaps import MISHAPS
+from codeocean_cmdgen.rehearsal.person import Person
 from codeocean_cmdgen.rehearsal.plots import Plot
 from codeocean_cmdgen.rehearsal.proof import compare
 from codeocean_cmdgen.rehearsal.run import Rehearsal, Staging
+from codeocean_cmdgen.rehearsal.shells import Shell
 from codeocean_cmdgen.rehearsal.stage import PARAMETERS, PASSWORDS, Stage, without_work
+from codeocean_cmdgen.runbook import Entry
 from tests.tools import miss, require
 
 if TYPE_CHECKING:
@@ -53,7 +56,7 @@ class Watcher:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(0.05):
+        while not self._ended.wait(0.1):
             for process in Path("/proc").glob("[0-9]*"):
                 for file in ("cmdline", "environ"):
                     try:
@@ -204,6 +207,38 @@ def test_no_secret_is_shown_or_left_behind(restored: Rehearsed) -> None:
         left += found.communicate()[0].splitlines()
     assert left, "secrets-save has saved them"
     assert [one for one in left if not one.encode().startswith(SECRET_PLACES)] == []
+
+
+ENTRY = Entry(
+    number="8",
+    anchor="step-8",
+    title="Copy",
+    place="CloudShell, backup, 222222222222, us-east-1",
+    facts=(),
+    by_hand=("Look.",),
+    file="05-copy.sh",
+)
+
+
+def test_a_person_pastes_into_a_shell_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(script: str) -> list[str]:
+        return ["bash", "-c", script or 'echo "$0 $WORD ${HOME-none}"', "opened"]
+
+    answers = iter(["d", "r", "", "d", "no"])
+    monkeypatch.setattr("builtins.input", lambda: next(answers))
+    output = io.StringIO()
+    person = Person(Console(file=output, width=200), tmp_path)
+    shell = Shell(command, {"WORD": "it's here", "PATH": os.environ["PATH"]})
+    ended = [person.pastes(ENTRY, shell, "the script") for _ in range(3)]
+    assert [one and one.done for one in ended] == [True, None, False]
+    door = tmp_path / "CloudShell-backup-222222222222"
+    assert str(door) in output.getvalue()
+    opened = subprocess.run([door], capture_output=True, text=True, check=True)
+    assert opened.stdout == "opened it's here none\n"
+    assert (tmp_path / "05-copy.sh").read_text() == "the script"
+    assert [person.does(ENTRY) for _ in range(2)] == [True, False]
 
 
 @pytest.mark.campaign

@@ -61,7 +61,7 @@ class Plot:
             self.stage.furnish(task.deployment)
         self.stage.apply()
         self.facts.look(self.stage)
-        if task.step is ServiceStart:
+        if task.step is ServiceStart and not self.stage.missing.host:
             self.served = self.stage.simulator.clock.now()
 
     def mend(self, mishap: Mishap, deployment: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from contextlib import nullcontext
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -30,14 +31,19 @@ def follow(rehearsal: Rehearsal, console: Console) -> bool:
     for line in _reality(rehearsal):
         console.print(line, highlight=False)
     rows = list(_told(rehearsal, console))
+    left_out = [row.number for row in rows if row.outcome.startswith("left out")]
     console.print(_table(rows))
     _tell_comparisons(rehearsal, console)
     problems = list(_problems(rehearsal, rows))
+    verdict, colour = ("NOT rehearsed", "red") if problems else ("rehearsed", "green")
+    if left_out and not problems:
+        verdict, colour = "rehearsed in part", "yellow"
+        problems = [f"left out: steps {', '.join(left_out)}; all else was done, and is equal"]
     console.print(
         Panel(
             "\n".join([*_figures(rehearsal, rows), *(problems or ["all was done, all is equal"])]),
-            title=f"{rehearsal.procedure}: {'NOT rehearsed' if problems else 'rehearsed'}",
-            border_style="red" if problems else "green",
+            title=f"{rehearsal.procedure}: {verdict}",
+            border_style=colour,
             expand=False,
         )
     )
@@ -81,7 +87,7 @@ def _told(rehearsal: Rehearsal, console: Console) -> Iterator[Row]:
     """Do the steps, and tell of each when it has ended."""
     rows = rehearsal.follow()
     while True:
-        with console.status("the next step is done"):
+        with nullcontext() if rehearsal.person else console.status("the next step is done"):
             row = next(rows, None)
         if row is None:
             return
@@ -167,9 +173,6 @@ def _figures(rehearsal: Rehearsal, rows: list[Row]) -> Iterator[str]:
 
 
 def _problems(rehearsal: Rehearsal, rows: list[Row]) -> Iterator[str]:
-    left_out = [row.number for row in rows if row.outcome.startswith("left out")]
-    if left_out:
-        yield f"left out: steps {', '.join(left_out)}"
     for row in rows[-1:]:
         if not row.done:
             yield f"ended at step {row.number}: {row.outcome}"

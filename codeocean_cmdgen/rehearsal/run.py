@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from codeocean_cmdgen.procedures import Task
     from codeocean_cmdgen.rehearsal.mishaps import Mishap
+    from codeocean_cmdgen.rehearsal.person import Person
     from codeocean_cmdgen.rehearsal.plots import Plot
 
 _MINUTE = 60
@@ -59,6 +60,8 @@ class Rehearsal:
 
     mishaps: tuple[Mishap, ...] = ()
     """What goes wrong, each once."""
+    person: Person | None = None
+    """Who pastes the scripts; without one the rehearsal does."""
 
     def __init__(self, procedure: str, simulator: Simulator, aws: Path, folder: Path) -> None:
         """Build nothing yet; ``folder`` is an empty one."""
@@ -68,12 +71,12 @@ class Rehearsal:
         self.plot: Plot = PLOTS[procedure](self.stage, self.facts)
         self.rows: list[Row] = []
         """What became of the entries so far."""
-        self._aws, self._folder = aws, folder
+        self.folder, self._aws = folder, aws
 
     @property
     def homes(self) -> list[Path]:
         """The home folders of the accounts' shells."""
-        return sorted(self._folder.glob("home-*"))
+        return sorted(self.folder.glob("home-*"))
 
     def prepare(self) -> None:
         """Make the world as it is when the procedure begins."""
@@ -132,7 +135,8 @@ class Rehearsal:
         reason = self._why_not(task)
         if task.step is None:
             word = "seen to" if task.seen_to else "by hand"
-            return Row(entry.number, entry.title, task.deployment, 0, 0, word)
+            done = not self.person or task.seen_to or self.person.does(entry)
+            return Row(entry.number, entry.title, task.deployment, 0, 0, word, done)
         if reason:
             return Row(entry.number, entry.title, _short(entry.place), 0, 0, f"left out: {reason}")
         shell = self.shell(task.step.place, task.deployment, _account(entry.place))
@@ -140,7 +144,8 @@ class Rehearsal:
 
     def _timed(self, entry: Entry, shell: Shell, text: str, **mishap: str) -> Row:
         begun, begun_here = self.simulator.clock.now(), time.monotonic()
-        ended = shell.run(text, **mishap)
+        ended = self.person.pastes(entry, shell, text) if self.person and not mishap else None
+        ended = ended or shell.run(text, **mishap)
         return Row(
             entry.number,
             entry.title,
@@ -164,14 +169,14 @@ class Rehearsal:
         if place == "host":
             host = self.stage.hosts[word]
             return Shell(
-                lambda script: host.session_command("sh", "-c", script), host.user_environment()
+                lambda script: host.session_command("sh", *_how(script)), host.user_environment()
             )
-        return Shell(lambda script: ["bash", "-c", script], self._environment(account))
+        return Shell(lambda script: ["bash", *_how(script)], self._environment(account))
 
     def _environment(self, account: str) -> dict[str, str]:
         """Return the environment of an account's CloudShell."""
-        home = self._folder / f"home-{account}"
-        programs = self._folder / "programs"
+        home = self.folder / f"home-{account}"
+        programs = self.folder / "programs"
         for folder in (home, programs):
             folder.mkdir(exist_ok=True)
         python = programs / "python3"
@@ -198,6 +203,10 @@ class Rehearsal:
         if not ended.done:
             message = f"{step.name} of the {word} failed: {ended.output}"
             raise RuntimeError(message)
+
+
+def _how(script: str) -> tuple[str, ...]:
+    return ("-c", script) if script else ("-i",)
 
 
 def _account(place: str) -> str:

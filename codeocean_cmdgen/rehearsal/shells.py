@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -42,8 +43,13 @@ class Shell:
     """A terminal in one place: an account's CloudShell, or a session on a services instance."""
 
     command: Callable[[str], Sequence[str]]
-    """Returns the command that runs a script there."""
+    """Returns the command that runs a script there; without one, a shell to type into."""
     environment: dict[str, str]
+
+    def door(self) -> str:
+        """Return a script that opens this shell in a person's own terminal."""
+        variables = [f"{name}={value}" for name, value in self.environment.items()]
+        return f"#!/bin/sh\nexec {shlex.join(['env', '-i', *variables, *self.command('')])}\n"
 
     def run(self, script: str, *, answer: str = "", killed: str = "") -> Ended:
         """Run a script to its end, as a person who types each word that it wants.

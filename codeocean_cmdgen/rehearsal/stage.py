@@ -136,6 +136,7 @@ class Stage:
         host = self.hosts.get("source")
         if host:
             plant(host.path("/data"))
+            host.root("sync")
         for name, (kind_of, value) in PARAMETERS.items():
             self._put_parameter("source", name, kind_of, value)
 
@@ -298,6 +299,7 @@ class Stage:
         if host:
             host.path(f"/data/gitea/{note}").write_text(note, encoding="utf-8")
             host.path("/data/couchdb/shard").write_text(note, encoding="utf-8")
+            host.root("sync")  # as the kernel does within half a minute
         database = self.database(word)
         if database:
             database.sql(f"INSERT INTO logins VALUES ('{note}')")  # noqa: S608 - our own word
