@@ -22,15 +22,17 @@ class Fault(NamedTuple):
     operation: str
     kind: str
     times: int = 1
+    after: int = 0
 
 
 class Mishap(NamedTuple):
     """Something that goes wrong once, when the first script of a step is pasted.
 
     meets: what the script then says, as a regular expression. survives: whether it is done all the
-    same. mended: what the person does before pasting again.
-    faults: what AWS does. share: how much of the text arrives. changed: a text in it, and as what
-    it arrives. pasted_into: whose CloudShell it goes to. killed: at which words the shell dies.
+    same; None where either is well. mended: what the person does before pasting again.
+    faults: what AWS does. kills: whether the shell dies with the first of them.
+    share: how much of the text arrives. changed: a text in it, and as what it arrives.
+    pasted_into: whose CloudShell it goes to. killed: at which words the shell dies.
     answer: the word that is typed. in_use: whether somebody still writes into the buckets.
     new_run: whether the script is generated anew for another run.
     """
@@ -38,9 +40,10 @@ class Mishap(NamedTuple):
     about: str
     step: type[Step]
     meets: str
-    survives: bool = False
+    survives: bool | None = False
     mended: str = "paste again"
     faults: tuple[Fault, ...] = ()
+    kills: bool = False
     share: float = 1.0
     changed: tuple[str, str] = ("", "")
     pasted_into: str = ""

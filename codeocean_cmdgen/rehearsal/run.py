@@ -110,7 +110,7 @@ class Rehearsal:
     def _suffer(self, mishap: Mishap, task: Task, entry: Entry) -> Row:
         """Let a script go wrong, and mend what a person would mend."""
         for fault in mishap.faults:
-            self.simulator.faults.add(fault.operation, fault.kind, times=fault.times)
+            self.simulator.faults.add(**fault._asdict())
         if mishap.in_use:
             self.stage.wait(_MINUTE)
             self.stage.write_object(task.deployment, "results", "still/writing", "late")
@@ -118,12 +118,14 @@ class Rehearsal:
         word = mishap.pasted_into or task.deployment
         account = ACCOUNTS[word] if mishap.pasted_into else _account(entry.place)
         shell = self.shell(task.step.place if task.step else "", word, account)
+        if mishap.kills:
+            self.simulator.faults.on_strike = shell.kill
         row = self._timed(
             entry, shell, mishap.arriving(entry.script), answer=mishap.answer, killed=mishap.killed
         )
         self.simulator.faults.clear()
         self.plot.mend(mishap, task.deployment)
-        met = bool(re.search(mishap.meets, row.output)) and row.done == mishap.survives
+        met = mishap.survives in {None, row.done} and bool(re.search(mishap.meets, row.output))
         return row._replace(
             title=f"mishap: {mishap.about}",
             outcome=f"{row.outcome}; {mishap.mended}",

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,13 +39,20 @@ class Ended(NamedTuple):
         return self.code == 0 and self.last_line.startswith("done: ")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Shell:
     """A terminal in one place: an account's CloudShell, or a session on a services instance."""
 
     command: Callable[[str], Sequence[str]]
     """Returns the command that runs a script there; without one, a shell to type into."""
     environment: dict[str, str]
+    _child: Any = None
+
+    def kill(self) -> None:
+        """Kill what runs there, if anything does."""
+        if self._child and self._child.isalive():
+            with suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signal.SIGKILL)
 
     def door(self) -> str:
         """Return a script that opens this shell in a person's own terminal."""
@@ -66,14 +74,14 @@ class Shell:
             encoding="utf-8",
             codec_errors="replace",
         )
-        shown = ""
+        self._child, shown = child, ""
         awaited = [pexpect.EOF, _QUESTION, *([re.compile(re.escape(killed))] if killed else [])]
         while found := child.expect(awaited):
             shown += child.before + child.after
             if awaited[found] is _QUESTION:
                 child.sendline(answer or child.match[1])
             else:
-                os.killpg(child.pid, signal.SIGKILL)
+                self.kill()
         shown += child.before
         child.close()
         return Ended(child.exitstatus if child.exitstatus is not None else 1, _plain(shown))

@@ -20,7 +20,9 @@ import signal
 import socket
 import struct
 import sys
+from contextlib import suppress
 from pathlib import Path
+from select import select
 from typing import Any
 
 LENGTH = struct.Struct("!I")
@@ -101,8 +103,13 @@ def _answer(connection: socket.socket, main: object) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code if isinstance(code, int) else 1)
+    ended = os.pidfd_open(runner)
+    waited: list[Any] = [connection, ended]
+    if ended not in select(waited, [], [])[0]:
+        os.kill(runner, signal.SIGKILL)  # the shim is gone: the CLI would be too
     code = os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1])
-    connection.sendall(LENGTH.pack(code % 256))
+    with suppress(OSError):
+        connection.sendall(LENGTH.pack(code % 256))
     os._exit(0)
 
 
