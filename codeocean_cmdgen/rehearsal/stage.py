@@ -108,13 +108,11 @@ class Stage:
         found = self.simulator.rds.servers.get(_database_arn(word))
         return found if isinstance(found, Database) else None
 
-    def points(self, word: str, since: RecoveryPoint | None = None) -> dict[str, RecoveryPoint]:
+    def points(self, word: str) -> dict[str, RecoveryPoint]:
         """Return the newest recovery points in a deployment's vault, by type."""
         stack = self.stack(word)
         vault = self.world.vault_of(stack) if stack else ""
         found = [one for one in self.simulator.backup.points.values() if one.vault_arn == vault]
-        if since:
-            found = [one for one in found if one.created > since.created]
         return {one.resource_type: one for one in sorted(found, key=lambda one: one.completed)}
 
     # What happens.
