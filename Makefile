@@ -1,4 +1,4 @@
-# make demo      try it: the scripts of CloudShell against a simulated AWS
+# make demo      try it: lose a deployment in a simulated AWS, and bring it back
 # make test      everything that CI proves (about a quarter of an hour on two cores)
 # make campaign  what `make test` samples, whole (hours)
 # make bench     the measured promises
@@ -11,7 +11,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 READY := .venv/ready
 HOST := codeocean_cmdgen/simulator/inside
-SHELL_PROGRAMS := tools/demo tools/system-packages .ci/run \
+SHELL_PROGRAMS := tools/system-packages .ci/run \
   $(HOST)/machine.sh $(HOST)/root/usr/local/bin/sleep
 
 .PHONY: bench campaign clean demo dist golden lint picture ready system test
@@ -28,7 +28,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 demo: ready
-	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/demo
+	@$(BIN)/codeocean-cmdgen rehearse restore
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.check import Facts
     from codeocean_cmdgen.deployment import Fact
     from codeocean_cmdgen.discover.recovery_points import Pairs
+    from codeocean_cmdgen.rehearsal.mishaps import Mishap
     from codeocean_cmdgen.runbook import Runbook
 
 SCRIPT_MODE = 0o700
@@ -282,13 +283,94 @@ def simulate() -> None:
     try:
         from codeocean_cmdgen import simulator  # noqa: PLC0415 - an extra, and slow
     except ImportError as error:
-        problem = Problem(
-            f"the simulator is not installed: {error.name} is missing",
-            "pip install 'codeocean-cmdgen[simulator]'",
-        )
-        raise InputError([problem]) from error
+        raise _no_simulator(error) from error
     gc.enable()  # this command lives long
     simulator.simulate(sys.stdout)
+
+
+def _list_faults(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
+    if wanted:
+        from codeocean_cmdgen.rehearsal.mishaps import MISHAPS  # noqa: PLC0415 - rarely wanted
+
+        for name, mishap in MISHAPS.items():
+            typer.echo(f"{name:20} {mishap.step.name}: {mishap.about}")
+        raise typer.Exit
+
+
+def _mishap(name: str, procedure: str) -> Mishap:
+    from codeocean_cmdgen.rehearsal.mishaps import MISHAPS  # noqa: PLC0415 - rarely wanted
+
+    if name not in MISHAPS:
+        raise InputError([Problem(f"--fault: there is no {shown(name)}", "look: --list-faults")])
+    if not MISHAPS[name].fits(procedure):
+        step = MISHAPS[name].step.name
+        raise InputError([Problem(f"--fault: {name} is one of {step}, which {procedure} has not")])
+    return MISHAPS[name]
+
+
+@app.command(short_help="follow a whole procedure in a simulated AWS, disaster included")
+@_spelled_out
+def rehearse(
+    *,
+    procedure: Annotated[
+        str, typer.Argument(metavar="PROCEDURE", click_type=click.Choice(list(PROCEDURES)))
+    ],
+    receipt: Annotated[
+        Optional[str],
+        typer.Option(metavar="FILE", help="write there, as JSON, what was done and compared"),
+    ] = None,
+    fault: Annotated[
+        Optional[list[str]],
+        typer.Option(metavar="NAME", help="let this go wrong, and see how the script meets it"),
+    ] = None,
+    pause: Annotated[
+        bool, typer.Option("--pause", help="paste the scripts yourself, into your own terminals")
+    ] = False,
+    list_faults: Annotated[  # noqa: ARG001 - its callback ends the program
+        bool,
+        typer.Option("--list-faults", callback=_list_faults, is_eager=True, help="name them"),
+    ] = False,
+) -> None:
+    """Build a small world, back it up, lose it, and bring it back by the generated scripts alone.
+
+    PROCEDURE is backup, restore or migration. Every script runs as it is generated, in its own
+    place: shells of three accounts, and services instances with systemd, XFS and PostgreSQL, which
+    this machine simulates for root. Nothing leaves this machine. Exit code 0 when all was done and
+    every object version, file, row and secret is equal.
+    """
+    try:
+        from rich.console import Console  # noqa: PLC0415 - slow
+
+        from codeocean_cmdgen.rehearsal import report  # noqa: PLC0415 - an extra, slow
+        from codeocean_cmdgen.rehearsal.person import Person  # noqa: PLC0415 - likewise
+        from codeocean_cmdgen.rehearsal.run import Staging  # noqa: PLC0415 - likewise
+        from codeocean_cmdgen.simulator.aws import AwsUnavailableError  # noqa: PLC0415 - likewise
+    except ImportError as error:
+        raise _no_simulator(error) from error
+    gc.enable()  # this command lives long
+    mishaps = tuple(_mishap(name, procedure) for name in fault or ())
+    width = None if sys.stdout.isatty() else 120
+    try:
+        with Staging(procedure) as rehearsal:
+            rehearsal.mishaps = mishaps
+            console = Console(width=width)
+            rehearsal.person = Person(console, rehearsal.folder) if pause else None
+            well = report.follow(rehearsal, console)
+            if receipt:
+                text = json.dumps(report.receipt(rehearsal), indent=2) + "\n"
+                write_whole(Path(receipt), text, RUNBOOK_MODE, "--receipt")
+    except AwsUnavailableError as error:
+        problem = Problem(str(error), "https://docs.aws.amazon.com/cli/latest/userguide/")
+        raise InputError([problem]) from error
+    raise typer.Exit(0 if well else 1)
+
+
+def _no_simulator(error: ImportError) -> InputError:
+    problem = Problem(
+        f"the simulator is not installed: {error.name} is missing",
+        "pip install 'codeocean-cmdgen[simulator]'",
+    )
+    return InputError([problem])
 
 
 _Procedure = Annotated[

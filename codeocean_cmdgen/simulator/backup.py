@@ -49,7 +49,10 @@ _POINT_ARNS = {
 
 @dataclass
 class RecoveryPoint:
-    """One backup in a vault; ``aws_managed_key`` marks keys that other accounts cannot use."""
+    """One backup in a vault; ``aws_managed_key`` marks keys that other accounts cannot use.
+
+    ``contents``: what EC2 or RDS kept of the resource at that moment.
+    """
 
     arn: str
     vault_arn: str
@@ -64,6 +67,7 @@ class RecoveryPoint:
     aws_managed_key: bool = False
     source_vault_arn: str | None = None
     role_arn: str | None = None
+    contents: Any = None
 
     @property
     def delete_at(self) -> datetime | None:
@@ -200,6 +204,7 @@ class Backup:
             encryption_key_arn=job.source.encryption_key_arn,
             source_vault_arn=job.source.vault_arn,
             role_arn=job.role_arn,
+            contents=job.source.contents,
         )
         job.message = self._why_not(job, copied)
         job.state = "FAILED" if job.message else "COMPLETED"

@@ -92,6 +92,7 @@ class Job:
     failing: bool = False
     state: str = "waiting"
     message: str | None = None
+    contents: Any = None
     made: str | None = None
     """What came of it: the ARN of the recovery point, or of the resource."""
 
@@ -154,6 +155,7 @@ class BackupJobs:
             raise AwsError(message, "InvalidParameterValueException")
         job = self._new_job(call, resource_type, given["ResourceArn"])
         job.vault_arn, job.delete_after_days = vault.backup_vault_arn, days
+        job.contents = self._keep(job)
         self._backup.occupy(job.resource_arn, job.ends)
         self.backups[job.job_id] = job
         return job
@@ -200,9 +202,16 @@ class BackupJobs:
             encryption_key_arn=None,
             aws_managed_key=True,  # a backup keeps the key of what it was made of
             role_arn=job.role_arn,
+            contents=job.contents,
         )
         job.made = point.arn
         self._backup.arrive(point, job.ends, job.role_arn)
+
+    def _keep(self, job: Job) -> object:
+        """Keep what the resource holds now, where anything stands behind it."""
+        if job.resource_type == "EBS":
+            return self._ec2().snapshot(job.resource_arn.rpartition("/")[2])
+        return self._rds.snapshot(job.resource_arn)
 
     def _size(self, job: Job) -> int:
         if job.resource_type == "EBS":
@@ -303,12 +312,15 @@ class BackupJobs:
 
     def _end_restore(self, job: Job) -> None:
         if job.resource_type == "RDS":
+            self._rds.launch(str(job.made), job.point.contents if job.point else None)
             return
         given = {key.lower(): value for key, value in (job.metadata or {}).items()}
         size = int(given.get("volumesize", "1"))
         if job.point and size * _GIB < job.point.size_bytes:
             job.message = f"The volume size is invalid for the snapshot: {size} GiB"
             return
+        if job.point and job.point.contents:
+            self._ec2().share_snapshot(job.point.contents, job.point.arn.rpartition("/")[2])
         volume = self._ec2().volume(
             job.account,
             given["availabilityzone"],

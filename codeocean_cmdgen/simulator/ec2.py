@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Callable, Protocol
@@ -213,6 +214,20 @@ class Ec2:
         """
         image = self.image(volume_id)
         images.copy(image, self._folder / f"{snapshot_id}.img", image.stat().st_size)
+
+    def snapshot(self, volume_id: str) -> str:
+        """Keep what is on a volume, if anything was ever put there; return its name, or nothing."""
+        if not (self._folder / f"{volume_id}.img").exists():
+            return ""
+        name = f"snap-{uuid.uuid4().hex[:17]}"
+        self.keep_snapshot(name, volume_id)
+        return name
+
+    def share_snapshot(self, snapshot_id: str, other_id: str) -> None:
+        """Let one more snapshot have what was kept for the first."""
+        other = self._folder / f"{other_id}.img"
+        if not other.exists():
+            other.hardlink_to(self._folder / f"{snapshot_id}.img")
 
     def settle(self) -> None:
         """Do what is due."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Callable
 
 KINDS = frozenset(
     {
@@ -62,6 +62,8 @@ class Faults:
     def __init__(self) -> None:
         """Start without any."""
         self._faults: list[Fault] = []
+        self.on_strike: Callable[[], object] = lambda: None
+        """Called whenever a fault strikes."""
 
     def add(
         self,
@@ -82,11 +84,15 @@ class Faults:
     def clear(self) -> None:
         """Remove all faults."""
         self._faults.clear()
+        self.on_strike = lambda: None
 
     def take(self, operation: str, parameters: dict[str, Any]) -> dict[str, Fault]:
         """Return the faults, by kind, that strike this call, and count it."""
         matching = [fault for fault in self._faults if fault.matches(operation, parameters)]
-        return {fault.kind: fault for fault in matching if fault.strikes()}
+        struck = {fault.kind: fault for fault in matching if fault.strikes()}
+        if struck:
+            self.on_strike()
+        return struck
 
 
 def _value(parameters: dict[str, Any], dotted_name: str) -> object:

@@ -366,6 +366,9 @@ class Host:
             "HTTPS_PROXY": proxy,
             "https_proxy": proxy,
             "AWS_CA_BUNDLE": _CA_BUNDLE,
+            # The AWS CLI gives up after a second: too soon on a busy machine.
+            "AWS_METADATA_SERVICE_TIMEOUT": "20",
+            "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "3",
         }
 
     def _write_stack_json(self, changes: dict[str, Any], mode: int) -> None:

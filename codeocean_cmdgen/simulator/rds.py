@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable, Protocol
 
 from codeocean_cmdgen.simulator import backends
 from codeocean_cmdgen.simulator.errors import AwsError
@@ -86,8 +86,24 @@ class Instance:
         return "available"
 
 
+class Server(Protocol):
+    """What runs behind an instance's endpoint."""
+
+    def snapshot(self) -> object:
+        """Return what it holds."""
+
+    def set_password(self, password: str) -> None:
+        """Give the master user another password."""
+
+    def close(self) -> None:
+        """End, and forget what it holds."""
+
+
 class Rds:
     """The DB instances of all accounts.
+
+    Nothing runs behind an endpoint but what ``servers`` has, by the instance's ARN. ``start`` makes
+    it of what ``Server.snapshot`` returned, when a restored instance becomes available.
 
     ``seconds_unnoticed`` and ``seconds_modifying`` are how long a modified instance still says
     that it is available, and how long the change then takes. With ``shows_pending`` off, what is
@@ -102,6 +118,8 @@ class Rds:
         self.quota = 40
         self.instances: list[Instance] = []
         self.retained: list[Instance] = []
+        self.servers: dict[str, Server] = {}
+        self.start: Callable[[Instance, Any], Server] | None = None
         self.vpcs: dict[str, str] = {}
         """Subnet group or security group -> its VPC."""
         self._clock = clock
@@ -128,6 +146,16 @@ class Rds:
                 return one
         return None
 
+    def snapshot(self, arn: str) -> object:
+        """Return what an instance holds now; None where nothing runs."""
+        return self.servers[arn].snapshot() if arn in self.servers else None
+
+    def launch(self, arn: str, contents: object) -> None:
+        """Start what runs behind a restored instance, where anything does."""
+        for one in self.instances:
+            if one.arn == arn and self.start and contents is not None:
+                self.servers[arn] = self.start(one, contents)
+
     def why_not_create(self, instance: Instance) -> str | None:
         """Return why there cannot be such an instance, in the words of RDS."""
         groups = {self.vpcs.get(group) for group in instance.security_groups}
@@ -153,11 +181,15 @@ class Rds:
         for one in self.instances[:]:
             change = one.modification
             if change and change.applied <= now:
+                if change.password and one.arn in self.servers:
+                    self.servers[one.arn].set_password(change.password)
                 one.password = change.password or one.password
                 one.security_groups = change.security_groups or one.security_groups
                 one.modification = None
             if one.gone_at and one.gone_at <= now:
                 self.instances.remove(one)
+                if one.arn in self.servers:
+                    self.servers.pop(one.arn).close()
                 if one.retains_backups:
                     self.retained.append(one)
 

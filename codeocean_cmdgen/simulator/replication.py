@@ -50,6 +50,13 @@ def eligible_tasks(s3: S3, bucket: FakeBucket) -> list[Task]:
     return tasks
 
 
+def replicate_new(s3: S3, source: FakeBucket, version: Version) -> None:
+    """Do at once what S3 does with a version that was just written."""
+    rules = tuple(rule for rule in enabled_rules(s3, source) if _takes(rule, version, source))
+    if rules:
+        replicate(s3, source, Task(version, rules))
+
+
 def replicate(s3: S3, source: FakeBucket, task: Task, injected: str = "") -> str:
     """Carry out a task; return a failure code, or an empty string.
 

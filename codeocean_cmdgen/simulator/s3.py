@@ -198,6 +198,28 @@ class S3:
         return _interleaved(result_response(call, result), page)
 
 
+def history(name: str) -> dict[tuple[str, str], tuple[Any, ...]]:
+    """Return, by key and id, all that can be seen of each version and delete marker of a bucket.
+
+    That is: its place among those of the key, its time, and of versions content, metadata and tags.
+    """
+    bucket = backends.find_bucket(name)
+    if bucket is None:
+        return {}
+    tags = backends.s3_backend(bucket).tagger.get_tag_dict_for_resource
+    return {
+        (key, version.version_id): (
+            place,
+            version.last_modified,
+            (version.value, dict(version.metadata), tags(version.arn))
+            if isinstance(version, FakeKey)
+            else None,
+        )
+        for key in list(bucket.keys)
+        for place, version in enumerate(bucket.keys.getlist(key))
+    }
+
+
 def _check_access(call: Call, bucket: FakeBucket) -> None:
     expected = call.parameters.get("ExpectedBucketOwner", bucket.account_id)
     arn = f"arn:{bucket.partition}:s3:::{bucket.name}"

@@ -16,7 +16,7 @@ BACKUP_URL = (
     "https://codeocean-vpc.s3.amazonaws.com/templates/codeocean-backup/v1.2.1/"
     "codeocean-backup.template.yaml"
 )
-_BUCKETS = {
+BUCKETS = {
     "Capsules": "Capsules",
     "Datasets": "Datasets",
     "DockerRegistry": "Docker Registry",
@@ -33,7 +33,7 @@ _DESTINATION = "pDestinationBackup"
 def _primary() -> Template:
     buckets = {
         f"{_DESTINATION}{name}BucketArn": Parameter(f"Destination Backup S3 {words} Bucket ARN")
-        for name, words in _BUCKETS.items()
+        for name, words in BUCKETS.items()
     }
     vault, kms_key = f"{_DESTINATION}VaultArn", f"{_DESTINATION}S3KmsKey"
     retention, storage = f"{_DESTINATION}RetentionPeriod", f"{_DESTINATION}S3StorageClass"
@@ -91,7 +91,7 @@ def _primary() -> Template:
                 f"S3{name}Bucket": Resource(
                     "AWS::S3::Bucket", (f"{_DESTINATION}{name}BucketArn", kms_key, storage)
                 )
-                for name in _BUCKETS
+                for name in BUCKETS
             },
         },
     )
@@ -100,7 +100,7 @@ def _primary() -> Template:
 def _backup() -> Template:
     buckets = {
         f"pMadeUp{name}": Parameter(f"Destination Restore S3 {words} Bucket ARN")
-        for name, words in _BUCKETS.items()
+        for name, words in BUCKETS.items()
     }
     key = "pMadeUpKey"
     return Template(
@@ -117,7 +117,7 @@ def _backup() -> Template:
                 f"S3{name}Bucket": Resource(
                     "AWS::S3::Bucket", (f"pMadeUp{name}", key, "pMadeUpDays")
                 )
-                for name in _BUCKETS
+                for name in BUCKETS
             },
         },
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from moto.backends import get_backend
 from moto.backup.models import backup_backends
+from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
 from moto.s3.models import FakeDeleteMarker, FakeKey, s3_backends
 
@@ -226,16 +227,21 @@ class World:
         key = f"arn:{partition}:kms:{region}:{account_id}:key/{name}"
         backend = backup_backends[account_id][region]
         vault = backend.create_backup_vault(name, {}, key, "")
-        if copied_from:
+        self.admit(vault.backup_vault_arn, copied_from or "")
+        return str(vault.backup_vault_arn)
+
+    def admit(self, vault_arn: str, account_id: str) -> None:
+        """Let an account copy into a vault; without one, nobody else may."""
+        policies = self._simulator.backup.policies
+        policies.pop(vault_arn, None)
+        if account_id:
             statement = {
                 "Effect": "Allow",
-                "Principal": {"AWS": f"arn:{partition}:iam::{copied_from}:root"},
+                "Principal": {"AWS": f"arn:{vault_arn.split(':')[1]}:iam::{account_id}:root"},
                 "Action": "backup:CopyIntoBackupVault",
                 "Resource": "*",
             }
-            document = {"Version": "2012-10-17", "Statement": [statement]}
-            self._simulator.backup.policies[vault.backup_vault_arn] = json.dumps(document)
-        return str(vault.backup_vault_arn)
+            policies[vault_arn] = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
     def deployment(
         self,
@@ -251,11 +257,6 @@ class World:
 
         copies_to: the ARN of the vault that it copies its backups to.
         """
-        tags = {"codeocean:deployment": stack, "codeocean:protected": "true"}
-        self.role(account_id, f"{stack}-BackupRole-1ABC", ["backup.amazonaws.com"])
-        vault = self.vault(account_id, f"{stack}-v1", region, copied_from=BACKUP)
-        if copies_to:
-            self._simulator.backup.automatic_copies[vault] = copies_to
         made = self.stack(
             account_id,
             stack,
@@ -264,35 +265,63 @@ class World:
             pDnsRootDomain="codeocean.example.com",
             pDestinationBackupVaultArn=copies_to,
         )
-        made.physical_ids.update(
-            DataVolume=DATA_VOLUME,
-            AnalyticsDBInstance=DATABASE,
-            BackupVault=f"{stack}-v1",
-            BackupRole=f"{stack}-BackupRole-1ABC",
-        )
-        self.services_group(made)
         self._simulator.ec2.volume(
             account_id,
             f"{region}a",
             gib=500,
             iops=4000,
             throughput=250,
-            tags=tags,
+            tags=_tags(stack),
             volume_id=DATA_VOLUME,
         )
+        self.furnish(made, copied_from=BACKUP)
+        if copies_to:
+            self._simulator.backup.automatic_copies[self.vault_of(made)] = copies_to
+
+    def furnish(
+        self,
+        made: Stack,
+        *,
+        data_volume: str = DATA_VOLUME,
+        instance: str = "i-0123456789abcdef0",
+        database: str = DATABASE,
+        copied_from: str = "",
+        password: str = PASSWORD,
+    ) -> None:
+        """Create what a deployment's stack stands for, but its volume and its instance.
+
+        copied_from: the account that may copy into its vault.
+        """
+        account_id, region, stack = made.account, made.region, made.name
+        role = f"{stack}-BackupRole-1ABC"
+        self.role(account_id, role, ["backup.amazonaws.com"])
+        self.vault(account_id, f"{stack}-v1", region, copied_from=copied_from or None)
+        made.physical_ids.update(
+            DataVolume=data_volume,
+            AnalyticsDBInstance=database,
+            BackupVault=f"{stack}-v1",
+            BackupRole=role,
+        )
+        self.services_group(made, instance)
         self._simulator.rds.database(
             account_id,
             region,
-            DATABASE,
+            database,
             subnet_group=f"{stack}-analyticsdbsubnetgroup-1abc",
             security_groups=["sg-0123456789abcdef0"],
             parameter_group=f"{stack}-analyticsdbparametergroup-1abc",
             multi_az=True,
-            tags=tags,
+            tags=_tags(stack),
         )
         made.physical_ids["AnalyticsDBMasterPassword"] = self.secret(
-            account_id, f"/{stack}/analytics/master-password-0", PASSWORD, region
+            account_id, f"/{stack}/analytics/master-password-0", password, region
         )
+
+    def vault_of(self, made: Stack) -> str:
+        """Return the ARN of the backup vault of a stack."""
+        partition = backends.partition_of(made.region)
+        name = made.physical_ids["BackupVault"]
+        return f"arn:{partition}:backup:{made.region}:{made.account}:backup-vault:{name}"
 
     def secret(self, account_id: str, name: str, value: str, region: str = REGION) -> str:
         """Create a secret of Secrets Manager; return its ARN."""
@@ -328,6 +357,25 @@ class World:
             policies=None,
         )
 
+    def lose(self, account_id: str) -> None:
+        """Lose what an account has: buckets, volumes, recovery points, databases, stacks."""
+        simulator = self._simulator
+        for name in list(s3_backends[account_id]["aws"].buckets):
+            del s3_backends[account_id]["aws"].buckets[name]
+            del s3_backends.bucket_accounts[name]
+            simulator.s3.replication.pop(name, None)
+        for ec2 in list(ec2_backends[account_id].values()):
+            ec2.volumes.clear()
+        for key in list(simulator.backup.points):
+            if key[0].split(":")[4] == account_id:
+                del simulator.backup.points[key]
+        for vault in list(simulator.backup.automatic_copies):
+            if vault.split(":")[4] == account_id:
+                del simulator.backup.automatic_copies[vault]
+        rds, stacks = simulator.rds, simulator.cloudformation
+        rds.instances = [one for one in rds.instances if one.account != account_id]
+        stacks.stacks = [one for one in stacks.stacks if one.account != account_id]
+
     def stack(
         self,
         account_id: str,
@@ -347,13 +395,13 @@ class World:
         """Publish the vendor's templates."""
         self._simulator.cloudformation.templates.update(templates.BY_URL)
 
-    def services_group(self, stack: Stack) -> Group:
+    def services_group(self, stack: Stack, instance: str = "i-0123456789abcdef0") -> Group:
         """Make the Auto Scaling group of a stack's services instance."""
         return self._simulator.autoscaling.add(
             stack.account,
             stack.region,
             stack.physical_ids["ServicesAutoScalingGroup"],
-            "i-0123456789abcdef0",
+            instance,
             {
                 "codeocean:deployment": stack.name,
                 "aws:cloudformation:stack-name": stack.name,
@@ -366,6 +414,10 @@ class World:
         self._simulator.account(MANAGEMENT)
         self._simulator.organization.management = MANAGEMENT
         self._simulator.organization.members = {SOURCE, BACKUP, TARGET}
+
+
+def _tags(stack: str) -> dict[str, str]:
+    return {"codeocean:deployment": stack, "codeocean:protected": "true"}
 
 
 def _replication_policy(source: FakeBucket, destination: FakeBucket) -> bytes:
@@ -400,7 +452,7 @@ def example_world(simulator: Simulator, objects_per_bucket: int = 25) -> World:
         world.replication_rule(
             backup, target, rule_id="Restore", storage_class="STANDARD", role=backup_role
         )
-        world.lifecycle(source, _vendor_lifecycle(kind))
+        world.lifecycle(source, vendor_lifecycle(kind))
         if kind != "licenses":
             _fill(world, source, backup, objects_per_bucket, simulator.clock.now())
     _example_vaults(world, simulator)
@@ -456,7 +508,7 @@ def _fill(
             )
 
 
-def _vendor_lifecycle(kind: str) -> list[dict[str, Any]]:
+def vendor_lifecycle(kind: str) -> list[dict[str, Any]]:
     """Return the lifecycle rules of a bucket in the vendor's template 3.8.2."""
     rule: dict[str, Any] = {
         "ID": "Retention",

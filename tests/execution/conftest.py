@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 import pexpect
 import pytest
 
+from codeocean_cmdgen import sources
 from codeocean_cmdgen.render import render
 from codeocean_cmdgen.simulator import Simulator
+from codeocean_cmdgen.simulator.aws import loaded_aws
 from codeocean_cmdgen.simulator.host import Host, HostUnavailableError, Session
 from codeocean_cmdgen.simulator.world import TARGET
 from codeocean_cmdgen.sources import Gathered, Given, gather
 from codeocean_cmdgen.steps import STEPS
-from tests import aws_server
 from tests.fake_aws import Place
 from tests.terminal import FIRST_PROMPT, PATIENCE, QUIET, SECOND_PROMPT, Shell, Terminal
 from tests.tools import miss, require
@@ -28,25 +29,15 @@ from tests.tools import miss, require
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXAMPLES = Path(aws_server.__file__).parent.parent / "codeocean_cmdgen" / "examples"
+EXAMPLES = Path(sources.__file__).parent / "examples"
 
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a folder with an `aws` that is the real CLI v2, already loaded."""
     require("/usr/bin/aws")
-    folder = tmp_path_factory.mktemp("aws")
-    shim = folder / "aws"
-    shim.write_text("#!/usr/bin/python3 -IS\n" + Path(aws_server.__file__).read_text())
-    folder.chmod(0o755)
-    shim.chmod(0o755)
-    with subprocess.Popen(
-        ["/usr/bin/python3", aws_server.__file__, str(folder / "socket")]
-    ) as server:
-        while subprocess.run([shim, "--version"], capture_output=True, check=False).returncode:
-            time.sleep(0.1)
+    with loaded_aws(tmp_path_factory.mktemp("aws")) as folder:
         yield folder
-        server.kill()
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from codeocean_cmdgen.simulator.trees import differences, plant
 from tests.execution.conftest import script, writes
-from tests.execution.trees import differences, plant
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator import Simulator

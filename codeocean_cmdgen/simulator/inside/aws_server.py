@@ -20,7 +20,9 @@ import signal
 import socket
 import struct
 import sys
+from contextlib import suppress
 from pathlib import Path
+from select import select
 from typing import Any
 
 LENGTH = struct.Struct("!I")
@@ -32,6 +34,7 @@ SERVICES = (
 
 
 def serve(path: str) -> None:
+    """Take calls at a socket, for ever."""
     from awscli.clidriver import create_clidriver, main  # noqa: PLC0415 - the shim does without
 
     _remember_models(create_clidriver().session)
@@ -52,13 +55,13 @@ def serve(path: str) -> None:
         connection.close()
 
 
-def _remember_models(session: Any) -> None:
+def _remember_models(session: Any) -> None:  # noqa: ANN401 - the CLI has no types
     """Read each service's models once: a fork inherits what was read before it."""
     loader = session.get_component("data_loader")
     kind, remembered = type(loader), loader._cache  # noqa: SLF001 - it takes no other
     create = kind.__init__
 
-    def created(self: Any, *arguments: object, **settings: object) -> None:
+    def created(self: Any, *arguments: object, **settings: object) -> None:  # noqa: ANN401
         create(self, *arguments, **settings)
         self._cache = remembered
 
@@ -100,8 +103,13 @@ def _answer(connection: socket.socket, main: object) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code if isinstance(code, int) else 1)
+    ended = os.pidfd_open(runner)
+    waited: list[Any] = [connection, ended]
+    if ended not in select(waited, [], [])[0]:
+        os.kill(runner, signal.SIGKILL)  # the shim is gone: the CLI would be too
     code = os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1])
-    connection.sendall(LENGTH.pack(code % 256))
+    with suppress(OSError):
+        connection.sendall(LENGTH.pack(code % 256))
     os._exit(0)
 
 
@@ -122,6 +130,7 @@ def _act_as(user: int, group: int) -> None:
 
 
 def call(arguments: list[str]) -> int:
+    """Have a call made; return its exit code."""
     here = Path(sys.argv[0]).resolve().parent
     message = json.dumps(
         {"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}  # noqa: PTH109 - pathlib costs more than the call

@@ -1,0 +1,138 @@
+"""A deployment's analytics database: a real PostgreSQL behind an instance of the simulated RDS."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+from codeocean_cmdgen.simulator.postgres import Postgres, plain_client
+
+if TYPE_CHECKING:
+    import trustme
+
+    from codeocean_cmdgen.simulator import Simulator
+    from codeocean_cmdgen.simulator.host import Host
+    from codeocean_cmdgen.simulator.rds import Instance
+
+NAME = "codeocean"
+_CA_BUNDLE = "/etc/pki/tls/certs/rds-global-bundle.pem"
+_QUICK = {"fsync": "off"}
+# What differs by its nature, or because a copy was made, and means nothing.
+_MEANINGLESS = re.compile(
+    r"^(?:--|\\(?:un)?restrict\b).*\n|^COMMENT ON DATABASE (?:.|\n)*?';\n", re.MULTILINE
+)
+
+
+class Contents(NamedTuple):
+    """All that a database server holds: what a snapshot of it keeps."""
+
+    sql: str
+    password: str
+
+
+class Database:
+    """One server."""
+
+    def __init__(self, server: Postgres, password: str) -> None:
+        """Wrap a server that is running."""
+        self._server, self._password = server, password
+
+    def sql(self, text: str) -> str:
+        """Run SQL as the master user."""
+        return self._server.sql(text, NAME, user="root")
+
+    def snapshot(self) -> Contents:
+        """Return what it holds, as one transaction sees it."""
+        return Contents(self._server.dump(NAME), self._password)
+
+    def set_password(self, password: str) -> None:
+        """Give the master user another password."""
+        self._password = password
+        self._server.set_password(password)
+
+    def close(self) -> None:
+        """Remove it."""
+        self._server.close()
+
+
+class Databases:
+    """The database servers of one services instance's network."""
+
+    def __init__(self, host: Host, authority: trustme.CA) -> None:
+        """Let the instance know the authority, and have PostgreSQL's programs."""
+        self._host, self._authority, self._count = host, authority, 1
+        # A server ends with the thread that started it: this one lives on.
+        self._starter = ThreadPoolExecutor(max_workers=1)
+        plain_client(host)
+        bundle = host.path(_CA_BUNDLE)
+        bundle.parent.mkdir(parents=True, exist_ok=True)
+        authority.cert_pem.write_to_path(str(bundle))
+
+    def start(self, instance: Instance, contents: Contents) -> Database:
+        """Start the server of an instance, with the contents of a snapshot, or of an example."""
+        return self._starter.submit(self._start, instance.host, contents).result()
+
+    def _start(self, name: str, contents: Contents) -> Database:
+        self._count += 1
+        server = Postgres(
+            self._host,
+            name,
+            password=contents.password,
+            authority=self._authority,
+            address=f"127.0.0.{self._count}",
+            settings=_QUICK,
+        )
+        server.sql(contents.sql)
+        return Database(server, contents.password)
+
+    def close(self) -> None:
+        """Start no more."""
+        self._starter.shutdown()
+
+
+def serve(simulator: Simulator, databases: Databases, arn: str, contents: Contents) -> None:
+    """Let a server run behind an instance that is there already."""
+    (instance,) = (one for one in simulator.rds.instances if one.arn == arn)
+    simulator.rds.servers[arn] = databases.start(instance, contents)
+
+
+def rows(contents: Contents) -> Counter[str]:
+    """Return every row with its table's name, and every line of the schema."""
+    found: Counter[str] = Counter()
+    table = ""
+    for line in _MEANINGLESS.sub("", contents.sql).splitlines():
+        if line.startswith("COPY "):
+            table = line.split()[1]
+        elif line == r"\.":
+            table = ""
+        elif line:
+            found[f"row of {table}: {line}" if table else f"schema: {line}"] += 1
+    return found
+
+
+def empty(password: str) -> Contents:
+    """Return what a new deployment's server holds."""
+    return Contents("CREATE DATABASE codeocean OWNER root;", password)
+
+
+def example(password: str) -> Contents:
+    """Return what a server in use holds."""
+    return Contents(_EXAMPLE, password)
+
+
+_EXAMPLE = """\
+CREATE DATABASE codeocean OWNER root;
+\\connect codeocean
+SET SESSION AUTHORIZATION root;
+CREATE TABLE computations
+  (id bigint PRIMARY KEY, capsule text NOT NULL, begun timestamptz, cost money);
+INSERT INTO computations SELECT i, md5(i::text), now() - i * interval '1 hour', i * 0.07
+  FROM generate_series(1, 2000) i;
+CREATE TABLE logins (person text, at timestamptz DEFAULT now());
+INSERT INTO logins SELECT 'person ' || i % 17 FROM generate_series(1, 500) i;
+CREATE INDEX ON computations (capsule);
+CREATE SEQUENCE tickets; SELECT setval('tickets', 4711);
+CREATE VIEW costs AS SELECT capsule, sum(cost) FROM computations GROUP BY capsule;
+"""

@@ -1,0 +1,241 @@
+"""Follows a runbook in the rehearsal's world, each script exactly as generated, in its place."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from codeocean_cmdgen.procedures import RUNBOOKS
+from codeocean_cmdgen.rehearsal.facts import Facts
+from codeocean_cmdgen.rehearsal.plots import PLOTS
+from codeocean_cmdgen.rehearsal.shells import Ended, Shell
+from codeocean_cmdgen.rehearsal.stage import ACCOUNTS, Stage
+from codeocean_cmdgen.render import render
+from codeocean_cmdgen.runbook import Entry, Runbook, make
+from codeocean_cmdgen.simulator import Simulator
+from codeocean_cmdgen.simulator.aws import any_aws
+from codeocean_cmdgen.sources import gather
+from codeocean_cmdgen.steps import DbCopyIn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from codeocean_cmdgen.procedures import Task
+    from codeocean_cmdgen.rehearsal.mishaps import Mishap
+    from codeocean_cmdgen.rehearsal.person import Person
+    from codeocean_cmdgen.rehearsal.plots import Plot
+
+_MINUTE = 60
+_BEGINNING = timedelta(days=1)
+"""The rehearsal happens in the past: scripts know the time, and simulated time runs ahead of it."""
+
+
+class Row(NamedTuple):
+    """What became of one entry of the runbook.
+
+    seconds: as AWS would count them; here: as this machine did. mishap: whether something went
+    wrong on purpose; it is done when the script met it as it should.
+    """
+
+    number: str
+    title: str
+    place: str
+    seconds: float
+    here: float
+    outcome: str
+    done: bool = True
+    output: str = ""
+    mishap: bool = False
+
+
+class Rehearsal:
+    """A procedure, its world, and how far it is."""
+
+    mishaps: tuple[Mishap, ...] = ()
+    """What goes wrong, each once."""
+    person: Person | None = None
+    """Who pastes the scripts; without one the rehearsal does."""
+
+    def __init__(self, procedure: str, simulator: Simulator, aws: Path, folder: Path) -> None:
+        """Build nothing yet; ``folder`` is an empty one."""
+        self.procedure, self.simulator = procedure, simulator
+        self.stage = Stage(simulator, aws)
+        self.facts = Facts(folder / "facts.toml")
+        self.plot: Plot = PLOTS[procedure](self.stage, self.facts)
+        self.rows: list[Row] = []
+        """What became of the entries so far."""
+        self.folder, self._aws = folder, aws
+
+    @property
+    def homes(self) -> list[Path]:
+        """The home folders of the accounts' shells."""
+        return sorted(self.folder.glob("home-*"))
+
+    def prepare(self) -> None:
+        """Make the world as it is when the procedure begins."""
+        self.plot.prepare(self._run_before)
+
+    def runbook(self) -> Runbook:
+        """Return the runbook, with what is known by now."""
+        return make(self.procedure, self.facts.file)
+
+    def follow(self) -> Iterator[Row]:
+        """Do what the runbook says, entry by entry; stop after one that could not be done."""
+        tasks = [task for part in RUNBOOKS[self.procedure] for task in part.tasks]
+        for number, task in enumerate(tasks):
+            self.plot.before(task)
+            for row in self._attempts(task, number):
+                self.rows.append(row)
+                yield row
+                if not row.done:
+                    return
+            self.plot.after(task)
+        self.plot.end()
+
+    def _attempts(self, task: Task, number: int) -> Iterator[Row]:
+        """Yield what became of a task: first of the mishaps that have their place there."""
+        here = [one for one in self.mishaps if one.step is task.step and not self._why_not(task)]
+        self.mishaps = tuple(one for one in self.mishaps if one not in here)
+        for mishap in here:
+            yield self._suffer(mishap, task, self.runbook().entries[number])
+        yield self._do(task, self.runbook().entries[number])
+
+    def _suffer(self, mishap: Mishap, task: Task, entry: Entry) -> Row:
+        """Let a script go wrong, and mend what a person would mend."""
+        for fault in mishap.faults:
+            self.simulator.faults.add(**fault._asdict())
+        if mishap.in_use:
+            self.stage.wait(_MINUTE)
+            self.stage.write_object(task.deployment, "results", "still/writing", "late")
+            self.stage.wait(_MINUTE)
+        word = mishap.pasted_into or task.deployment
+        account = ACCOUNTS[word] if mishap.pasted_into else entry.place.account_id
+        shell = self.shell(task.step.place if task.step else "", word, account)
+        if mishap.kills:
+            self.simulator.faults.on_strike = shell.kill
+        row = self._timed(
+            entry, shell, mishap.arriving(entry.script), answer=mishap.answer, killed=mishap.killed
+        )
+        self.simulator.faults.clear()
+        self.plot.mend(mishap, task.deployment)
+        met = mishap.survives in {None, row.done} and bool(re.search(mishap.meets, row.output))
+        return row._replace(
+            title=f"mishap: {mishap.about}",
+            outcome=f"{row.outcome}; {mishap.mended}",
+            done=met,
+            mishap=True,
+        )
+
+    def _do(self, task: Task, entry: Entry) -> Row:
+        reason = self._why_not(task)
+        if task.step is None:
+            word = "seen to" if task.seen_to else "by hand"
+            done = not self.person or bool(task.seen_to) or self.person.does(entry)
+            return Row(entry.number, entry.title, task.deployment, 0, 0, word, done)
+        if reason:
+            return Row(entry.number, entry.title, _short(entry), 0, 0, f"left out: {reason}")
+        shell = self.shell(task.step.place, task.deployment, entry.place.account_id)
+        return self._timed(entry, shell, entry.script)
+
+    def _timed(self, entry: Entry, shell: Shell, text: str, **mishap: str) -> Row:
+        begun, begun_here = self.simulator.clock.now(), time.monotonic()
+        ended = self.person.pastes(entry, shell, text) if self.person and not mishap else None
+        ended = ended or shell.run(text, **mishap)
+        return Row(
+            entry.number,
+            entry.title,
+            _short(entry),
+            (self.simulator.clock.now() - begun).total_seconds(),
+            time.monotonic() - begun_here,
+            ended.last_line,
+            ended.done,
+            ended.output,
+        )
+
+    def _why_not(self, task: Task) -> str:
+        if task.step is None:
+            return ""
+        if task.step is DbCopyIn:
+            return self.stage.missing.database
+        return self.stage.missing.host if task.step.place == "host" else ""
+
+    def shell(self, place: str, word: str, account: str) -> Shell:
+        """Return a new shell: an account's CloudShell, or on a deployment's services instance."""
+        if place == "host":
+            host = self.stage.hosts[word]
+            return Shell(
+                lambda script: host.session_command("sh", *_how(script)), host.user_environment()
+            )
+        return Shell(lambda script: ["bash", *_how(script)], self._environment(account))
+
+    def _environment(self, account: str) -> dict[str, str]:
+        """Return the environment of an account's CloudShell."""
+        home = self.folder / f"home-{account}"
+        programs = self.folder / "programs"
+        for folder in (home, programs):
+            folder.mkdir(exist_ok=True)
+        python = programs / "python3"
+        if not python.exists():
+            python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
+            python.chmod(0o755)
+        path = f"{self._aws}:{programs}:{os.environ['PATH']}"
+        return {
+            **self.simulator.environment(account, path=path),
+            "HOME": str(home),
+            "TMPDIR": str(home),
+            "TERM": "xterm-256color",
+            "LANG": "C.UTF-8",
+        }
+
+    def _run_before(self, word: str, step: type[Any]) -> None:
+        """Run a step's script before the procedure begins; raise RuntimeError where it fails."""
+        if self.stage.missing.host:
+            return
+        made, origins = gather(
+            step, {}, table=word, values_file=self.facts.file, own_stack_json=False
+        )
+        ended: Ended = self.shell(step.place, word, made.account_id).run(render(made, origins))
+        if not ended.done:
+            message = f"{step.name} of the {word} failed: {ended.output}"
+            raise RuntimeError(message)
+
+
+def _how(script: str) -> tuple[str, ...]:
+    return ("-c", script) if script else ("-i",)
+
+
+def _short(entry: Entry) -> str:
+    return f"{entry.place.deployment}: {entry.place.shell}"
+
+
+class Staging:
+    """Opens what a rehearsal needs. Use it as a context manager."""
+
+    def __init__(self, procedure: str) -> None:
+        """Open nothing yet."""
+        self._procedure, self._closing = procedure, ExitStack()
+
+    def __enter__(self) -> Rehearsal:
+        """Return a rehearsal whose world is still empty."""
+        with ExitStack() as closing:
+            folder = Path(closing.enter_context(TemporaryDirectory(prefix="rehearsal-")))
+            (folder / "aws").mkdir()
+            folder.chmod(0o755)
+            aws = closing.enter_context(any_aws(folder / "aws"))
+            beginning = datetime.now(timezone.utc) - _BEGINNING
+            simulator = closing.enter_context(Simulator(1.0, beginning))
+            rehearsal = Rehearsal(self._procedure, simulator, aws, folder)
+            closing.callback(rehearsal.stage.close)
+            self._closing = closing.pop_all()
+            return rehearsal
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the world."""
+        self._closing.close()
