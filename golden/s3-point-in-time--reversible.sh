@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    ebb3bec5dd8b47e778fe800fd594da80a008370d354ff81ea4d3ba717e745377*)
+    c2611ead01c8f893ede1bd18a3df897b330280dadaf93f57387b6e2e55d8630b*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -131,8 +131,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.manager import TransferManager
 
 FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
-TERMINAL, START = sys.stderr.isatty(), {"Prefix": ""}
-MARKERS = "KeyMarker", "VersionIdMarker"
+TERMINAL, START, MARKERS = sys.stderr.isatty(), {"Prefix": ""}, ("KeyMarker", "VersionIdMarker")
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 def keep_order(http_response: Any, parsed: Any, **_: Any) -> None:
@@ -273,8 +272,7 @@ def each_alone(work: Callable[[Any], None], things: Iterator[Any]) -> None:
 REMOVES, LIMIT, ARCHIVED = False, 5 << 30, ("GLACIER", "DEEP_ARCHIVE")
 FACTS = ("VersionId", "Size", "StorageClass", "ETag")
 KEPT = {"CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType"}
-PLAN = os.environ["PLAN"]
-DIGESTS: list[str] = []
+PLAN, DIGESTS = os.environ["PLAN"], list[str]()
 
 def todo(key: str, now: Any, then: Any, newer: int, ordered: Any) -> list[Any]:
     """Return the change that a key needs, if it needs one."""
@@ -375,8 +373,7 @@ main() {
   settings "$@"
   trap 'say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
   guard && need flock python3
-  python3 -c 'from importlib.util import find_spec as find; exit(not find("boto3"))' ||
-    stop 3 'python3 with boto3 is needed, as CloudShell has it'
+  python3 -c 'import s3transfer' || stop 3 'python3 with boto3 is needed, as CloudShell has it'
   printf -v now '%(%FT%TZ)T' -1
   [[ ${UNTIL} < ${now} ]] || stop 2 "--until ${UNTIL} is not over: it is ${now}"
   umask 077
