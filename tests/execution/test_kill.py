@@ -154,8 +154,8 @@ SAMPLE = {
     "stack-create": {6},
     "stack-parameters": {6, 9},
     "on-demand-backup": {8, 9},
-    "volume-restore": {9},
-    "db-restore": {9},
+    "volume-restore": {10},
+    "db-restore": {10},
 }
 """The calls that change things, and some around them."""
 
