@@ -174,9 +174,9 @@ class Postgres:
 def install_client(host: Host) -> None:
     """Let a host have PostgreSQL's own programs, where Debian has a wrapper."""
     for program in ("psql", "pg_dump", "pg_restore"):
-        (found,) = host.path("/usr/lib/postgresql").glob(f"*/bin/{program}")
-        host.path(f"/usr/bin/{program}").unlink()
-        shutil.copy(found, host.path(f"/usr/bin/{program}"))
+        there = host.path(f"/usr/bin/{program}")
+        there.unlink(missing_ok=True)
+        shutil.copy(_programs() / program, there)
 
 
 def _programs() -> Path:
