@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    5847057b901f654c71d405aba33e10cb3fedf0df76c371972eb1a55ac041fab1*)
+    977cae19f97dd5c98b9791c6a3f0766a7a1fd5d08328a94f255574f63fa7ca1f*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -108,6 +108,7 @@ guard() {
 write_program() {
   kind=s3-point-in-time--reversible
   cat >program.py <<'END_OF_PYTHON'
+import atexit
 import gzip
 import hashlib
 import json
@@ -130,8 +131,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.manager import TransferManager
 
 FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
-TERMINAL, START = sys.stderr.isatty(), {"Prefix": ""}
-MARKERS = "KeyMarker", "VersionIdMarker"
+TERMINAL, START, MARKERS = sys.stderr.isatty(), {"Prefix": ""}, ("KeyMarker", "VersionIdMarker")
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 def keep_order(http_response: Any, parsed: Any, **_: Any) -> None:
@@ -148,6 +148,8 @@ S3.meta.events.register("after-call.s3.ListObjectVersions", keep_order)
 def say(text: str, end: str = "\n") -> None:
     """Tell the person something, in place of what was shown for a while."""
     print("\r\033[K" * TERMINAL + text, end=end, file=sys.stderr, flush=True)
+
+atexit.register(say, "", "")
 
 class Progress:
     """Says how far the work is: one line rewritten on a terminal, plain lines elsewhere."""
@@ -272,8 +274,7 @@ def each_alone(work: Callable[[Any], None], things: Iterator[Any]) -> None:
 REMOVES, LIMIT, ARCHIVED = False, 5 << 30, ("GLACIER", "DEEP_ARCHIVE")
 FACTS = ("VersionId", "Size", "StorageClass", "ETag")
 KEPT = {"CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType"}
-PLAN = os.environ["PLAN"]
-DIGESTS: list[str] = []
+PLAN, DIGESTS = os.environ["PLAN"], list[str]()
 
 def todo(key: str, now: Any, then: Any, newer: int, ordered: Any) -> list[Any]:
     """Return the change that a key needs, if it needs one."""
@@ -374,8 +375,7 @@ main() {
   settings "$@"
   trap 'say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
   guard && need flock python3
-  python3 -c 'from importlib.util import find_spec as find; exit(not find("boto3"))' ||
-    stop 3 'python3 with boto3 is needed, as CloudShell has it'
+  python3 -c 'import s3transfer' || stop 3 'python3 with boto3 is needed, as CloudShell has it'
   printf -v now '%(%FT%TZ)T' -1
   [[ ${UNTIL} < ${now} ]] || stop 2 "--until ${UNTIL} is not over: it is ${now}"
   umask 077

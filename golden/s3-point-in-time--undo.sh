@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    4adc6ade19a3f161530fec42e7f1e3e50ad6eb3b4fce46f49b596cf4d6512b7f*)
+    85253730f8aa772bb09debda69d781f29434fc59258c959d88dad9551331b1c4*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -108,6 +108,7 @@ guard() {
 write_program() {
   kind=s3-point-in-time--reversible
   cat >program.py <<'END_OF_PYTHON'
+import atexit
 import gzip
 import json
 import re
@@ -128,8 +129,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
-TERMINAL, START = sys.stderr.isatty(), {"Prefix": ""}
-MARKERS = "KeyMarker", "VersionIdMarker"
+TERMINAL, START, MARKERS = sys.stderr.isatty(), {"Prefix": ""}, ("KeyMarker", "VersionIdMarker")
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 def keep_order(http_response: Any, parsed: Any, **_: Any) -> None:
@@ -146,6 +146,8 @@ S3.meta.events.register("after-call.s3.ListObjectVersions", keep_order)
 def say(text: str, end: str = "\n") -> None:
     """Tell the person something, in place of what was shown for a while."""
     print("\r\033[K" * TERMINAL + text, end=end, file=sys.stderr, flush=True)
+
+atexit.register(say, "", "")
 
 class Progress:
     """Says how far the work is: one line rewritten on a terminal, plain lines elsewhere."""
@@ -252,6 +254,7 @@ def undo(file: Path) -> None:
 
 JOURNALS = [file for name in NAMES if (file := Path(FOLDER, name, "journal.gz")).exists()]
 Progress.total = sum(1 for file in JOURNALS for _ in readable(file))
+say("", "")
 print(Progress.total, flush=True)
 if sys.stdin.readline():
     in_parallel(lambda file: alone(file.parent.name, lambda: undo(file)), iter(JOURNALS))
@@ -266,8 +269,7 @@ main() {
   settings "$@"
   trap 'say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
   guard && need flock python3
-  python3 -c 'from importlib.util import find_spec as find; exit(not find("boto3"))' ||
-    stop 3 'python3 with boto3 is needed, as CloudShell has it'
+  python3 -c 'import s3transfer' || stop 3 'python3 with boto3 is needed, as CloudShell has it'
   printf -v now '%(%FT%TZ)T' -1
   [[ ${UNTIL} < ${now} ]] || stop 2 "--until ${UNTIL} is not over: it is ${now}"
   umask 077

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    14a8c331cc9fae939ef5629e03a4873a2231efbeed4a57e27a367deedbc03ff7*)
+    23adb63f3f5e729cd79da473a110838f6c402773ad4e615b6cd0c58450f8318a*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -104,6 +104,7 @@ guard() {
 
 write_program() {
   cat >program.py <<'END_OF_PYTHON'
+import atexit
 import re
 import signal
 import sys
@@ -120,8 +121,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
-TERMINAL, START = sys.stderr.isatty(), {"Prefix": ""}
-MARKERS = "KeyMarker", "VersionIdMarker"
+TERMINAL, START, MARKERS = sys.stderr.isatty(), {"Prefix": ""}, ("KeyMarker", "VersionIdMarker")
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 def keep_order(http_response: Any, parsed: Any, **_: Any) -> None:
@@ -138,6 +138,8 @@ S3.meta.events.register("after-call.s3.ListObjectVersions", keep_order)
 def say(text: str, end: str = "\n") -> None:
     """Tell the person something, in place of what was shown for a while."""
     print("\r\033[K" * TERMINAL + text, end=end, file=sys.stderr, flush=True)
+
+atexit.register(say, "", "")
 
 class Progress:
     """Says how far the work is: one line rewritten on a terminal, plain lines elsewhere."""

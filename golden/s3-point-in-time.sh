@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    0d7e89ab3a5a2899a4a77f034777dd0f2a43c8d3759f181adcd0eaaf43a6b455*)
+    37972e2ae93499ff7fa2f15f49f03c82b2a7183639995a96f6fa2cb7838ad9ce*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -123,6 +123,7 @@ confirm() { # WORD WHAT_WILL_HAPPEN
 write_program() {
   kind=s3-point-in-time
   cat >program.py <<'END_OF_PYTHON'
+import atexit
 import gzip
 import hashlib
 import json
@@ -145,8 +146,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 FOLDER, ACCOUNT, REGION, AT, UNTIL, *NAMES = sys.argv[1:]
-TERMINAL, START = sys.stderr.isatty(), {"Prefix": ""}
-MARKERS = "KeyMarker", "VersionIdMarker"
+TERMINAL, START, MARKERS = sys.stderr.isatty(), {"Prefix": ""}, ("KeyMarker", "VersionIdMarker")
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 def keep_order(http_response: Any, parsed: Any, **_: Any) -> None:
@@ -163,6 +163,8 @@ S3.meta.events.register("after-call.s3.ListObjectVersions", keep_order)
 def say(text: str, end: str = "\n") -> None:
     """Tell the person something, in place of what was shown for a while."""
     print("\r\033[K" * TERMINAL + text, end=end, file=sys.stderr, flush=True)
+
+atexit.register(say, "", "")
 
 class Progress:
     """Says how far the work is: one line rewritten on a terminal, plain lines elsewhere."""
@@ -249,14 +251,12 @@ class Plan:
         for things, known in lines(Path(self.file)):
             vars(self).update(known)
             yield from things
-    def confirmed(self) -> bool:
-        """Tell whether it has become a journal."""
-        return Path(self.file).stat().st_nlink > 1
     def goes_on(self) -> bool:
         """Tell whether what is written down is of use: later, the bucket may be in use."""
         with suppress(OSError):
             deque(self.read(), maxlen=0)
-            return self.began > time.time() - 7200 and (bool(self.place) or self.confirmed())
+            begun = self.place or Path(self.file).stat().st_nlink > 1
+            return bool(begun) and self.began > time.time() - 7200
         return False
 
 def prepare(plan: Plan) -> None:
@@ -334,20 +334,19 @@ def bring_back(plan: Plan) -> None:
     things, plan.example = Plan(plan.name).read(), "S3 refused none"
     in_parallel(lambda batch: remove(plan, batch), iter(lambda: list(islice(things, 1000)), []))
     for page, _ in pages(plan.name, START):
-        for one in page:
-            if one["LastModified"] > AT:
-                Path(plan.file).unlink()  # what is left wants a plan of its own
-                text = f"newer versions are left, such as {ascii(one['Key'])}"
-                raise OSError(f"{text}; {plan.example}")
+        if newer := [ascii(one["Key"]) for one in page if one["LastModified"] > AT]:
+            Path(plan.file).unlink()  # what is left wants a plan of its own
+            raise OSError(f"newer versions are left, such as {newer[0]}; {plan.example}")
         Progress.add(len(page))
     Path(FOLDER, plan.name, "done").touch()
 
 plans = [Plan(name) for name in NAMES if not Path(FOLDER, name, "done").exists()]
 in_parallel(lambda plan: alone(plan.name, lambda: prepare(plan)), iter(plans))
 able = [plan for plan in plans if not plan.place]
-asks = [plan for plan in able if not plan.confirmed()]
+asks = [plan for plan in able if Path(plan.file).stat().st_nlink == 1]  # it is no journal yet
 word = "none" if plans and not able else "ask" if asks else "go" if plans else "done"
 digest = hashlib.sha256("".join(f"{plan.name} {plan.digest}\n" for plan in able).encode())
+say("", "")
 print(word, digest.hexdigest()[:12], sum(plan.count for plan in able), flush=True)
 if sys.stdin.readline():
     for plan in asks:
@@ -368,8 +367,7 @@ main() {
   settings "$@"
   trap 'say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
   guard && need flock python3
-  python3 -c 'from importlib.util import find_spec as find; exit(not find("boto3"))' ||
-    stop 3 'python3 with boto3 is needed, as CloudShell has it'
+  python3 -c 'import s3transfer' || stop 3 'python3 with boto3 is needed, as CloudShell has it'
   printf -v now '%(%FT%TZ)T' -1
   [[ ${UNTIL} < ${now} ]] || stop 2 "--until ${UNTIL} is not over: it is ${now}"
   umask 077

@@ -151,22 +151,21 @@ class Stage:
         """Make a backup stack, and let the source use it."""
         self.world.stack(BACKUP, "codeocean-backup", templates.BACKUP_URL, pSourceAccountId=SOURCE)
         self.furnish("backup")
-        self._set("source", "pDestinationBackup", "backup")
+        self._point_source_to_backup()
         self.apply()
         for kind in KINDS:
             self._replicate_all(f"codeocean-source-{kind}")
 
-    def _set(self, word: str, prefix: str, destination: str) -> None:
-        """Set the parameters of a stack that name another deployment's vault and buckets."""
-        own, other = self.stack(word), self.stack(destination)
-        if own and other:
+    def _point_source_to_backup(self) -> None:
+        """Set the parameters of the source's stack that name the backup's vault and buckets."""
+        source, backup = self.stack("source"), self.stack("backup")
+        if source and backup:
+            prefix = "pDestinationBackup"
             for name in templates.BUCKETS:
-                arn = f"arn:aws:s3:::{other.physical_ids[f'S3{name}Bucket']}"
-                own.parameters[f"{prefix}{name}BucketArn"] = arn
-            key = f"arn:aws:kms:{REGION}:{other.account}:alias/aws/s3"
-            own.parameters[f"{prefix}S3KmsKey"] = key
-            own.parameters[f"{prefix}S3StorageClass"] = "GLACIER_IR"
-            own.parameters[f"{prefix}VaultArn"] = self.world.vault_of(other)
+                arn = f"arn:aws:s3:::{backup.physical_ids[f'S3{name}Bucket']}"
+                source.parameters[f"{prefix}{name}BucketArn"] = arn
+            source.parameters[f"{prefix}S3KmsKey"] = f"arn:aws:kms:{REGION}:{BACKUP}:alias/aws/s3"
+            source.parameters[f"{prefix}VaultArn"] = self.world.vault_of(backup)
 
     def _replicate_all(self, name: str) -> None:
         bucket = backends.find_bucket(name)
@@ -254,7 +253,10 @@ class Stage:
                 if backends.find_role(role) is None:
                     self.world.role(stack.account, _ROLES[word], _SERVICES)
                 self.simulator.s3.replication.pop(source.name, None)
-                self.world.replication_rule(source, target, role=role)
+                storage_class = stack.parameters.get("pDestinationBackupS3StorageClass")
+                self.world.replication_rule(
+                    source, target, role=role, storage_class=storage_class or "STANDARD"
+                )
             elif source and not destination:
                 self.simulator.s3.replication.pop(source.name, None)
 

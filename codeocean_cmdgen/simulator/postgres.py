@@ -174,8 +174,9 @@ class Postgres:
 def plain_client(host: Host) -> None:
     """Let the host have PostgreSQL's own programs, where Debian has a wrapper."""
     for program in ("psql", "pg_dump", "pg_restore"):
-        host.path(f"/usr/bin/{program}").unlink()
-        shutil.copy(_programs() / program, host.path(f"/usr/bin/{program}"))
+        there = host.path(f"/usr/bin/{program}")
+        there.unlink(missing_ok=True)
+        shutil.copy(_programs() / program, there)
 
 
 def _programs() -> Path:
