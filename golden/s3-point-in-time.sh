@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    37972e2ae93499ff7fa2f15f49f03c82b2a7183639995a96f6fa2cb7838ad9ce*)
+    1df2a227b5c41637c963192315838ff2a3a3c5959048ab7f74ce518f4d831954*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -173,7 +173,7 @@ class Progress:
     def add(cls, count: int) -> None:
         """Count what was done, and tell of it now and then."""
         cls.done, now = cls.done + count, time.monotonic()
-        if now > cls.following:
+        if now > cls.following and cls.done:
             cls.following, rate = now + (0.5 if TERMINAL else 10), cls.done / (now - cls.begun)
             text = f"{cls.done:,} versions and delete markers, {rate:,.0f}/s"
             if (left := cls.total - cls.done) > 0:

@@ -8,6 +8,7 @@ import json
 import os
 import queue
 import random
+import re
 import shutil
 import signal
 import tempfile
@@ -182,6 +183,23 @@ def test_the_plan_says_what_goes_and_touches_nothing(server: S3Server, operator:
     assert said in outcome.errors
     assert server.buckets["one"].state() == before
     assert server.requests["delete"] + server.requests["delete_one"] == 0
+
+
+def test_progress_of_an_empty_bucket_divides_by_nothing() -> None:
+    program = program_of(script("s3-point-in-time", bucket_arn=("arn:aws:s3:::bucket",)))
+    said: list[str] = []
+    names: dict[str, Any] = {
+        "time": time,
+        "TERMINAL": False,
+        "say": lambda text, _: said.append(text),
+    }
+    exec(re.split(r"\n\n(?=def pages)", program[program.index("class Progress:") :])[0], names)
+    progress = names["Progress"]
+    progress.total = 4
+    for count in (0, 1):
+        progress.following = 0
+        progress.add(count)
+    assert [text[:1] for text in said] == ["1"]
 
 
 def test_nothing_goes_without_the_word(server: S3Server, operator: Operator) -> None:
