@@ -52,10 +52,8 @@ class Person:
         return Ended(1, "stopped by the person")
 
     def _say(self, entry: Entry) -> None:
-        place = entry.place
-        self._console.print(
-            f"\n{entry.number}  {entry.title}  ({place.shell}, {place.deployment}, {place.account_id})"
-        )
+        where = f"{entry.place.shell} of the {entry.place.deployment}, {entry.place.account_id}"
+        self._console.print(f"\n{entry.number}  {entry.title}  ({where})")
 
     def _ask(self, question: str) -> str:
         self._console.print(f"  {question}: ", end="", highlight=False)
