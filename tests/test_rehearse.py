@@ -9,6 +9,7 @@ import os
 import subprocess
 import threading
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ class Rehearsed:
         }
 
 
-@pytest.fixture(scope="module")
+@contextmanager
 def restored() -> Iterator[Rehearsed]:
     require("/usr/bin/aws")
     output = io.StringIO()
@@ -102,7 +103,7 @@ def restored() -> Iterator[Rehearsed]:
         yield Rehearsed(rehearsal, shown, watcher.seen)
 
 
-def test_a_lost_deployment_comes_back(restored: Rehearsed) -> None:
+def comes_back(restored: Rehearsed) -> None:
     receipt = report.receipt(restored.rehearsal)
     assert json.loads(json.dumps(receipt)) == receipt
     assert {kind: one["differences"] for kind, one in receipt["compared"].items()} == {
@@ -159,27 +160,24 @@ def change_a_secret(stage: Any) -> Callable[[], None]:
     return lambda: client.put_parameter(Name=name, Type=kind, Value=value, Overwrite=True)
 
 
-@pytest.mark.parametrize(
-    ("damage", "kind", "count"),
-    [
-        (add_a_file, "files", 1),
-        (change_a_file, "files", 1),
-        (change_a_row, "rows", 2),  # one is missing, one is too many
-        (overwrite_an_object, "object versions", 1),
-        (change_a_secret, "secrets", 1),
-    ],
-)
-def test_the_smallest_damage_is_noticed(
-    restored: Rehearsed, damage: Callable[[Any], Callable[[], None]], kind: str, count: int
-) -> None:
-    undo = damage(restored.rehearsal.stage)
-    try:
-        assert restored.differing() == {kind: count}
-    finally:
+DAMAGES = {
+    add_a_file: {"files": 1},
+    change_a_file: {"files": 1},
+    change_a_row: {"rows": 2},  # one is missing, one is too many
+    overwrite_an_object: {"object versions": 1},
+    change_a_secret: {"secrets": 1},
+}
+
+
+def the_smallest_damage_is_noticed(restored: Rehearsed) -> None:
+    for damage, differing in DAMAGES.items():
+        undo = damage(restored.rehearsal.stage)
+        assert restored.differing() == differing
         undo()
+    assert restored.differing() == {}
 
 
-def test_a_difference_is_no_success(restored: Rehearsed) -> None:
+def a_difference_is_no_success(restored: Rehearsed) -> None:
     rehearsal = copy.copy(restored.rehearsal)
     rehearsal.plot = copy.copy(rehearsal.plot)
     rehearsal.plot.comparisons = compare({"rows": Counter({"row of a: 1": 1})}, {"rows": {}})
@@ -192,7 +190,7 @@ def test_a_difference_is_no_success(restored: Rehearsed) -> None:
     assert "restore: NOT rehearsed" in shown
 
 
-def test_no_secret_is_shown_or_left_behind(restored: Rehearsed) -> None:
+def no_secret_is_shown_or_left_behind(restored: Rehearsed) -> None:
     assert [one for one in restored.processes if CONTROL.encode() not in one] == []
     assert restored.processes != set()
     outputs = [row.output for row in restored.rehearsal.rows] + [restored.shown]
@@ -207,6 +205,15 @@ def test_no_secret_is_shown_or_left_behind(restored: Rehearsed) -> None:
         left += found.communicate()[0].splitlines()
     assert left, "secrets-save has saved them"
     assert [one for one in left if not one.encode().startswith(SECRET_PLACES)] == []
+
+
+def test_a_lost_deployment_comes_back() -> None:
+    """One test, for one rehearsal: each worker that had some of it would make its own."""
+    with restored() as rehearsed:
+        comes_back(rehearsed)
+        no_secret_is_shown_or_left_behind(rehearsed)
+        the_smallest_damage_is_noticed(rehearsed)
+        a_difference_is_no_success(rehearsed)
 
 
 ENTRY = Entry(
