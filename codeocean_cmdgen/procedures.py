@@ -226,7 +226,9 @@ _STACK_WAITED = Task(
 )
 _REPLICATED = (
     "Look on, if you like, in S3 > Batch Operations of that account. S3 says Failed of a job for "
-    "a bucket without objects: the script proves that the bucket is empty, and says so."
+    "a bucket without objects: the script proves that the bucket is empty, and says so.\n"
+    "Where objects failed, mend what the script names, and make it anew with another `--run`: a "
+    "job that has ended is not repeated."
 )
 _SEVERAL_POINTS = (
     "Where the vault holds several from elsewhere, the script lists them and stops: "

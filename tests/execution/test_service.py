@@ -165,28 +165,26 @@ def test_containers_on_the_data_volume_stop_and_others_do_not(host: ServicesHost
     assert host.root(*policy).stdout.strip() == "unless-stopped"
 
 
-@pytest.mark.parametrize(
-    "program",
-    [
-        "exec 9>>/data/somebody; exec tail -f /dev/null",
-        "cd /data; exec tail -f /dev/null",
-        (
-            'exec python3 -c \'import mmap, time; f = open("/data/codeocean/log"); '
-            "m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ); f.close(); time.sleep(1000)'"
-        ),
-    ],
-    ids=["open-file", "working-folder", "memory-map"],
-)
-def test_a_process_on_the_data_volume_is_named_and_stops_the_stop(
-    host: ServicesHost, program: str
-) -> None:
-    host.root("systemd-run", "--unit=intruder", "sh", "-c", program)
-    time.sleep(0.5)
-    outcome = stop(host)
-    assert outcome.code == 1
-    assert "  process " in outcome.errors
-    assert "this still runs and could write to /data" in outcome.errors
-    host.root("systemctl", "stop", "intruder")
+INTRUDERS = {
+    "open-file": "exec 9>>/data/somebody; exec tail -f /dev/null",
+    "working-folder": "cd /data; exec tail -f /dev/null",
+    "memory-map": (
+        'exec python3 -c \'import mmap, time; f = open("/data/codeocean/log"); '
+        "m = mmap.mmap(f.fileno(), 0, prot=mmap.PROT_READ); f.close(); time.sleep(1000)'"
+    ),
+}
+"""How a process may hold on to the data volume -> a program that does."""
+
+
+def test_a_process_on_the_data_volume_is_named_and_stops_the_stop(host: ServicesHost) -> None:
+    for name, program in INTRUDERS.items():
+        host.root("systemd-run", f"--unit={name}", "sh", "-c", program)
+        time.sleep(0.5)
+        outcome = stop(host)
+        assert outcome.code == 1, name
+        assert outcome.errors.count("  process ") == 1, name
+        assert "this still runs and could write to /data" in outcome.errors, name
+        host.root("systemctl", "stop", name)
     assert stop(host).done
 
 
