@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    9a551e4ff555ebf8686e1d7bd4b968908f2480e2b6666bedc50dbe934f0dec0c*)
+    16bd4ec07278f432cd1b0a5799b6da5a7ccfa265b3ffe6144c72ebcde223fb74*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -334,7 +334,7 @@ tag() { # KEY_AND_VALUE...
 }
 
 restore() {
-  find_recovery_point RDS "${RDS_SNAPSHOT_ARN}" ":db:${DB_INSTANCE_ID}"
+  find_recovery_point RDS "${RDS_SNAPSHOT_ARN}" "${REGION}:${ACCOUNT_ID}:db:${DB_INSTANCE_ID}"
   look_at_role backup.amazonaws.com
   read_password && rm modification
   ((problems == 0)) || stop 1 'mend the problems above and paste again; nothing was started'

@@ -91,7 +91,7 @@ MISHAPS = {
     "wrong-account": Mishap(
         "the script is pasted into CloudShell of the target's account",
         SnapshotCopy,
-        "this shell works as .*, but the script is for account",
+        "this shell works as .*, the script is for aws account",
         mended="open the right account, and paste again",
         pasted_into="target",
     ),
