@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    857c961994eeced8af46a889d9f551c2e9ca29618d220195d744a6e1e529de68*)
+    8998dec170e8fa6ddcbda74db7f937e5ce4c009021ef6e470885e07cf77468b7*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -49,7 +49,7 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 # Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
 # nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -169,8 +169,7 @@ connect() {
   export PGSSLMODE=verify-full PGSSLROOTCERT=${CA_BUNDLE}
   [[ -f ${CA_BUNDLE} ]] && return
   PGSSLMODE=require
-  say "warning: without ${CA_BUNDLE} no server proves who it is; to get it: sudo curl --output" \
-    "${CA_BUNDLE} https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
+  say "warning: without ${CA_BUNDLE} no server proves who it is: truststore.pki.rds.amazonaws.com"
 }
 
 # Asks a server; the first error ends it.

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    c31e94c8addf38221faeaba9036a60b6135e694e316d80218dd129c0009853c9*)
+    e07b592b7764e11374492c6ff8b9475d765b1a189166e38c392fd58bcf013794*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -20,10 +20,10 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen db-copy-in: replace the analytics database by the restored one
 #
 # Where:   the services instance of the target, in an SSM session; it asks sudo for root.
-# Changes: makes a new database beside the present one, equal to the restored one, and swaps their
-#          names. The present one is kept, until a script with --drop-old removes it.
+# Changes: makes a new database like the restored one, and swaps its name with the present one's,
+#          which is kept until a script with --drop-old removes it.
 # Takes:   minutes for some GB; the work goes on when the session ends.
-# Costs:   storage for both, on the deployment's instance: see FreeStorageSpace there.
+# Costs:   storage for both: see FreeStorageSpace of the deployment's instance.
 # Again:   follows the work, starts anew after a failure, or says when it was completed.
 # Set:     PLAN=1 looks only, WATCH=0 starts and returns.
 
@@ -52,7 +52,7 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 # Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
 # nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
 
 # Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
 show() {
@@ -195,8 +195,7 @@ connect() {
   export PGSSLMODE=verify-full PGSSLROOTCERT=${CA_BUNDLE}
   [[ -f ${CA_BUNDLE} ]] && return
   PGSSLMODE=require
-  say "warning: without ${CA_BUNDLE} no server proves who it is; to get it: sudo curl --output" \
-    "${CA_BUNDLE} https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
+  say "warning: without ${CA_BUNDLE} no server proves who it is: truststore.pki.rds.amazonaws.com"
 }
 
 # Asks a server; the first error ends it.
@@ -256,12 +255,12 @@ look() {
           pg_has_role(datdba, ''USAGE'') AND pg_has_role(''pg_signal_backend'', ''USAGE'')')
     ) AS needs (what, place)" | sql "${to}" postgres --file=- >missing || stop 3 'no answer'
   while read -r line; do problem "${TO_HOST} has no ${line}"; done <missing
-  line=$(pg_dump --version) # a newer one writes what an older server does not understand
+  line=$(pg_dump --version)
   [[ ${line} == *" ${major}."* ]] || problem "${line} is here: sudo dnf install postgresql${major}"
-  large=$(sql "${from}" "${DATABASE}" --command="SELECT pg_total_relation_size('pg_largeobject')")
+  large=$(sql "${from}" "${DATABASE}" --command="SELECT pg_table_size('pg_largeobject')")
   free=$(df --block-size=1 --output=avail "${DUMP_FOLDER}" | tail --lines=1)
   ((free > large)) || problem "no ${large} bytes free: name another --dump-folder than that"
-  line=$(systemctl show codeocean --property=LoadState --property=ActiveState)
+  line=$(systemctl show codeocean --property=LoadState,ActiveState)
   [[ ${line} == *=masked* && ${line} != *=active* ]] || problem 'run service-stop first'
   ((problems == 0)) || stop 1 'mend the problems above and paste again; nothing was changed'
 }
@@ -278,51 +277,52 @@ rename() { # NAME
     s/^([\\]connect|[A-Z][^']* DATABASE) \"?(${DATABASE}|${new})\"?( |$)/\1 \"$1\"\3/"
 }
 
-# What no extension made; and which tables have types that may lack a hash or a binary form.
-own="pg_class c LEFT JOIN pg_depend e ON (classid, objid, deptype) = (c.tableoid, c.oid, 'e')
+# What no extension made. By name, as pg_dump reorders columns; odd: no hash, or no binary form.
+own="pg_class c LEFT JOIN pg_depend e ON (classid, objid, deptype) = (c.tableoid, c.oid, 'e'),
+  LATERAL (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attname) AS columns, bool_or(NOT
+  atttypid = ANY ('{bool,int2,int4,int8,float4,float8,numeric,text,varchar,bytea,jsonb,uuid,date,
+  timestamp,timestamptz}'::regtype[])) AS odd FROM pg_attribute WHERE attrelid = c.oid AND
+  attnum > 0 AND NOT attisdropped AND attgenerated = '') AS has
   WHERE relpersistence <> 't' AND c.oid >= 16384 AND e IS NULL AND relkind"
-odd="EXISTS (SELECT FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped
-  AND NOT atttypid = ANY ('{bool,int2,int4,int8,float4,float8,numeric,text,varchar,bytea,jsonb,
-  uuid,date,timestamp,timestamptz}'::regtype[]))"
 
-# Makes the new database from a dump of all but the rows, without what extensions and RDS bring:
-# settings and schemas first, as owners in a schema need its grants; then tables, the longest first,
-# from server to server. The source is described last: what was written to it meanwhile would show.
+# Makes the new database from a dump of all but the rows: settings and schemas first, as owners need
+# its grants. The rows are streamed. The source is described last: what it was given would show.
 restore() {
-  local tables fill=(pg_restore --dbname="${to} dbname=${new}" --jobs=4 --exit-on-error
+  local i tables skip=() fill=(pg_restore --dbname="${to} dbname=${new}" --jobs=4 --exit-on-error
     --use-list=rest "${dump}")
-  sql "${from}" "${DATABASE}" --record-separator-zero --field-separator=' ' --command="SELECT
-    CASE WHEN ${odd} THEN 'text' ELSE 'binary' END, c.oid::regclass FROM ${own} = 'r'
-    ORDER BY pg_table_size(c.oid) DESC" >tables || return
-  mapfile -d '' -t tables <tables && tables=("${tables[@]#* }")
+  sql "${from}" "${DATABASE}" --record-separator-zero --field-separator-zero --command="SELECT
+    c.oid::regclass, '(' || columns || ')', CASE WHEN odd THEN 'text' ELSE 'binary' END
+    FROM ${own} = 'r' ORDER BY pg_table_size(c.oid) DESC" >tables || return
+  mapfile -d '' -t tables <tables
+  for ((i = 0; i < ${#tables[@]}; i += 3)); do skip+=("--exclude-table-data=${tables[i]}"); done
   pg_dump --dbname="${from} dbname=${DATABASE}" --format=directory --compress=0 --no-sync \
-    --file="${dump}" "${tables[@]/#/--exclude-table-data=}" || return
+    --file="${dump}" "${skip[@]}" || return
   pg_restore --create --list "${dump}" | awk '
     / (COMMENT - EXTENSION .*|SCHEMA - public rdsadmin)$/ {next}
     {print >(/^[0-9; ]+ ((ACL|COMMENT|SECURITY LABEL) - )?(DATABASE|SCHEMA) / ? "first" : "rest")}'
   pg_restore --create --use-list=first --file=- "${dump}" | rename "${new}" |
     sql "${to}" postgres --file=- && "${fill[@]}" --section=pre-data --section=data || return
   export -f copy sql && export DATABASE from new to
-  xargs --null --no-run-if-empty --max-args=1 --max-procs=4 \
-    bash -o pipefail -c "copy \"\$1\" || exit 255" copy <tables || return
+  xargs --null --no-run-if-empty --max-args=3 --max-procs=4 \
+    bash -o pipefail -c "copy \"\$@\" || exit 255" copy <tables || return
   "${fill[@]}" --section=post-data || return
   describe "${from}" "${DATABASE}" >from.found &
   sql "${to}" "${new}" --command=ANALYZE
 }
 
-copy() { # FORMAT_AND_TABLE
-  sql "${from}" "${DATABASE}" --command="COPY ${1#* } TO STDOUT (FORMAT ${1%% *})" |
-    sql "${to}" "${new}" --command="COPY ${1#* } FROM STDIN (FORMAT ${1%% *})"
+copy() { # TABLE COLUMNS FORMAT
+  sql "${from}" "${DATABASE}" --command="COPY $1 $2 TO STDOUT (FORMAT $3)" |
+    sql "${to}" "${new}" --command="COPY $1 $2 FROM STDIN (FORMAT $3)"
 }
 
 # Describes tables (rows, sums of hashes), sequences, large objects, and how pg_dump would make all.
 describe() { # SERVER DATABASE
   {
     sql "$1" "$2" --command="
-      SELECT format('SELECT %L, %s, %L FROM ONLY %3\$s AS t;', relkind, CASE
+      SELECT format('SELECT %L, %s, %L FROM ONLY %3\$s;', relkind, CASE
         WHEN relkind = 'S' THEN 'last_value, is_called'
-        WHEN ${odd} THEN 'count(*), sum(hashtextextended((t.*)::text, 0))'
-        ELSE 'count(*), sum(hash_record_extended(t.*, 0))' END, c.oid::regclass)
+        WHEN odd THEN format('count(*), sum(hashtextextended(ROW(%s)::text, 0))', columns)
+        ELSE format('count(*), sum(hash_record_extended(ROW(%s), 0))', columns) END, oid::regclass)
       FROM ${own} IN ('r', 'S') UNION ALL SELECT 'SELECT ''large object'', oid, lomowner::regrole,
         lomacl, (SELECT sum(hashtextextended(md5(lo_get(oid, n, 1 << 20)), n)) FROM generate_series(
         0, lo_lseek64(lo_open(oid, 262144), 0, 2), 1 << 20) AS n) FROM pg_largeobject_metadata'" |
@@ -353,17 +353,16 @@ swap() { # NAME_OF_THE_OLD TEXT
 }
 
 work() {
-  local old text now progress
+  local old text progress
   prepare "$@"
   look
   clear_up || stop 1 'what an earlier work left cannot be removed'
   trap 'clear_up; rm -rf "${scratch}"' EXIT
   SECONDS=0
   while sleep 20; do
-    now=$(sql "${to}" postgres --command="SELECT pg_database_size('${new}')" 2>errors) &&
-      say "$((now * 100 / size)) %: $((now / 1000000)) of $((size / 1000000)) MB in ${SECONDS} s," \
-        "$((now < size ? (size - now) * SECONDS / now : 0)) s left, then the comparison"
-  done &
+    sql "${to}" postgres --command="SELECT format('%s %%, %s MiB, %s s left', n * 100 / ${size},
+      n >> 20, greatest(0, (${size} - n) * ${SECONDS} / n)) FROM pg_database_size('${new}') n"
+  done 2>errors &
   progress=$!
   restore || stop 1 'the restore failed; the old database is in place'
   say "restored after ${SECONDS} s, compared next"
@@ -388,7 +387,7 @@ main() {
   prepare "$@"
   works || look
   [[ ${PLAN} == '' ]] || finish "plan: ${DATABASE} would be replaced so; nothing was changed"
-  works || detach
+  detach
   follow
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    0bf1fb165d0adb35a5e471cd924a1e65749e993a12f23a95413291404e3738cb*)
+    0f3c73cdf27e05e684a956b9665a2deabf8158472af86b00c8a3f265f6ead49c*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -57,7 +57,7 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 # Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
 # nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
@@ -108,7 +108,6 @@ guard() {
 write_program() {
   kind=s3-point-in-time--reversible
   cat >program.py <<'END_OF_PYTHON'
-import atexit
 import gzip
 import hashlib
 import json
@@ -149,8 +148,6 @@ def say(text: str, end: str = "\n") -> None:
     """Tell the person something, in place of what was shown for a while."""
     print("\r\033[K" * TERMINAL + text, end=end, file=sys.stderr, flush=True)
 
-atexit.register(say, "", "")
-
 class Progress:
     """Says how far the work is: one line rewritten on a terminal, plain lines elsewhere."""
     done, total, begun, following = 0, 0, time.monotonic(), time.monotonic() + 1
@@ -181,7 +178,7 @@ def in_parallel(work: Callable[[Any], object], items: Iterator[Any]) -> None:
         while some := list(islice(items, 32)):
             list(pool.map(work, some))
 
-def alone(name: str, work: Callable[[], None]) -> None:
+def alone(name: str, work: Callable[[], object]) -> None:
     """Let a bucket fail alone."""
     try:
         work()
@@ -237,14 +234,18 @@ def keys(name: str) -> Iterator[tuple[str, Any, Any, int, bool]]:
             Progress.add(1)
         yield key, now, then, newer, ordered
 
-def above(where: Any, key: str, base: str) -> list[Any]:
-    """Return what lies above a version of a key: nothing, or what was put there since."""
-    page, _ = next(pages(where["Bucket"], {"Prefix": key, "MaxKeys": 20}))
-    stack = [one for one in page if one["Key"] == key]
+def above(where: Any, thing: Any, base: str) -> list[Any]:
+    """Return what a change put above a version of its key; refuse what somebody else put there."""
+    page, _ = next(pages(where["Bucket"], {"Prefix": thing[1], "MaxKeys": 20}))
+    stack = [one for one in page if one["Key"] == thing[1]]
     ids = [one["VersionId"] for one in stack]
     if base not in ids:
         raise OSError(f"it is in use: version {base} is not there")
-    return stack[: ids.index(base)]
+    found = stack[: ids.index(base)]
+    made = {one.get("ETag") for one in found}  # the same, where one was made once more
+    if len(made) > 1 or not all(ours(where, thing, one) for one in found):
+        raise OSError("it was changed meanwhile")
+    return found
 
 def ours(where: Any, thing: Any, one: Any) -> bool:
     """Tell whether a version is what a change puts on top, as far as that can be known."""
@@ -314,13 +315,8 @@ def carry_out(where: Any, thing: Any) -> None:
     kind, key, newest, then, size, *_ = thing
     if kind == "unmark":
         S3.delete_object(Key=key, VersionId=newest, **where)
-    elif found := above(where, key, newest):
-        if not all(ours(where, thing, one) for one in found):
-            raise OSError("it was changed meanwhile")
-    elif kind == "mark":
-        S3.delete_object(Key=key, **where)
-    else:
-        copy(where, thing)
+    elif not above(where, thing, newest):  # otherwise, it was done before
+        S3.delete_object(Key=key, **where) if kind == "mark" else copy(where, thing)
     if kind == "copy" and size > LIMIT:  # nor tags, which a shell that died may not have put
         tags = S3.get_object_tagging(Key=key, VersionId=then, **where)["TagSet"]
         S3.put_object_tagging(Key=key, Tagging={"TagSet": tags}, **where)
@@ -351,15 +347,18 @@ def bring_back(name: str) -> None:
     os.sync()  # a machine that stops must not take the journal with it
     where = {"Bucket": name, "ExpectedBucketOwner": ACCOUNT}
     each_alone(lambda thing: carry_out(where, thing), lines(journal))
-    for found in keys(name):
-        key, now, then, *_ = found
-        copied = now["LastModified"] > UNTIL and now.get("Size") == (then or {}).get("Size")
-        if not copied and todo(*found):
+    things = lines(journal)  # in the order of the listing
+    thing = next(things, [""] * 2)
+    for key, now, *rest in keys(name):
+        change, thing = (thing, next(things, [""] * 2)) if thing[1] == key else (None, thing)
+        if not (change and ours(where, change, now)) and todo(key, now, *rest):
             raise OSError(f"{ascii(key)} is not as it was, but of {now['LastModified']}")
     Path(FOLDER, name, "done").touch()
 
 undone = [name for name in NAMES if not Path(FOLDER, name, "done").exists()]
+in_parallel(lambda name: alone(name, lambda: list(objections(name))), iter(undone))
 in_parallel(lambda name: alone(name, lambda: bring_back(name)), iter(undone))
+say("", "")
 if PLAN and DIGESTS:
     print("plan:", hashlib.sha256("".join(sorted(DIGESTS)).encode()).hexdigest()[:12])
 else:
@@ -375,11 +374,10 @@ main() {
   settings "$@"
   trap 'say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
   guard && need flock python3
-  python3 -c 'import s3transfer' || stop 3 'python3 with boto3 is needed, as CloudShell has it'
+  python3 -c 'import s3transfer' 2>nothing || stop 3 'python3 with boto3 is needed: use CloudShell'
   printf -v now '%(%FT%TZ)T' -1
   [[ ${UNTIL} < ${now} ]] || stop 2 "--until ${UNTIL} is not over: it is ${now}"
-  umask 077
-  write_program
+  umask 077 && write_program
   folder=$(sha256sum <<<"${ACCOUNT_ID} ${REGION} ${AT} ${UNTIL}" | cut --bytes=-8)
   folder=~/.codeocean-cmdgen/${kind}--${RUN}--${folder}
   mkdir -p "${BUCKET_ARN[@]/#*:/"${folder}"/}" || stop 1 'the home folder takes no more'

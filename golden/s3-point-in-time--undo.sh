@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    f5c59f7eacf0ac8fa58ae65953309594c8d6b00ca788c659ebea70ad701fde2e*)
+    55ba0de532155596f9858d922a15ce881e739a7f4fd306f3dcfc6f807df4e024*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -58,7 +58,7 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 # Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
 # nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
@@ -108,7 +108,6 @@ guard() {
 write_program() {
   kind=s3-point-in-time--reversible
   cat >program.py <<'END_OF_PYTHON'
-import atexit
 import gzip
 import json
 import re
@@ -147,8 +146,6 @@ def say(text: str, end: str = "\n") -> None:
     """Tell the person something, in place of what was shown for a while."""
     print("\r\033[K" * TERMINAL + text, end=end, file=sys.stderr, flush=True)
 
-atexit.register(say, "", "")
-
 class Progress:
     """Says how far the work is: one line rewritten on a terminal, plain lines elsewhere."""
     done, total, begun, following = 0, 0, time.monotonic(), time.monotonic() + 1
@@ -179,7 +176,7 @@ def in_parallel(work: Callable[[Any], object], items: Iterator[Any]) -> None:
         while some := list(islice(items, 32)):
             list(pool.map(work, some))
 
-def alone(name: str, work: Callable[[], None]) -> None:
+def alone(name: str, work: Callable[[], object]) -> None:
     """Let a bucket fail alone."""
     try:
         work()
@@ -194,14 +191,18 @@ def lines(file: Path) -> Iterator[Any]:
     except (EOFError, ValueError, zlib.error) as error:
         raise OSError(f"{file} cannot be read to its end: {error}") from error
 
-def above(where: Any, key: str, base: str) -> list[Any]:
-    """Return what lies above a version of a key: nothing, or what was put there since."""
-    page, _ = next(pages(where["Bucket"], {"Prefix": key, "MaxKeys": 20}))
-    stack = [one for one in page if one["Key"] == key]
+def above(where: Any, thing: Any, base: str) -> list[Any]:
+    """Return what a change put above a version of its key; refuse what somebody else put there."""
+    page, _ = next(pages(where["Bucket"], {"Prefix": thing[1], "MaxKeys": 20}))
+    stack = [one for one in page if one["Key"] == thing[1]]
     ids = [one["VersionId"] for one in stack]
     if base not in ids:
         raise OSError(f"it is in use: version {base} is not there")
-    return stack[: ids.index(base)]
+    found = stack[: ids.index(base)]
+    made = {one.get("ETag") for one in found}  # the same, where one was made once more
+    if len(made) > 1 or not all(ours(where, thing, one) for one in found):
+        raise OSError("it was changed meanwhile")
+    return found
 
 def ours(where: Any, thing: Any, one: Any) -> bool:
     """Tell whether a version is what a change puts on top, as far as that can be known."""
@@ -231,9 +232,7 @@ def each_alone(work: Callable[[Any], None], things: Iterator[Any]) -> None:
 def take_back(where: Any, thing: Any) -> None:
     """Take a change back, if it was made."""
     kind, key, newest, then, *_ = thing
-    found = above(where, key, then if kind == "unmark" else newest)
-    if not all(ours(where, thing, one) for one in found):
-        raise OSError("it was changed meanwhile")
+    found = above(where, thing, then if kind == "unmark" else newest)
     if kind == "unmark" and not found:
         S3.delete_object(Key=key, **where)  # which sets a delete marker
     for one in found if kind != "unmark" else ():
@@ -258,6 +257,7 @@ say("", "")
 print(Progress.total, flush=True)
 if sys.stdin.readline():
     in_parallel(lambda file: alone(file.parent.name, lambda: undo(file)), iter(JOURNALS))
+    say("", "")
     if not any(file.exists() for file in JOURNALS):
         print("done")
 END_OF_PYTHON
@@ -269,11 +269,10 @@ main() {
   settings "$@"
   trap 'say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
   guard && need flock python3
-  python3 -c 'import s3transfer' || stop 3 'python3 with boto3 is needed, as CloudShell has it'
+  python3 -c 'import s3transfer' 2>nothing || stop 3 'python3 with boto3 is needed: use CloudShell'
   printf -v now '%(%FT%TZ)T' -1
   [[ ${UNTIL} < ${now} ]] || stop 2 "--until ${UNTIL} is not over: it is ${now}"
-  umask 077
-  write_program
+  umask 077 && write_program
   folder=$(sha256sum <<<"${ACCOUNT_ID} ${REGION} ${AT} ${UNTIL}" | cut --bytes=-8)
   folder=~/.codeocean-cmdgen/${kind}--${RUN}--${folder}
   mkdir -p "${BUCKET_ARN[@]/#*:/"${folder}"/}" || stop 1 'the home folder takes no more'
@@ -283,9 +282,11 @@ main() {
   compgen -G "${folder}/*/journal*" >journals ||
     stop 1 "run ${RUN} has changed nothing from here: no journal is in ${folder}"
   coproc python3 program.py "$@"
+  trap 'kill %1 2>/dev/null; say; stop 130 "by Ctrl-C: paste again to go on"' INT
   read -r count <&"${COPROC[0]}" || stop 1 'the journals cannot be read, as said above'
   [[ ${PLAN} == '' ]] || finish "plan: would take back ${count} changes"
-  echo go >&"${COPROC[1]}"
+  trap '' PIPE
+  echo go >&"${COPROC[1]}" || stop 1 'nothing was changed, as said above: paste again'
   read -r <&"${COPROC[0]}" || stop 1 'not all was taken back, as said above: paste again'
   wait && finish "done: nothing that run ${RUN} has changed in these buckets is left"
 }

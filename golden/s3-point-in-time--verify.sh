@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    58f6d45e1766173d7c058d8bcf72c510dc698c9c0a277cb2b57224b593aec666*)
+    d35467bd66a002849c6b82687067ac49df19abd4afa59d81b0dfbf00395f7054*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -55,7 +55,7 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 # Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
 # nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
@@ -104,7 +104,6 @@ guard() {
 
 write_program() {
   cat >program.py <<'END_OF_PYTHON'
-import atexit
 import re
 import signal
 import sys
@@ -139,8 +138,6 @@ def say(text: str, end: str = "\n") -> None:
     """Tell the person something, in place of what was shown for a while."""
     print("\r\033[K" * TERMINAL + text, end=end, file=sys.stderr, flush=True)
 
-atexit.register(say, "", "")
-
 class Progress:
     """Says how far the work is: one line rewritten on a terminal, plain lines elsewhere."""
     done, total, begun, following = 0, 0, time.monotonic(), time.monotonic() + 1
@@ -171,7 +168,7 @@ def in_parallel(work: Callable[[Any], object], items: Iterator[Any]) -> None:
         while some := list(islice(items, 32)):
             list(pool.map(work, some))
 
-def alone(name: str, work: Callable[[], None]) -> None:
+def alone(name: str, work: Callable[[], object]) -> None:
     """Let a bucket fail alone."""
     try:
         work()
@@ -232,6 +229,7 @@ def compare(name: str) -> None:
         Path(FOLDER, name, "done").touch()
 
 in_parallel(lambda name: alone(name, lambda: compare(name)), iter(NAMES))
+say("", "")
 END_OF_PYTHON
 }
 
@@ -241,6 +239,7 @@ main() {
   settings "$@"
   trap 'say; stop 130 "by Ctrl-C: nothing was changed"' INT
   guard && need python3
+  python3 -c 'import botocore' 2>nothing || stop 3 'python3 with boto3 is needed: use CloudShell'
   write_program
   mkdir "${BUCKET_ARN[@]##*:}"
   set -- "${scratch}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    1df2a227b5c41637c963192315838ff2a3a3c5959048ab7f74ce518f4d831954*)
+    b857f896dae602a19a85e43c258ccf0f10485c721b5c9f4cca7d8f8b44256dfc*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -59,7 +59,7 @@ say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
 # Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
 # nothing can be written. One line each: who pastes the end of this text keeps the shell.
 stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "$*" || exit 1 && exit; }
+finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
 
 # Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
 ask() { # NAME COMMAND...
@@ -123,7 +123,6 @@ confirm() { # WORD WHAT_WILL_HAPPEN
 write_program() {
   kind=s3-point-in-time
   cat >program.py <<'END_OF_PYTHON'
-import atexit
 import gzip
 import hashlib
 import json
@@ -164,8 +163,6 @@ def say(text: str, end: str = "\n") -> None:
     """Tell the person something, in place of what was shown for a while."""
     print("\r\033[K" * TERMINAL + text, end=end, file=sys.stderr, flush=True)
 
-atexit.register(say, "", "")
-
 class Progress:
     """Says how far the work is: one line rewritten on a terminal, plain lines elsewhere."""
     done, total, begun, following = 0, 0, time.monotonic(), time.monotonic() + 1
@@ -196,7 +193,7 @@ def in_parallel(work: Callable[[Any], object], items: Iterator[Any]) -> None:
         while some := list(islice(items, 32)):
             list(pool.map(work, some))
 
-def alone(name: str, work: Callable[[], None]) -> None:
+def alone(name: str, work: Callable[[], object]) -> None:
     """Let a bucket fail alone."""
     try:
         work()
@@ -270,9 +267,10 @@ def prepare(plan: Plan) -> None:
         things = [thing for entry in page for thing in todo(plan, entry)]
         if os.statvfs(FOLDER).f_bavail < 12_000:  # blocks of 4 KiB
             raise OSError("the home folder has no room for the journal: take fewer buckets")
-        plan.place, plan.seen = place, plan.seen + len(page)
+        known = {**vars(plan), "place": place, "seen": plan.seen + len(page)}
         with Path(plan.file).open("ab") as file:
-            file.write(gzip.compress(json.dumps([things, vars(plan)]).encode() + b"\n", 6))
+            file.write(gzip.compress(json.dumps([things, known]).encode() + b"\n", 6))
+        vars(plan).update(known)
         Progress.add(len(page))
     tell(plan)
 
@@ -355,6 +353,7 @@ if sys.stdin.readline():
     Progress.begun, Progress.done = time.monotonic(), 0
     Progress.total = sum(plan.seen for plan in able)
     in_parallel(lambda plan: alone(plan.name, lambda: bring_back(plan)), iter(able))
+    say("", "")
     with suppress(FileNotFoundError):
         when = max(Path(FOLDER, name, "done").stat().st_mtime for name in NAMES)
         print(time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when)))
@@ -367,11 +366,10 @@ main() {
   settings "$@"
   trap 'say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
   guard && need flock python3
-  python3 -c 'import s3transfer' || stop 3 'python3 with boto3 is needed, as CloudShell has it'
+  python3 -c 'import s3transfer' 2>nothing || stop 3 'python3 with boto3 is needed: use CloudShell'
   printf -v now '%(%FT%TZ)T' -1
   [[ ${UNTIL} < ${now} ]] || stop 2 "--until ${UNTIL} is not over: it is ${now}"
-  umask 077
-  write_program
+  umask 077 && write_program
   folder=$(sha256sum <<<"${ACCOUNT_ID} ${REGION} ${AT} ${UNTIL}" | cut --bytes=-8)
   folder=~/.codeocean-cmdgen/${kind}--${RUN}--${folder}
   mkdir -p "${BUCKET_ARN[@]/#*:/"${folder}"/}" || stop 1 'the home folder takes no more'
@@ -379,6 +377,7 @@ main() {
   flock --timeout 2 "${lock}" || stop 1 'this is being done already, by another paste'
   set -- "${folder}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}"
   coproc python3 program.py "$@"
+  trap 'kill %1 2>/dev/null; say; stop 130 "by Ctrl-C: paste again to go on"' INT
   read -r word digest count <&"${COPROC[0]}" || stop 3 'no bucket can be looked at, as said above'
   SECONDS=0
   ((count < 10000000)) || say 'So many take hours here: S3 Batch Operations is the better way'
@@ -386,7 +385,8 @@ main() {
   [[ ${PLAN} == '' || ${word} == 'done' ]] || finish "plan: ${digest}"
   [[ ${word} != ask ]] || confirm "${digest}" "removes ${count} versions and markers for good"
   ((SECONDS < 1800)) || stop 1 'the plan is half an hour old: paste again'
-  echo go >&"${COPROC[1]}"
+  trap '' PIPE
+  echo go >&"${COPROC[1]}" || stop 1 'nothing was changed, as said above: paste again'
   read -r now <&"${COPROC[0]}" || stop 1 "not all is as it was at ${AT}: paste again"
   wait && finish "done: ${#BUCKET_ARN[@]} buckets are as they were at ${AT}, since ${now}"
 }

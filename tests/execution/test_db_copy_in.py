@@ -63,6 +63,11 @@ of a table" ("t" text, nothing int);
 INSERT INTO "DATABASE"."Odd ""name'|
 of a table" VALUES ('GRANT ALL ON DATABASE codeocean TO app;', NULL);
 CREATE TABLE empty ();
+CREATE TABLE parent (a text, n int); CREATE TABLE child (x text, m int) INHERITS (parent);
+ALTER TABLE parent ADD b text, ADD o int;
+INSERT INTO child (a, n, x, m, b, o) VALUES ('a', 1, 'x', 2, 'b', 3);
+CREATE TABLE made (n int, twice int GENERATED ALWAYS AS (2 * n) STORED, s text);
+INSERT INTO made (n, s) VALUES (21, 's');
 CREATE UNLOGGED TABLE unlogged AS SELECT 1 AS one;
 CREATE SEQUENCE counted; SELECT nextval('counted') FROM generate_series(1, 7);
 CREATE SEQUENCE fresh START 42;
@@ -181,7 +186,10 @@ def dumped(server: Postgres) -> list[str]:
     text = server.dump("codeocean")
     text = re.sub(r"^(--|\\(un)?restrict|COMMENT ON EXTENSION) .*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"\ncodeocean-cmdgen db-copy-in first .*(?=';)", "", text)
-    return sorted(text.splitlines())
+    # The columns of a table that inherits have another order after pg_dump.
+    text = re.sub(r"^COPY public.child .*?^\\\.$", "", text, flags=re.MULTILINE | re.DOTALL)
+    child = server.sql("SELECT a, n, x, m, b, o FROM child", "codeocean")
+    return sorted([child, *text.splitlines()])
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +244,7 @@ def test_all_of_it_arrives(place: Place) -> None:
     )
     assert re.fullmatch(
         r"it's\nours\ncodeocean-cmdgen db-copy-in first [0-9a-f]{12} completed \S+ from "
-        rf"{FROM}:5432, in \d+ s, all compared: 9 tables, 30307 rows; the database before is "
+        rf"{FROM}:5432, in \d+ s, all compared: 12 tables, 30309 rows; the database before is "
         rf"{place.kept}",
         comment,
     )
@@ -400,7 +408,7 @@ def test_no_secret(place: Place) -> None:
             "pg_restore",
             "[[ $* != *--jobs* ]] || truncate --size=-20 /var/lib/codeocean-cmdgen/db-*/*.dat",
         ),
-        ("psql", "[[ $* != *'COPY public.shapes TO'* ]] || exit 1"),
+        ("psql", "[[ $* != *'COPY public.shapes ('*TO* ]] || exit 1"),
     ],
     ids=["disk full", "cut dump", "cut table"],
 )
@@ -518,7 +526,7 @@ def recovers(place: Place) -> None:
         ("*--format=directory*", "during", False),
         ("*--use-list=first*", "after", False),
         ("*--exit-on-error*", "during", False),
-        ('*"COPY public.objects FROM"*', "during", False),
+        ('*"COPY public.objects "*FROM*', "during", False),
         ("*hash_record*", "after", False),
         ("*--single-transaction*", "before", False),
         ("*--single-transaction*", "after", True),

@@ -182,7 +182,7 @@ def test_a_process_on_the_data_volume_is_named_and_stops_the_stop(host: Services
         time.sleep(0.5)
         outcome = stop(host)
         assert outcome.code == 1, name
-        assert outcome.errors.count("  process ") == 1, name
+        assert "  process " in outcome.errors, name
         assert "this still runs and could write to /data" in outcome.errors, name
         host.root("systemctl", "stop", name)
     assert stop(host).done
