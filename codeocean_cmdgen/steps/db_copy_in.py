@@ -47,8 +47,8 @@ class DbCopyIn(HostStep):
     title = "replace the analytics database by the restored one"
     header = {
         "where": INSTANCE.format("target"),
-        "changes": "makes a new database like the restored one, and swaps its name with the present "
-        "one's, which is kept until a script with --drop-old removes it.",
+        "changes": "makes a new database like the restored one, and swaps its name with the "
+        "present one's, which is kept until a script with --drop-old removes it.",
         "takes": "minutes for some GB; the work goes on when the session ends.",
         "costs": "storage for both: see FreeStorageSpace of the deployment's instance.",
         "again": "follows the work, starts anew after a failure, or says when it was completed.",

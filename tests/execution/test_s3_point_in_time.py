@@ -817,6 +817,46 @@ def test_a_version_of_the_same_size_is_no_copy(server: S3Server, reversible: Ope
     assert server.buckets["one"].stacks[b"overwritten"][0] is theirs
 
 
+def test_a_version_of_the_same_size_on_a_copy_is_not_taken_back(
+    server: S3Server, reversible: Operator
+) -> None:
+    """A copy of an object that came in parts has another ETag than the object: so may theirs."""
+    server.buckets["one"] = bucket_of({"a": [Event(-5), Event(5)]})
+    old = server.buckets["one"].stacks[b"a"][1]
+    vars(old).update(etag=f"{'0' * 32}-2")
+    assert reversible.run().done
+    theirs = Version("theirs", UNTIL + 5, content=b"x" * old.size)
+    server.buckets["one"].put("a", theirs)
+    outcome = undo(reversible)
+    assert (outcome.code, "'a': it was changed meanwhile" in outcome.errors) == (1, True)
+    assert server.buckets["one"].stacks[b"a"][0] is theirs
+
+
+def test_a_key_of_the_same_size_that_it_never_changed_is_no_copy_of_its_own(
+    server: S3Server, reversible: Operator
+) -> None:
+    server.buckets["one"] = bucket_of({"a": [Event(-5), Event(5)], "b": [Event(-5)]})
+    server.fault = lambda _number, operation: "denied" if operation == "copy" else None
+    assert reversible.run().code == 1
+    server.fault = lambda _number, _operation: None
+    size = server.buckets["one"].stacks[b"b"][0].size
+    server.buckets["one"].put("b", Version("theirs", UNTIL + 5, content=b"x" * size))
+    outcome = reversible.run()
+    assert (outcome.code, "in use: 'b'" in outcome.errors) == (1, True)
+
+
+def test_no_bucket_is_changed_where_another_is_in_another_place(
+    server: S3Server, reversible: Operator
+) -> None:
+    server.buckets = {"mine": bucket_of(SMALL), "other": bucket_of(SMALL)}
+    text = reversible.script
+    del server.buckets["other"]
+    before = server.buckets["mine"].state()
+    outcome = reversible.person.run(text)
+    assert (outcome.code, "other is no bucket of account" in outcome.errors) == (3, True)
+    assert server.buckets["mine"].state() == before
+
+
 def test_what_arrives_while_it_copies_is_found(server: S3Server, reversible: Operator) -> None:
     server.buckets["one"] = bucket_of(SMALL)
 
