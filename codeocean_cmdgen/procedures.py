@@ -312,7 +312,7 @@ def _database_in(number: str, run: str) -> Task:
         step=DbCopyIn,
         options={"run": run},
         derive=_temporary_host,
-        done="the database has the restored contents, compared by counting every table.",
+        done="the database has the restored contents: tables are compared by counts and contents.",
         results="the database that was there is kept beside it, until db-copy-in --drop-old.",
         stop="Free storage of the instance is less than the database's size.",
     )

@@ -86,11 +86,6 @@ class Entry(NamedTuple):
     paste: Optional[Paste] = None
     pasted_with: str = ""
 
-    @property
-    def lines(self) -> int:
-        """How many lines the script has."""
-        return self.script.count("\n")
-
 
 class Paste(NamedTuple):
     """The scripts of several entries in one text: each runs only when the one before is done."""
@@ -102,11 +97,6 @@ class Paste(NamedTuple):
     def title(self) -> str:
         """Which steps it has, in words."""
         return f"steps {', '.join(self.numbers[:-1])} and {self.numbers[-1]}"
-
-    @property
-    def lines(self) -> int:
-        """How many lines the text has."""
-        return self.text.count("\n")
 
 
 class Section(NamedTuple):

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    0f3c73cdf27e05e684a956b9665a2deabf8158472af86b00c8a3f265f6ead49c*)
+    49439bff100a6716fa2e266082b11cc79191cc6643a4377a3ed3d8cbcac2afb5*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -372,7 +372,7 @@ main() {
   local now kind folder lock word
   values
   settings "$@"
-  trap 'say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
+  trap 'kill %1 2>&-; say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
   guard && need flock python3
   python3 -c 'import s3transfer' 2>nothing || stop 3 'python3 with boto3 is needed: use CloudShell'
   printf -v now '%(%FT%TZ)T' -1

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    55ba0de532155596f9858d922a15ce881e739a7f4fd306f3dcfc6f807df4e024*)
+    ad248961dff53c0c1e6d765c04c7116dd1a2d943749a243102ce9e6d26a179a0*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -267,7 +267,7 @@ main() {
   local now kind folder lock count
   values
   settings "$@"
-  trap 'say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
+  trap 'kill %1 2>&-; say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
   guard && need flock python3
   python3 -c 'import s3transfer' 2>nothing || stop 3 'python3 with boto3 is needed: use CloudShell'
   printf -v now '%(%FT%TZ)T' -1
@@ -282,7 +282,6 @@ main() {
   compgen -G "${folder}/*/journal*" >journals ||
     stop 1 "run ${RUN} has changed nothing from here: no journal is in ${folder}"
   coproc python3 program.py "$@"
-  trap 'kill %1 2>/dev/null; say; stop 130 "by Ctrl-C: paste again to go on"' INT
   read -r count <&"${COPROC[0]}" || stop 1 'the journals cannot be read, as said above'
   [[ ${PLAN} == '' ]] || finish "plan: would take back ${count} changes"
   trap '' PIPE

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    b857f896dae602a19a85e43c258ccf0f10485c721b5c9f4cca7d8f8b44256dfc*)
+    b38e8f3925823051443189e492f9324a1dd0cc020bba317f3970be61b6c27717*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -364,7 +364,7 @@ main() {
   local now kind folder lock word digest count
   values
   settings "$@"
-  trap 'say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
+  trap 'kill %1 2>&-; say; stop 130 "by Ctrl-C, and nothing works on: paste again to go on"' INT
   guard && need flock python3
   python3 -c 'import s3transfer' 2>nothing || stop 3 'python3 with boto3 is needed: use CloudShell'
   printf -v now '%(%FT%TZ)T' -1
@@ -377,7 +377,6 @@ main() {
   flock --timeout 2 "${lock}" || stop 1 'this is being done already, by another paste'
   set -- "${folder}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}"
   coproc python3 program.py "$@"
-  trap 'kill %1 2>/dev/null; say; stop 130 "by Ctrl-C: paste again to go on"' INT
   read -r word digest count <&"${COPROC[0]}" || stop 3 'no bucket can be looked at, as said above'
   SECONDS=0
   ((count < 10000000)) || say 'So many take hours here: S3 Batch Operations is the better way'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import time
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
@@ -20,7 +19,7 @@ from codeocean_cmdgen.rehearsal.stage import ACCOUNTS, Stage
 from codeocean_cmdgen.render import render
 from codeocean_cmdgen.runbook import Entry, Runbook, make
 from codeocean_cmdgen.simulator import Simulator
-from codeocean_cmdgen.simulator.aws import any_aws
+from codeocean_cmdgen.simulator.aws import any_aws, cloudshell_python
 from codeocean_cmdgen.sources import gather
 from codeocean_cmdgen.steps import DbCopyIn
 
@@ -71,7 +70,8 @@ class Rehearsal:
         self.plot: Plot = PLOTS[procedure](self.stage, self.facts)
         self.rows: list[Row] = []
         """What became of the entries so far."""
-        self.folder, self._aws = folder, aws
+        self.folder = folder
+        self._programs = f"{aws}:{cloudshell_python(folder / 'programs')}"
 
     @property
     def homes(self) -> list[Path]:
@@ -178,14 +178,8 @@ class Rehearsal:
     def _environment(self, account: str) -> dict[str, str]:
         """Return the environment of an account's CloudShell."""
         home = self.folder / f"home-{account}"
-        programs = self.folder / "programs"
-        for folder in (home, programs):
-            folder.mkdir(exist_ok=True)
-        python = programs / "python3"
-        if not python.exists():
-            python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
-            python.chmod(0o755)
-        path = f"{self._aws}:{programs}:{os.environ['PATH']}"
+        home.mkdir(exist_ok=True)
+        path = f"{self._programs}:{os.environ['PATH']}"
         return {
             **self.simulator.environment(account, path=path),
             "HOME": str(home),

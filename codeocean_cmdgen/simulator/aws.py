@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,15 @@ def loaded_aws(folder: Path) -> Iterator[Path]:
             yield folder
         finally:
             server.kill()
+
+
+def cloudshell_python(folder: Path) -> Path:
+    """Make a `python3` in a folder that has boto3, as CloudShell's has; return the folder."""
+    folder.mkdir(exist_ok=True)
+    program = folder / "python3"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    return folder
 
 
 def _wait_for(shim: Path, server: subprocess.Popen[bytes]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 from codeocean_cmdgen import sources
 from codeocean_cmdgen.render import render
 from codeocean_cmdgen.simulator import Simulator
-from codeocean_cmdgen.simulator.aws import loaded_aws
+from codeocean_cmdgen.simulator.aws import cloudshell_python, loaded_aws
 from codeocean_cmdgen.simulator.host import Host, HostUnavailableError, Session
 from codeocean_cmdgen.simulator.world import TARGET
 from codeocean_cmdgen.sources import Gathered, Given, gather
@@ -140,10 +139,7 @@ def screen(operator: Person, text: str, **environment: str) -> list[str]:
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with a `python3` that has boto3, as CloudShell's."""
-    folder = tmp_path_factory.mktemp("python")
-    (folder / "python3").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-    (folder / "python3").chmod(0o755)
-    return folder
+    return cloudshell_python(tmp_path_factory.mktemp("python"))
 
 
 @pytest.fixture

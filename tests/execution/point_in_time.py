@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from codeocean_cmdgen.simulator.aws import cloudshell_python
 from codeocean_cmdgen.simulator.world import TARGET
 from tests.execution.conftest import Outcome, Person, script
 from tests.s3_server import Bucket, S3Server, Version
@@ -109,12 +109,9 @@ class Operator:
     def __post_init__(self) -> None:
         self.home = self.folder / "cloudshell"
         self.home.mkdir()
-        programs = self.folder / "programs"
-        programs.mkdir()
-        python = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
-        for name, text in (("aws", AWS), ("python3", python)):
-            (programs / name).write_text(text)
-            (programs / name).chmod(0o700)
+        programs = cloudshell_python(self.folder / "programs")
+        (programs / "aws").write_text(AWS)
+        (programs / "aws").chmod(0o700)
         self.person = Person(
             {
                 "PATH": f"{programs}:{os.environ['PATH']}",

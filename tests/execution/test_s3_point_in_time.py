@@ -635,7 +635,7 @@ def test_ctrl_c_says_that_nothing_works_on(server: S3Server, operator: Operator)
         os.killpg(shell.pid, signal.SIGINT)
         _, errors = shell.communicate()
     assert shell.returncode == 130, errors
-    assert "by Ctrl-C" in errors
+    assert "by Ctrl-C, and nothing works on" in errors
     assert "Traceback" not in errors
 
 
