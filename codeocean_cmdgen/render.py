@@ -127,13 +127,14 @@ def _header(step: Step) -> Markup:
     return Markup("\n".join(lines))  # noqa: S704 - each line begins with the sign of a comment
 
 
-@cache  # a runbook has many scripts, made of the same parts
-def _environment() -> Environment:
+def _environment(
+    *, escaped: bool, finalize: Callable[[object], Markup] | None = None
+) -> Environment:
     return Environment(
         loader=_Templates(),
         undefined=StrictUndefined,
-        autoescape=True,
-        finalize=shell_word,
+        autoescape=escaped,  # noqa: S701 - Markdown is no HTML
+        finalize=finalize,
         # `${#array[@]}` is shell, not the beginning of a Jinja comment
         comment_start_string="<#",
         comment_end_string="#>",
@@ -141,6 +142,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+@cache  # a runbook has many scripts, made of the same parts
+def _scripts() -> Environment:
+    return _environment(escaped=True, finalize=shell_word)
 
 
 def render(step: Step, origins: Mapping[str, str]) -> str:
@@ -152,7 +158,7 @@ def render(step: Step, origins: Mapping[str, str]) -> str:
         InputError: the script would be larger than the terminals it travels through allow.
 
     """
-    environment, step = _environment(), step.variant()
+    environment, step = _scripts(), step.variant()
     body = environment.get_template("_body.sh.j2").render(
         header=_header(step),
         values=_values(step, origins).items(),
@@ -206,12 +212,12 @@ def _refuse_oversize(step: Step, script: str) -> None:
 
 def render_runbook(runbook: Runbook) -> str:
     """Return a runbook as Markdown: our words, checked values, and fenced scripts."""
-    return _documents(escaped=False).get_template("runbook.md.j2").render(runbook=runbook)
+    return _environment(escaped=False).get_template("runbook.md.j2").render(runbook=runbook)
 
 
 def render_page(runbook: Runbook) -> str:
     """Return a runbook as one HTML file, which asks no network for anything."""
-    environment = _documents(escaped=True)
+    environment = _environment(escaped=True)
     environment.filters["prose"] = _prose
     style, program = (_inline(environment, f"runbook.{kind}") for kind in ("css", "js"))
     return environment.get_template("runbook.html.j2").render(
@@ -220,17 +226,6 @@ def render_page(runbook: Runbook) -> str:
         style_digest=_source(style),
         program=program,
         program_digest=_source(program),
-    )
-
-
-def _documents(*, escaped: bool) -> Environment:
-    return Environment(
-        loader=_Templates(),
-        undefined=StrictUndefined,
-        autoescape=escaped,  # noqa: S701 - Markdown is no HTML
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -145,7 +144,8 @@ def test_the_largest_script_is_within_the_limits() -> None:
 def test_the_buckets_of_one_deployment_always_fit() -> None:
     """Each origin has a line of its own, and the report is the longest document."""
     report = BucketArn(f"arn:aws:s3:::{'b' * 63}")
-    step = replace(replication(9), report_bucket_arn=report, only_missing=Switch("yes"))
+    values = {**vars(replication(9)), "report_bucket_arn": report, "only_missing": Switch("yes")}
+    step = S3BatchReplication(**values)
     text = render(step, {name: f"option {name}" for name in step.arguments()})
     assert text.count("\n    arn:aws:s3:::") == 9
 

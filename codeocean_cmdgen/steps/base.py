@@ -1,8 +1,8 @@
-"""What a step is: a frozen set of checked values, and the words that introduce its script."""
+"""What a step is: a set of checked values, and the words that introduce its script."""
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from codeocean_cmdgen.values import RunName
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     """A rule between values. Its parameters are named as the fields that it compares."""
 
 
-@dataclass(frozen=True)
 class Step:
     """One script that runs in one place. The fields are the values that it was made from.
 
-    A field named in the vocabulary is an option of the command; a field without a default must be
-    given.
+    A field is an annotation that is no ClassVar; one named in the vocabulary is an option of the
+    command, and one without a default must be given. No dataclass: those of all the steps would
+    take a quarter of the program's start-up to make.
     """
 
     account_id: AccountId
@@ -59,14 +59,37 @@ class Step:
     checks: ClassVar[tuple[Check, ...]] = ()
     """The rules between the values."""
 
+    def __init__(self, **values: Any) -> None:  # noqa: ANN401 - each of its own kind
+        """Take the values of the fields.
+
+        Raises:
+            TypeError: a field that must be given is missing, or there is no such field.
+
+        """
+        fields = self.arguments()
+        missing = [name for name, needed in fields.items() if needed and name not in values]
+        unknown = [name for name in values if name not in fields]
+        if missing or unknown:
+            message = f"{type(self).__name__}: missing {missing}, unknown {unknown}"
+            raise TypeError(message)
+        vars(self).update(values)
+
     @classmethod
+    @cache
     def arguments(cls) -> dict[str, bool]:
         """Return the names of the fields in order, and whether each must be given."""
-        return {field.name: field.default is MISSING for field in fields(cls)}
+        annotations: dict[str, str] = {}
+        for base in reversed(cls.__mro__):
+            annotations.update(getattr(base, "__annotations__", {}))
+        return {
+            name: not hasattr(cls, name)
+            for name, kind in annotations.items()
+            if not kind.startswith("ClassVar")
+        }
 
     def variables(self) -> dict[str, Printed]:
         """Return what the script's values block assigns, by field name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: getattr(self, name) for name in self.arguments()}
 
     def documents(self) -> dict[str, Printed]:
         """Return what the values block assigns besides, made from the fields."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from codeocean_cmdgen.steps.base import Step
 from codeocean_cmdgen.values import Region
 
 
-@dataclass(frozen=True)
 class CrossAccountBackup(Step):
     """Turn on cross-account backup, a switch of the whole organization."""
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from codeocean_cmdgen.steps.base import FIRST_RUN
 from codeocean_cmdgen.steps.host import DATA_MOUNT, INSTANCE, HostStep
 from codeocean_cmdgen.values import CommandLine, Folder, LocalUrl, RunName
 
 
-@dataclass(frozen=True)
 class DatasetsNotCached(HostStep):
     """Run the vendor's command, and follow the job that it starts.
 

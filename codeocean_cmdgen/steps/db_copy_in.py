@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
 from codeocean_cmdgen.errors import Problem
@@ -26,7 +25,6 @@ def _two_servers(from_host: HostName, to_host: HostName) -> Iterator[Problem]:
         )
 
 
-@dataclass(frozen=True)
 class DbCopyIn(HostStep):
     """Replace the deployment's analytics database by the one on the temporary instance."""
 
@@ -71,7 +69,6 @@ class DbCopyIn(HostStep):
         return DropOld(**values) if self.drop_old == "yes" else self
 
 
-@dataclass(frozen=True)
 class DropOld(DbCopyIn):
     """Remove the database that the copy replaced and kept: `db-copy-in --drop-old`."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
 from codeocean_cmdgen.errors import Problem
@@ -34,7 +33,6 @@ def _two_instances(
         )
 
 
-@dataclass(frozen=True)
 class DbRestore(Step):
     """Restore a temporary instance from the RDS recovery point, with the deployment's password."""
 
@@ -63,7 +61,6 @@ class DbRestore(Step):
     checks = (role_in_account, role_in_partition, rds_in_region, rds_in_account, _two_instances)
 
 
-@dataclass(frozen=True)
 class DbDelete(Step):
     """Delete the instance that db-restore made, and nothing else."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.steps.base import Step
@@ -18,7 +17,6 @@ DATA_MOUNT = Folder("/data")
 INSTANCE = "the services instance of the {0}, in an SSM session; it asks sudo for root."
 
 
-@dataclass(frozen=True)
 class HostStep(Step):
     """A step whose guard compares account, Region and stack with the machine that it runs on.
 

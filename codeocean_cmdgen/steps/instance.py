@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.steps.base import FIRST_RUN, Step
@@ -11,7 +10,6 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.values import RunName, StackName
 
 
-@dataclass(frozen=True)
 class InstanceHold(Step):
     """Suspend what would replace the services instance in the middle of a restore."""
 
@@ -32,7 +30,6 @@ class InstanceHold(Step):
     tables = ("target", "source")
 
 
-@dataclass(frozen=True)
 class InstanceRelease(Step):
     """Resume what instance-hold suspended, and nothing else."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.steps.base import Step
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.values import DbInstanceId, RoleArn, RunName, VaultName, VolumeId
 
 
-@dataclass(frozen=True)
 class OnDemandBackup(Step):
     """Back up both at once, and follow the copies that the vendor's stack then makes by itself.
 

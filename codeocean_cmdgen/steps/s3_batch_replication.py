@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
 from codeocean_cmdgen.arguments import flag
@@ -46,7 +45,6 @@ def _report_goes_elsewhere(
         )
 
 
-@dataclass(frozen=True)
 class S3BatchReplication(Step):
     """Create one S3 Batch Replication job per bucket and follow the jobs to their end."""
 

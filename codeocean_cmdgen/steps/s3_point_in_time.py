@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from codeocean_cmdgen.errors import Problem
@@ -34,7 +33,6 @@ _LOOKS = (
 )
 
 
-@dataclass(frozen=True)
 class S3PointInTime(Step):
     """Bring each bucket back to the state that it had at a moment, version by version."""
 
@@ -87,7 +85,6 @@ class S3PointInTime(Step):
 _SWITCHES = ("reversible", "undo", "verify")
 
 
-@dataclass(frozen=True)
 class Verify(S3PointInTime):
     """Compare the buckets with the moment: `s3-point-in-time --verify`."""
 
@@ -115,7 +112,6 @@ class Verify(S3PointInTime):
         return self
 
 
-@dataclass(frozen=True)
 class Reversible(S3PointInTime):
     """Bring the buckets back without removing a version: `s3-point-in-time --reversible`."""
 
@@ -146,7 +142,6 @@ class Reversible(S3PointInTime):
         return self
 
 
-@dataclass(frozen=True)
 class Undo(S3PointInTime):
     """Take back what a reversible script has changed: `s3-point-in-time --undo`."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
 from codeocean_cmdgen.steps.base import FIRST_RUN
@@ -12,7 +11,6 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.values import CommandLine, Folder, RunName
 
 
-@dataclass(frozen=True)
 class SecretsSave(HostStep):
     """Write the parameters below the stack's path into a file that snapshots carry."""
 
@@ -38,7 +36,6 @@ class SecretsSave(HostStep):
     tables = ("source",)
 
 
-@dataclass(frozen=True)
 class SecretsRestore(HostStep):
     """Put what was saved below the stack's path: the values that differ, after a confirmation."""
 

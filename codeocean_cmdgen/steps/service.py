@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from codeocean_cmdgen.steps.base import FIRST_RUN
 from codeocean_cmdgen.steps.host import DATA_MOUNT, INSTANCE, HostStep
 from codeocean_cmdgen.values import Folder, LocalUrl, RunName
 
 
-@dataclass(frozen=True)
 class ServiceStop(HostStep):
     """Stop the application, and whatever else could write to the data volume, until it is started.
 
@@ -37,7 +34,6 @@ class ServiceStop(HostStep):
     tables = ("target", "source")
 
 
-@dataclass(frozen=True)
 class ServiceStart(HostStep):
     """Start the application again: undo what service-stop did, and wait until it is well."""
 

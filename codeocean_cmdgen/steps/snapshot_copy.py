@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.errors import Problem
@@ -53,7 +52,6 @@ def _destination_is_another_vault(
         )
 
 
-@dataclass(frozen=True)
 class SnapshotCopy(Step):
     """Copy the EBS and the RDS recovery point from the backup vault to the target's vault."""
 

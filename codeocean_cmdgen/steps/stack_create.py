@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.steps.base import FIRST_RUN, Step
@@ -27,7 +26,6 @@ def _is_copied(parameter: StackParameter) -> bool:
     return not own and parameter.value != _HIDDEN
 
 
-@dataclass(frozen=True)
 class StackCreate(Step):
     """Create the backup stack or the target deployment, and follow it to the end."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os.path
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
 from codeocean_cmdgen.errors import Problem
@@ -130,7 +129,6 @@ def _restore_source_is_known(
         )
 
 
-@dataclass(frozen=True)
 class StackParameters(Step):
     """Set and clear parameters of a stack, or upgrade it, by a change set that is shown first."""
 

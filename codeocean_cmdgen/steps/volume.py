@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional
 
 from codeocean_cmdgen.errors import Problem
@@ -32,7 +31,6 @@ def _two_volumes(data_volume_id: VolumeId, restored_volume_id: VolumeId) -> Iter
         )
 
 
-@dataclass(frozen=True)
 class VolumeRestore(Step):
     """Restore a temporary volume beside the data volume, from the EBS recovery point."""
 
@@ -61,7 +59,6 @@ class VolumeRestore(Step):
     checks = (role_in_account, role_in_partition, ebs_in_region)
 
 
-@dataclass(frozen=True)
 class VolumeCopyIn(HostStep):
     """Make the data volume equal to the volume restored from the recovery point."""
 
@@ -87,7 +84,6 @@ class VolumeCopyIn(HostStep):
     checks = (_two_volumes,)
 
 
-@dataclass(frozen=True)
 class VolumeRelease(HostStep):
     """Unmount the restored volume, and prove that it may be detached."""
 
@@ -111,7 +107,6 @@ class VolumeRelease(HostStep):
     checks = (_two_volumes,)
 
 
-@dataclass(frozen=True)
 class VolumeDelete(Step):
     """Delete the volume that volume-restore made, and nothing else."""
 
