@@ -353,6 +353,17 @@ def _started(number: str) -> tuple[Task, ...]:
     )
 
 
+def _released(number: str) -> Task:
+    return Task(
+        f"{number}18a",
+        "Let the services instance be replaced again",
+        "target",
+        step=InstanceRelease,
+        done="the group's processes run again.",
+        stop="The script says that the instance is unhealthy: mend it first.",
+    )
+
+
 def _volume_removed(number: str, run: str, joins: str = "") -> tuple[Task, ...]:
     """Return restore step 19, which is two scripts: the instance may not detach a volume."""
     return (
@@ -394,14 +405,6 @@ def _database_removed(number: str, run: str) -> Task:
     )
 
 
-_RELEASED = Task(
-    "20a",
-    "Let the services instance be replaced again",
-    "target",
-    step=InstanceRelease,
-    done="the group's processes run again.",
-    stop="The instance is unhealthy: it would be ended at once. Mend it first.",
-)
 _CLOUDFORMATION = "CloudFormation > the stack, in the console."
 
 _BACKUP = (
@@ -631,11 +634,11 @@ _RESTORE = (
         "Clean up",
         "Nothing is deleted before the restored deployment was looked at and accepted.",
         (
+            _released(""),
             *_volume_removed("", "first", joins="14"),
             _database_removed("", "first"),
-            _RELEASED,
             Task(
-                "20b",
+                "20a",
                 "Afterwards",
                 "target",
                 where=_CLOUDFORMATION,
@@ -813,9 +816,9 @@ _MIGRATION = (
             _volume_in("2.5.", "switch"),
             _database_in("2.5.", "switch"),
             *_started("2.5."),
+            _released("2.5."),
             *_volume_removed("2.5.", "switch", joins="2.5.14"),
             _database_removed("2.5.", "switch"),
-            _RELEASED._replace(number="2.5.20a"),
         ),
     ),
     Part(

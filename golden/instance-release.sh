@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    065e476bc4401bd863c7ce210b43daeb089775b215515533dff381fe2ed582f4*)
+    960a7220491f93e423822530a7b66850c0a2a061baa9f6a109f60f86a4cdc6d4*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-release \
@@ -20,12 +20,12 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen instance-release: let the services instance be replaced again when it fails
 #
 # Where:   AWS CloudShell of the target account.
-# Changes: resumes the processes that instance-hold of this run suspended, no others. Only where
-#          the instance is marked unhealthy, which ends it at once, it asks first.
+# Changes: resumes the processes that instance-hold of this run suspended, no others. Nothing
+#          where the instance is marked unhealthy, for then the group would end it at once.
 # Takes:   seconds.
 # Costs:   nothing.
 # Again:   says when it was released.
-# Set:     PLAN=1 looks only, CONFIRM=INSTANCE-ID answers.
+# Set:     PLAN=1 looks only.
 
 values() {
   # from values file [target]
@@ -95,19 +95,6 @@ guard() {
   caller=$(jq --raw-output .Arn caller)
   [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
     stop 3 "this shell works as ${caller}, the script is for ${PARTITION} account ${ACCOUNT_ID}"
-}
-
-# Wants a word typed after the question, or in CONFIRM; what was typed ahead is thrown away.
-confirm() { # WORD WHAT_WILL_HAPPEN
-  local typed=${CONFIRM}
-  say "$2"
-  if [[ ${CONFIRM} == '' ]]; then
-    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
-    printf 'type %s to go on: ' "$1" >&2
-    { read -r typed </dev/tty; } 2>/dev/null ||
-      stop 2 "nobody is there to type $1, and CONFIRM is not set: nothing was changed"
-  fi
-  [[ ${typed} == "$1" ]] || stop 2 "'${typed}' is not '$1': nothing was changed"
 }
 
 # Finds the Auto Scaling group of the services instance.
@@ -196,7 +183,8 @@ main() {
     unhealthy=$(jq --raw-output '[.Instances[] | select(.HealthStatus | ascii_downcase != "healthy")
       | .InstanceId] | join(" ")' group)
     [[ ${unhealthy} == '' ]] ||
-      confirm "${unhealthy}" "${unhealthy} is marked unhealthy: released, the group ENDS it at once"
+      stop 1 "${unhealthy} is marked unhealthy: released, the group would END it at once." \
+        'Mend it, set its health to Healthy (set-instance-health of AutoScaling), paste again'
     release
   fi
   [[ ${suspended} == '  ' ]] || say "still suspended, by somebody else: ${suspended}"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    eb31be2655648d473de50b12af8ebf8bcd192b632c12fd2f79aca24265b2baaa*)
+    0f3c705e0a92faa762afdc6f982742e5c3da9e0efef3ffd1cc1a398347217d8d*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -20,9 +20,9 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen stack-parameters: set and clear parameters of a stack
 #
 # Where:   AWS CloudShell of the account that owns the stack.
-# Changes: updates the stack by a change set, shown first; parameters that are not named keep
-#          their values. Replaces or removes nothing that holds data without --replace and its ids
-#          as the word. A new launch template replaces the services instance: then it asks.
+# Changes: updates the stack by a change set, shown first; what is not named keeps its value.
+#          Nothing that holds data is replaced or removed without --replace, and its ids as the
+#          word. It asks before the services instance is replaced.
 # Takes:   a minute to look; then minutes, longer for an instance or a database.
 # Costs:   nothing by itself.
 # Again:   follows the update, or says when it was completed; tries again what failed.
@@ -112,6 +112,12 @@ confirm() { # WORD WHAT_WILL_HAPPEN
       stop 2 "nobody is there to type $1, and CONFIRM is not set: nothing was changed"
   fi
   [[ ${typed} == "$1" ]] || stop 2 "'${typed}' is not '$1': nothing was changed"
+}
+
+agreed() {
+  [[ ${lost} == '' || ${REPLACE} == yes ]] || return
+  [[ ${lost} == '' ]] || confirm "${lost}" "what ${lost} holds will be LOST to stack ${STACK_NAME}"
+  [[ ${lost} != '' || ${restarted} == '' ]] || confirm "${STACK_NAME}" 'codeocean stops for a while'
 }
 
 # Names a problem and goes on, so that all of them are told at once.
@@ -229,8 +235,8 @@ follow() {
   done
 }
 
-# Turns the changes into the file wanted, by parameter. A name of several words is a label, where
-# the parameter's own is not public. Labels have been seen as JSON, and as Java prints a map.
+# Makes the file wanted, by parameter: a name of several words is a label, where the parameter's
+# own is not public. Labels have been seen as JSON, and as Java prints a map.
 name_parameters() {
   jq --argjson changes "${CHANGES}" '
     (.Metadata // "") as $metadata
@@ -263,8 +269,7 @@ make_change_set() {
     --stack-name "${STACK_NAME}" \
     --change-set-name "${change_set}" && state=$(jq --raw-output .Status changes) &&
     [[ ${state} != *_PENDING && ${state} != *_IN_PROGRESS ]]; do
-    missed=$((missed + 1))
-    ((missed < 80)) || stop 1 "change set ${change_set} does not get ready: ${complaint}"
+    ((missed += 1, missed < 80)) || stop 1 "${change_set} does not get ready: ${complaint}"
     show "waiting for the change set ${state}"
     sleep 15
   done
@@ -285,10 +290,9 @@ delete_change_set() {
     --change-set-name "${change_set}" || say "warning: ${change_set} is left: ${complaint}"
 }
 
-# Shows the change set. Sets ${lost} to what holds data, or is the services instance's group, and
-# would be replaced or removed; ${restarted} to what instances are made of: they themselves are in
-# no change set. What hangs on a changed resource "may be replaced" in the eyes of CloudFormation:
-# that counts for volumes and databases alone.
+# Shows the change set. Sets ${lost} to what holds data, or is the instance's group, and would be
+# replaced or removed; ${restarted} to what instances, which no change set shows, are made of. What
+# hangs on a changed resource "may be replaced": that counts for volumes and databases alone.
 show_changes() {
   total=" of $(jq '.Changes | length' changes)"
   say "change set of stack ${STACK_NAME}:"
@@ -306,8 +310,7 @@ show_changes() {
   restarted=$(jq --raw-output '[.Changes[].ResourceChange
     | select(.ResourceType | test("^AWS::(EC2::(LaunchTemplate|Instance)|AutoScaling::)"))
     | .LogicalResourceId] | join(", ")' changes)
-  [[ ${restarted} == '' ]] ||
-    say "instances are REPLACED, and what runs on them is restarted: ${restarted}"
+  [[ ${restarted} == '' ]] || say "instances are REPLACED, what runs there restarted: ${restarted}"
   [[ ${lost} == '' ]] || say "REPLACED or REMOVED would be ${lost}"
 }
 
@@ -329,14 +332,11 @@ prepare() {
   token=${base}$((number + 1))
   make_change_set
   show_changes
-  if [[ ${PLAN} == 1 || (${lost} != '' && ${REPLACE} != yes) ]]; then
+  if [[ ${PLAN} == 1 ]] || ! agreed; then
     delete_change_set
     [[ ${PLAN} == '' ]] || finish 'plan: the change set was deleted; nothing was changed'
     stop 1 'refused, nothing was changed; to insist, generate with --replace'
   fi
-  [[ ${lost} == '' ]] || confirm "${lost}" "what ${lost} holds will be LOST to stack ${STACK_NAME}"
-  [[ ${restarted} == '' || ${lost} != '' ]] ||
-    confirm "${STACK_NAME}" 'codeocean stops until there is a new services instance'
   ask executed aws cloudformation execute-change-set --region "${REGION}" \
     --stack-name "${STACK_NAME}" \
     --change-set-name "${change_set}" \

@@ -39,11 +39,10 @@ class InstanceRelease(Step):
     name = "instance-release"
     title = "let the services instance be replaced again when it fails"
     watches = False
-    confirm = "INSTANCE-ID"
     header = {
         "where": "AWS CloudShell of the target account.",
         "changes": "resumes the processes that instance-hold of this run suspended, no others. "
-        "Only where the instance is marked unhealthy, which ends it at once, it asks first.",
+        "Nothing where the instance is marked unhealthy, for then the group would end it at once.",
         "takes": "seconds.",
         "costs": "nothing.",
         "again": "says when it was released.",

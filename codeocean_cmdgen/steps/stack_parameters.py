@@ -40,6 +40,9 @@ _DESTINATIONS = {
 Source: the vendor's guide, which wants fast access in a disaster.
 """
 
+_OF_THE_BACKUP = ("restore-destination", "clear-restore-destination")
+"""The presets for a backup stack."""
+
 _KMS_KEY = f"{DESTINATION}S3KmsKey"
 _RESTORE_LABELS = {
     kind: " ".join(("Restore", *re.findall("MLflow|[A-Z][a-z]+", kind), "Bucket"))
@@ -148,9 +151,9 @@ class StackParameters(Step):
     confirm = "STACK-NAME"
     header = {
         "where": "AWS CloudShell of the account that owns the stack.",
-        "changes": "updates the stack by a change set, shown first; parameters that are not named "
-        "keep their values. Replaces or removes nothing that holds data without --replace and its "
-        "ids as the word. A new launch template replaces the services instance: then it asks.",
+        "changes": "updates the stack by a change set, shown first; what is not named keeps its "
+        "value. Nothing that holds data is replaced or removed without --replace, and its ids as "
+        "the word. It asks before the services instance is replaced.",
         "takes": "a minute to look; then minutes, longer for an instance or a database.",
         "costs": "nothing by itself.",
         "again": "follows the update, or says when it was completed; tries again what failed.",
@@ -163,6 +166,11 @@ class StackParameters(Step):
         _destination_is_known,
         _restore_source_is_known,
     )
+
+    def variant(self) -> Step:
+        """Return the step for a backup stack, which never asks, where the preset is one of its."""
+        of_backup = self.preset in _OF_THE_BACKUP and not self.replace.on
+        return BackupStackParameters(**vars(self)) if of_backup else self
 
     def variables(self) -> dict[str, Printed]:
         """Leave out what becomes the changes."""
@@ -210,3 +218,26 @@ class StackParameters(Step):
             f"{DESTINATION}S3StorageClass": _DESTINATIONS[str(self.preset)],
             **{bucket_parameter(kind): bucket for kind, bucket in buckets.items()},
         }
+
+
+class BackupStackParameters(StackParameters):
+    """Set and clear parameters of the backup stack, which has no instance to restart."""
+
+    template = "stack-parameters--backup"
+    confirm = ""
+    header = {
+        **StackParameters.header,
+        "changes": "updates the backup stack by a change set, shown first; what is not named keeps "
+        "its value. Nothing that holds data, and no instance, is replaced or removed.",
+        "takes": "a minute to look; then minutes.",
+    }
+
+    def variables(self) -> dict[str, Printed]:
+        """Leave out whether to insist: then it would be the other script."""
+        printed = super().variables()
+        del printed["replace"]
+        return printed
+
+    def variant(self) -> Step:
+        """Return itself."""
+        return self

@@ -141,18 +141,18 @@ def test_nothing_held_is_nothing_released(
     assert writes(simulator) == []
 
 
-def test_an_unhealthy_instance_is_not_released_unasked(
+def test_an_unhealthy_instance_is_not_released(
     group: Group, simulator: Simulator, operator: Person
 ) -> None:
     operator.run(script("instance-hold"))
     group.health = "Unhealthy"
     simulator.clear_requests()
-    for answers in ({}, {"CONFIRM": "yes"}):
-        outcome = operator.run(script("instance-release"), **answers)
-        assert outcome.code == 2
-        assert f"{group.instance_id} is marked unhealthy" in outcome.errors
+    outcome = operator.run(script("instance-release"))
+    assert outcome.code == 1
+    assert f"{group.instance_id} is marked unhealthy" in outcome.errors
     assert writes(simulator) == []
-    assert operator.run(script("instance-release"), CONFIRM=group.instance_id).done
+    group.health = "Healthy"
+    assert operator.run(script("instance-release")).done
 
 
 def test_the_record_is_written_before_anything_is_suspended(

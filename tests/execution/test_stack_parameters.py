@@ -9,6 +9,7 @@ import pytest
 
 from codeocean_cmdgen.render import render
 from codeocean_cmdgen.simulator import Simulator, World
+from codeocean_cmdgen.simulator.cloudformation import Resource
 from codeocean_cmdgen.simulator.templates import BACKUP_URL, NEWER_URL, PRIMARY_URL
 from codeocean_cmdgen.simulator.world import BACKUP, SOURCE, TARGET
 from codeocean_cmdgen.sources import Given, gather
@@ -136,6 +137,20 @@ def test_parameters_without_public_names_are_found_by_their_labels(
     assert stack.parameters["pMadeUpKey"] == f"arn:aws:kms:us-east-1:{TARGET}:alias/aws/s3"
     for kind in ("Capsules", "DockerRegistry", "InputFiles"):
         assert stack.parameters[f"pMadeUp{kind}"] == f"arn:aws:s3:::codeocean-target-{kind.lower()}"
+
+
+def test_a_backup_stack_with_instances_is_another_stack(
+    simulator: Simulator, person: PersonOf
+) -> None:
+    stack = World(simulator).stack(BACKUP, "codeocean-backup", BACKUP_URL, pSourceAccountId=SOURCE)
+    instances = {"Launch": Resource("AWS::EC2::LaunchTemplate", ("pMadeUpKey",))}
+    stack.template = replace(stack.template, resources={**stack.template.resources, **instances})
+    stack.physical_ids["Launch"] = "lt-1"
+    refused = person(BACKUP).run(script("stack-parameters", "backup"), CONFIRM="codeocean-backup")
+    assert refused.code == 1
+    assert "instances are REPLACED" in refused.errors
+    assert "refused, nothing was changed; to insist, generate with --replace" in refused.errors
+    assert writes(simulator) == HARMLESS
 
 
 def test_a_label_that_is_not_there_is_a_problem(
