@@ -105,7 +105,7 @@ class Rehearsal:
         self.mishaps = tuple(one for one in self.mishaps if one not in here)
         for mishap in here:
             yield self._suffer(mishap, task, self.runbook().entries[number])
-        yield self._do(task, self.runbook().entries[number])
+        yield self.do(task, self.runbook().entries[number])
 
     def _suffer(self, mishap: Mishap, task: Task, entry: Entry) -> Row:
         """Let a script go wrong, and mend what a person would mend."""
@@ -133,7 +133,8 @@ class Rehearsal:
             mishap=True,
         )
 
-    def _do(self, task: Task, entry: Entry) -> Row:
+    def do(self, task: Task, entry: Entry) -> Row:
+        """Do what an entry of the runbook asks for."""
         reason = self._why_not(task)
         if task.step is None:
             word = "seen to" if task.seen_to else "by hand"
@@ -212,9 +213,9 @@ def _short(entry: Entry) -> str:
 class Staging:
     """Opens what a rehearsal needs. Use it as a context manager."""
 
-    def __init__(self, procedure: str) -> None:
+    def __init__(self, procedure: str, kind: type[Rehearsal] = Rehearsal) -> None:
         """Open nothing yet."""
-        self._procedure, self._closing = procedure, ExitStack()
+        self._procedure, self._kind, self._closing = procedure, kind, ExitStack()
 
     def __enter__(self) -> Rehearsal:
         """Return a rehearsal whose world is still empty."""
@@ -225,7 +226,7 @@ class Staging:
             aws = closing.enter_context(any_aws(folder / "aws"))
             beginning = datetime.now(timezone.utc) - _BEGINNING
             simulator = closing.enter_context(Simulator(1.0, beginning))
-            rehearsal = Rehearsal(self._procedure, simulator, aws, folder)
+            rehearsal = self._kind(self._procedure, simulator, aws, folder)
             closing.callback(rehearsal.stage.close)
             self._closing = closing.pop_all()
             return rehearsal

@@ -72,6 +72,9 @@ class Missing(NamedTuple):
 class Stage:
     """The three deployments, those that exist."""
 
+    kinds: tuple[str, ...] = KINDS
+    """What the buckets of a deployment are for."""
+
     def __init__(self, simulator: Simulator, aws: Path) -> None:
         """Begin with an organization alone; ``aws`` is the folder of hosts' AWS CLI."""
         self.simulator, self.world = simulator, World(simulator)
@@ -101,7 +104,11 @@ class Stage:
 
     def buckets(self, word: str) -> dict[str, str]:
         """Return the names of a deployment's buckets, by what they are for."""
-        return {kind: f"codeocean-{word}-{kind}" for kind in KINDS}
+        return {kind: f"codeocean-{word}-{kind}" for kind in self.kinds}
+
+    def _names(self) -> list[str]:
+        """Return what the buckets are for, as templates write it."""
+        return [name for name in templates.BUCKETS if name.lower() in self.kinds]
 
     def database(self, word: str) -> Database | None:
         """Return a deployment's own database, where PostgreSQL is installed."""
@@ -127,7 +134,7 @@ class Stage:
             SOURCE, "codeocean", templates.PRIMARY_URL, pDnsRootDomain="codeocean.example.com"
         )
         self.furnish("source")
-        for number, kind in enumerate(kind for kind in KINDS if kind != _EMPTY):
+        for number, kind in enumerate(kind for kind in self.kinds if kind != _EMPTY):
             for key in range(3 + number % 3):
                 for age in range(key % 3 + 1, 0, -1):
                     self._write_old(kind, f"data/{key}", age * 24 + number)
@@ -153,7 +160,7 @@ class Stage:
         self.furnish("backup")
         self._point_source_to_backup()
         self.apply()
-        for kind in KINDS:
+        for kind in self.kinds:
             self._replicate_all(f"codeocean-source-{kind}")
 
     def _point_source_to_backup(self) -> None:
@@ -161,7 +168,7 @@ class Stage:
         source, backup = self.stack("source"), self.stack("backup")
         if source and backup:
             prefix = "pDestinationBackup"
-            for name in templates.BUCKETS:
+            for name in self._names():
                 arn = f"arn:aws:s3:::{backup.physical_ids[f'S3{name}Bucket']}"
                 source.parameters[f"{prefix}{name}BucketArn"] = arn
             source.parameters[f"{prefix}S3KmsKey"] = f"arn:aws:kms:{REGION}:{BACKUP}:alias/aws/s3"
@@ -178,9 +185,9 @@ class Stage:
         """Make what a complete stack stands for, unless it is there."""
         stack = self.stack(word)
         buckets = self.buckets(word)
-        if stack is None or backends.find_bucket(buckets["capsules"]):
+        if stack is None or backends.find_bucket(next(iter(buckets.values()))):
             return
-        for name in templates.BUCKETS:
+        for name in self._names():
             stack.physical_ids[f"S3{name}Bucket"] = buckets[name.lower()]
             bucket = self.world.bucket(stack.account, buckets[name.lower()])
             self.world.lifecycle(bucket, vendor_lifecycle(name.lower()))
@@ -235,7 +242,7 @@ class Stage:
         """Let the stacks' parameters have the effect that the vendor's templates give them."""
         for word in ("source", "backup"):
             stack = self.stack(word)
-            if stack and backends.find_bucket(self.buckets(word)["capsules"]):
+            if stack and "S3CapsulesBucket" in stack.physical_ids:
                 self._replicate_to(word, stack)
         for word in ("source", "target"):
             stack = self.stack(word)
@@ -245,7 +252,7 @@ class Stage:
     def _replicate_to(self, word: str, stack: Stack) -> None:
         role = f"arn:aws:iam::{stack.account}:role/{_ROLES[word]}"
         for kind, destination in _destinations(stack).items():
-            source = backends.find_bucket(self.buckets(word)[kind])
+            source = backends.find_bucket(self.buckets(word).get(kind, ""))
             target = backends.find_bucket(destination.rpartition(":")[2])
             known = self.simulator.s3.replication.get(source.name, {"Rules": []}) if source else {}
             there = {rule["Destination"]["Bucket"] for rule in known.get("Rules", ())}
@@ -289,7 +296,7 @@ class Stage:
 
     def write(self, word: str, note: str) -> None:
         """Let people work: objects made, overwritten and deleted; files, rows and secrets too."""
-        for kind in KINDS:
+        for kind in self.kinds:
             if kind != _EMPTY:
                 self.write_object(word, kind, f"new/{note}", note)
                 self.write_object(word, kind, "data/0", note)

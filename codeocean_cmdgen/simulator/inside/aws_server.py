@@ -3,6 +3,7 @@
 One start of the CLI costs about a second, most of it imports. This server has them behind it: it
 runs under the interpreter that the CLI is installed for, takes a call from the `aws` shim below,
 with the shim's own files, folder and environment, and runs the CLI's unchanged `main` in a fork.
+What it waits between its attempts passes at once, as all waiting does in the simulator.
 A call from other namespaces, as of a simulated host, runs in those, as the user who calls.
 
     aws_server.py SOCKET    serves
@@ -20,6 +21,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from select import select
@@ -38,6 +40,7 @@ def serve(path: str) -> None:
     from awscli.clidriver import create_clidriver, main  # noqa: PLC0415 - the shim does without
 
     _remember_models(create_clidriver().session)
+    time.sleep = lambda _: None
     # A fork that collects garbage would copy all that it has inherited.
     gc.collect()
     gc.freeze()
