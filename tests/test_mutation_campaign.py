@@ -1,0 +1,179 @@
+"""A small mistake in a template or in the validation makes a test fail.
+
+Each mutant is made in a copy of the project, and judged by the tests of what it is in. Golden files
+are made anew first, as by somebody who does not read the diff: what compares with them does not
+count, what looks at them, such as the linters, does.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.mutants import ROOT, TEMPLATES, VALIDATION, Mutant, chosen
+from tests.test_golden import SCRIPTS
+from tests.tools import require
+
+EXECUTION = {
+    "cross-account-backup": "cross_account_backup",
+    "datasets-not-cached": "datasets_not_cached",
+    "db-copy-in": "db_copy_in",
+    "db-delete": "temporary_database",
+    "db-restore": "temporary_database",
+    "instance-hold": "instance",
+    "instance-release": "instance",
+    "on-demand-backup": "on_demand_backup",
+    "s3-batch-replication": "s3_batch_replication",
+    "s3-point-in-time": "s3_point_in_time",
+    "secrets-restore": "secrets",
+    "secrets-save": "secrets",
+    "service-start": "service",
+    "service-stop": "service",
+    "snapshot-copy": "snapshot_copy",
+    "stack-create": "stack_create",
+    "stack-parameters": "stack_parameters",
+    "volume-copy-in": "volume",
+    "volume-delete": "volume_delete",
+    "volume-release": "volume",
+    "volume-restore": "volume_restore",
+}
+"""Step -> the module of tests that runs its script."""
+EVERYWHERE = ("place", "host_place", "watch", "second_opinion", "kill")
+"""The modules that run every script."""
+HOUSE = [
+    f"tests/test_house.py::test_{rule}"
+    for rule in (
+        "each_value_is_used",
+        "each_name_is_given",
+        "the_header_offers_just_the_settings_that_are_read",
+        "aws_is_called_in_the_open",
+    )
+]
+VALIDATING = ("test_values.py", "test_render.py", "test_cli.py", "test_deployment.py")
+
+COUNTS = {
+    "values.py": 16,
+    "sources.py": 10,
+    "render.py": 6,
+    "rules.py": 8,
+    "stack_parameters.py": 6,
+}
+OF_A_STEP, OF_A_PART, OF_A_DECLARATION = 6, 3, 3
+"""How many mistakes of a file are tried."""
+
+SURVIVORS: dict[str, str] = {}
+"""The mistakes that no test notices, by what tells them from others: why that is well."""
+
+PATIENCE = 900.0
+
+
+def count(file: Path) -> int:
+    if file in VALIDATION:
+        return COUNTS.get(file.name, OF_A_DECLARATION)
+    return OF_A_PART if file.parent.name == "_parts" else OF_A_STEP
+
+
+FILES = [*sorted(TEMPLATES.rglob("*.sh.j2")), *sorted(TEMPLATES.rglob("*.py.j2")), *VALIDATION]
+MUTANTS = [mutant for file in FILES for mutant in chosen(file, count(file))]
+
+
+def users(file: Path) -> list[str]:
+    """Return the templates that a template becomes part of, itself among them."""
+    name = str(file.relative_to(TEMPLATES))
+    found = [] if name.startswith("_") else [file.name.removesuffix(".sh.j2")]
+    for other in sorted(TEMPLATES.rglob("*.j2")):
+        if f'include "{name}"' in other.read_text(encoding="utf-8"):
+            found += users(other)
+    return list(dict.fromkeys(found))
+
+
+def judges(mutant: Mutant) -> list[list[str]]:
+    """Return the tests that may notice a mistake, those that should do so first."""
+    if mutant.file in VALIDATION:
+        return [[f"tests/{name}" for name in VALIDATING], ["tests/execution/test_snapshot_copy.py"]]
+    steps = [name.partition("--")[0] for name in users(mutant.file)]
+    if not steps:  # of the frame, or of every place
+        steps = ["snapshot-copy", "service-stop"]
+    scripts = [name for name in SCRIPTS if name in users(mutant.file)] or ["snapshot-copy"]
+    looks = [
+        f"tests/test_golden.py::test_the_{tool}_is_silent[{name}]"
+        for name in scripts[:2]
+        for tool in ("linter", "formatter")
+    ]
+    modules = dict.fromkeys(EXECUTION[step] for step in steps)
+    return [
+        [*looks, *HOUSE],
+        *([f"tests/execution/test_{module}.py"] for module in list(modules)[:3]),
+        ["-k", " or ".join(dict.fromkeys(steps[:2])),
+         *(f"tests/execution/test_{module}.py" for module in EVERYWHERE)],
+    ]  # fmt: skip
+
+
+def notices(copy: Path, arguments: list[str]) -> bool:
+    """Run tests in a copy; tell whether one fails."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV"))}
+    command = [sys.executable, "-m", "pytest", "-qx", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    try:
+        ended = subprocess.run(
+            [*command, *arguments],
+            cwd=copy,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return True
+    assert ended.returncode in {0, 1, 2, 5}, ended.stdout[-2000:] + ended.stderr[-2000:]
+    return ended.returncode in {1, 2}
+
+
+def copied(folder: Path) -> Path:
+    """Return a copy of the project."""
+    leave = shutil.ignore_patterns(".venv", ".git", "dist", "build", "__pycache__", ".*_cache")
+    return Path(shutil.copytree(ROOT, folder / "copy", ignore=leave, symlinks=True))
+
+
+def written_anew(copy: Path, scripts: list[str]) -> bool:
+    """Make golden scripts anew; tell whether they can still be made."""
+    for name in scripts:
+        command = [sys.executable, "-m", "codeocean_cmdgen", name.partition("--")[0]]
+        made = subprocess.run(
+            [*command, *SCRIPTS[name]], cwd=copy, capture_output=True, text=True, check=False
+        )
+        if made.returncode:
+            return False
+        (copy / "golden" / f"{name}.sh").write_text(made.stdout)
+    return True
+
+
+def is_noticed(mutant: Mutant, folder: Path) -> bool:
+    copy = copied(folder)
+    (copy / mutant.file.relative_to(ROOT)).write_text(mutant.text())
+    if mutant.file not in VALIDATION:
+        scripts = [name for name in users(mutant.file) if name in SCRIPTS] or ["snapshot-copy"]
+        if not written_anew(copy, scripts):
+            return True
+    return any(notices(copy, tests) for tests in judges(mutant))
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[one.rank[:12] for one in MUTANTS])
+def test_a_mistake_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
+    require("/usr/bin/aws")
+    noticed = is_noticed(mutant, tmp_path)
+    if mutant.name in SURVIVORS:
+        assert not noticed, "explained as one that is not noticed, but it is"
+        pytest.xfail(SURVIVORS[mutant.name])
+    assert noticed, mutant.name
+
+
+def test_no_survivor_is_explained_that_is_not_tried() -> None:
+    assert set(SURVIVORS) <= {one.name for one in MUTANTS}
+    assert len(SURVIVORS) < 0.05 * len(MUTANTS)
