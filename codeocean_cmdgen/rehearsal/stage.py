@@ -21,7 +21,7 @@ from codeocean_cmdgen.rehearsal.database import (
     rows,
     serve,
 )
-from codeocean_cmdgen.simulator import World, backends, replication, templates
+from codeocean_cmdgen.simulator import World, backends, lifecycle, replication, templates
 from codeocean_cmdgen.simulator.host import Host, HostUnavailableError
 from codeocean_cmdgen.simulator.trees import fingerprint, plant
 from codeocean_cmdgen.simulator.world import (
@@ -138,6 +138,7 @@ class Stage:
             for key in range(3 + number % 3):
                 for age in range(key % 3 + 1, 0, -1):
                     self._write_old(kind, f"data/{key}", age * 24 + number)
+            self._grow_old(kind)
         host = self.hosts.get("source")
         if host:
             plant(host.path("/data"))
@@ -153,6 +154,18 @@ class Stage:
             self.world.version(
                 bucket, key, content=content, modified=modified, metadata={"age": str(hours)}
             )
+
+    def _grow_old(self, kind: str) -> None:
+        """Let the lifecycle rules of a bucket have their effect on what is old in it."""
+        bucket = backends.find_bucket(f"codeocean-source-{kind}")
+        if bucket is None:
+            return
+        for key, days in (("kept", 30), ("changed", 200), ("changed", 190), ("deleted", 200)):
+            self._write_old(kind, f"old/{key}", days * 24)
+        long_ago = self.simulator.clock.now() - timedelta(days=190)
+        self.world.delete_marker(bucket, "old/deleted", modified=long_ago)
+        rules = self.simulator.s3.lifecycle[bucket.name]["Rules"]
+        lifecycle.carry_out(bucket, rules, self.simulator.clock.now())
 
     def build_backup(self) -> None:
         """Make a backup stack, and let the source use it."""

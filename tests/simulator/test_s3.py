@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+from codeocean_cmdgen.simulator import lifecycle
+from codeocean_cmdgen.simulator.world import vendor_lifecycle
 
 from .conftest import ACCOUNT, OTHER
 
@@ -191,3 +194,43 @@ def test_large_buckets_are_listed_in_time_proportional_to_the_page(
     client = sim.account(ACCOUNT).client("s3")
     page = client.list_object_versions(Bucket="mine", MaxKeys=1, KeyMarker="key5")
     assert page["IsTruncated"]
+
+
+def test_a_lifecycle_expires_and_moves_what_is_old(sim: Simulator, world: World) -> None:
+    bucket = world.bucket(ACCOUNT, "mine")
+    now = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
+    for key, *ages in (
+        ("a", 200, 190, 30),
+        ("b", 200, 16, 13),
+        ("c", 15, 10),
+        ("d", 200),
+        ("e", 9),
+    ):
+        for days in ages:
+            world.version(bucket, key, modified=now - timedelta(days=days))
+    world.delete_marker(bucket, "d", modified=now - timedelta(days=190))
+    world.delete_marker(bucket, "e", modified=now - timedelta(days=8))
+    lifecycle.carry_out(bucket, vendor_lifecycle("capsules"), now)
+    answer = sim.account(ACCOUNT).client("s3").list_object_versions(Bucket="mine")
+    found = [(one["Key"], one["StorageClass"]) for one in answer["Versions"]]
+    assert found == [
+        ("a", "INTELLIGENT_TIERING"),  # 30 days old
+        ("a", "DEEP_ARCHIVE"),  # for 30 days not current
+        ("b", "STANDARD"),
+        ("b", "STANDARD"),  # for 13 days not current
+        ("b", "DEEP_ARCHIVE"),
+        ("c", "STANDARD"),
+        ("c", "STANDARD"),
+        ("e", "STANDARD"),
+    ]
+    assert [one["Key"] for one in answer["DeleteMarkers"]] == ["e"]
+
+
+@pytest.mark.parametrize(("hours", "left"), [(12, 2), (13, 1)])
+def test_days_end_at_the_midnight_that_follows_them(world: World, hours: int, left: int) -> None:
+    bucket = world.bucket(ACCOUNT, "mine")
+    for hour in (9, 11):
+        world.version(bucket, "a", modified=datetime(2026, 1, 1, hour, tzinfo=timezone.utc))
+    now = datetime(2026, 1, 15, 11, tzinfo=timezone.utc) + timedelta(hours=hours)
+    lifecycle.carry_out(bucket, vendor_lifecycle("public"), now)
+    assert len(bucket.keys.getlist("a")) == left
