@@ -63,7 +63,7 @@ COUNTS = {
     "rules.py": 8,
     "stack_parameters.py": 6,
 }
-OF_A_STEP, OF_A_PART, OF_A_DECLARATION = 6, 3, 3
+OF_A_STEP, OF_A_PART, OF_A_DECLARATION = 3, 2, 1
 """How many mistakes of a file are tried."""
 
 SURVIVORS: dict[str, str] = {}
