@@ -355,7 +355,7 @@ def _started(number: str) -> tuple[Task, ...]:
 
 def _released(number: str) -> Task:
     return Task(
-        f"{number}18a",
+        number,
         "Let the services instance be replaced again",
         "target",
         step=InstanceRelease,
@@ -364,8 +364,11 @@ def _released(number: str) -> Task:
     )
 
 
-def _volume_removed(number: str, run: str, joins: str = "") -> tuple[Task, ...]:
-    """Return restore step 19, which is two scripts: the instance may not detach a volume."""
+def _volume_removed(number: str, run: str, *between: Task, joins: str = "") -> tuple[Task, ...]:
+    """Return restore step 19, which is two scripts: the instance may not detach a volume.
+
+    between: what is done between the two, in the place of the second.
+    """
     return (
         Task(
             f"{number}19",
@@ -380,8 +383,9 @@ def _volume_removed(number: str, run: str, joins: str = "") -> tuple[Task, ...]:
             results="volume-delete may detach it.",
             stop="Something uses it: the script says what. End that; do not detach it before.",
         ),
+        *between,
         Task(
-            f"{number}19a",
+            f"{number}19b" if between else f"{number}19a",
             "Detach and delete the restored EBS volume",
             "target",
             step=VolumeDelete,
@@ -634,8 +638,7 @@ _RESTORE = (
         "Clean up",
         "Nothing is deleted before the restored deployment was looked at and accepted.",
         (
-            _released(""),
-            *_volume_removed("", "first", joins="14"),
+            *_volume_removed("", "first", _released("19a"), joins="14"),
             _database_removed("", "first"),
             Task(
                 "20a",
@@ -816,8 +819,7 @@ _MIGRATION = (
             _volume_in("2.5.", "switch"),
             _database_in("2.5.", "switch"),
             *_started("2.5."),
-            _released("2.5."),
-            *_volume_removed("2.5.", "switch", joins="2.5.14"),
+            *_volume_removed("2.5.", "switch", _released("2.5.19a"), joins="2.5.14"),
             _database_removed("2.5.", "switch"),
         ),
     ),

@@ -328,13 +328,20 @@ def _pastes(made: list[_Made]) -> list[Paste]:
 
 
 def _in_order_of_pastes(made: list[_Made]) -> list[_Made]:
-    """Return the tasks in order, but each that joins an earlier one right behind that."""
+    """Return the tasks in order, but each that joins an earlier one right behind that.
+
+    Where the two cannot be pasted at once it stays in its place.
+    """
     order: list[_Made] = []
     for one in made:
-        numbers = [other.task.number for other in order]
-        joins = one.task.joins
-        order.insert(numbers.index(joins) + 1 if joins in numbers else len(order), one)
+        joined = [place for place, other in enumerate(order, 1) if _joins(one, other)]
+        order.insert(joined[0] if joined else len(order), one)
     return order
+
+
+def _joins(one: _Made, other: _Made) -> bool:
+    together = one.task.joins == other.task.number and other.step and one.step
+    return bool(together) and _fits([other, one])
 
 
 def _runs(made: list[_Made]) -> Iterator[list[_Made]]:
@@ -370,9 +377,16 @@ def _fits(group: list[_Made]) -> bool:
     return len(text) <= characters and text.count("\n") <= lines
 
 
+_FOLLOWS = (
+    """[ "${WATCH-}" != 0 ] || """
+    "{ echo 'stopped: each script must be followed to its end here: unset WATCH' >&2; false; }"
+)
+"""Begins what is pasted at once: a script that returns early would let the next one begin."""
+
+
 def _joined(group: list[_Made]) -> str:
     """Join scripts to one command of the shell, which reads it whole before it runs the first."""
-    return " &&\n".join(one.script.rstrip("\n") for one in group) + "\n"
+    return " &&\n".join([_FOLLOWS, *(one.script.rstrip("\n") for one in group)]) + "\n"
 
 
 def _paste(group: list[_Made]) -> Paste:
@@ -391,7 +405,7 @@ _ADVICE = (
     "here; then make the runbook anew. No result is ever typed. It works with the credentials at "
     "hand, or with those of `--profile`.\n"
     "Several scripts in one paste are one command: each runs only when the one before it was done. "
-    "Nothing follows a script that may ask for a word. They want no `WATCH=0`."
+    "Nothing follows a script that may ask for a word. With `WATCH=0`, paste each alone."
 )
 _TO_THE_BUCKET = """\
 bucket=$(

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    960a7220491f93e423822530a7b66850c0a2a061baa9f6a109f60f86a4cdc6d4*)
+    288f86fa72002ff950eebd668c1f6453dd85d33adc95b26509b842e88bf60d3d*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-release \
@@ -179,12 +179,14 @@ main() {
   find_group
   if [[ ${record} == held* ]]; then
     say "to resume in group ${group_name}: ${record}"
-    [[ ${PLAN} == '' ]] || finish 'plan: nothing was changed'
     unhealthy=$(jq --raw-output '[.Instances[] | select(.HealthStatus | ascii_downcase != "healthy")
-      | .InstanceId] | join(" ")' group)
+      | select(.LifecycleState | startswith("Terminating") | not).InstanceId] | join(" ")' group)
     [[ ${unhealthy} == '' ]] ||
-      stop 1 "${unhealthy} is marked unhealthy: released, the group would END it at once." \
-        'Mend it, set its health to Healthy (set-instance-health of AutoScaling), paste again'
+      stop 1 "${unhealthy} is marked unhealthy: released, the group would END it. Mend it;" \
+        'then, or to have it replaced all the same, mark it healthy, and paste again. AWS CLI:' \
+        "autoscaling set-instance-health --region ${REGION} --instance-id ${unhealthy}" \
+        '--health-status Healthy'
+    [[ ${PLAN} == '' ]] || finish 'plan: nothing was changed'
     release
   fi
   [[ ${suspended} == '  ' ]] || say "still suspended, by somebody else: ${suspended}"

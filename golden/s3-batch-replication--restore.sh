@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    786603e6d6ae0d53d2b2c7cd0b2db17fae2ae7d328a6c6abfca2b63a2e9d062c*)
+    0d849df9524763beaf5fc4e7b2ae0419581bb16d53f71fb61a02e0071515d1e9*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -133,7 +133,7 @@ look_at_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-buckets=() missing=() watched=() planned=0 objects=0 last=''
+missing=() watched=() planned=0 objects=0 last=''
 declare -A empty=() token=() row=() unseen=()
 
 # Puts a question about a bucket to S3; what goes unanswered becomes a finding of that kind.
@@ -358,18 +358,18 @@ judge() { # BUCKET
 }
 
 main() {
-  local arn bucket
+  local bucket
   values
   settings "$@"
   guard
-  for arn in "${BUCKET_ARN[@]}"; do
-    bucket=${arn##*:}
-    buckets+=("${bucket}")
-    token[${bucket}]=$(printf '%s\n' s3-batch-replication "${ACCOUNT_ID}" "${REGION}" "${arn}" \
-      "${ROLE_ARN}" "${FILTER}" "${REPORT}" "${RUN}" | sha256sum | cut --bytes=1-32)
-  done
+  buckets=("${BUCKET_ARN[@]##*:}")
   set_digest=$(printf '%s\n' "${buckets[@]}" | sha256sum | cut --bytes=1-8)
   look
+  for bucket in "${buckets[@]}"; do # to another destination it is another job
+    token[${bucket}]=$({ printf '%s\n' "${ACCOUNT_ID}" "${REGION}" "${bucket}" "${ROLE_ARN}" \
+      "${FILTER}" "${REPORT}" "${RUN}" && sed --quiet 's/^seen: .*, goes to //p' \
+      "${bucket}/findings"; } | sha256sum | cut --bytes=1-32)
+  done
   read_jobs || stop 1 "the jobs cannot be listed: ${complaint}"
   decide
   [[ ${PLAN} == '' ]] || finish "plan: create ${#missing[@]} jobs (${missing[*]})"

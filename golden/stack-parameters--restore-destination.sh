@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    97ecfe461174fa5079c97cec8e9efec9fd08336cd2e92389a0e0ef0981d6dd0f*)
+    4b2f05108a6961b640fc5b0379a7294b8ab84b2ce455d9dc4fe7208d6698a7b7*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -110,7 +110,8 @@ guard() {
     stop 3 "this shell works as ${caller}, the script is for ${PARTITION} account ${ACCOUNT_ID}"
 }
 
-agreed() { [[ ${lost}${restarted} == '' ]]; }
+refused() { [[ ${lost}${restarted} != '' ]]; }
+agree() { :; }
 
 # Names a problem and goes on, so that all of them are told at once.
 problems=0
@@ -296,17 +297,16 @@ show_changes() {
     | (.ResourceType | test("^AWS::(EC2::(Volume|Instance)|RDS::DB(Instance|Cluster))$")) as $dear
     | select(.Action == "Remove" or .Action == "Dynamic" or $replacement == "True"
       or ($dear and $replacement != "False"))
-    | select($dear or (.ResourceType | test("^AWS::(S3::Bucket|EFS::FileSystem|KMS::Key"
-      + "|Backup::BackupVault|SecretsManager::Secret|AutoScaling::AutoScalingGroup)$")))
-    | .PhysicalResourceId // .LogicalResourceId] | join(",")' changes)
+    | select($dear or (.ResourceType | test("^AWS::(S3::Bucket|EFS::FileSystem|Backup::BackupVault"
+      + "|KMS::Key|SecretsManager::Secret|AutoScaling::AutoScalingGroup|CloudFormation::Stack)$")))
+    | .PhysicalResourceId // .LogicalResourceId] | join(",")' changes) || lost=something
   restarted=$(jq --raw-output '[.Changes[].ResourceChange
     | select(.ResourceType | test("^AWS::(EC2::(LaunchTemplate|Instance)|AutoScaling::)"))
-    | .LogicalResourceId] | join(", ")' changes)
+    | .LogicalResourceId] | join(", ")' changes) || restarted=something
   [[ ${restarted} == '' ]] || say "instances are REPLACED, what runs there restarted: ${restarted}"
   [[ ${lost} == '' ]] || say "REPLACED or REMOVED would be ${lost}"
 }
 
-# Does all that comes before the update itself.
 prepare() {
   local number=${token#"${base}"} change_set dropped reason lost restarted
   check_values
@@ -324,11 +324,12 @@ prepare() {
   token=${base}$((number + 1))
   make_change_set
   show_changes
-  if [[ ${PLAN} == 1 ]] || ! agreed; then
+  if refused || [[ ${PLAN} == 1 ]]; then
     delete_change_set
-    [[ ${PLAN} == '' ]] || finish 'plan: the change set was deleted; nothing was changed'
-    stop 1 'refused, nothing was changed; to insist, generate with --replace'
+    ! refused || stop 1 'refused, nothing was changed; to insist, generate with --replace'
+    finish 'plan: the change set was deleted; nothing was changed'
   fi
+  agree
   ask executed aws cloudformation execute-change-set --region "${REGION}" \
     --stack-name "${STACK_NAME}" \
     --change-set-name "${change_set}" \

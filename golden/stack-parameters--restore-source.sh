@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    0f3c705e0a92faa762afdc6f982742e5c3da9e0efef3ffd1cc1a398347217d8d*)
+    5b8459b0ff013c99409657960060d0b498c72268c30fae66cf898a7072a23b30*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -114,8 +114,8 @@ confirm() { # WORD WHAT_WILL_HAPPEN
   [[ ${typed} == "$1" ]] || stop 2 "'${typed}' is not '$1': nothing was changed"
 }
 
-agreed() {
-  [[ ${lost} == '' || ${REPLACE} == yes ]] || return
+refused() { [[ ${lost} != '' && ${REPLACE} != yes ]]; }
+agree() {
   [[ ${lost} == '' ]] || confirm "${lost}" "what ${lost} holds will be LOST to stack ${STACK_NAME}"
   [[ ${lost} != '' || ${restarted} == '' ]] || confirm "${STACK_NAME}" 'codeocean stops for a while'
 }
@@ -304,17 +304,16 @@ show_changes() {
     | (.ResourceType | test("^AWS::(EC2::(Volume|Instance)|RDS::DB(Instance|Cluster))$")) as $dear
     | select(.Action == "Remove" or .Action == "Dynamic" or $replacement == "True"
       or ($dear and $replacement != "False"))
-    | select($dear or (.ResourceType | test("^AWS::(S3::Bucket|EFS::FileSystem|KMS::Key"
-      + "|Backup::BackupVault|SecretsManager::Secret|AutoScaling::AutoScalingGroup)$")))
-    | .PhysicalResourceId // .LogicalResourceId] | join(",")' changes)
+    | select($dear or (.ResourceType | test("^AWS::(S3::Bucket|EFS::FileSystem|Backup::BackupVault"
+      + "|KMS::Key|SecretsManager::Secret|AutoScaling::AutoScalingGroup|CloudFormation::Stack)$")))
+    | .PhysicalResourceId // .LogicalResourceId] | join(",")' changes) || lost=something
   restarted=$(jq --raw-output '[.Changes[].ResourceChange
     | select(.ResourceType | test("^AWS::(EC2::(LaunchTemplate|Instance)|AutoScaling::)"))
-    | .LogicalResourceId] | join(", ")' changes)
+    | .LogicalResourceId] | join(", ")' changes) || restarted=something
   [[ ${restarted} == '' ]] || say "instances are REPLACED, what runs there restarted: ${restarted}"
   [[ ${lost} == '' ]] || say "REPLACED or REMOVED would be ${lost}"
 }
 
-# Does all that comes before the update itself.
 prepare() {
   local number=${token#"${base}"} change_set dropped reason lost restarted
   check_values
@@ -332,11 +331,12 @@ prepare() {
   token=${base}$((number + 1))
   make_change_set
   show_changes
-  if [[ ${PLAN} == 1 ]] || ! agreed; then
+  if refused || [[ ${PLAN} == 1 ]]; then
     delete_change_set
-    [[ ${PLAN} == '' ]] || finish 'plan: the change set was deleted; nothing was changed'
-    stop 1 'refused, nothing was changed; to insist, generate with --replace'
+    ! refused || stop 1 'refused, nothing was changed; to insist, generate with --replace'
+    finish 'plan: the change set was deleted; nothing was changed'
   fi
+  agree
   ask executed aws cloudformation execute-change-set --region "${REGION}" \
     --stack-name "${STACK_NAME}" \
     --change-set-name "${change_set}" \

@@ -106,7 +106,9 @@ def test_nothing_follows_a_confirmation_in_one_paste(procedure: str) -> None:
     entries = {entry.number: entry for entry in MADE[procedure].entries}
     for paste in filter(None, (entry.paste for entry in entries.values())):
         joined = [entries[number] for number in paste.numbers]
-        assert paste.text == " &&\n".join(one.script[:-1] for one in joined) + "\n"
+        unfollowed, scripts = paste.text.split(" &&\n", 1)
+        assert scripts == " &&\n".join(one.script[:-1] for one in joined) + "\n"
+        assert unfollowed.startswith('[ "${WATCH-}" != 0 ] || ')
         assert not any(one.confirm for one in joined[:-1])
         assert len({one.place for one in joined}) == 1
         assert {one.pasted_with for one in joined[1:]} == {joined[0].number}
@@ -122,8 +124,28 @@ def test_scripts_in_the_same_place_are_offered_together() -> None:
         ("10", "11", "15"),
         ("14", "19"),
         ("17", "18"),
-        ("18a", "19a"),
+        ("19a", "19b"),
     ]
+
+
+def test_what_would_return_early_is_not_pasted_with_others(tmp_path: Path) -> None:
+    (paste,) = (one.paste for one in MADE["restore"].entries if one.paste and one.number == "10")
+    refused = subprocess.run(
+        ["sh", "-c", paste.text],
+        env={"WATCH": "0", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("stopped: each script must be followed")
+
+
+def test_what_joins_a_script_that_is_not_made_stays_in_its_place(tmp_path: Path) -> None:
+    entries = make("restore", without(tmp_path, "to_host")).entries
+    pastes = [entry.paste.numbers for entry in entries if entry.paste]
+    assert ("17", "18") in pastes
+    assert not any("19" in numbers for numbers in pastes)
 
 
 # What is not known yet.

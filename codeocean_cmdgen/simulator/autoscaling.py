@@ -45,6 +45,7 @@ class Group:
     tags: dict[str, str] = field(default_factory=dict)
     suspended: dict[str, str] = field(default_factory=dict)
     health: str = "Healthy"
+    state: str = "InService"
     max_instance_lifetime: int | None = None
 
 
@@ -141,7 +142,7 @@ def _describe(call: Call, group: Group) -> dict[str, Any]:
             {
                 "InstanceId": group.instance_id,
                 "AvailabilityZone": f"{call.region}a",
-                "LifecycleState": "InService",
+                "LifecycleState": group.state,
                 "HealthStatus": group.health,
                 "ProtectedFromScaleIn": False,
             }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from codeocean_cmdgen.values import RunName
@@ -75,7 +74,6 @@ class Step:
         vars(self).update(values)
 
     @classmethod
-    @cache
     def arguments(cls) -> dict[str, bool]:
         """Return the names of the fields in order, and whether each must be given."""
         annotations: dict[str, str] = {}

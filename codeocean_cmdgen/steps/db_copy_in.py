@@ -65,8 +65,7 @@ class DbCopyIn(HostStep):
 
     def variant(self) -> Step:
         """Return another step when the old database is to be removed: nothing is copied then."""
-        values = {name: getattr(self, name) for name in self.arguments()}
-        return DropOld(**values) if self.drop_old == "yes" else self
+        return DropOld(**vars(self)) if self.drop_old == "yes" else self
 
 
 class DropOld(DbCopyIn):

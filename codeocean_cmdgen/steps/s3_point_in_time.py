@@ -74,12 +74,11 @@ class S3PointInTime(Step):
 
     def variant(self) -> Step:
         """Return the step that the switches ask for."""
-        values = {name: getattr(self, name) for name in self.arguments()}
         if self.verify.on:
-            return Verify(**values)
+            return Verify(**vars(self))
         if self.undo.on:
-            return Undo(**values)
-        return Reversible(**values) if self.reversible.on else self
+            return Undo(**vars(self))
+        return Reversible(**vars(self)) if self.reversible.on else self
 
 
 _SWITCHES = ("reversible", "undo", "verify")

@@ -147,11 +147,19 @@ def test_an_unhealthy_instance_is_not_released(
     operator.run(script("instance-hold"))
     group.health = "Unhealthy"
     simulator.clear_requests()
-    outcome = operator.run(script("instance-release"))
-    assert outcome.code == 1
-    assert f"{group.instance_id} is marked unhealthy" in outcome.errors
+    for plan in ("1", ""):
+        outcome = operator.run(script("instance-release"), PLAN=plan)
+        assert outcome.code == 1
+        assert f"{group.instance_id} is marked unhealthy" in outcome.errors
+        assert f"--instance-id {group.instance_id} --health-status Healthy" in outcome.errors
     assert writes(simulator) == []
     group.health = "Healthy"
+    assert operator.run(script("instance-release")).done
+
+
+def test_an_instance_that_ends_already_is_no_reason_to_hold(group: Group, operator: Person) -> None:
+    operator.run(script("instance-hold"))
+    group.health, group.state = "Unhealthy", "Terminating:Wait"
     assert operator.run(script("instance-release")).done
 
 

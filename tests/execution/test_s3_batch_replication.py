@@ -168,6 +168,20 @@ def test_pasted_again_creates_nothing(world: World, simulator: Simulator, operat
     assert ended == re.findall(r"replicated by \S+;", second.output)
 
 
+def test_the_same_run_to_another_destination_is_another_job(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    """As where a second restore goes to a newer deployment, within the 90 days of the first."""
+    assert operator.run(text()).done
+    other = world.bucket(BACKUP, "codeocean-another-capsules")
+    simulator.s3.replication.clear()
+    world.replication_rule(bucket(FULL), other, role=ROLE)
+    world.replication_rule(bucket(EMPTY), other, role=ROLE)
+    assert operator.run(text()).done
+    assert len(simulator.s3_batch.jobs) == 2
+    assert versions(other.name) == versions(FULL)
+
+
 def test_a_new_run_is_a_new_round(world: World, simulator: Simulator, operator: Person) -> None:
     operator.run(text())
     fill(world, bucket(EMPTY))

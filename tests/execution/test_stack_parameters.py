@@ -146,11 +146,16 @@ def test_a_backup_stack_with_instances_is_another_stack(
     instances = {"Launch": Resource("AWS::EC2::LaunchTemplate", ("pMadeUpKey",))}
     stack.template = replace(stack.template, resources={**stack.template.resources, **instances})
     stack.physical_ids["Launch"] = "lt-1"
-    refused = person(BACKUP).run(script("stack-parameters", "backup"), CONFIRM="codeocean-backup")
-    assert refused.code == 1
-    assert "instances are REPLACED" in refused.errors
-    assert "refused, nothing was changed; to insist, generate with --replace" in refused.errors
-    assert writes(simulator) == HARMLESS
+    operator, text = person(BACKUP), script("stack-parameters", "backup")
+    for settings in ({"PLAN": "1"}, {"CONFIRM": "codeocean-backup"}):
+        refused = operator.run(text, **settings)
+        assert refused.code == 1
+        assert "instances are REPLACED" in refused.errors
+        assert "refused, nothing was changed; to insist, generate with --replace" in refused.errors
+    assert writes(simulator) == 2 * HARMLESS
+    insisting = script("stack-parameters", "backup", replace="yes")
+    assert operator.run(insisting).code == 2
+    assert operator.run(insisting, CONFIRM="codeocean-backup").done
 
 
 def test_a_label_that_is_not_there_is_a_problem(
@@ -200,7 +205,7 @@ def test_nothing_to_change_is_success(stack: Stack, simulator: Simulator, operat
 def test_plan_shows_the_change_set_and_deletes_it(
     stack: Stack, simulator: Simulator, operator: Person
 ) -> None:
-    outcome = operator.run(change("pAvailabilityZone1=us-east-1b"), PLAN="1")
+    outcome = operator.run(change("pAvailabilityZone1=us-east-1b", replace="yes"), PLAN="1")
     assert (outcome.code, writes(simulator)) == (0, HARMLESS)
     assert outcome.output.splitlines()[-1].startswith("plan: ")
     assert "DataVolume" in outcome.errors
@@ -213,10 +218,11 @@ def test_the_data_volume_is_not_replaced_unless_the_operator_insists(
 ) -> None:
     volume = stack.physical_ids["DataVolume"]
     zone = "pAvailabilityZone1=us-east-1b"
-    refused = operator.run(change(zone), CONFIRM=volume)
-    assert refused.code == 1
-    assert f"REPLACED or REMOVED would be {volume}" in refused.errors
-    assert writes(simulator) == HARMLESS
+    for settings in ({"PLAN": "1"}, {"CONFIRM": volume}):
+        refused = operator.run(change(zone), **settings)
+        assert refused.code == 1
+        assert f"REPLACED or REMOVED would be {volume}" in refused.errors
+    assert writes(simulator) == 2 * HARMLESS
     unconfirmed = operator.run(change(zone, replace="yes"), CONFIRM="codeocean")
     assert unconfirmed.code == 2
     assert stack.physical_ids["DataVolume"] == volume
