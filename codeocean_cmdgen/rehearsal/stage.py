@@ -60,6 +60,7 @@ _EMPTY = "licenses"  # a bucket without objects, for which S3 says that a job fa
 _SAVED = ".codeocean-secrets/parameters.json"  # on the data volume, by secrets-save
 _AT_WORK = b"codeocean"  # the folder that the running application writes into
 _STEP = 30.0
+_MOVED = 128 * 1024  # bytes; smaller objects stay in their storage class
 
 
 class Missing(NamedTuple):
@@ -146,11 +147,11 @@ class Stage:
         for name, (kind_of, value) in PARAMETERS.items():
             self._put_parameter("source", name, kind_of, value)
 
-    def _write_old(self, kind: str, key: str, hours: int) -> None:
+    def _write_old(self, kind: str, key: str, hours: int, size: int = 0) -> None:
         bucket = backends.find_bucket(f"codeocean-source-{kind}")
         modified = self.simulator.clock.now() - timedelta(hours=hours)
         if bucket:
-            content = f"{kind} {key}, {hours} hours old".encode()
+            content = f"{kind} {key}, {hours} hours old".encode().ljust(size)
             self.world.version(
                 bucket, key, content=content, modified=modified, metadata={"age": str(hours)}
             )
@@ -161,7 +162,7 @@ class Stage:
         if bucket is None:
             return
         for key, days in (("kept", 30), ("changed", 200), ("changed", 190), ("deleted", 200)):
-            self._write_old(kind, f"old/{key}", days * 24)
+            self._write_old(kind, f"old/{key}", days * 24, _MOVED)
         long_ago = self.simulator.clock.now() - timedelta(days=190)
         self.world.delete_marker(bucket, "old/deleted", modified=long_ago)
         rules = self.simulator.s3.lifecycle[bucket.name]["Rules"]

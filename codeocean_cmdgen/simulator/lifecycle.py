@@ -1,13 +1,14 @@
 """What S3 does, once a day, by the lifecycle rules of a bucket.
 
 Sources: Amazon S3 User Guide, "Lifecycle configuration elements" (days are counted from the
-creation of a version, or from that of its successor, and end at the next midnight UTC) and
-"Expiring objects". Rules are told apart by prefix alone; newer versions are not counted.
+creation of a version, or from that of its successor, and end at the next midnight UTC), "Expiring
+objects", "Constraints and considerations for transitions" (objects below 128 KB stay). Rules are
+told apart by prefix alone; the expiration of current versions, and newer ones to keep, are not done.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from moto.s3.models import FakeDeleteMarker, FakeKey
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.s3 import Version
 
 
+_SMALLEST_MOVED = 128 * 1024
+
+
 def carry_out(bucket: FakeBucket, rules: Iterable[dict[str, Any]], now: datetime) -> None:
     """Expire and transition the versions of a bucket.
 
     now: an aware moment.
     """
-    moment = now.replace(tzinfo=None)
-    for rule in rules:
+    moment = now.astimezone(timezone.utc).replace(tzinfo=None)
+    for rule in [rule for rule in rules if rule["Status"] == "Enabled"]:
         for key in [key for key in bucket.keys if key.startswith(rule["Filter"]["Prefix"])]:
             left = [
                 version
@@ -53,7 +57,7 @@ def _expires(rule: dict[str, Any], successor: Version | None, now: datetime) -> 
 
 
 def _move(rule: dict[str, Any], version: Version, successor: Version | None, now: datetime) -> None:
-    if not isinstance(version, FakeKey):
+    if not isinstance(version, FakeKey) or version.size < _SMALLEST_MOVED:
         return
     kind, days = ("NoncurrentVersionTransitions", "NoncurrentDays")
     if successor is None:

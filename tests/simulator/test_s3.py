@@ -207,10 +207,14 @@ def test_a_lifecycle_expires_and_moves_what_is_old(sim: Simulator, world: World)
         ("e", 9),
     ):
         for days in ages:
-            world.version(bucket, key, modified=now - timedelta(days=days))
+            large = b"large".ljust(128 * 1024)
+            world.version(bucket, key, content=large, modified=now - timedelta(days=days))
+    world.version(bucket, "small", modified=now - timedelta(days=30))
     world.delete_marker(bucket, "d", modified=now - timedelta(days=190))
     world.delete_marker(bucket, "e", modified=now - timedelta(days=8))
-    lifecycle.carry_out(bucket, vendor_lifecycle("capsules"), now)
+    rules = vendor_lifecycle("capsules")
+    off = {"Status": "Disabled", "NoncurrentVersionExpiration": {"NoncurrentDays": 1}}
+    lifecycle.carry_out(bucket, [{**rules[0], **off}, *rules], now)
     answer = sim.account(ACCOUNT).client("s3").list_object_versions(Bucket="mine")
     found = [(one["Key"], one["StorageClass"]) for one in answer["Versions"]]
     assert found == [
@@ -222,6 +226,7 @@ def test_a_lifecycle_expires_and_moves_what_is_old(sim: Simulator, world: World)
         ("c", "STANDARD"),
         ("c", "STANDARD"),
         ("e", "STANDARD"),
+        ("small", "STANDARD"),
     ]
     assert [one["Key"] for one in answer["DeleteMarkers"]] == ["e"]
 
