@@ -3,7 +3,7 @@
 Sources: Amazon S3 User Guide, "Lifecycle configuration elements" (days are counted from the
 creation of a version, or from that of its successor, and end at the next midnight UTC), "Expiring
 objects", "Constraints and considerations for transitions" (objects below 128 KB stay). Rules are
-told apart by prefix alone; the expiration of current versions, and newer ones to keep, are not done.
+told apart by prefix alone; current versions do not expire, and newer ones are not counted.
 """
 
 from __future__ import annotations
