@@ -56,7 +56,7 @@ HOUSE = [
 ]
 VALIDATING = ("test_values.py", "test_render.py", "test_cli.py", "test_deployment.py")
 
-LINES_EACH = 60
+LINES_EACH = 100
 """One mistake is tried for so many lines of a file, and one more."""
 
 SURVIVORS: dict[str, str] = {}
