@@ -113,7 +113,7 @@ def judges(mutant: Mutant) -> list[list[str]]:
     modules = dict.fromkeys(EXECUTION[step] for step in steps)
     return [
         [*looks, *HOUSE],
-        *([f"tests/execution/test_{module}.py"] for module in list(modules)[:3]),
+        *([f"tests/execution/test_{module}.py"] for module in modules),
         ["-k", " or ".join(dict.fromkeys(steps[:2])),
          *(f"tests/execution/test_{module}.py" for module in EVERYWHERE)],
     ]  # fmt: skip

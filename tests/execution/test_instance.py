@@ -42,7 +42,9 @@ def test_holds_and_releases(group: Group, operator: Person) -> None:
     assert held.done
     assert group.instance_id in held.output
     assert set(group.suspended) == HELD
-    assert operator.run(script("instance-release")).done
+    released = operator.run(script("instance-release"))
+    assert released.done
+    assert "suspended" not in released.errors
     assert group.suspended == {}
 
 
@@ -79,6 +81,7 @@ def test_what_somebody_else_suspended_is_not_resumed(group: Group, operator: Per
     assert released.done
     assert set(group.suspended) == {"AZRebalance", "Launch"}
     assert "still suspended, by somebody else:  AZRebalance Launch" in released.errors
+    assert "a services instance that fails is still not replaced" in released.errors
 
 
 def test_a_hold_that_found_everything_suspended_resumes_nothing(
