@@ -717,9 +717,9 @@ def reversible(operator: Operator) -> Operator:
     return operator
 
 
-def undo(operator: Operator) -> Outcome:
+def undo(operator: Operator, **settings: str) -> Outcome:
     operator.options = {"undo": "yes"}
-    return operator.run()
+    return operator.run(**settings)
 
 
 def seen(versions: Current) -> dict[str, Any]:
@@ -999,6 +999,16 @@ def test_nothing_to_undo_is_said(server: S3Server, operator: Operator) -> None:
     server.buckets["one"] = bucket_of(SMALL)
     outcome = undo(operator)
     assert (outcome.code, "run first has changed nothing from here" in outcome.errors) == (1, True)
+
+
+def test_the_plan_of_undoing_takes_nothing_back(server: S3Server, reversible: Operator) -> None:
+    server.buckets["one"] = bucket_of(SMALL)
+    assert reversible.confirm().done
+    before = server.buckets["one"].state()
+    outcome = undo(reversible, PLAN="1")
+    assert outcome.code == 0
+    assert re.fullmatch(r"plan: would take back [1-9]\d* changes\n", outcome.output)
+    assert server.buckets["one"].state() == before
 
 
 # The same on another S3: moto's, behind the real AWS CLI's guard.

@@ -313,6 +313,16 @@ def test_another_kind_of_volume_is_refused(stopped: ServicesHost) -> None:
     assert "cannot be mounted as XFS" in outcome.errors
 
 
+def test_another_volume_than_the_data_volume_is_not_written_to(stopped: ServicesHost) -> None:
+    other = stopped.volume(tags={"codeocean:deployment": "codeocean"})
+    volume = restored(stopped)
+    text = script("volume-copy-in", data_volume_id=other, restored_volume_id=volume)
+    outcome = stopped.person().run(text, CONFIRM=other)
+    assert outcome.code == 3
+    assert f"{other} is '' here, but mounted at /data is '/dev/" in outcome.errors
+    assert stopped.path("/data/only-here/file").exists()
+
+
 def test_swapped_ids_are_refused(stopped: ServicesHost) -> None:
     volume = restored(stopped)
     text = script(
