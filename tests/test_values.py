@@ -274,3 +274,8 @@ def test_any_text_is_refused_in_one_line_or_kept_unchanged(
 )
 def test_a_moment_is_told_in_utc_by_whole_seconds(text: str, utc: str) -> None:
     assert Instant.parse(text).utc() == utc
+
+
+def test_digits_are_counted_where_there_are_digits() -> None:
+    assert "this one has 11" in str(AccountId.why_not("1111-1111-111"))
+    assert "this one has" not in str(AccountId.why_not("production"))
