@@ -59,8 +59,12 @@ VALIDATING = ("test_values.py", "test_render.py", "test_cli.py", "test_deploymen
 LINES_EACH = 100
 """One mistake is tried for so many lines of a file, and one more."""
 
-SURVIVORS: dict[str, str] = {}
-"""The mistakes that no test notices, by what tells them from others: why that is well."""
+SURVIVORS = {
+    "09bb18fa3b45": "--verify ignores how its program ended: the loop behind it misses what that "
+    "writes down for each bucket",
+    "29e52ee60221": "a database's name as a pattern: the validation leaves it no character of one",
+}
+"""Beginning of a mistake's rank -> why it is well that no test notices it."""
 
 PATIENCE = 900.0
 
@@ -102,7 +106,11 @@ def golden(file: Path) -> list[str]:
 def judges(mutant: Mutant) -> list[list[str]]:
     """Return the tests that may notice a mistake, those that should do so first."""
     if mutant.file in VALIDATION:
-        return [[f"tests/{name}" for name in VALIDATING], ["tests/execution/test_snapshot_copy.py"]]
+        return [
+            [f"tests/{name}" for name in VALIDATING],
+            ["tests/test_dist.py"],
+            ["tests/execution/test_snapshot_copy.py"],
+        ]
     scripts = golden(mutant.file)
     steps = [name.partition("--")[0] for name in scripts]
     looks = [
@@ -121,6 +129,7 @@ def judges(mutant: Mutant) -> list[list[str]]:
 
 CONTROL = [
     "tests/test_house.py",
+    "tests/test_dist.py",
     *(f"tests/{name}" for name in VALIDATING),
     *(f"tests/execution/test_{module}.py" for module in {*EXECUTION.values(), *EVERYWHERE}),
 ]
@@ -150,7 +159,9 @@ def notices(copy: Path, arguments: list[str]) -> bool:
 def copied(folder: Path) -> Path:
     """Return a copy of the project."""
     leave = shutil.ignore_patterns(".venv", ".git", "dist", "build", "__pycache__", ".*_cache")
-    return Path(shutil.copytree(ROOT, folder / "copy", ignore=leave, symlinks=True))
+    copy = Path(shutil.copytree(ROOT, folder / "copy", ignore=leave, symlinks=True))
+    subprocess.run(["git", "init", "--quiet"], cwd=copy, check=True)  # which files are ours
+    return copy
 
 
 def written_anew(copy: Path, scripts: list[str]) -> bool:
@@ -185,12 +196,13 @@ def test_without_a_mistake_nothing_is_noticed(tmp_path: Path) -> None:
 def test_a_mistake_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
     require("/usr/bin/aws")
     noticed = is_noticed(mutant, tmp_path)
-    if mutant.name in SURVIVORS:
+    reason = SURVIVORS.get(mutant.rank[:12])
+    if reason:
         assert not noticed, "explained as one that is not noticed, but it is"
-        pytest.xfail(SURVIVORS[mutant.name])
+        pytest.xfail(reason)
     assert noticed, mutant.name
 
 
 def test_no_survivor_is_explained_that_is_not_tried() -> None:
-    assert set(SURVIVORS) <= {one.name for one in MUTANTS}
+    assert set(SURVIVORS) <= {one.rank[:12] for one in MUTANTS}
     assert len(SURVIVORS) < 0.05 * len(MUTANTS)
