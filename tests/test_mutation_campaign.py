@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from codeocean_cmdgen.steps import STEPS
 from tests.mutants import ROOT, TEMPLATES, VALIDATION, Mutant, chosen
 from tests.test_golden import SCRIPTS
 from tests.tools import require
@@ -106,10 +107,11 @@ def golden(file: Path) -> list[str]:
 def judges(mutant: Mutant) -> list[list[str]]:
     """Return the tests that may notice a mistake, those that should do so first."""
     if mutant.file in VALIDATION:
+        own = [EXECUTION[one.name] for one in STEPS if one.__module__.endswith(mutant.file.stem)]
         return [
             [f"tests/{name}" for name in VALIDATING],
             ["tests/test_dist.py"],
-            ["tests/execution/test_snapshot_copy.py"],
+            *([f"tests/execution/test_{module}.py"] for module in own or ["snapshot_copy"]),
         ]
     scripts = golden(mutant.file)
     steps = [name.partition("--")[0] for name in scripts]
