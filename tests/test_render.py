@@ -40,6 +40,14 @@ def script(step: Step) -> str:
     return render(step, dict.fromkeys(step.arguments(), "option"))
 
 
+def test_a_step_has_all_its_values_and_no_others() -> None:
+    values = vars(replication(1))
+    with pytest.raises(TypeError, match=r"missing \['region'\], unknown \[\]"):
+        S3BatchReplication(**{name: one for name, one in values.items() if name != "region"})
+    with pytest.raises(TypeError, match=r"missing \[\], unknown \['other'\]"):
+        S3BatchReplication(**values, other="value")
+
+
 # Quoting.
 
 
