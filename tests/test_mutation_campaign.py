@@ -64,8 +64,8 @@ SURVIVORS = {
     "09bb18fa3b45": "--verify ignores how its program ended: the loop behind it misses what that "
     "writes down for each bucket",
     "29e52ee60221": "a database's name as a pattern: the validation leaves it no character of one",
-    "043ffe978fb2": "service-start goes on where there is nothing to undo: what it looks for is not "
-    "there, which it says, and the end is the same",
+    "043ffe978fb2": "service-start goes on where there is nothing to undo: it says that what it "
+    "looks for is not there, and the end is the same",
 }
 """Beginning of a mistake's rank -> why it is well that no test notices it."""
 
