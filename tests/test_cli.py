@@ -930,3 +930,26 @@ def test_little_is_imported(arguments: list[str], expected: str) -> None:
     command = [sys.executable, "-c", IMPORTED, *arguments]
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
     assert outcome.stderr.endswith(f"imported: {expected}")
+
+
+OWN_DATABASE = ("--db-instance-id", "--temporary-db-instance-id", "codeocean-db", "codeocean-db-2")
+OWN_VOLUME = ("--data-volume-id", "--restored-volume-id", f"vol-{'0' * 17}", f"vol-{'1' * 17}")
+
+
+@pytest.mark.parametrize(
+    ("step", "options"),
+    [
+        *((step, OWN_DATABASE) for step in ("db-restore", "db-delete")),
+        *((step, OWN_VOLUME) for step in ("volume-copy-in", "volume-release", "volume-delete")),
+    ],
+)
+def test_what_is_temporary_is_never_the_deployments_own(
+    step: str, options: tuple[str, str, str, str]
+) -> None:
+    own, temporary, name, other = options
+    given = [step, f"--values={VALUES}", f"{own}={name}"]
+    assert run(*given, f"{temporary}={other}").code == 0
+    refused = run(*given, f"{temporary}={name}")
+    assert (refused.code, refused.out) == (2, "")
+    assert f"error: {temporary} is the d" in refused.err
+    assert name in refused.err
