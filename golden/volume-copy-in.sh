@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case "${digest}" in
-    90781512984c36fc3ce4b27afdf9ecf06688fa868e5d99b3b7892569fb40d062*)
+    7f2b5bf3571976fd8997d08f3a52ffcd8e21df2a767327b7d263cf2c0f8c647a*)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -260,7 +260,7 @@ mount_restored() {
   mkdir -p "${restored_mount}"
   set -- mount --types xfs --options ro,nouuid "${device}" "${restored_mount}"
   { "$@" && umount "${restored_mount}" && xfs_admin -U generate "${device}" >nothing && "$@"; } ||
-    stop 1 "${restored} cannot be mounted as XFS"
+    stop 1 "${restored} cannot be mounted as XFS; if a paste was killed here, restore another --run"
 }
 
 # Each side must be what it is called: an empty source would wipe the data volume.
