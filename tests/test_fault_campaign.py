@@ -26,7 +26,7 @@ from codeocean_cmdgen.rehearsal.run import Rehearsal, Row, Staging
 from codeocean_cmdgen.rehearsal.stage import ACCOUNTS, Stage
 from codeocean_cmdgen.simulator.faults import Fault, Faults
 from codeocean_cmdgen.simulator.world import REGION
-from tests.execution.conftest import writes
+from tests.execution.conftest import READING, writes
 from tests.tools import miss, require
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ BUCKETS = ("capsules", "datasets")
 TIMES = 2
 """How often the same operation of a script is struck: for the first bucket, and for the second."""
 MOST_PASTES = 100
-HARMLESS = ("Describe", "Get", "Head", "List")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+|\d{8}T\d{6}|\b\d{10}\b")
 
 
@@ -97,7 +96,7 @@ class Outage(Faults):
     def _strikes(self, site: tuple[str, str]) -> bool:
         operation = site[0]
         if site not in self._left:
-            harmless = operation.partition(":")[2].startswith(HARMLESS)
+            harmless = operation.partition(":")[2].startswith(READING)
             known = sum(one == operation for one, _ in self._left)
             if known == TIMES or (self.changes_only and harmless):
                 return False

@@ -60,7 +60,6 @@ _EMPTY = "licenses"  # a bucket without objects, for which S3 says that a job fa
 _SAVED = ".codeocean-secrets/parameters.json"  # on the data volume, by secrets-save
 _AT_WORK = b"codeocean"  # the folder that the running application writes into
 _STEP = 30.0
-_MOVED = 128 * 1024  # bytes; smaller objects stay in their storage class
 
 
 class Missing(NamedTuple):
@@ -106,6 +105,9 @@ class Stage:
     def buckets(self, word: str) -> dict[str, str]:
         """Return the names of a deployment's buckets, by what they are for."""
         return {kind: f"codeocean-{word}-{kind}" for kind in self.kinds}
+
+    def _has_buckets(self, word: str) -> bool:
+        return all(map(backends.find_bucket, self.buckets(word).values()))
 
     def _names(self) -> list[str]:
         """Return what the buckets are for, as templates write it."""
@@ -162,7 +164,7 @@ class Stage:
         if bucket is None:
             return
         for key, days in (("kept", 30), ("changed", 200), ("changed", 190), ("deleted", 200)):
-            self._write_old(kind, f"old/{key}", days * 24, _MOVED)
+            self._write_old(kind, f"old/{key}", days * 24, lifecycle.SMALLEST_MOVED)
         long_ago = self.simulator.clock.now() - timedelta(days=190)
         self.world.delete_marker(bucket, "old/deleted", modified=long_ago)
         rules = self.simulator.s3.lifecycle[bucket.name]["Rules"]
@@ -199,7 +201,7 @@ class Stage:
         """Make what a complete stack stands for, unless it is there."""
         stack = self.stack(word)
         buckets = self.buckets(word)
-        if stack is None or backends.find_bucket(next(iter(buckets.values()))):
+        if stack is None or self._has_buckets(word):
             return
         for name in self._names():
             stack.physical_ids[f"S3{name}Bucket"] = buckets[name.lower()]
@@ -256,7 +258,7 @@ class Stage:
         """Let the stacks' parameters have the effect that the vendor's templates give them."""
         for word in ("source", "backup"):
             stack = self.stack(word)
-            if stack and "S3CapsulesBucket" in stack.physical_ids:
+            if stack and self._has_buckets(word):
                 self._replicate_to(word, stack)
         for word in ("source", "target"):
             stack = self.stack(word)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.s3 import Version
 
 
-_SMALLEST_MOVED = 128 * 1024
+SMALLEST_MOVED = 128 * 1024
+"""Bytes: what is smaller stays in its storage class."""
 
 
 def carry_out(bucket: FakeBucket, rules: Iterable[dict[str, Any]], now: datetime) -> None:
@@ -57,7 +58,7 @@ def _expires(rule: dict[str, Any], successor: Version | None, now: datetime) -> 
 
 
 def _move(rule: dict[str, Any], version: Version, successor: Version | None, now: datetime) -> None:
-    if not isinstance(version, FakeKey) or version.size < _SMALLEST_MOVED:
+    if not isinstance(version, FakeKey) or version.size < SMALLEST_MOVED:
         return
     kind, days = ("NoncurrentVersionTransitions", "NoncurrentDays")
     if successor is None:

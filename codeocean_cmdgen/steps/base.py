@@ -94,7 +94,10 @@ class Step:
         return {"partition": self.region.aws_partition}
 
     def variant(self) -> Step:
-        """Return the step to print: itself, unless a value asks for quite another script."""
+        """Return the step to print: itself, unless a value asks for quite another script.
+
+        Of that one it is the same script again.
+        """
         return self
 
 

@@ -90,7 +90,3 @@ class DropOld(DbCopyIn):
         for name in ("from_host", "from_port", "dump_folder"):
             del printed[name]
         return printed
-
-    def variant(self) -> Step:
-        """Return itself."""
-        return self

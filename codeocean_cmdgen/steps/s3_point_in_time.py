@@ -106,10 +106,6 @@ class Verify(S3PointInTime):
         del printed["run"]
         return printed
 
-    def variant(self) -> Step:
-        """Return itself."""
-        return self
-
 
 class Reversible(S3PointInTime):
     """Bring the buckets back without removing a version: `s3-point-in-time --reversible`."""
@@ -136,10 +132,6 @@ class Reversible(S3PointInTime):
         "again": "goes on with what it had begun, or says that it is done.",
     }
 
-    def variant(self) -> Step:
-        """Return itself."""
-        return self
-
 
 class Undo(S3PointInTime):
     """Take back what a reversible script has changed: `s3-point-in-time --undo`."""
@@ -157,7 +149,3 @@ class Undo(S3PointInTime):
         "costs": "requests.",
         "again": "goes on, or says that nothing is left.",
     }
-
-    def variant(self) -> Step:
-        """Return itself."""
-        return self

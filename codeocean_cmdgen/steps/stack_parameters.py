@@ -237,7 +237,3 @@ class BackupStackParameters(StackParameters):
         printed = super().variables()
         del printed["replace"]
         return printed
-
-    def variant(self) -> Step:
-        """Return itself."""
-        return self

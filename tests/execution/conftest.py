@@ -161,11 +161,14 @@ def person(aws: Path, python: Path, simulator: Simulator, tmp_path: Path) -> Per
     return person
 
 
+READING = ("Get", "Describe", "List", "Head")
+"""What the name of an operation begins with that changes nothing."""
+
+
 def writes(simulator: Simulator) -> list[str]:
     """Return the operations asked for that change something."""
-    reading = ("Get", "Describe", "List", "Head")
     asked = [one.operation for one in simulator.requests if one.operation]  # none: turned away
-    return [operation for operation in asked if not operation.startswith(reading)]
+    return [operation for operation in asked if not operation.startswith(READING)]
 
 
 class HostPerson(Person):

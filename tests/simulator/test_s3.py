@@ -207,7 +207,7 @@ def test_a_lifecycle_expires_and_moves_what_is_old(sim: Simulator, world: World)
         ("e", 9),
     ):
         for days in ages:
-            large = b"large".ljust(128 * 1024)
+            large = b"large".ljust(lifecycle.SMALLEST_MOVED)
             world.version(bucket, key, content=large, modified=now - timedelta(days=days))
     world.version(bucket, "small", modified=now - timedelta(days=30))
     world.delete_marker(bucket, "d", modified=now - timedelta(days=190))
