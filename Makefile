@@ -1,33 +1,50 @@
-# make demo      try it: lose a deployment in a simulated AWS, and bring it back
-# make test      everything that CI proves (about a quarter of an hour on two cores)
+# make demo      try it: lose a deployment in a simulated AWS, and restore it
+# make unit      what needs no simulator, host or browser (a minute and a half)
+# make test      everything that CI proves (about half an hour on two cores)
 # make campaign  what `make test` samples, whole (hours)
 # make bench     the measured promises
 # make dist      the wheel, and the single file for hosts without a package index
-# make golden    render golden/ and the tables anew, after a change that is meant
-# make picture   take the README's picture anew, in Chromium
+# make lock      choose the versions of all requirements again
+# make golden    render golden/ and the tables again, after an intended change
+# make picture   take the README's picture again, in Chromium
 
 PYTHON ?= python3
 BIN := .venv/bin
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+COMPILE := $(BIN)/uv pip compile --quiet --no-header --no-annotate --generate-hashes
 PYTEST := $(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 READY := .venv/ready
+FOR_THE_FILE := --no-deps --no-compile --target build/pyz --upgrade \
+  --python-version 3.9 --platform manylinux2014_x86_64 --only-binary :all:
+REAL := .venv/real/ready
 HOST := codeocean_cmdgen/simulator/inside
-SHELL_PROGRAMS := tools/system-packages .ci/run \
+SHELL_PROGRAMS := tools/system-packages tools/real-parts .ci/run \
   $(HOST)/machine.sh $(HOST)/root/usr/local/bin/sleep
 
-.PHONY: bench campaign clean demo dist golden lint picture ready system test
+.PHONY: bench campaign clean demo dist golden lint lock picture ready system test unit
 
-ready: system $(READY)
+ready: system $(READY) $(REAL)
 
 system:
 	@tools/system-packages
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml requirements/development.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  --editable '.[simulator,dev]'
+	$(PIP) install --require-hashes --requirement requirements/development.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
-demo: ready
+# What runs on Python 3.9 is locked first; the tests take the same versions of it.
+lock: $(READY)
+	$(COMPILE) --python-version 3.9 pyproject.toml --output-file requirements/runtime.txt
+	$(COMPILE) --python-version 3.11 --universal --all-extras pyproject.toml \
+	  --constraint requirements/runtime.txt --output-file requirements/development.txt
+
+# What AWS and others have built, for tests/real.
+$(REAL): tests/real/requirements.txt tools/real-parts | $(READY)
+	@tools/real-parts $(BIN)/python .venv/real
+
+demo: system $(READY)
 	@$(BIN)/codeocean-cmdgen rehearse restore
 
 lint: $(READY)
@@ -36,6 +53,13 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/shellcheck --enable=all $(SHELL_PROGRAMS)
 	$(BIN)/shfmt -i 2 -d $(SHELL_PROGRAMS)
+
+unit: $(READY)
+	$(PYTEST) tests/programs tests/check/test_rules.py tests/check/test_report.py tests/test_cases.py \
+	  tests/test_cli.py tests/test_deployment.py tests/test_golden.py tests/test_house.py \
+	  tests/test_inputs.py tests/test_largest.py tests/test_parts.py tests/test_procedures.py \
+	  tests/test_render.py tests/test_runbook.py tests/test_terminal.py \
+	  tests/test_terminal_escapes.py tests/test_values.py
 
 test: ready lint
 	$(PYTEST)
@@ -51,20 +75,21 @@ golden: $(READY)
 	$(BIN)/python -m pytest tests/test_golden.py --snapshot-update
 	$(BIN)/python -m tools.tables --write
 	for one in backup restore migration; do $(BIN)/codeocean-cmdgen runbook "$$one" \
-	  --values codeocean_cmdgen/examples/values.toml --output "golden/runbook-$$one.md" || exit; done
+	  --values codeocean_cmdgen/examples/deployment.toml --output "golden/runbook-$$one.md" || exit; done
 
 picture: $(READY)
 	$(BIN)/python -m tools.screenshot
 
-# The single file carries its requirements, at the versions that run on Python 3.9 and newer.
+# The single file carries its requirements, without what it does not use: compiled modules, colored
+# source code and Markdown, and the simulator, which needs far more.
 dist: $(READY)
 	rm -rf build dist
-	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-compile --target build/pyz \
-	  --python-version 3.9 --platform manylinux2014_x86_64 --only-binary :all: \
-	  --requirement tools/pyz-requirements.txt dist/codeocean_cmdgen-*.whl
+	$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+	$(PIP) install $(FOR_THE_FILE) --require-hashes --requirement requirements/runtime.txt
+	$(PIP) install $(FOR_THE_FILE) dist/codeocean_cmdgen-*.whl
 	find build/pyz -name '*.so' -delete
-	rm -rf build/pyz/bin
+	cd build/pyz && rm -rf bin markdown_it* mdurl* pygments* codeocean_cmdgen/simulator \
+	  codeocean_cmdgen/rehearsal
 	$(BIN)/python -m zipapp build/pyz --compress --python '/usr/bin/env python3' \
 	  --main codeocean_cmdgen.__main__:main --output dist/codeocean-cmdgen.pyz
 

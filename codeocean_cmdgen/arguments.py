@@ -1,24 +1,24 @@
-"""The vocabulary: everything that a script may ask for, each thing described once.
+"""The vocabulary: every value that a script may need, each described once.
 
 An argument's name is the field of the step, the flag (`--backup-vault-name`), the shell variable
-(`BACKUP_VAULT_NAME`) and the key in the values file.
+(`BACKUP_VAULT_NAME`) and the key in the deployment file.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from codeocean_cmdgen import values
+from codeocean_cmdgen import values, vendor
 
 
 class Argument(NamedTuple):
-    """One thing that a script asks for.
+    """One value that a script needs.
 
-    kind: what its text must look like.
+    kind: the form that its text must have.
     help: what it is, for `--help` and the question on the terminal.
-    where: where a person finds it; empty when it is the person's own choice.
+    where: where a person finds it; empty if the person is free to choose it.
     many: it may be given several times.
-    file: its option takes a file that holds the values: what `describe-stacks` answered.
+    file: its option takes a file that holds the values: the answer of `describe-stacks`.
     """
 
     kind: type[values.Value]
@@ -46,20 +46,20 @@ VOCABULARY: dict[str, Argument] = {
     ),
     "bucket_arn": Argument(
         values.BucketArn,
-        "bucket to replicate from, or to bring back",
+        "bucket to replicate from, or to restore to a point in time",
         "CloudFormation > the stack > Resources",
         many=True,
     ),
     "report_bucket_arn": Argument(
         values.BucketArn,
-        "bucket for the completion reports; no report without it. The source's role may write to "
-        "its Temp bucket only, where objects live for one day",
-        "CloudFormation > the stack > Resources > S3TempBucket",
+        "bucket for the completion reports; without it, no report is written. The source's role "
+        "can write only to its Temp bucket, which keeps objects for one day",
+        "CloudFormation > the stack > Resources > " + vendor.TEMP_BUCKET,
     ),
     "only_missing": Argument(
         values.Switch,
-        "only objects that were never replicated or failed (statuses NONE and FAILED); without "
-        "it also COMPLETED and REPLICA",
+        "replicate only objects that were never replicated or that failed (statuses NONE and "
+        "FAILED); without it, also COMPLETED and REPLICA",
     ),
     "backup_vault_name": Argument(
         values.VaultName,
@@ -93,18 +93,18 @@ VOCABULARY: dict[str, Argument] = {
     "data_volume_id": Argument(
         values.VolumeId,
         "the deployment's data volume",
-        "CloudFormation > the stack > Resources > DataVolume",
+        "CloudFormation > the stack > Resources > " + vendor.DATA_VOLUME,
     ),
     "restored_volume_id": Argument(
         values.VolumeId,
-        "volume restored from the recovery point; without it, the one that volume-restore of the "
-        "same run made",
+        "volume restored from the recovery point; without it, the one that volume-restore created "
+        "in the same run",
         "AWS Backup > Jobs > Restore jobs",
     ),
     "db_instance_id": Argument(
         values.DbInstanceId,
         "the deployment's own analytics database instance",
-        "CloudFormation > the stack > Resources > AnalyticsDBInstance",
+        "CloudFormation > the stack > Resources > " + vendor.DATABASE,
     ),
     "temporary_db_instance_id": Argument(
         values.DbInstanceId,
@@ -116,31 +116,31 @@ VOCABULARY: dict[str, Argument] = {
     ),
     "kms_key_id": Argument(
         values.KmsKeyId,
-        "key to encrypt the restored volume with; without it, the account's aws/ebs",
+        "key to encrypt the restored volume with; without it, the account's aws/ebs key",
         "KMS > AWS managed keys > aws/ebs",
     ),
     "data_mount": Argument(
         values.Folder,
-        "where the data volume is mounted",
+        "mount point of the data volume",
     ),
     "health_url": Argument(
         values.LocalUrl,
-        "where the application says that it is well; UNVERIFIED for current versions",
+        "health endpoint of the application; UNVERIFIED for current versions",
     ),
     "job_url": Argument(
         values.LocalUrl,
-        "where the application's job service tells of a job, the job's id left out; UNVERIFIED "
-        "for current versions",
+        "URL at which the application's job service reports on a job, without the job's ID; "
+        "UNVERIFIED for current versions",
     ),
     "command": Argument(
         values.CommandLine,
-        "vendor's own command for this, of the installed version",
+        "the vendor's own command for this task, for the installed version",
         "the vendor's guide or support",
     ),
     "from_host": Argument(
         values.HostName,
         "endpoint of the temporary database instance, restored from the recovery point",
-        "RDS > Databases > tmp-codeocean-restore > Connectivity",
+        f"RDS > Databases > {vendor.TEMPORARY_DATABASE} > Connectivity",
     ),
     "to_host": Argument(
         values.HostName,
@@ -158,20 +158,21 @@ VOCABULARY: dict[str, Argument] = {
     "master_password_secret_id": Argument(
         values.SecretId,
         "secret that holds the master password of both database instances",
-        "Secrets Manager > /STACK/analytics/master-password-0",
+        "Secrets Manager > " + vendor.MASTER_PASSWORD.format(stack_name="STACK"),
     ),
     "ca_bundle": Argument(
         values.Folder,
-        "file with the certificate authorities of RDS; where it exists, the server's name is "
-        "verified",
+        "file with the certificate authorities of RDS; if it exists, the server's certificate and "
+        "name are verified",
     ),
     "dump_folder": Argument(
         values.Folder,
-        "folder on the services instance for the dump: definitions and large objects, no rows",
+        "folder on the services instance for the dump, which holds definitions and large objects "
+        "but no rows",
     ),
     "drop_old": Argument(
         values.Switch,
-        "remove the database that the copy replaced and kept",
+        "remove the replaced database, which the copy kept",
     ),
     "preset": Argument(
         values.Preset,
@@ -179,85 +180,87 @@ VOCABULARY: dict[str, Argument] = {
     ),
     "set": Argument(
         values.StackParameter,
-        "parameter of the stack and the value that it is to have; goes before a preset",
+        "stack parameter and its new value; overrides a preset",
         many=True,
     ),
     "clear": Argument(
         values.ParameterKey,
-        "parameter of the stack to set back to the template's default, mostly empty; goes before "
-        "a preset",
+        "stack parameter to reset to the template's default, which is usually empty; overrides a "
+        "preset",
         many=True,
     ),
     "parameters_from": Argument(
         values.StackParameter,
-        "answer of `aws cloudformation describe-stacks --stack-name NAME` for the source: its "
-        "parameters are taken, but for backup destinations, the restore source and secrets",
+        "file with the answer of `aws cloudformation describe-stacks --stack-name NAME` for the "
+        "source: its parameters are used, except backup destinations, the restore source and "
+        "secrets",
         many=True,
         file=True,
     ),
     "template_url": Argument(
         values.TemplateUrl,
-        "template of the stack",
+        "URL of the stack's template",
         "the vendor's release notes",
     ),
     "destination_bucket_arn": Argument(
         values.BucketArn,
-        "bucket that the source replicates to, of the backup stack or of the new deployment, one "
-        "of each kind",
+        "bucket that the source replicates to, in the backup stack or the new deployment; one of "
+        "each kind",
         "CloudFormation > that stack > Resources",
         many=True,
     ),
     "restore_source_account_id": Argument(
         values.AccountId,
-        "account that recovery points may come from: the backup's; in a migration the source's",
+        "account that recovery points may come from: the backup's, or in a migration the source's",
         "console of that account, menu at the top right",
     ),
     "replace": Argument(
         values.Switch,
-        "go on, when it is confirmed, where what holds data would be replaced or removed",
+        "after confirmation, continue even if a resource that holds data would be replaced or "
+        "removed",
     ),
     "at": Argument(
         values.Instant,
-        "moment to bring the buckets back to: the creation time of the EBS recovery point, or the "
-        "completion of its backup job, so that nothing that the snapshot knows is lost",
-        "what snapshot-copy printed; or AWS Backup > Backup vaults > the vault > Recovery points",
+        "time to restore the buckets to: the creation time of the EBS recovery point or, safer, "
+        "the completion time of its backup job; too early deletes objects the snapshot refers to",
+        "output of snapshot-copy; or AWS Backup > Backup vaults > the vault > Recovery points",
     ),
     "until": Argument(
         values.Instant,
-        "moment at which replication into the buckets had ended and nobody used them yet",
-        "S3 > Batch Operations > the last job's completion, in the account it ran in",
+        "time when replication into the buckets had ended and nobody used them yet",
+        "S3 > Batch Operations > the last job's completion time, in the account it ran in",
     ),
     "reversible": Argument(
         values.Switch,
-        "remove no version: put copies and delete markers on top instead",
+        "remove no version: add copies and delete markers instead",
     ),
     "undo": Argument(
         values.Switch,
-        "take back what the script with --reversible of the same run has changed",
+        "undo what the script with --reversible changed in the same run",
     ),
     "verify": Argument(
         values.Switch,
-        "only compare the buckets with that moment, and say what differs",
+        "only compare the buckets with that time, and report the differences",
     ),
     "run": Argument(
         values.RunName,
-        "name of this round; a new round wants a new name",
+        "name of this run; use a new name to do the step again",
     ),
 }
 
 FACTS: dict[str, Argument] = {
     "services_instance_id": Argument(
         values.InstanceId,
-        "the deployment's services instance, for the SSM session; no script asks for it",
-        "EC2 > Instances > codeocean-services",
+        "the deployment's services instance, for the SSM session; no script needs it",
+        f"EC2 > Instances > {vendor.SERVICES_INSTANCE}",
     ),
     "availability_zone": Argument(
         values.Zone,
-        "zone of the services instance and the data volume; no script asks for it",
-        "EC2 > Instances > codeocean-services",
+        "zone of the services instance and the data volume; no script needs it",
+        f"EC2 > Instances > {vendor.SERVICES_INSTANCE}",
     ),
 }
-"""What the values file may hold of a deployment besides: for a person, and for `check`."""
+"""Further facts that the deployment file may hold: for people, and for `check`."""
 
 FINDS = frozenset(
     (
@@ -280,15 +283,23 @@ FINDS = frozenset(
         "user",
     )
 )
-"""Those that `discover ROLE` finds."""
+"""The values that `discover ROLE` finds."""
 
 CHOOSES = frozenset(("ebs_snapshot_arn", "rds_snapshot_arn", "at"))
-"""Those that `discover recovery-points` finds, of the pair that a person chooses."""
+"""The values that `discover recovery-points` takes from the pair that a person chooses."""
 
 KNOWN: dict[str, Argument] = {**VOCABULARY, **FACTS}
-"""Every key that a values file may hold."""
+"""Every key that a deployment file may hold."""
 
 
 def flag(name: str) -> str:
     """Return the option of an argument: `backup_vault_name` -> `--backup-vault-name`."""
     return "--" + name.replace("_", "-")
+
+
+def why_not(name: str, texts: tuple[str, ...]) -> list[str]:
+    """Return why these texts are not a valid value of a name; nothing if they are."""
+    argument = KNOWN[name]
+    if not argument.many and len(texts) != 1:
+        return [f"give one value, not {len(texts)}"]
+    return list(filter(None, map(argument.kind.why_not, texts)))

@@ -1,4 +1,4 @@
-"""What can go wrong on the person's side, and how the program says so."""
+"""Errors that a person can fix, and how the program reports them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ REFUSED = 1
 BAD_INPUT = 2
 OUR_BUG = 70
 _LONGEST = 100
-"""Characters of a value that a message shows."""
+"""The most characters of a value that a message shows."""
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong with the input.
+    """One problem with the input.
 
     message: one line, lower case, no full stop: what, where, what was expected.
-    hint: what to do about it, often the very command to type; may be empty.
+    hint: what to do about it, often the exact command to type; may be empty.
     """
 
     message: str
@@ -23,7 +23,7 @@ class Problem(NamedTuple):
 
 
 class InputError(Exception):
-    """The input holds problems, all of which are told at once. Exit code 2."""
+    """The input has problems, which are all reported at once. Exit code 2."""
 
     exit_code = BAD_INPUT
 
@@ -33,12 +33,16 @@ class InputError(Exception):
 
 
 class DiscoveryError(InputError):
-    """AWS, or what was found there, said no. Exit code 1."""
+    """AWS refused a call, or what was found there cannot be used. Exit code 1."""
 
     exit_code = REFUSED
 
 
+class OutputError(Exception):
+    """Writing to stdout failed, for the reason given. Exit code 1."""
+
+
 def shown(text: str) -> str:
-    """Text as it may be printed in a message: one line, ASCII, cut where it is long."""
+    """Return a text as a message may show it: on one line, in ASCII, cut if it is long."""
     quoted = ascii(text)
     return quoted if len(quoted) <= _LONGEST else f"{quoted[:_LONGEST]}...{quoted[-1]}"

@@ -1,20 +1,194 @@
-"""Files that are written whole or not at all."""
+"""Files: read only regular and small ones, write them whole, never replace somebody else's."""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import stat
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.errors import InputError, Problem, shown
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-def write_whole(path: Path, text: str, mode: int, option: str, *, new: bool = False) -> None:
+_MARK = re.compile(
+    rb"\(\n(?:.*\n){1,60}?# codeocean-cmdgen [a-z0-9-]+: "
+    rb"|(?:# Runbook: .*\n\n|<!doctype html>\n)"
+    rb"<!-- codeocean-cmdgen runbook(?: [0-9a-f]{64})? -->\n"
+    rb"|# codeocean-cmdgen render: "
+    rb'|\{\n  "program": "codeocean-cmdgen '
+)
+"""How the files that the program writes begin.
+
+These are scripts, runbooks, the list of a folder, and receipts of rehearsals.
+"""
+
+_LONGEST_BEGINNING = 16_384
+"""A mark, if there is one, is within this many bytes."""
+
+_STREAM_NUMBERS = {"/dev/stdout": 1, "/dev/stderr": 2}
+_STREAM = re.compile(rf"{'|'.join(_STREAM_NUMBERS)}|/dev/fd/([0-9]{{1,9}})")
+"""Names of streams that are already open, including the ones that shells use for `>(command)`."""
+
+
+MOST_BYTES_READ = 1 << 20
+"""Size in bytes of the largest file that is read; stack.json has a few thousand."""
+
+
+def read_input(path: Path, most: int = MOST_BYTES_READ, *, own: bool = False) -> bytes:
+    """Return the content of a file that a person named, and that may hold anything.
+
+    most: bytes of the largest file that is read.
+    own: nobody named the file, so it must be the user's, no link, and nobody else may write it.
+
+    Raises:
+        OSError: the file cannot be read, is not a regular file, or is too large. Reading a pipe or
+            a device could block or never end, so it is opened without waiting and refused before
+            it is read.
+
+    """
+    if own and path.is_symlink():
+        raise OSError(errno.ELOOP, "it is a symbolic link", str(path))
+    no_link = os.O_NOFOLLOW if own else 0  # it may have become one
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | no_link)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        state = os.fstat(descriptor)
+        kind = state.st_mode
+        if own and state.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, "it belongs to another user", str(path))
+        if own and kind & (stat.S_IWGRP | stat.S_IWOTH):
+            why = f"others may write it (mode {stat.S_IMODE(kind):04o})"
+            raise PermissionError(errno.EPERM, why, str(path))
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(kind):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        content = b""
+        while len(content) <= most:
+            part = file.read(most + 1 - len(content))
+            if not part:
+                return content
+            content += part
+        raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB", str(path))
+
+
+def carries_mark(content: bytes) -> bool:
+    """Return whether a content begins like a file that the program writes."""
+    return bool(_MARK.match(content))
+
+
+def why_not_replaceable(path: Path, inputs: Mapping[Path, str]) -> str:
+    """Return why writing to a path would lose somebody's file; empty if it would not.
+
+    This does not check whether somebody has edited a file that the program wrote.
+
+    inputs: files that the program reads, and their names in messages.
+
+    Raises:
+        OSError: the path cannot be read.
+
+    """
+    try:
+        kind = path.lstat().st_mode
+    except FileNotFoundError:
+        return ""
+    for one, name in inputs.items():
+        if is_same(path, one):
+            return f"is {name}, which this command reads"
+    if stat.S_ISLNK(kind):
+        return "is a symbolic link"
+    if not stat.S_ISREG(kind):
+        return "is not a file"
+    with path.open("rb") as file:
+        beginning = file.read(_LONGEST_BEGINNING)
+    if beginning and not carries_mark(beginning):
+        return "exists and was not written by codeocean-cmdgen"
+    return ""
+
+
+def is_same(path: Path, other: Path) -> bool:
+    """Return whether two paths lead to the same file; a path that cannot be reached does not."""
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
+
+
+def demand_replaceable(path: Path, option: str, inputs: Mapping[Path, str]) -> None:
+    """Refuse a path that may not be written to, before any work is done for it.
+
+    option: the option that gave the path, for messages.
+    inputs: files that the program reads, and their names in messages.
+
+    Raises:
+        InputError: writing there would replace something that the program did not write.
+
+    """
+    try:
+        reason = why_not_replaceable(path, inputs)
+    except OSError as error:
+        raise _cannot_write(path, option, error) from error
+    if reason:
+        is_read = any(is_same(path, one) for one in inputs)
+        hint = "choose another name" if is_read else "choose another name, or remove it"
+        raise InputError([Problem(f"{option}: {shown(str(path))} {reason}", hint)])
+
+
+def write_output(path: Path, text: str, mode: int, inputs: Mapping[Path, str]) -> None:
+    """Write to the path of --output: an open stream, or a file that is written whole or not at all.
+
+    Raises:
+        InputError: it cannot be written, or would replace a file that the program did not write.
+
+    """
+    stream = _STREAM.fullmatch(str(path))
+    if not stream:
+        demand_replaceable(path, "--output", inputs)
+        _demand_unchanged(path, text)
+        write_whole(path, text, mode, "--output")
+        return
+    number = int(stream[1] or _STREAM_NUMBERS[str(path)])
+    try:
+        # Use a copy of the open stream: opening its name again would truncate a file behind it.
+        with os.fdopen(os.dup(number), "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        raise _cannot_write(path, "--output", error) from error
+
+
+def _demand_unchanged(path: Path, text: str) -> None:
+    """Refuse to replace a file if somebody may have edited it since it was generated.
+
+    Raises:
+        InputError: a person's edits would be lost.
+
+    """
+    from codeocean_cmdgen.rendering.seal import is_as_rendered  # noqa: PLC0415 - Jinja is slow
+
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _cannot_write(path, "--output", error) from error
+    if content and content != text.encode() and not is_as_rendered(content):
+        message = f"--output: {shown(str(path))} was changed since it was generated"
+        raise InputError([Problem(message, "choose another name, or remove it")])
+
+
+def write_whole(
+    path: Path, text: str, mode: int, option: str, *, new: bool = False, keep: bool = False
+) -> None:
     """Write a text to a file, whole or not at all.
 
-    mode: of the file, whatever it was before.
-    option: what the file was given by, for messages.
-    new: there may be no such file yet.
+    mode: the file's new mode, whatever it was before.
+    option: the option that gave the file, for messages.
+    new: the file must not exist yet.
+    keep: keep the owner and the mode of the replaced file, instead of setting `mode`.
 
     Raises:
         InputError: it cannot be written.
@@ -28,10 +202,14 @@ def write_whole(path: Path, text: str, mode: int, option: str, *, new: bool = Fa
             with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
                 file.write(text)
                 file.flush()
-                os.fchmod(handle, mode)
+                if keep:
+                    before = path.stat()
+                    os.fchown(handle, before.st_uid, before.st_gid)
+                    mode = stat.S_IMODE(before.st_mode)
+                os.fchmod(handle, mode)  # last, because changing the owner clears bits
                 os.fsync(handle)
             if new:
-                os.link(temporary, path)  # which never replaces
+                os.link(temporary, path)  # never replaces a file
                 Path(temporary).unlink()
             else:
                 Path(temporary).replace(path)
@@ -39,5 +217,8 @@ def write_whole(path: Path, text: str, mode: int, option: str, *, new: bool = Fa
             Path(temporary).unlink()
             raise
     except OSError as error:
-        problem = Problem(f"{option}: cannot write {shown(str(path))}: {error.strerror}")
-        raise InputError([problem]) from error
+        raise _cannot_write(path, option, error) from error
+
+
+def _cannot_write(path: Path, option: str, error: OSError) -> InputError:
+    return InputError([Problem(f"{option}: cannot write {shown(str(path))}: {error.strerror}")])

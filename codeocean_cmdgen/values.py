@@ -1,7 +1,7 @@
-"""The kinds of value that a script is made of: pattern, parts, example.
+"""The kinds of value in a script: pattern, parts, example.
 
 A kind is a `str` whose text matched the kind's pattern when it was parsed. The named groups of
-the pattern are the value's parts.
+the pattern are the parts of the value.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from codeocean_cmdgen import vendor
 from codeocean_cmdgen.errors import shown
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _V = TypeVar("_V", bound="Value")
 
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
-"""First letters of a Region's name -> partition; every other Region is in `aws`.
+"""Prefix of a Region's code -> partition; every other Region is in `aws`.
 
 Source: https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
 """
@@ -33,17 +34,17 @@ _VAULT = r"(?P<name>[A-Za-z0-9_-]{2,50})"
 
 
 class Value(str):
-    """Text of one kind. Make it with `parse`, which refuses what is not of the kind."""
+    """A text of one kind. Create it with `parse`, which refuses other texts."""
 
     __slots__ = ()
 
     what: ClassVar[str]
-    """The kind in words, with its article."""
+    """The kind in words, with an article."""
     expected: ClassVar[str]
     """The form in words."""
     example: ClassVar[str]
     metavar: ClassVar[str]
-    """What `--help` calls it."""
+    """Its placeholder in `--help`."""
     pattern: ClassVar[str]
 
     @classmethod
@@ -51,7 +52,7 @@ class Value(str):
         """Return the text as this kind of value.
 
         Raises:
-            ValueError: it is not of this kind; the message says what was expected.
+            ValueError: the text is not of this kind; the message says what was expected.
 
         """
         reason = cls.why_not(text)
@@ -61,7 +62,7 @@ class Value(str):
 
     @classmethod
     def why_not(cls, text: str) -> str:
-        """Say why the text is not of this kind; empty when it is."""
+        """Return why the text is not of this kind; empty if it is."""
         if not cls._match(text):
             advice = ": ".join(filter(None, [_recognised(text, cls), cls.advice(text)]))
             return (
@@ -71,13 +72,13 @@ class Value(str):
         return cls.rule_broken(text)
 
     @classmethod
-    def advice(cls, text: str) -> str:  # noqa: ARG003 - for the kinds that know a common mistake
-        """Explain a mistake that people often make with this kind; empty when it is another."""
+    def advice(cls, text: str) -> str:  # noqa: ARG003 - for kinds with a common mistake
+        """Return advice if the text is a common mistake for this kind; otherwise empty."""
         return ""
 
     @classmethod
-    def rule_broken(cls, text: str) -> str:  # noqa: ARG003 - for the kinds that have more rules
-        """Name the rule beyond the pattern that the text breaks; empty when there is none."""
+    def rule_broken(cls, text: str) -> str:  # noqa: ARG003 - for kinds with further rules
+        """Return which further rule a text that matches the pattern breaks; empty if none."""
         return ""
 
     @classmethod
@@ -96,7 +97,17 @@ class Arn(Value):
     """An Amazon Resource Name; empty parts are empty strings."""
 
     __slots__ = ()
+    what = "an ARN"
+    expected = "arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE"
+    example = "arn:aws:rds:us-east-1:111111111111:db:codeocean-analyticsdbinstance-1abc"
     metavar = "ARN"
+    pattern = r"arn:[^:]+:[^:]+:[^:]*:[^:]*:.+"
+
+    @classmethod
+    def of(cls, service: str, resource: str, place: Arn) -> Arn:
+        """Return the ARN of a resource in the partition, Region and account of another."""
+        where = f"{place.region}:{place.account_id}"
+        return Arn(f"arn:{place.aws_partition}:{service}:{where}:{resource}")
 
     @classmethod
     def rule_broken(cls, text: str) -> str:
@@ -105,7 +116,7 @@ class Arn(Value):
         home = Region(arn.region).aws_partition
         if arn.region and arn.aws_partition != home:
             return (
-                f"{shown(text)} is in no place: Region {arn.region} is in partition {home}, not in "
+                f"{shown(text)} cannot exist: Region {arn.region} is in partition {home}, not in "
                 f"{arn.aws_partition}"
             )
         return ""
@@ -125,12 +136,22 @@ class Arn(Value):
         """The account field; empty for S3 buckets and EBS snapshots."""
         return self.split(":")[4]
 
+    @property
+    def resource(self) -> str:
+        """The resource, with its type: `volume/vol-0123456789abcdef0`."""
+        return self.split(":", 5)[5]
+
+    @property
+    def resource_id(self) -> str:
+        """The last word of the resource, as consoles show it: `vol-0123456789abcdef0`."""
+        return re.split("[:/]", self)[-1]
+
 
 class AccountId(Value):
-    """The number of an AWS account."""
+    """The ID of an AWS account."""
 
     __slots__ = ()
-    what = "an AWS account id"
+    what = "an AWS account ID"
     expected = "12 digits"
     example = "111111111111"
     metavar = "ID"
@@ -138,12 +159,12 @@ class AccountId(Value):
 
     @classmethod
     def advice(cls, text: str) -> str:
-        """Count the digits: the vendor's guide itself shows a sample of ten."""
+        """Count the digits: even the sample in the vendor's guide has only ten."""
         digits = text.replace("-", "").replace(" ", "")
         if digits == "0123456789":
-            return "this is the sample of the vendor's guide, which has only 10"
+            return "this is the sample from the vendor's guide, which has only 10"
         if digits.isascii() and digits.isdigit():
-            return f"without dashes or blanks; this one has {len(digits)}"
+            return f"without dashes or spaces; this one has {len(digits)}"
         return ""
 
 
@@ -159,9 +180,9 @@ class Region(Value):
 
     @classmethod
     def advice(cls, text: str) -> str:
-        """Tell an availability zone from its Region."""
+        """Recognize an Availability Zone."""
         if re.fullmatch(_REGION + "[a-z]", text, re.ASCII):
-            return f"this is an availability zone of {text[:-1]}"
+            return f"this is an Availability Zone of {text[:-1]}"
         return ""
 
     @property
@@ -182,7 +203,7 @@ class RoleArn(Arn):
     __slots__ = ()
     what = "an IAM role ARN"
     expected = "arn:PARTITION:iam::ACCOUNT:role/PATH/NAME"
-    example = "arn:aws:iam::111111111111:role/codeocean-S3BackupRole-1ABC"
+    example = "arn:aws:iam::111111111111:role/codeocean-" + vendor.S3_BACKUP_ROLE + "-1ABC"
     pattern = (
         rf"arn:{_PARTITION}:iam::{_ACCOUNT}:role/"
         r"(?P<path>(?:[\w+=,.@-]{1,128}/){0,8})(?P<name>[\w+=,.@-]{1,64})"
@@ -190,11 +211,11 @@ class RoleArn(Arn):
 
     @classmethod
     def advice(cls, text: str) -> str:
-        """Tell the ARN of a session or of an instance profile from that of its role."""
+        """Recognize the ARN of a session or of an instance profile."""
         if ":assumed-role/" in text:
-            return "this is the ARN of a session: take the role's own, from IAM > Roles"
+            return "this is the ARN of a session: copy the role's ARN from IAM > Roles"
         if ":instance-profile/" in text:
-            return "this is the ARN of an instance profile: take its role's, from IAM > Roles"
+            return "this is the ARN of an instance profile: copy its role's ARN from IAM > Roles"
         return ""
 
     @property
@@ -217,16 +238,21 @@ class BucketArn(Arn):
 
     @classmethod
     def advice(cls, text: str) -> str:
-        """Turn a bucket's name or URL, or an ARN with a key, into the ARN that was meant."""
+        """Suggest the bucket's ARN for a bucket name, a URL or an ARN with a key."""
         name = text.rpartition(":::")[2].replace("s3://", "").split("/")[0]
         mistaken = ":" not in text or "/" in text
         return f"did you mean arn:aws:s3:::{name}?" if mistaken and is_bucket_name(name) else ""
 
     @classmethod
     def rule_broken(cls, text: str) -> str:
-        """Name the bucket naming rule that is broken."""
+        """Return the broken bucket naming rule."""
         problem = bucket_name_problem(cls(text).name)
-        return f"{shown(text)} cannot be a bucket: a bucket's name {problem}" if problem else ""
+        return f"{shown(text)} cannot be a bucket: a bucket name {problem}" if problem else ""
+
+    @classmethod
+    def named(cls, name: str, region: Region) -> BucketArn:
+        """Return the ARN of a bucket of this name, in the partition of a Region."""
+        return cls(f"arn:{region.aws_partition}:s3:::{name}")
 
     @property
     def name(self) -> str:
@@ -235,12 +261,12 @@ class BucketArn(Arn):
 
 
 def is_bucket_name(name: str) -> bool:
-    """Whether a bucket may be called so."""
+    """Return whether a bucket may have this name."""
     return not bucket_name_problem(name)
 
 
 def bucket_name_problem(name: str) -> str:
-    """Say which bucket naming rule a name breaks; empty when it keeps them all."""
+    """Return the bucket naming rule that a name breaks; empty if it breaks none."""
     for broken, rule in _bucket_name_rules(name):
         if broken:
             return rule
@@ -251,13 +277,13 @@ def _bucket_name_rules(name: str) -> Iterator[tuple[bool, str]]:
     allowed = r"[a-z0-9.-]+"
     prefixes = ("xn--", "sthree-", "amzn-s3-demo-")
     suffixes = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
-    yield not 3 <= len(name) <= 63, "has 3 to 63 characters"  # noqa: PLR2004 - said right here
+    yield not 3 <= len(name) <= 63, "has 3 to 63 characters"  # noqa: PLR2004 - the text says it
     yield (
         not re.fullmatch(allowed, name, re.ASCII),
-        "holds only lower-case letters, digits, dots and hyphens",
+        "contains only lower-case letters, digits, dots and hyphens",
     )
     yield not (name[:1].isalnum() and name[-1:].isalnum()), "begins and ends with a letter or digit"
-    yield ".." in name, "never holds two dots in a row"
+    yield ".." in name, "never contains two dots in a row"
     yield bool(re.fullmatch(r"[0-9]+(\.[0-9]+){3}", name)), "is not an IP address"
     yield name.startswith(prefixes), f"does not begin with {', '.join(prefixes)}"
     yield name.endswith(suffixes), f"does not end with {', '.join(suffixes)}"
@@ -275,8 +301,8 @@ class VaultName(Value):
 
     @classmethod
     def advice(cls, text: str) -> str:
-        """Take the name out of an ARN."""
-        return f"take its name, {VaultArn(text).name}" if not VaultArn.why_not(text) else ""
+        """Suggest the name in an ARN."""
+        return f"use its name, {VaultArn(text).name}" if not VaultArn.why_not(text) else ""
 
 
 class VaultArn(Arn):
@@ -287,6 +313,12 @@ class VaultArn(Arn):
     expected = "arn:PARTITION:backup:REGION:ACCOUNT:backup-vault:NAME"
     example = "arn:aws:backup:us-east-1:333333333333:backup-vault:codeocean-v1"
     pattern = rf"arn:{_PARTITION}:backup:{_REGION}:{_ACCOUNT}:backup-vault:{_VAULT}"
+
+    @classmethod
+    def named(cls, name: str, region: Region, account_id: str) -> VaultArn:
+        """Return the ARN of a vault of this name."""
+        place = f"arn:{region.aws_partition}:backup:{region}:{account_id}"
+        return cls(f"{place}:backup-vault:{name}")
 
     @property
     def name(self) -> str:
@@ -302,22 +334,22 @@ class EbsSnapshotArn(Arn):
 
     __slots__ = ()
     what = "an EBS snapshot ARN"
-    expected = "arn:PARTITION:ec2:REGION::snapshot/snap-HEX, the account field empty"
+    expected = "arn:PARTITION:ec2:REGION::snapshot/snap-HEX with an empty account field"
     example = "arn:aws:ec2:us-east-1::snapshot/snap-0123456789abcdef0"
     pattern = rf"arn:{_PARTITION}:ec2:{_REGION}::snapshot/(?P<id>snap-[0-9a-f]{{8,17}})"
 
     @classmethod
     def advice(cls, text: str) -> str:
-        """Point at an account id where none belongs, or at a bare snapshot id."""
+        """Recognize an ARN with an account ID, and a bare snapshot ID."""
         if re.fullmatch(r"arn:[^:]+:ec2:[^:]+:[0-9]{12}:snapshot/.+", text):
-            return "leave the account id out"
+            return "leave out the account ID"
         if re.fullmatch(r"snap-[0-9a-f]+", text):
-            return "this is the snapshot's id: copy the recovery point's ARN"
+            return "this is the snapshot's ID: copy the recovery point's ARN"
         return ""
 
 
 class RdsSnapshotArn(Arn):
-    """An RDS recovery point, made by a backup job or by a copy job.
+    """An RDS recovery point, created by a backup job or by a copy job.
 
     Source: https://docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html
     """
@@ -336,11 +368,11 @@ class RdsSnapshotArn(Arn):
 
     @classmethod
     def advice(cls, text: str) -> str:
-        """Tell snapshots that AWS Backup did not make, and continuous backups."""
+        """Recognize continuous backups, and snapshots that AWS Backup did not create."""
         if ":continuous:" in text or ":auto-backup:" in text:
             return "continuous backups cannot be copied: choose a snapshot"
         if re.fullmatch(r"arn:[^:]+:rds:[^:]+:[0-9]+:snapshot:.+", text):
-            return "this snapshot was not made by AWS Backup: choose a recovery point of the vault"
+            return "AWS Backup did not create this snapshot: choose a recovery point in the vault"
         return ""
 
 
@@ -356,7 +388,7 @@ class Days(Value):
 
 
 class Switch(Value):
-    """Something that is on or off; an option without a value turns it on."""
+    """A setting that is on or off; its option without a value turns it on."""
 
     __slots__ = ()
     what = "yes or no"
@@ -372,10 +404,10 @@ class Switch(Value):
 
 
 class RunName(Value):
-    """The name of a round. It becomes part of tokens, tags and names."""
+    """The name of a run. It becomes part of tokens, tags and names."""
 
     __slots__ = ()
-    what = "a name for a round"
+    what = "a name for a run"
     expected = "up to 32 letters, digits, dots, hyphens and underscores"
     example = "second"
     metavar = "NAME"
@@ -394,10 +426,10 @@ class StackName(Value):
 
 
 class VolumeId(Value):
-    """The id of an EBS volume."""
+    """The ID of an EBS volume."""
 
     __slots__ = ()
-    what = "an EBS volume id"
+    what = "an EBS volume ID"
     expected = "vol- and 8 or 17 hexadecimal digits"
     example = "vol-0123456789abcdef0"
     metavar = "ID"
@@ -405,18 +437,18 @@ class VolumeId(Value):
 
     @classmethod
     def advice(cls, text: str) -> str:
-        """Take the id out of an ARN, and tell a snapshot from a volume."""
+        """Suggest the ID in an ARN, and recognize a snapshot."""
         found = re.fullmatch(r"arn:.*:volume/(vol-[0-9a-f]+)", text)
         if found:
-            return f"take its id, {found[1]}"
+            return f"use its ID, {found[1]}"
         return "this is a snapshot: restore it to a volume" if text.startswith("snap-") else ""
 
 
 class InstanceId(Value):
-    """The id of an EC2 instance."""
+    """The ID of an EC2 instance."""
 
     __slots__ = ()
-    what = "an EC2 instance id"
+    what = "an EC2 instance ID"
     expected = "i- and 8 or 17 hexadecimal digits"
     example = "i-0123456789abcdef0"
     metavar = "ID"
@@ -427,7 +459,7 @@ class Zone(Value):
     """The name of an Availability Zone."""
 
     __slots__ = ()
-    what = "an availability zone"
+    what = "an Availability Zone"
     expected = "a Region code and a letter"
     example = "us-east-1a"
     metavar = "ZONE"
@@ -435,23 +467,23 @@ class Zone(Value):
 
 
 class DbInstanceId(Value):
-    """The identifier of a DB instance, in lower case, as RDS keeps it.
+    """The identifier of a DB instance, in lower case, as RDS stores it.
 
     Source: the RDS API, CreateDBInstance.
     """
 
     __slots__ = ()
     what = "the identifier of a DB instance"
-    expected = "a small letter, then up to 62 small letters, digits and single hyphens"
+    expected = "a lower-case letter, then up to 62 lower-case letters, digits and single hyphens"
     example = "codeocean-analyticsdbinstance-1abc"
     metavar = "ID"
     pattern = r"(?=.{1,63}\Z)[a-z](?:-?[a-z0-9])*"
 
     @classmethod
     def advice(cls, text: str) -> str:
-        """Take the identifier out of an ARN or an endpoint."""
+        """Suggest the identifier in an ARN or an endpoint."""
         found = re.fullmatch(r"arn:.*:db:([a-z0-9-]+)|([a-z0-9-]+)\..*\.rds\..*", text)
-        return f"take its identifier, {found[1] or found[2]}" if found else ""
+        return f"use its identifier, {found[1] or found[2]}" if found else ""
 
 
 class DbInstanceClass(Value):
@@ -466,11 +498,11 @@ class DbInstanceClass(Value):
 
 
 class KmsKeyId(Value):
-    """A key of KMS: its id or its ARN. Whether AWS Backup takes an alias is not written down."""
+    """A KMS key: its ID or ARN. AWS does not document whether AWS Backup accepts an alias."""
 
     __slots__ = ()
     what = "a KMS key"
-    expected = "its id or its ARN"
+    expected = "its ID or its ARN"
     example = "arn:aws:kms:us-east-1:333333333333:key/11111111-2222-3333-4444-555555555555"
     metavar = "KEY"
     pattern = (
@@ -480,8 +512,8 @@ class KmsKeyId(Value):
 
     @classmethod
     def advice(cls, text: str) -> str:
-        """Tell an alias from the key behind it."""
-        return "take the key behind the alias, not the alias" if "alias/" in text else ""
+        """Recognize an alias."""
+        return "this is an alias: use the ID or ARN of its key" if "alias/" in text else ""
 
 
 class HostName(Value):
@@ -489,16 +521,16 @@ class HostName(Value):
 
     __slots__ = ()
     what = "a host name"
-    expected = "a DNS name without port"
+    expected = "a DNS name without a port"
     example = "codeocean-analytics.c9akciq32.us-east-1.rds.amazonaws.com"
     metavar = "NAME"
     pattern = r"(?=.{1,253}\Z)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.(?=.)|\Z))+"
 
     @classmethod
     def advice(cls, text: str) -> str:
-        """Take a port off."""
+        """Recognize a name with a port."""
         name, _, port = text.partition(":")
-        return f"give {name} alone" if port.isdigit() and not cls.why_not(name) else ""
+        return f"leave out the port: {name}" if port.isdigit() and not cls.why_not(name) else ""
 
 
 class Port(Value):
@@ -519,7 +551,7 @@ class Port(Value):
 
 
 class DatabaseWord(Value):
-    """The name of a database or of its user: one that SQL takes, with room for a date behind it.
+    """The name of a database or its user: valid in SQL, and short enough to append a date.
 
     Source: https://www.postgresql.org/docs/15/sql-syntax-lexical.html
     """
@@ -538,7 +570,7 @@ class SecretId(Value):
     __slots__ = ()
     what = "a secret of Secrets Manager"
     expected = "its name or its ARN"
-    example = "/codeocean/analytics/master-password-0"
+    example = vendor.MASTER_PASSWORD.format(stack_name="codeocean")
     metavar = "ID"
     pattern = (
         rf"arn:{_PARTITION}:secretsmanager:{_REGION}:{_ACCOUNT}:secret:[\w/+=.@-]{{1,519}}"
@@ -547,7 +579,7 @@ class SecretId(Value):
 
     @property
     def name(self) -> str:
-        """The secret's name; in an ARN six characters follow it."""
+        """The secret's name; in an ARN, a suffix of six characters follows it."""
         return self.rpartition(":secret:")[2]
 
 
@@ -557,18 +589,18 @@ class Folder(Value):
     __slots__ = ()
     what = "a folder"
     expected = "an absolute path of letters, digits, dots, hyphens and underscores"
-    example = "/data"
+    example = vendor.DATA_MOUNT
     metavar = "PATH"
     pattern = r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+)+"
 
 
 class LocalUrl(Value):
-    """An address that the services instance itself answers."""
+    """A URL on the services instance itself."""
 
     __slots__ = ()
     what = "a local URL"
     expected = "http://localhost:PORT/PATH"
-    example = "http://localhost:8300/health"
+    example = vendor.HEALTH_URL
     metavar = "URL"
     pattern = r"https?://(?:localhost|127\.0\.0\.1)(?::[0-9]{1,5})?/[\w./-]*"
 
@@ -588,9 +620,9 @@ class ParameterKey(Value):
     """The name of a CloudFormation parameter. Source: the User Guide, "Parameters"."""
 
     __slots__ = ()
-    what = "the name of a stack's parameter"
+    what = "the name of a stack parameter"
     expected = "letters and digits"
-    example = "pRestoreSourceAccountId"
+    example = vendor.RESTORE_SOURCE
     metavar = "KEY"
     pattern = r"[A-Za-z0-9]{1,255}"
 
@@ -599,9 +631,9 @@ class StackParameter(Value):
     """A CloudFormation parameter and its value. Source: the User Guide, "Parameters"."""
 
     __slots__ = ()
-    what = "a stack's parameter and its value"
-    expected = "KEY=VALUE, of printable ASCII"
-    example = "pBackupRetentionPeriod=30"
+    what = "a stack parameter and its value"
+    expected = "KEY=VALUE in printable ASCII"
+    example = f"{vendor.BACKUP_RETENTION}=30"
     metavar = "KEY=VALUE"
     pattern = r"(?P<key>[A-Za-z0-9]{1,255})=(?P<value>[\x20-\x7e]{0,4096})"
 
@@ -612,20 +644,17 @@ class StackParameter(Value):
 
     @property
     def value(self) -> str:
-        """What it is to be."""
+        """The parameter's value."""
         return self._part("value")
 
 
 class TemplateUrl(Value):
-    """Where CloudFormation finds a template in S3. Source: the CloudFormation API, CreateStack."""
+    """The URL of a template in S3. Source: the CloudFormation API, CreateStack."""
 
     __slots__ = ()
     what = "the URL of a template in S3"
     expected = "https://BUCKET.s3.amazonaws.com/PATH"
-    example = (
-        "https://codeocean-vpc.s3.amazonaws.com/templates/codeocean-backup/v1.2.1/"
-        "codeocean-backup.template.yaml"
-    )
+    example = vendor.BACKUP_TEMPLATE_URL
     metavar = "URL"
     pattern = r"https://[a-z0-9.-]+\.amazonaws\.com(?:\.cn)?/[\w.~/+-]{1,900}"
 
@@ -651,10 +680,10 @@ class Preset(Value):
 
 
 class Instant(Value):
-    """A moment. Source: RFC 3339, section 5.6."""
+    """A moment in time. Source: RFC 3339, section 5.6."""
 
     __slots__ = ()
-    what = "a moment"
+    what = "a time"
     expected = "date, time and offset from UTC as in RFC 3339"
     example = "2019-11-24T04:00:00Z"
     metavar = "TIME"
@@ -665,22 +694,22 @@ class Instant(Value):
 
     @classmethod
     def advice(cls, text: str) -> str:
-        """Ask for the offset: a local time is another moment elsewhere."""
+        """Ask for the offset: without one, the time is ambiguous."""
         if cls._match(f"{text}Z"):
-            return "say which time zone this is in: add Z for UTC, or +02:00 or so"
+            return "add the time zone: Z for UTC, or an offset such as +02:00"
         return ""
 
     @classmethod
     def rule_broken(cls, text: str) -> str:
-        """Look it up in the calendar."""
+        """Return why date or time do not exist."""
         try:
             cls(text).utc()
         except (ValueError, OverflowError) as error:
-            return f"{shown(text)} is no moment: {error}"
+            return f"{shown(text)} is not a valid date and time: {error}"
         return ""
 
     def utc(self) -> Instant:
-        """Return the same moment in UTC, without the fraction of a second, which S3 has not."""
+        """Return the same moment in UTC in whole seconds, the resolution of times in S3."""
         offset = self._part("offset").upper().replace("Z", "+00:00")
         moment = datetime.fromisoformat(f"{self._part('date')}T{self._part('time')}{offset}")
         return Instant(f"{moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat()}Z")
@@ -696,7 +725,7 @@ KINDS: tuple[type[Value], ...] = (
     RdsSnapshotArn,
     VolumeId,
 )
-"""The kinds that are told apart by their look alone."""
+"""The kinds that can be recognized by their form alone."""
 
 
 def _recognised(text: str, wanted: type[Value]) -> str:

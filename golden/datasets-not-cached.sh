@@ -2,42 +2,55 @@
   {
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
-    case "${digest}" in
-    61026c6d04526e91f3f964ac0bcf1c8757ee6d6f65f8a09dc772ccb7095fa156*)
+    case ${digest} in
+    da9ea6c246ccfec09f937c2aa89ffc3032abc0593b12c96141da3f81b31bbe51\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
-        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" \
+        "$-:$#" 3<&-
       ;;
     *)
-      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      echo 'stopped: the text is incomplete or changed; nothing ran. Copy the script again.' >&2
       false
       ;;
     esac
-  } 3<<'CODEOCEAN_CMDGEN'
+  } 3<<'- end of the script: press Enter to run it -'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
-# codeocean-cmdgen datasets-not-cached: set all datasets to not cached, by the vendor's command
 #
-# Where:   the services instance of the target, in an SSM session; it asks sudo for root. After
-#          service-start.
-# Changes: runs the vendor's command, which is not public, as root. When its output ends in the id
-#          of a job, in JSON (job_id, jobId, id) or as one word of eight characters or more with a
-#          digit, the vendor's job service is asked until that job is completed or failed.
-# Takes:   as long as the command and its job. They go on when the session ends.
-# Costs:   nothing.
-# Again:   follows the work, or says when it was completed. A command or a job that failed is run
-#          again. One whose end nobody knows, because it was killed or the job service does not
-#          tell, is run again only after a typed confirmation: ask the vendor whether it may. To
-#          end one that hangs: systemctl stop codeocean-cmdgen-datasets-not-cached
-# Set:     PLAN=1 looks only, WATCH=0 starts and returns, CONFIRM=datasets-not-cached answers.
+# codeocean-cmdgen datasets-not-cached: set all datasets to not cached with the vendor's command
+#
+# Run in:   the services instance of the target, in an SSM session; it asks sudo for root. Run it
+#           after service-start.
+# Changes:  bash -c COMMAND   runs the vendor's command, which is not public, as root. If its
+#                             output ends in the ID of a job, in JSON (job_id, jobId, id) or as
+#                             one word of eight characters or more with a digit, asks the vendor's
+#                             job service until that job has completed or failed.
+#           systemd-run       does that in the unit codeocean-cmdgen-datasets-not-cached, which
+#                             continues when the session ends. systemctl stop codeocean-cmdgen-
+#                             datasets-not-cached ends the unit, but not what the command runs in
+#                             a container (docker exec) or its job: check with docker top
+#                             CONTAINER.
+# Takes:    as long as the command and its job.
+# Costs:    nothing.
+# Again:    follows the work, or reports when it was completed. A command or a job that failed is
+#           run again. If its end is unknown, because it was killed or the job service does not
+#           answer, it is run again only after a confirmation. Before, check that it is not still
+#           running (ps -ef, docker top CONTAINER), and ask the vendor whether that is safe.
+# Settings: PLAN=1 shows what would change, and changes nothing.
+#           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
+#           CONFIRM=datasets-not-cached confirms without a terminal.
 
 values() {
-  # from values file [target]
+  # text of this release: sha256 78b53cb1e7fac9fdd5e4e3acd0f1dedaa4fe3952ff65efc0d54d4145a50ac059
+  # the step
+  STEP=datasets-not-cached
+  # from deployment file [target]
   ACCOUNT_ID=333333333333
   REGION=us-east-1
   STACK_NAME=codeocean
-  # from values file [target.datasets-not-cached]
+  # from deployment file [target.datasets-not-cached]
   COMMAND='docker exec codeocean ./migrate --example'
   # by default
   DATA_MOUNT=/data
@@ -46,282 +59,859 @@ values() {
   RUN=first
 }
 
-# Says something, below the progress: ${line_end} ends its line.
-say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
-
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
-# nothing can be written. One line each: who pastes the end of this text keeps the shell.
-stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
-
-# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
-show() {
-  [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
+main() {
+  values
+  run_as_root "$@"
+  read_settings "$@"
+  check_services_instance
+  check_programs flock systemd-run
+  read_state
+  finish_if_completed
+  if [[ ${working} == yes ]]; then
+    if [[ ${PLAN} == 1 ]]; then
+      finish_plan 'the command is running already. Without PLAN, this script follows it.'
+    fi
+  else
+    check_health
+    find_lost_job
+    show_what_will_run
+    if [[ ${PLAN} == 1 ]]; then
+      finish_plan 'the above would be done; nothing was changed'
+    fi
+    confirm_repetition
+    record_found_job
+    start_work
+  fi
+  follow_command
 }
 
-# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
-ask() { # NAME COMMAND...
-  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
+# Sets state to what this run has recorded last. Sets job to the ID of the job that the command has
+# answered, if that job is to be followed. Sets working to yes if the unit runs.
+read_state() {
+  state=$(tail --lines=1 "${records}/datasets-not-cached--${RUN}" 2>/dev/null)
+  job=''
+  if [[ ${state} == *' answered job '* ]]; then
+    job=${state#*' answered job '}
+  fi
+  working=no
+  if is_working; then
+    working=yes
+  fi
 }
 
-# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
-settings() {
-  set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
-  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
-  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
-  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
-  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
-  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
-  scratch=$(mktemp -d)
-  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
-  scratch=${PWD}
-  trap 'rm -rf "${scratch}"' EXIT
-  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
+finish_if_completed() {
+  if [[ ${state} == *' completed' ]]; then
+    finish "run ${RUN} of ${STEP} was completed at ${state% *}; nothing was changed"
+  fi
 }
 
-# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
-need() { # PROGRAM...
-  local program version
-  for program in "$@"; do
-    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
+# The path of the health endpoint is known for older versions only: there may be none.
+check_health() {
+  local code curl_exit
+  if ! systemctl is-active --quiet codeocean; then
+    stop 'codeocean is not active: run service-start first'
+  fi
+  code=$(curl --silent --noproxy '*' --max-time 10 --output /dev/null \
+    --write-out '%{http_code}' "${HEALTH_URL}")
+  curl_exit=$?
+  if ((curl_exit == 7)) || [[ "${curl_exit} ${code}" == '0 404' ]]; then # 7: nothing listens
+    say "warning: there is no ${HEALTH_URL}: check yourself that codeocean is healthy"
+  elif [[ "${curl_exit} ${code}" != '0 2'* ]]; then
+    stop "codeocean is active, but not healthy: HTTP ${code} from ${HEALTH_URL}"
+  fi
+}
+
+# The job service may know a lost job again. Then its end will be known.
+find_lost_job() {
+  if [[ ${state} == *' lost job '* ]]; then
+    job=${state#*' lost job '}
+    read_job
+    if [[ ${job_state} == '' ]]; then
+      job=''
+    fi
+  fi
+}
+
+show_what_will_run() {
+  say "the vendor's command: ${COMMAND}"
+  if [[ ${job} != '' ]]; then
+    say "it ended with exit code 0 (${state}): only its job would be followed"
+  fi
+  if is_end_unknown; then
+    say "warning: it is unknown how the command or its job ended last time (${state})." \
+      'It may still be running, in a container too. Check: ps -ef, and docker top CONTAINER'
+  fi
+}
+
+# Tells whether the command was started and its end, or that of its job, cannot be known.
+is_end_unknown() {
+  [[ ${job} == '' && (${state} == *' started' || ${state} == *' lost job '*) ]]
+}
+
+confirm_repetition() {
+  if is_end_unknown; then
+    confirm "${STEP}" \
+      "The last result is unknown, and the command may still be running: see the warning above." \
+      "This runs it again for stack ${STACK_NAME}."
+  fi
+}
+
+# With this record, the work only follows the job, even if the job service stops answering.
+record_found_job() {
+  if [[ ${state} == *' lost job '* && ${job} != '' ]]; then
+    append_record "datasets-not-cached--${RUN}" "answered job ${job}"
+  fi
+}
+
+follow_command() {
+  if [[ ${WATCH} != 0 ]]; then
+    show_output
+  fi
+  follow_work
+}
+
+# Shows all that the command says, until it ends.
+show_output() {
+  local log=/var/lib/codeocean-cmdgen/${STEP}.log shown=1 lines running=yes next_sign=60
+  check_own_work
+  while [[ ${running} == yes ]]; do
+    if ! is_working || grep --quiet '^the command ended' "${log}"; then
+      running=no
+    fi
+    lines=$(wc --lines <"${log}")
+    if ((lines > shown)); then
+      sed --quiet "$((shown + 1)),${lines}{/^| /p}" "${log}" >new_lines
+      say_file new_lines
+    fi
+    shown=${lines}
+    if ((SECONDS >= next_sign)); then
+      say "the command is still running; watched for ${SECONDS} s"
+      next_sign=$((SECONDS + 60))
+    fi
+    if [[ ${running} == yes ]]; then
+      sleep 1
+    fi
   done
-  [[ -s version ]] || ask version aws --version
-  version=$(<version)
-  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
-    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
 }
 
-# A session's user is not root: this very text runs once more, as root.
-as_root() {
-  ((EUID == 0)) || exec sudo --set-home env codeocean_cmdgen=main \
-    bash -o privileged -c "${BASH_EXECUTION_STRING:?}" "$0" "$@"
+# What the unit runs. Each step is recorded before it begins: after a kill, the command is run again
+# without a question only if it has surely ended.
+work() {
+  values
+  read_settings "$@"
+  record_umask
+  check_services_instance
+  read_state
+  finish_if_completed
+  if [[ ${job} == '' ]]; then
+    run_command_once
+    find_job
+  else
+    say 'the command ended with exit code 0 before'
+  fi
+  if [[ ${job} != '' ]]; then
+    follow_job
+  fi
+  append_record "datasets-not-cached--${RUN}" completed
+  if [[ ${job} == '' ]]; then
+    finish 'the command ended with exit code 0; no job was recognized in its output'
+  fi
+  finish "the command ended with exit code 0, its job ${job} is completed"
 }
 
-# Proves that this is the right services instance before anything else happens: what the vendor
-# wrote on it, what it is, and what EC2 shows to its credentials must all agree.
-guard() { # PROGRAM...
-  umask 077
-  records=${DATA_MOUNT}/.codeocean-cmdgen
-  need aws curl find findmnt grep jq mountpoint sed systemctl "$@"
-  agree /etc/codeocean/stack.json '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' \
-    "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
-  ask token metadata api/token --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 60'
-  sed 's/^/X-aws-ec2-metadata-token: /' token >header
-  ask identity metadata dynamic/instance-identity/document --header @header
-  agree identity '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
-  instance_id=$(jq --raw-output .instanceId identity)
-  ask instances aws ec2 describe-instances --region "${REGION}" --instance-ids "${instance_id}" ||
-    stop 3 "the credentials here do not see this instance, ${instance_id}: ${complaint}"
-  agree instances '.Reservations[0] | "\(.OwnerId) \(.Instances[0].Tags // [] | from_entries
-    | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"])"' \
-    "${ACCOUNT_ID} ${STACK_NAME}"
-  mountpoint --quiet "${DATA_MOUNT}" || stop 3 "no data volume is mounted at ${DATA_MOUNT}"
+run_command_once() {
+  local exit_code
+  append_record "datasets-not-cached--${RUN}" started
+  run_vendor_command
+  exit_code=$?
+  say "the command ended with exit code ${exit_code}"
+  if ((exit_code > 0)); then
+    append_record "datasets-not-cached--${RUN}" failed
+    stop "the command failed with exit code ${exit_code}"
+  fi
 }
 
-agree() { # FILE JQ_FILTER WANTED
-  local found
-  found=$(jq --raw-output "$2" "$1" 2>/dev/null)
-  [[ ${found} == "$3" ]] || stop 3 "${1##*/} says '${found}', but the script is for '$3'"
+# Sets first_umask to the umask that the script was started with, for the vendor's command.
+# check_services_instance changes it.
+record_umask() {
+  first_umask=$(umask)
 }
 
-# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
-metadata() { # PATH CURL_OPTION...
-  curl --silent --fail --noproxy '*' --max-time 5 "${@:2}" "http://169.254.169.254/latest/$1"
-}
-
-# What was done stands on the data volume: it outlives this instance, and is never copied.
-write_record() { # NAME TEXT...
-  mkdir -p "${records}" && printf '%(%FT%TZ)T %s\n' -1 "${*:2}" >>"${records}/$1" &&
-    sync "${records}/$1" && return
-  stop 1 "${records}/$1 cannot be written: no step goes on without its record"
-}
-
-# Runs the vendor's command. Each line that it says is marked: none can pass for this script's own.
-run_command() {
-  local pid line
+# Runs the vendor's command. Each line of its output is marked, so that none passes for a line of
+# this script. The command gets the umask and the environment that this script was started with. It
+# gets none of the files that this script has open: a program that it leaves running would hold the
+# lock. Leaves the output in the file "output".
+run_vendor_command() {
+  local process line
   : >output
-  (cd / && HOME=~root exec bash -c "${COMMAND}") >output 2>&1 </dev/null &
-  pid=$!
-  tail --lines=+1 --follow --pid="${pid}" --sleep-interval=0.2 output |
+  (
+    exec {screen}>&-
+    if [[ ${lock-} != '' ]]; then
+      exec {lock}>&-
+    fi
+    restore_environment
+    umask "${first_umask}"
+    cd /
+    HOME=~root exec bash -c "${COMMAND}"
+  ) >output 2>&1 </dev/null &
+  process=$!
+  tail --lines=+1 --follow --pid="${process}" --sleep-interval=0.2 output |
     while IFS= read -r line || [[ ${line} != '' ]]; do
       say "| ${line//[[:cntrl:]]/ }"
     done
-  wait "${pid}"
+  wait "${process}"
 }
 
-# Wants a word typed after the question, or in CONFIRM; what was typed ahead is thrown away.
-confirm() { # WORD WHAT_WILL_HAPPEN
-  local typed=${CONFIRM}
-  say "$2"
-  if [[ ${CONFIRM} == '' ]]; then
-    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
-    printf 'type %s to go on: ' "$1" >&2
-    { read -r typed </dev/tty; } 2>/dev/null ||
-      stop 2 "nobody is there to type $1, and CONFIRM is not set: nothing was changed"
-  fi
-  [[ ${typed} == "$1" ]] || stop 2 "'${typed}' is not '$1': nothing was changed"
-}
-
-unit=codeocean-cmdgen-${0##*/} log=/var/lib/codeocean-cmdgen/${0##*/}.log
-works() { systemctl is-active --quiet "${unit}"; }
-
-# The work goes on in a systemd unit of its own when the session that started it is gone: there this
-# text runs once more and calls work. What it says goes to a log, which each paste follows.
-detach() {
-  ! works || return 0
-  mkdir -p "${log%/*}"
-  printf '%s\n' "${BASH_EXECUTION_STRING}" >"${log%.log}" && echo starting >"${log}"
-  systemd-run --quiet --collect --unit="${unit}" --setenv=codeocean_cmdgen=work \
-    --property=StandardOutput="append:${log}" \
-    bash -o privileged "${log%.log}" '' '' '' '' '' '' || works || stop 1 'systemd did not start it'
-}
-
-# Ends as the work does: its last line tells, and a work that was killed has none.
-follow() {
-  local line='' shown=''
-  [[ $(<"${log%.log}") == "${BASH_EXECUTION_STRING%$'\n'}" ]] || stop 1 "another run works: ${log}"
-  [[ ${WATCH} == '' ]] || finish "done: started as ${unit}; paste again to follow it"
-  while works; do
-    line=$(tail --lines=1 "${log}")
-    [[ ${line} == "${shown}" ]] || show "${line}"
-    shown=${line}
-    sleep 2
-  done
-  line=$(tail --lines=1 "${log}")
-  [[ ${line} != done:* ]] || finish "${line}"
-  line=$(tail --lines=5 "${log}")
-  say "${line}"
-  stop 1 "the work ended before it was done, paste again to go on; all that it said is in ${log}"
-}
-
-# The path is known for older versions only: where nothing listens, there may be none.
-look_at_health() {
-  local code
-  systemctl is-active --quiet codeocean || stop 1 'codeocean is not active: run service-start first'
-  code=$(curl --silent --noproxy '*' --max-time 10 --output /dev/null \
-    --write-out '%{http_code}' "${HEALTH_URL}")
-  case "$? ${code}" in
-  '0 2'*) ;;
-  '7 '* | '0 404') say "warning: there is no ${HEALTH_URL}: look for yourself whether it is well" ;;
-  *) stop 1 "codeocean is active, but not healthy: HTTP ${code} from ${HEALTH_URL}" ;;
-  esac
-}
-
-# Sets ${job} when the output ends in the id of a job: a JSON object that has one, or one word that
-# looks like one, of at least eight characters with a digit among them.
-find_job() {
-  job=$(tail --lines=50 output | jq --raw-input --slurp --raw-output '
-    sub("\\s+$"; "") | split("\n") as $lines
-    | first(
-        (range($lines | length) | $lines[.:] | join("\n") | fromjson? | objects
-          | .job_id // .jobId // .id // empty),
-        ($lines[-1] // "" | select(test("^(?=.*[0-9])[A-Za-z0-9_-]{8,}$"))),
-        "")
-    | tostring | @uri') || stop 1 'whether the command answered a job cannot be told'
-}
-
-# Numbers in the job service's answer are shown as progress, whatever they are called.
-follow_job() {
-  local state='' told='' numbers='' missed=0 next=0
-  while ((missed < 24)); do
-    curl --silent --fail --noproxy '*' --max-time 10 "${JOB_URL}${job}" >answer
-    state=$(jq --raw-output '.job_status | ascii_downcase | gsub("[^a-z]"; "?")' answer 2>/dev/null)
-    numbers=$(jq --raw-output '[to_entries[] | select(.value | type == "number")
-      | ", \(.key) \(.value)" | gsub("[^ -~]"; "?")] | add // ""' answer 2>/dev/null)
-    missed=$((missed + 1))
-    [[ ${state} == '' ]] || missed=0
-    if [[ "${state}${numbers}" != "${told}" ]] || ((SECONDS >= next)); then
-      say "job ${job}: ${state:-no answer}${numbers}, ${SECONDS} s"
-      told=${state}${numbers} next=$((SECONDS + 60))
+# Exports what this shell was started with, and nothing else. The kernel keeps it. The values
+# may be secret, so they must not become arguments of env.
+restore_environment() {
+  local names entry
+  compgen -e >exported_names
+  mapfile -t names <exported_names
+  export -n "${names[@]}"
+  while IFS= read -r -d '' entry; do
+    if [[ ${entry} =~ ^[a-zA-Z_][a-zA-Z0-9_]*= && ${entry} != codeocean_cmdgen=* ]]; then
+      declare -gx "${entry}" 2>/dev/null
     fi
-    case "${state}" in
+  done <"/proc/$$/environ"
+}
+
+# Sets job to the job ID that the output ends in, if any: that of a JSON object, or one word that
+# looks like an ID, of at least eight characters with a digit among them.
+find_job() {
+  if ! job=$(tail --lines=50 output | jq --raw-input --slurp --raw-output '
+    def id_of_json: fromjson? | objects | .job_id // .jobId // .id // empty;
+    def id_of_word: select(test("^(?=.*[0-9])[A-Za-z0-9_-]{8,}$"));
+    sub("\\s+$"; "")
+    | split("\n") as $lines
+    | first(
+        (range($lines | length) | $lines[.:] | join("\n") | id_of_json),
+        ($lines[-1] // "" | id_of_word),
+        "")
+    | tostring
+    | @uri'); then
+    stop 'cannot read from the output whether the command started a job. Paste the script again.'
+  fi
+  if [[ ${job} != '' ]]; then
+    append_record "datasets-not-cached--${RUN}" "answered job ${job}"
+  fi
+}
+
+# Returns when the job is completed. Gives up after 24 times without an answer, two minutes or more.
+follow_job() {
+  local shown='' next_sign=0 unanswered=0
+  while ((unanswered < 24)); do
+    read_job
+    unanswered=$((unanswered + 1))
+    if [[ ${job_state} != '' ]]; then
+      unanswered=0
+    fi
+    if [[ "${job_state}${job_numbers}" != "${shown}" ]] || ((SECONDS >= next_sign)); then
+      say "job ${job}: ${job_state:-no answer}${job_numbers}, ${SECONDS} s"
+      shown=${job_state}${job_numbers}
+      next_sign=$((SECONDS + 60))
+    fi
+    case "${job_state}" in
     completed) return ;;
     failed | error | cancelled | canceled)
-      write_record "${record}" failed
-      stop 1 "job ${job} ended ${state}"
+      append_record "datasets-not-cached--${RUN}" failed
+      stop "job ${job} ended ${job_state}"
       ;;
     *) sleep 5 ;;
     esac
   done
-  write_record "${record}" "lost job ${job}"
-  stop 1 "${JOB_URL}${job} does not tell of the job: nobody knows whether it will be completed"
+  append_record "datasets-not-cached--${RUN}" "lost job ${job}"
+  stop "no answer about the job from ${JOB_URL}${job}: its result is unknown." \
+    'Paste the script again to follow it.'
 }
 
-# Each step is written down first: after a kill, only a command that surely ended is run again
-# without a question.
-work() {
-  local code
-  values
-  settings "$@"
-  guard
-  record=datasets-not-cached--${RUN}
-  ! grep --quiet --no-messages ' completed$' "${records}/${record}" ||
-    finish "done: run ${RUN} of ${0##*/} was completed before; nothing was changed"
-  job=$(sed --quiet '$s/^[^ ]* answered job //p' "${records}/${record}" 2>/dev/null)
-  if [[ ${job} == '' ]]; then
-    write_record "${record}" started
-    run_command
-    code=$?
-    say "the command ended with exit code ${code}"
-    if ((code > 0)); then
-      write_record "${record}" failed
-      stop 1 "the command failed with exit code ${code}"
+# Sets job_state to the state of the job, and job_numbers to the numbers in the answer of the job
+# service, whatever they are called. Both are empty if there is no answer.
+read_job() {
+  curl --silent --fail --noproxy '*' --max-time 10 "${JOB_URL}${job}" >answer
+  job_state=$(jq --raw-output '
+    .job_status
+    | ascii_downcase
+    | gsub("[^a-z]"; "?")' answer 2>/dev/null)
+  job_numbers=$(jq --raw-output '
+    [ to_entries[]
+      | select(.value | type == "number")
+      | ", \(.key) \(.value)"
+      | gsub("[^ -~]"; "?")
+    ] | add // ""' answer 2>/dev/null)
+}
+
+# ---- Shared by all scripts for the services instance in this release: review it once.
+# ---- sha256 554e1da0d2e98121e7c492bbe2125e21e488089332245f069a80b14669413c25
+
+# Ends the script. One line, so that pasting only the tail of this text never closes your shell.
+leave() { exit "$1"; }
+
+# screen is the stderr that the script was started with. What programs write to stderr goes to a
+# file, which say_errors shows. One line each, so that pasting only the tail of this text never
+# takes stderr away from your shell.
+open_screen() { exec {screen}>&2; }
+catch_errors() { exec 2>"${scratch}/errors"; }
+
+# Reads the settings, which the wrapper passes twice so that damage shows, and how the shell was
+# started: arguments are refused, except those of a shell in which a person types.
+# Sets PLAN, WATCH, CONFIRM, problems, and scratch: the current folder from now on, removed at the
+# end. Sets work_continues and before_stop, which stop_interrupted and stop_with read.
+read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_OF_ARGUMENTS
+  set -uo pipefail
+  PLAN=$1
+  WATCH=$2
+  CONFIRM=$3
+  line_end=''
+  problems=0
+  work_continues=no
+  before_stop=:
+  open_screen
+  if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
+    stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
+  fi
+  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+    stop_bad_use "${STEP} takes no arguments; nothing ran." \
+      "To see what it would do: PLAN=1 bash FILE"
+  fi
+  if [[ ${PLAN} != '' && ${PLAN} != 1 ]]; then
+    stop_bad_use "PLAN is '${PLAN}': set it to 1, or unset it"
+  fi
+  if [[ ${WATCH} != '' && ${WATCH} != 0 ]]; then
+    stop_bad_use "WATCH is '${WATCH}': set it to 0, or unset it"
+  fi
+  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
+  export AWS_CLI_ERROR_FORMAT=legacy
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5
+  export TZ=UTC LC_ALL=C.UTF-8
+  if ! scratch=$(mktemp -d --tmpdir "codeocean-cmdgen.$$.XXXXXXXXXX") || ! cd "${scratch}"; then
+    stop 'cannot create a folder for temporary files'
+  fi
+  scratch=${PWD}
+  # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
+  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  export AWS_CLI_HISTORY_FILE="${scratch}/history"
+  trap remove_scratch EXIT
+  trap stop_interrupted INT
+  catch_errors
+}
+
+remove_scratch() {
+  if (($? != 0)); then
+    say_errors
+  fi
+  rm -rf "${scratch}"
+}
+
+# Checks that the programs exist that this script runs, and that the AWS CLI is v2, 2.9 or newer.
+check_programs() { # PROGRAM...
+  local program version
+  for program in "$@"; do
+    if ! command -v "${program}" >/dev/null; then
+      stop_wrong_place "the program ${program} is needed and is not installed here"
     fi
-    find_job
-    [[ ${job} == '' ]] || write_record "${record}" "answered job ${job}"
-  else
-    say 'the command ended with exit code 0 before'
-  fi
-  [[ ${job} == '' ]] || follow_job
-  write_record "${record}" completed
-  finish "done: the command ended with exit code 0${job:+, its job ${job} is completed}"
-}
-
-# Shows all that the command says, until it has ended.
-show_output() {
-  local shown=1 lines=0 running=yes next=60
-  while [[ ${running} == yes ]]; do
-    { works && ! grep --quiet '^the command ended' "${log}"; } || running=no
-    lines=$(wc --lines <"${log}")
-    ((lines <= shown)) || sed --quiet "$((shown + 1)),${lines}{/^| /p}" "${log}" >&2
-    shown=${lines}
-    ((SECONDS < next)) || { say "it goes on, ${SECONDS} s watched" && next=$((SECONDS + 60)); }
-    [[ ${running} == no ]] || sleep 1
   done
-}
-
-main() {
-  local state
-  values
-  as_root "$@"
-  settings "$@"
-  guard systemd-run tail
-  record=datasets-not-cached--${RUN}
-  state=$(tail --lines=1 "${records}/${record}" 2>/dev/null)
-  [[ ${state} != *' completed' ]] ||
-    finish "done: run ${RUN} of ${0##*/} was completed at ${state% *}; nothing was changed"
-  if works; then
-    [[ ${PLAN} == '' ]] || finish 'plan: it is at work; paste again to follow it'
-  else
-    look_at_health
-    say "the vendor's command: ${COMMAND}"
-    [[ ${state} != *' answered job '* ]] ||
-      say "it ended well (${state}), and its job would be followed"
-    [[ ${state} != *' started' && ${state} != *' lost job '* ]] ||
-      say "warning: nobody knows how it ended the last time (${state})"
-    [[ ${PLAN} == '' ]] || finish 'plan: that would be done; nothing was changed'
-    [[ ${state} != *' started' && ${state} != *' lost job '* ]] ||
-      confirm "${0##*/}" "it would be run again for stack ${STACK_NAME}"
-    detach
+  ask version aws --version
+  version=$(<version)
+  if [[ ${version} != aws-cli/2.9.* && ${version} != aws-cli/2.[1-9][0-9]*.* ]]; then
+    stop_wrong_place "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
   fi
-  [[ ${WATCH} == 0 ]] || show_output
-  follow
 }
 
-"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+# Runs an AWS CLI command. Its answer goes to a file; if it fails, sets aws_error to its message.
+ask() { # FILE COMMAND...
+  if "${@:2}" >"$1" 2>"$1.error" </dev/null; then
+    return 0
+  fi
+  aws_error=$(grep . "$1.error" | paste --serial --delimiters=' ')
+  return 1
+}
+
+# Sets printable to a text in which "?" replaces what a terminal obeys instead of showing it:
+# control characters (C0, DEL, C1), direction marks, line separators. It works on bytes, as bash
+# does anyway if one byte is not UTF-8. In such a text, any byte above 0x7f may be a control
+# character: all are replaced.
+make_printable() { # TEXT
+  local LC_ALL=C tail=$'[\x80-\xbf]' rest
+  # Overlong, surrogates, and above U+10FFFF.
+  local not_utf8=$'@(\xe0[\x80-\x9f]|\xed[\xa0-\xbf]|\xf0[\x80-\x8f]|\xf4[\x90-\xbf])'
+  printable=${1//[$'\x01'-$'\x1f\x7f']/?}
+  printable=${printable//$'\xc2'[$'\x80'-$'\x9f']/?}
+  printable=${printable//$'\xd8\x9c'/?}
+  printable=${printable//$'\xe2\x80'[$'\x8b'-$'\x8f\xa8'-$'\xae']/?}
+  printable=${printable//$'\xe2\x81'[$'\xa0'-$'\xaf']/?}
+  printable=${printable//$'\xef\xbb\xbf'/?}
+  # Without its sequences of two, three and four bytes, UTF-8 is ASCII.
+  rest=${printable//[$'\xc2'-$'\xdf']${tail}/-}
+  rest=${rest//[$'\xe0'-$'\xef']${tail}${tail}/-}
+  rest=${rest//[$'\xf0'-$'\xf4']${tail}${tail}${tail}/-}
+  if [[ ${rest} == *[$'\x80'-$'\xff']* || $1 == *${not_utf8}* ]]; then
+    printable=${printable//[$'\x80'-$'\xff']/?}
+  fi
+}
+
+# Prints a line on stderr, below any progress. line_end ends the line of the progress.
+say() { # TEXT...
+  make_printable "$*"
+  { printf '%b%s\n' "${line_end}" "${printable}" >&"${screen}"; } 2>/dev/null
+  line_end=''
+}
+
+say_file() { # FILE [PREFIX]
+  local line
+  while IFS= read -r line || [[ ${line} != '' ]]; do
+    say "${2-}${line}"
+  done <"$1"
+}
+
+# Shows what programs have written to stderr since the last time.
+say_errors() {
+  if [[ -s ${scratch-}/errors ]] && cp "${scratch}/errors" "${scratch}/shown-errors"; then
+    : >"${scratch}/errors"
+    say_file "${scratch}/shown-errors"
+  fi
+}
+
+# Rewrites one line on a terminal; prints plain lines elsewhere.
+show_progress() { # TEXT
+  local size
+  if [[ ! -t ${screen} ]]; then
+    say "$1"
+    return
+  fi
+  make_printable "$1"
+  # "ROWS COLUMNS". COLUMNS is not set: bash asks its stderr, which is a file.
+  size=$(stty size <&"${screen}")
+  printf '\r\033[K%s' "${printable:0:${size##* }}" >&"${screen}"
+  line_end='\n'
+}
+
+# Prints a line of results on stdout, below any progress.
+print_result() { # TEXT...
+  make_printable "$*"
+  printf '%b' "${line_end}" >&"${screen}"
+  line_end=''
+  printf '%s\n' "${printable}"
+}
+
+# Reports a problem and counts it: stop_if_problems stops once all are reported.
+add_problem() { # TEXT...
+  say "problem: $*"
+  problems=$((problems + 1))
+}
+
+stop_if_problems() { # TEXT...
+  if ((problems > 0)); then
+    stop "$@"
+  fi
+}
+
+# Asks for confirmation: WORD is typed on the terminal, or given in CONFIRM. What was typed before
+# the question is discarded.
+confirm() { # WORD WHAT_WILL_HAPPEN...
+  local typed=${CONFIRM}
+  say "${@:2}"
+  if [[ ${CONFIRM} == '' ]]; then
+    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
+    make_printable "$1"
+    printf 'Type %s to confirm: ' "${printable}" >&"${screen}"
+    if ! { read -r typed </dev/tty; } 2>/dev/null; then
+      line_end='\n'
+      stop_bad_use "not confirmed: there is no terminal to confirm on. Set CONFIRM=$1"
+    fi
+  fi
+  if [[ ${typed} != "$1" ]]; then
+    stop_bad_use "not confirmed: expected '$1', got '${typed}'"
+  fi
+}
+
+# The ends of a script. Each prints its one last line.
+
+finish() { # TEXT...
+  print_last_line 0 "done: $*"
+}
+
+finish_plan() { # TEXT...
+  print_last_line 0 "plan: $*"
+}
+
+# For WATCH=0: the work has started and is not done.
+finish_started() { # TEXT...
+  print_last_line 4 "started: $*"
+}
+
+print_last_line() { # EXIT_CODE TEXT
+  if ! print_result "$2"; then
+    leave 1
+  fi
+  leave "$1"
+}
+
+stop() { # TEXT...
+  stop_with 1 "$@"
+}
+
+# For a setting, or an answer of the person, that cannot be used.
+stop_bad_use() { # TEXT...
+  stop_with 2 "$@"
+}
+
+# For a wrong account, Region or host, and for missing programs or credentials.
+stop_wrong_place() { # TEXT...
+  stop_with 3 "$@"
+}
+
+# For Ctrl-C. work_continues is yes while the script watches work that continues without it.
+stop_interrupted() {
+  line_end='\n'
+  if [[ ${work_continues} == yes ]]; then
+    stop_with 130 'interrupted. Work in the background continues.' \
+      'Paste the script again to follow it.'
+  fi
+  stop_with 130 'interrupted. Paste the script again to continue.'
+}
+
+# before_stop is a command that takes back what the script has prepared.
+stop_with() { # EXIT_CODE TEXT...
+  say_errors
+  "${before_stop}"
+  say "stopped: ${*:2}"
+  leave "$1"
+}
+
+# A session's user is not root: this same text runs again as root.
+run_as_root() { # ARGUMENT...
+  if ((EUID != 0)); then
+    exec sudo --set-home env codeocean_cmdgen=main \
+      bash -o privileged -c "${BASH_EXECUTION_STRING:?}" "$0" "$@"
+  fi
+}
+
+# Checks that this is the right services instance. What the vendor wrote on it, what EC2 says it is,
+# and what EC2 shows to its credentials must all agree. Sets instance_id, and records to the folder
+# of completion records.
+check_services_instance() {
+  umask 077
+  records=${DATA_MOUNT}/.codeocean-cmdgen
+  check_programs aws curl find findmnt flock grep jq mountpoint sed systemctl
+  check_field 'stack.json has' /etc/codeocean/stack.json \
+    '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
+  read_identity
+  check_field "the instance's identity document has" identity '"\(.accountId) \(.region)"' \
+    "${ACCOUNT_ID} ${REGION}"
+  instance_id=$(jq --raw-output .instanceId identity)
+  if ! ask instances aws ec2 describe-instances \
+    --region "${REGION}" \
+    --instance-ids "${instance_id}"; then
+    stop_wrong_place "ec2:DescribeInstances failed for this instance, ${instance_id}: ${aws_error}"
+  fi
+  check_field "the instance's reservation in EC2 has" instances .Reservations[0].OwnerId \
+    "${ACCOUNT_ID}"
+  check_field "the instance's EC2 tags have" instances '
+    .Reservations[0].Instances[0].Tags // []
+    | from_entries
+    | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"]' "${STACK_NAME}"
+  if ! mountpoint --quiet "${DATA_MOUNT}"; then
+    stop_wrong_place "no data volume is mounted at ${DATA_MOUNT}"
+  fi
+  check_private_folder /var/lib/codeocean-cmdgen
+  check_private_folder "${records}"
+}
+
+check_field() { # WHAT_HAS_IT FILE JQ_FILTER EXPECTED
+  local found
+  found=$(jq --raw-output "$3" "$2" 2>/dev/null)
+  if [[ ${found} != "$4" ]]; then
+    stop_wrong_place "$1 '${found}'; the script is for '$4'"
+  fi
+}
+
+# Writes the identity document of the instance to the file "identity".
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
+read_identity() {
+  ask token get_metadata api/token \
+    --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 60'
+  sed 's/^/X-aws-ec2-metadata-token: /' token >header
+  ask identity get_metadata dynamic/instance-identity/document --header @header
+}
+
+get_metadata() { # PATH CURL_OPTION...
+  curl --silent --fail --noproxy '*' --max-time 5 "${@:2}" "http://169.254.169.254/latest/$1"
+}
+
+# Stops unless only root can use a folder, and only root can have put its contents there. Any local
+# user or container may have planted a folder or a link under this name, to read what root writes
+# there, to have root write elsewhere, or to forge a record. The folder may be missing.
+check_private_folder() { # FOLDER
+  check_parent_folders "$1"
+  if [[ -e $1 || -L $1 ]]; then
+    check_owner "$1"
+    check_files_in "$1"
+  fi
+}
+
+# A user who can write to a parent folder can replace this folder by another. Only a sticky bit, as
+# folders for temporary files have it, prevents that.
+check_parent_folders() { # FOLDER
+  local path=$1 parents=(/) found
+  while [[ ${path} == /*/* ]]; do
+    path=${path%/*}
+    if [[ -e ${path} || -L ${path} ]]; then
+      parents+=("${path}")
+    fi
+  done
+  if ! found=$(find "${parents[@]}" -maxdepth 0 \
+    '(' -not -type d -o -not -uid 0 -o -perm /022 -not -perm -1000 ')' -print -quit); then
+    stop "cannot check who may replace $1: its contents cannot be trusted"
+  fi
+  if [[ ${found} != '' ]]; then
+    describe_path "${found}"
+    stop "${description}: others could replace what scripts keep below it. It must be a real" \
+      "folder that only root can change. Check: sudo ls -ld ${found}. Then, if it is a folder:" \
+      "sudo chown root ${found} && sudo chmod go-w ${found}"
+  fi
+}
+
+# The folder itself is examined first: a link is not followed, and nothing below the folder of
+# another user is read.
+check_owner() { # FOLDER
+  local found
+  if ! found=$(find "$1" -maxdepth 0 \
+    '(' -not -type d -o -not -uid 0 -o -perm /077 ')' -print -quit); then
+    stop "cannot check who owns $1: its contents cannot be trusted"
+  fi
+  if [[ ${found} != '' ]]; then
+    refuse_planted "$1" 'a folder of root with mode 700' "$1.aside"
+  fi
+}
+
+# The folder may have had another owner before. A second link to a file is a second way to change
+# it, and a pipe or a device answers whatever it likes.
+check_files_in() { # FOLDER
+  local found
+  if ! found=$(find "$1" -mindepth 1 -maxdepth 1 -not -type d \
+    '(' -not -type f -o -not -uid 0 -o -perm /022 -o -links +1 ')' -printf '%p/' -quit); then
+    stop "cannot check who owns the files in $1: its contents cannot be trusted"
+  fi
+  found=${found%/} # the slash keeps a newline at the end of a name
+  if [[ ${found} != '' ]]; then
+    refuse_planted "${found}" 'a file of root with one name that only root can change' \
+      "$1-${found##*/}.aside"
+  fi
+}
+
+refuse_planted() { # PATH EXPECTED NEW_PATH
+  local from to
+  describe_path "$1"
+  printf -v from %q "$1"
+  printf -v to %q "$3"
+  stop "${description}, not $2: somebody else may have put it there." \
+    "Check: sudo ls -lan ${from}. Then move it aside:" \
+    "sudo mv --no-target-directory --backup=numbered ${from} ${to}"
+}
+
+# Sets description to what a path is and who owns it. The path is quoted: its name may hold any
+# character.
+describe_path() { # PATH
+  if ! description=$(stat --format='%F of user %U (%u), mode %a, with %h names' "$1"); then
+    description='thing that cannot be examined'
+  fi
+  printf -v description '%q is a %s' "$1" "${description}"
+}
+
+# Creates a folder that only root can use, or checks the one that exists.
+make_private_folder() { # FOLDER
+  check_private_folder "$1"
+  if [[ ! -d $1 ]]; then
+    if ! mkdir --mode=700 "$1"; then
+      stop "cannot create $1"
+    fi
+    check_private_folder "$1"
+  fi
+}
+
+# Completion records live on the data volume, so they survive a replaced instance. Copies exclude
+# them. The record with its new line is written to a new file, which then takes its name: so a
+# record changes completely or not at all, and nobody else can hold the file that is written. The
+# lock on the folder keeps the line of another session from being lost.
+append_record() { # NAME TEXT...
+  local record_file=${records}/$1 new_file lock
+  make_private_folder "${records}"
+  if ! exec {lock}<"${records}" || ! flock --timeout 15 "${lock}"; then
+    stop "another session has locked ${records} for 15 s: no step continues without its record"
+  fi
+  if ! new_file=$(mktemp "${records}/.new.XXXXXX"); then
+    stop "cannot write to ${records}: no step continues without its record"
+  fi
+  if ! write_longer_record "${record_file}" "${new_file}" "${*:2}"; then
+    rm --force "${new_file}"
+    stop "cannot write ${record_file}: no step continues without its record"
+  fi
+  exec {lock}<&-
+}
+
+write_longer_record() { # RECORD_FILE NEW_FILE TEXT
+  if [[ -e $1 ]] && ! cat "$1" >"$2"; then
+    return 1
+  fi
+  if ! printf '%(%FT%TZ)T %s\n' -1 "$3" >>"$2" || ! sync "$2"; then
+    return 1
+  fi
+  mv --no-target-directory "$2" "$1" && sync "${records}"
+}
+
+# Checks that a volume, and nothing else, is mounted at a folder: as XFS, read-only (ro) or
+# writable (rw). Mounts that are stacked at one folder are several lines.
+check_mount() { # VOLUME_ID FOLDER ro|rw
+  local mounted
+  find_device "$1"
+  mounted=$(findmnt --noheadings --raw --output SOURCE,FSTYPE,OPTIONS --mountpoint "$2")
+  if [[ "$3 ${mounted}" == "rw ${device} xfs ro,"* && ${device} != '' ]]; then
+    stop "$2 is read-only: a script may have been killed while it looked for writers. Make it" \
+      "writable, and paste the script again: sudo mount --options-source mtab --options" \
+      "remount,rw $2"
+  fi
+  if [[ ${device} == '' || ${mounted} == *$'\n'* ||
+    ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
+    stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
+      "The device of the volume is '${device}'"
+  fi
+}
+
+# Sets device to the device of a volume, or to nothing. Only the serial number identifies it.
+# https://docs.aws.amazon.com/ebs/latest/userguide/nvme-ebs-volumes.html
+find_device() { # VOLUME_ID
+  local link=/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${1/-/}
+  if ! device=$(readlink --canonicalize-existing "${link}"); then
+    device=$(lsblk --nodeps --noheadings --paths --output NAME,SERIAL |
+      awk -v serial="${1/-/}" '$2 == serial {print $1}')
+  fi
+}
+
+# Checks that no copy to the data volume was started and not completed: then some of its files are
+# the old ones, and some the restored ones.
+check_copy_is_complete() {
+  local last_record
+  last_record=$(cat "${records}"/volume-copy-in--* 2>/dev/null |
+    sort --stable --key=1,1 | tail --lines=1)
+  if [[ ${last_record} == *' confirmed '* ]]; then
+    stop "a copy to the data volume was started and is not completed (${last_record})." \
+      'Paste volume-copy-in again.'
+  fi
+}
+
+# Makes the data volume read-only or writable, and checks in the kernel's list of mounts that this,
+# and no other option, has changed. With the options of fstab, mount would change others too, and
+# may report success without asking the kernel: with "nofail", if fstab names no existing device.
+remount_data_volume() { # ro|rw
+  local expected found
+  expected=$(list_mount_options | sed "s/^r[ow]\>/$1/; s/ r[ow]\>/ $1/")
+  mount --options-source mtab --options "remount,$1" "${DATA_MOUNT}"
+  found=$(list_mount_options)
+  [[ ${expected} != '' && ${found} == "${expected}" ]]
+}
+
+# Lists the options of the mount, and those of its file system.
+list_mount_options() {
+  findmnt --noheadings --raw --output VFS-OPTIONS,FS-OPTIONS --mountpoint "${DATA_MOUNT}"
+}
+
+# The work runs as a systemd unit of its own, so it continues when the session ends. The unit runs
+# this same text, which calls work there instead of main. What it says goes to a log, and every
+# paste follows that log.
+
+is_working() {
+  local state
+  state=$(systemctl is-active "codeocean-cmdgen-${STEP}")
+  if [[ ${state} == @(inactive|failed|unknown) ]]; then
+    return 1
+  fi
+  if [[ ${state} == '' ]]; then
+    stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# Starts the work, unless it runs already. The lock makes two pastes at the same moment take turns.
+start_work() {
+  local lock_file=/var/lib/codeocean-cmdgen/${STEP}.start lock
+  make_private_folder /var/lib/codeocean-cmdgen
+  if ! exec {lock}>"${lock_file}"; then
+    stop "cannot create ${lock_file}; nothing was started"
+  fi
+  if ! flock --timeout 15 "${lock}"; then
+    stop "another session has locked ${lock_file} for 15 s; this one has started nothing. To see" \
+      'which process: sudo lslocks. Paste the script again.'
+  fi
+  if ! is_working; then
+    start_unit
+  fi
+  exec {lock}>&-
+}
+
+# The unit itself puts its log and its text in place, before it runs the text: if it cannot start,
+# those of the work before stay. The log comes first: no text is ever beside the log of other work
+# that says that it is done.
+start_unit() {
+  local text_file=/var/lib/codeocean-cmdgen/${STEP} log=/var/lib/codeocean-cmdgen/${STEP}.log
+  if ! printf '%s\n' "${BASH_EXECUTION_STRING}" >"${text_file}.new" ||
+    ! echo starting >"${log}.new"; then
+    stop "cannot write ${text_file}.new and its log; nothing was started"
+  fi
+  if ! systemd-run --quiet --collect --unit="codeocean-cmdgen-${STEP}" \
+    --setenv=codeocean_cmdgen=work \
+    --property=ExecStartPre="/bin/mv --no-target-directory ${log}.new ${log}" \
+    --property=ExecStartPre="/bin/mv --no-target-directory ${text_file}.new ${text_file}" \
+    --property=StandardOutput="append:${log}" \
+    bash -o privileged "${text_file}" '' '' '' '' '' '' :0; then
+    stop 'systemd cannot start the work; nothing was started'
+  fi
+}
+
+# Shows the work until it ends, and ends as it did. Only its last line says that it is done: work
+# that was killed has no such line.
+follow_work() {
+  local log=/var/lib/codeocean-cmdgen/${STEP}.log line='' shown=''
+  check_own_work
+  if [[ ${WATCH} == 0 ]]; then
+    finish_started "${STEP} runs in the background as unit codeocean-cmdgen-${STEP}." \
+      'Paste the script again to follow it.'
+  fi
+  work_continues=yes
+  while is_working; do
+    line=$(tail --lines=1 "${log}")
+    check_own_work
+    if [[ ${line} != "${shown}" && ${line} != 'done: '* ]]; then
+      show_progress "${line}"
+    fi
+    shown=${line}
+    sleep 2
+  done
+  work_continues=no
+  # In this order: other work may start now, and puts its text in place before it writes to its log.
+  line=$(tail --lines=1 "${log}")
+  check_own_work
+  if [[ ${line} == 'done: '* ]]; then
+    finish "${line#done: }"
+  fi
+  tail --lines=5 "${log}" >last_lines
+  say_file last_lines
+  stop "the work ended before it was done. Paste the script again to continue. Its log: ${log}"
+}
+
+# What runs, or ran last, may have been started by a script with other values: its outcome is not
+# that of this script.
+check_own_work() {
+  local text_file=/var/lib/codeocean-cmdgen/${STEP}
+  if [[ $(<"${text_file}") != "${BASH_EXECUTION_STRING%$'\n'}" ]]; then
+    stop "the last run of ${STEP} was started by another script (other values or release):" \
+      "${text_file}. Paste that one to follow it."
+  fi
+}
+
+# ---- End of the shared part. The next line starts the script; alone, it runs nothing.
+
+"${codeocean_cmdgen-nothing_runs}" "$@"
+# --------------------------------------------------------------------------------------------------
 END_OF_BODY
-CODEOCEAN_CMDGEN
+- end of the script: press Enter to run it -
 )

@@ -2,33 +2,41 @@
   {
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
-    case "${digest}" in
-    e07b592b7764e11374492c6ff8b9475d765b1a189166e38c392fd58bcf013794*)
+    case ${digest} in
+    cf33dc120663ff7cbf56de5f6901f55e3ec87c24ae937796d2072de9cb06bb1c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
-        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" \
+        "$-:$#" 3<&-
       ;;
     *)
-      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      echo 'stopped: the text is incomplete or changed; nothing ran. Copy the script again.' >&2
       false
       ;;
     esac
-  } 3<<'CODEOCEAN_CMDGEN'
+  } 3<<'- end of the script: press Enter to run it -'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
-# codeocean-cmdgen db-copy-in: replace the analytics database by the restored one
 #
-# Where:   the services instance of the target, in an SSM session; it asks sudo for root.
-# Changes: makes a new database like the restored one, and swaps its name with the present one's,
-#          which is kept until a script with --drop-old removes it.
-# Takes:   minutes for some GB; the work goes on when the session ends.
-# Costs:   storage for both: see FreeStorageSpace of the deployment's instance.
-# Again:   follows the work, starts anew after a failure, or says when it was completed.
-# Set:     PLAN=1 looks only, WATCH=0 starts and returns.
+# codeocean-cmdgen db-copy-in: replace the analytics database with the restored one
+#
+# Run in:   the services instance of the target, in an SSM session; it asks sudo for root.
+# Changes:  CREATE DATABASE    creates a new database beside the current one, closed to others
+#           pg_restore, COPY   fill it from the restored database; both are compared
+#           ALTER DATABASE     swaps its name with that of the current one, which is kept until a
+#                              script with --drop-old removes it; sessions in it are ended
+# Takes:    minutes for a few GB. The work continues when the session ends.
+# Costs:    storage for both databases: check FreeStorageSpace of the deployment's instance.
+# Again:    follows the work, starts again after a failure, or reports when it was completed.
+# Settings: PLAN=1 shows what would change, and changes nothing.
+#           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # from values file [target]
+  # text of this release: sha256 35cb30d3a95207d656ece56dd5abab7c59cb5b7a9ead71a386bfb9af3bd22dd6
+  # the step
+  STEP=db-copy-in
+  # from deployment file [target]
   ACCOUNT_ID=333333333333
   REGION=us-east-1
   STACK_NAME=codeocean
@@ -46,352 +54,1541 @@ values() {
   RUN=first
 }
 
-# Says something, below the progress: ${line_end} ends its line.
-say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
-
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
-# nothing can be written. One line each: who pastes the end of this text keeps the shell.
-stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
-
-# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
-show() {
-  [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
+main() {
+  values
+  run_as_root "$@"
+  read_settings "$@"
+  check_services_instance
+  check_programs awk chgrp comm cut date df diff env flock getent head setpriv sha256sum sort \
+    systemd-run tail tr xargs
+  prepare_clients
+  speed_up_sessions
+  name_source
+  finish_if_completed
+  follow_running_work
+  check_both_sides
+  if [[ ${PLAN} == 1 ]]; then
+    finish_plan "would replace ${DATABASE} with the one on ${FROM_HOST}; nothing was changed"
+  fi
+  start_work
+  follow_work
 }
 
-# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
-ask() { # NAME COMMAND...
-  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
+# Prepares the database clients.
+prepare_clients() {
+  name_run
+  check_target_server
+  choose_client_user
+  choose_ssl_mode
+  read_password
+  choose_session_options
 }
 
-# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
-settings() {
+# Sets the names of this run: token and mark for records and comments, record to the record file,
+# target to the connection string of the server, new_database to the database that is created.
+# A connection string holds only these values, and none of them can hold a blank or a quote.
+name_run() {
+  token=$(sha256sum <<<"${STACK_NAME} ${TO_HOST} ${TO_PORT} ${DATABASE} ${RUN}" | cut --bytes=-12)
+  mark="codeocean-cmdgen db-copy-in ${RUN}"
+  record=${records}/db-copy-in--${RUN}
+  target="host=${TO_HOST} port=${TO_PORT}"
+  new_database=${DATABASE}_new_${token}
+}
+
+# Checks that --to-host is the deployment's own database, if the deployment names it.
+check_target_server() {
+  local own_host
+  if ! own_host=$(jq --raw-output '.AnalyticsDB.Host // ""' /etc/codeocean/stack.json); then
+    stop_wrong_place 'cannot read from stack.json which analytics database the deployment has'
+  fi
+  if [[ ${own_host} != '' && ${own_host,,} != "${TO_HOST,,}" ]]; then
+    stop_wrong_place "stack.json says that the analytics database is ${own_host}," \
+      "but the script is for ${TO_HOST}"
+  fi
+  if ! command -v psql >/dev/null; then
+    stop_wrong_place 'the program psql is needed: sudo dnf install postgresql15'
+  fi
+}
+
+# Sets client_id to a user and group that nothing else on this host uses, from the range that
+# systemd has for such users. The clients run as it, so a fault in one of them does not reach root.
+# https://systemd.io/UIDS-GIDS/
+choose_client_user() {
+  for client_id in {65519..61184}; do
+    if is_id_free "${client_id}"; then
+      if ! chgrp "${client_id}" "${scratch}" || ! chmod 710 "${scratch}"; then
+        stop 'the database clients cannot enter the folder for temporary files'
+      fi
+      return
+    fi
+  done
+  stop 'no user ID is free for the database clients'
+}
+
+is_id_free() { # ID
+  local process
+  if getent passwd "$1" >/dev/null || getent group "$1" >/dev/null; then
+    return 1
+  fi
+  process=$(find /proc -maxdepth 1 -uid "$1" -print -quit 2>/dev/null)
+  [[ ${process} == '' ]]
+}
+
+# Writes the password to a file without a name, so nothing of it can be left behind. The clients
+# inherit it as descriptor 4. libpq reads a password file only if it belongs to its own user.
+# https://www.postgresql.org/docs/current/libpq-pgpass.html
+read_password() {
+  if ! : >password || ! exec 4<>password; then
+    stop 'cannot create a file for the password'
+  fi
+  if ! rm password || ! chown "${client_id}" /proc/self/fd/4; then
+    stop 'cannot protect the file for the password'
+  fi
+  if ! aws secretsmanager get-secret-value \
+    --region "${REGION}" \
+    --secret-id "${MASTER_PASSWORD_SECRET_ID}" |
+    jq --raw-output '"*:*:*:*:" + (.SecretString | gsub("(?<special>[\\\\:])"; "\\" + .special))' \
+      >&4; then
+    stop_wrong_place "cannot read secret ${MASTER_PASSWORD_SECRET_ID}, as reported above"
+  fi
+}
+
+# Sets server_options to the settings of our sessions. They outrank settings of users and databases,
+# which would change what the clients may do and how they print values. Rows that a policy hides are
+# errors.
+choose_session_options() {
+  server_options='-c search_path=pg_catalog -c statement_timeout=0 -c client_min_messages=error'
+  server_options+=' -c row_security=off -c default_transaction_read_only=off -c role=none'
+  server_options+=' -c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC'
+  server_options+=' -c extra_float_digits=3 -c bytea_output=hex -c lc_monetary=C'
+  server_options+=' -c quote_all_identifiers=off'
+}
+
+# Sets ssl_mode: with the CA bundle, servers must prove who they are.
+choose_ssl_mode() {
+  ssl_mode=verify-full
+  if [[ ! -f ${CA_BUNDLE} ]]; then
+    connect_without_ca_bundle
+  elif ! cp "${CA_BUNDLE}" ca-bundle.pem || ! share_with_clients ca-bundle.pem; then
+    stop "cannot read ${CA_BUNDLE}"
+  fi
+}
+
+# Lets the clients read files. They own no file, and can write to none.
+share_with_clients() { # FILE...
+  chgrp "${client_id}" "$@" && chmod 640 "$@"
+}
+
+# Becomes a client, with neither the rights nor the environment of root.
+exec_client() { # PROGRAM ARGUMENT...
+  exec setpriv --reuid="${client_id}" --regid="${client_id}" --clear-groups --no-new-privs \
+    --inh-caps=-all --bounding-set=-all -- \
+    env --ignore-environment PATH="${PATH}" HOME=/nonexistent LC_ALL=C.UTF-8 TZ=UTC \
+    PGUSER="${USER}" PGPASSFILE=/proc/self/fd/4 PGOPTIONS="${server_options}" \
+    PGCLIENTENCODING=UTF8 PGSSLMODE="${ssl_mode}" PGSSLROOTCERT="${scratch}/ca-bundle.pem" \
+    PGCONNECT_TIMEOUT=15 "$@"
+}
+
+# Runs a client. Its stdout goes past the filter, as descriptor 5. What it writes to stderr may be
+# the words of a server: they are indented, so that no line reads as the outcome of this script,
+# and cannot control a terminal.
+run_client() { # PROGRAM ARGUMENT...
+  { exec_client "$@" 2>&1 >&5 5>&- | replace_unprintable | sed 's/^/  /' >&2 5>&-; } 5>&1
+}
+
+replace_unprintable() {
+  LC_ALL=C tr --complement '\n[:print:]' '?'
+}
+
+# Runs SQL on a server; the first error ends it. Names are psql variables, which psql quotes.
+run_sql() { # SERVER DATABASE PSQL_OPTION... <SQL
+  run_psql run_client "$@"
+}
+
+run_psql() { # RUNNER SERVER DATABASE PSQL_OPTION... <SQL
+  "$1" psql --no-psqlrc --no-password --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 \
+    --set=database="${DATABASE}" --set=new="${new_database}" --dbname="$2 dbname=$3" "${@:4}"
+}
+
+# Runs SQL, whose answer goes to a file. If it fails, sets server_error to the message.
+query_server() { # FILE SERVER DATABASE PSQL_OPTION... <SQL
+  if run_sql "${@:2}" >"$1" 2>"$1.error"; then
+    return 0
+  fi
+  server_error=$(tr --squeeze-repeats '[:space:]' ' ' <"$1.error")
+  server_error=${server_error# }
+  return 1
+}
+
+# Sets completed to what this run has completed, or to nothing, and in_place to what the server
+# has under the name of the database: "missing", "other", or "ours". For "ours", replacement is what
+# the record says about that swap. The record on this host holds the intent of a swap, with a nonce.
+# Only the swap writes that nonce into the comment of the database, and nobody else can know it
+# before. Afterwards everybody can read it, so the whole line counts: a copy removes such lines from
+# the comment that it takes along. If the work dies in the swap, the intent is all it leaves.
+find_replacement() {
+  local intent nonce
+  in_place=other
+  read_record
+  if [[ ! -e ${record} ]]; then
+    return
+  fi
+  if ! read_comment; then
+    stop_wrong_place "${TO_HOST}: ${server_error}"
+  fi
+  # A database without a comment answers with an empty line.
+  if [[ ! -s comment ]]; then
+    in_place=missing
+  fi
+  for intent in "${intents[@]}"; do
+    nonce=${intent%% *}
+    if [[ ${nonce} =~ ^[0-9a-f]{32}$ ]] &&
+      grep --quiet --fixed-strings --line-regexp "${mark} ${intent}" comment; then
+      in_place=ours
+      replacement=${intent#* }
+      record_completion "${replacement}"
+    fi
+  done
+}
+
+# Sets completed and intents to what the record of this run holds: lines of a time, the mark, the
+# token, "completed" or "intent", and a text.
+read_record() {
+  local found kind text
+  completed=''
+  intents=()
+  if [[ ! -e ${record} ]]; then
+    return
+  fi
+  while read -r _ _ _ _ found kind text; do
+    if [[ ${found} == "${token}" && ${kind} == completed ]]; then
+      completed="completed ${text}"
+    fi
+    if [[ ${found} == "${token}" && ${kind} == intent ]]; then
+      intents+=("${text}")
+    fi
+  done <"${record}"
+}
+
+# Writes the comment of the database to the file "comment".
+read_comment() {
+  query_server comment "${target}" postgres <<'SQL'
+SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = :'database';
+SQL
+}
+
+record_completion() { # TEXT
+  if [[ ${completed} == '' ]]; then
+    completed=$1
+    if [[ ${PLAN} != 1 ]]; then
+      append_record "db-copy-in--${RUN}" "${mark} ${token} ${completed}"
+    fi
+  fi
+}
+
+check_database_exists() {
+  if [[ ${in_place} == missing ]]; then
+    stop "database ${DATABASE} no longer exists on ${TO_HOST}. This run had ${completed}"
+  fi
+}
+
+connect_without_ca_bundle() {
+  ssl_mode=require
+  say "warning: ${CA_BUNDLE} is missing. Connections are encrypted, but the servers are not" \
+    'verified: download the CA bundle from https://truststore.pki.rds.amazonaws.com'
+}
+
+# While the new database is filled, no commit has to be on disk. The swap's has: its session has
+# durable_options.
+speed_up_sessions() {
+  durable_options=${server_options}
+  server_options+=' -c synchronous_commit=off -c maintenance_work_mem=128MB'
+}
+
+# Sets source to the connection string of the server that is copied from, and dump to a file in
+# dump_folder that the work needs until it ends.
+name_source() {
+  source="host=${FROM_HOST} port=${FROM_PORT}"
+  dump_folder=${DUMP_FOLDER}/codeocean-cmdgen-dumps
+  dump=${dump_folder}/db-copy-in--${RUN}
+  check_private_folder "${dump_folder}"
+}
+
+# A dump may be left of work that died at the end of the swap.
+finish_if_completed() {
+  find_replacement
+  if [[ ${completed} == '' ]]; then
+    return
+  fi
+  check_database_exists
+  if [[ ${PLAN} != 1 ]]; then
+    rm -rf "${dump}"
+  fi
+  if [[ ${completed} == *" from ${FROM_HOST}:${FROM_PORT},"* ]]; then
+    finish "${completed}"
+  fi
+  stop "${completed}. To copy from ${FROM_HOST} now, generate the script with a new --run."
+}
+
+follow_running_work() {
+  if is_working; then
+    follow_work
+  fi
+}
+
+# Shows the databases of both servers, and names everything that prevents the copy.
+check_both_sides() {
+  show_databases "${target}"
+  show_databases "${source}"
+  measure_source
+  check_target
+  check_pg_dump
+  check_disk_space
+  check_service_masked
+  stop_if_problems 'fix the problems above, and paste the script again. Nothing was changed.'
+}
+
+show_databases() { # SERVER
+  if ! list_databases "$1"; then
+    stop_wrong_place "${1#host=}: ${server_error}"
+  fi
+  sed 's/\t/, /; s/\t/ bytes, PostgreSQL /' databases >shown
+  say_file shown "${1#host=}: "
+}
+
+list_databases() { # SERVER
+  query_server databases "$1" postgres <<'SQL'
+COPY (
+  SELECT datname, pg_database_size(oid), current_setting('server_version')
+  FROM pg_database
+  WHERE NOT datistemplate AND has_database_privilege(oid, 'CONNECT')
+) TO STDOUT;
+SQL
+}
+
+# Sets size and large_objects_size to bytes, and major to the version of PostgreSQL. They are used
+# in arithmetic and in commands, so only digits are accepted from the server.
+measure_source() {
+  local measured
+  if ! read_measures; then
+    stop_wrong_place "${FROM_HOST}: ${server_error}"
+  fi
+  measured=$(<measures)
+  if [[ ! ${measured} =~ ^[1-9][0-9]{0,17}'|'[0-9]{1,18}'|'[0-9]{2}$ ]]; then
+    stop_wrong_place "${FROM_HOST} does not report the size of ${DATABASE}"
+  fi
+  IFS='|' read -r size large_objects_size major <<<"${measured}"
+}
+
+read_measures() {
+  query_server measures "${source}" "${DATABASE}" <<'SQL'
+SELECT pg_database_size(current_database()), pg_table_size('pg_largeobject'),
+  current_setting('server_version_num')::int / 10000;
+SQL
+}
+
+# The target gets what the source needs as rows, and finds what it lacks.
+check_target() {
+  local line
+  if ! list_needs; then
+    stop_wrong_place "${FROM_HOST}: ${server_error}"
+  fi
+  share_with_clients needs
+  if ! list_missing; then
+    stop_wrong_place "${TO_HOST}: ${server_error}"
+  fi
+  while IFS= read -r line; do
+    add_problem "${TO_HOST}: ${line}"
+  done <missing
+}
+
+# Extensions, roles with rights in the database, and roles that own something in it.
+list_needs() {
+  query_server needs "${source}" "${DATABASE}" <<'SQL'
+COPY (
+  SELECT 'extension', extname, false FROM pg_extension
+  UNION
+  SELECT 'role', rolname, deptype = 'o'
+  FROM pg_shdepend
+  JOIN pg_roles AS role ON role.oid = refobjid
+  JOIN pg_database AS d ON d.oid IN (dbid, objid) AND datname = current_database()
+  WHERE refclassid = 'pg_authid'::regclass
+) TO STDOUT;
+SQL
+}
+
+list_missing() {
+  query_server missing "${target}" postgres --set=major="${major}" <<'SQL'
+CREATE TEMPORARY TABLE needs (kind text, name text, owns boolean);
+\copy needs FROM 'needs'
+COPY (
+  SELECT format('extension %I is not available', name)
+  FROM needs
+  WHERE kind = 'extension'
+    AND name NOT IN (SELECT available.name FROM pg_available_extensions AS available)
+  UNION ALL
+  SELECT format('role %I is missing', name)
+    || CASE WHEN owns THEN format(', or %I is not a member of it', current_user) ELSE '' END
+  FROM needs LEFT JOIN pg_roles ON rolname = name
+  WHERE kind = 'role' AND (rolname IS NULL OR (owns AND NOT pg_has_role(rolname, 'USAGE')))
+  UNION ALL
+  SELECT format('this is not PostgreSQL %s', :'major')
+  WHERE current_setting('server_version_num')::int / 10000 <> :'major'::int
+  UNION ALL
+  SELECT format('there is no database %I that %I may replace', :'database', current_user)
+  WHERE NOT EXISTS (
+    SELECT FROM pg_database, pg_roles
+    WHERE datname = :'database' AND rolname = current_user AND rolcreatedb
+      AND pg_has_role(datdba, 'USAGE') AND pg_has_role('pg_signal_backend', 'USAGE'))
+) TO STDOUT;
+SQL
+}
+
+check_pg_dump() {
+  local version
+  version=$(run_client pg_dump --version)
+  if [[ ${version} != *" ${major}."* ]]; then
+    add_problem "pg_dump ${major} is needed, this is '${version}':" \
+      "sudo dnf install postgresql${major}"
+  fi
+}
+
+# The dump holds the large objects, and no rows.
+check_disk_space() {
+  local available
+  available=$(df --block-size=1 --output=avail "${DUMP_FOLDER}" | tail --lines=1)
+  available=${available// /}
+  if ! ((available > large_objects_size)); then
+    add_problem "${DUMP_FOLDER} has ${available} bytes free, and ${large_objects_size} are" \
+      'needed: choose another --dump-folder'
+  fi
+}
+
+check_service_masked() {
+  local loaded active
+  loaded=$(systemctl show codeocean --property=LoadState --value)
+  active=$(systemctl show codeocean --property=ActiveState --value)
+  if [[ ${loaded} != masked || ${active} != @(inactive|failed) ]]; then
+    add_problem "the service is not stopped: codeocean is ${loaded} and ${active}." \
+      'Run service-stop first.'
+  fi
+}
+
+# The work that main starts.
+work() {
+  values
+  read_settings "$@"
+  check_services_instance
+  prepare_clients
+  speed_up_sessions
+  name_source
+  finish_if_completed
+  check_both_sides
+  start_over
+  restore_database
+  say "restored after ${SECONDS} s. Comparing both databases."
+  check_copy
+  describe_replacement
+  replace_database
+  finish "${text}"
+}
+
+# Removes what work of this run left that did not end well. Sets reporter to the process that
+# reports the progress.
+start_over() {
+  if ! remove_leftovers; then
+    stop 'cannot remove what an earlier attempt left'
+  fi
+  SECONDS=0
+  report_growth 2>growth_errors &
+  reporter=$!
+  trap end_work EXIT
+}
+
+remove_leftovers() {
+  rm -rf "${dump}"
+  run_sql "${target}" postgres <<'SQL'
+DROP DATABASE IF EXISTS :"new" WITH (FORCE);
+SQL
+}
+
+# However the work ends, nothing of it stays.
+end_work() {
+  kill "${reporter}" 2>/dev/null
+  remove_leftovers
+  rm -rf "${scratch}"
+}
+
+# Reports how large the new database is. It may become larger than the old one was.
+report_growth() {
+  while sleep 20; do
+    run_sql "${target}" postgres --set=size="${size}" --set=seconds="${SECONDS}" <<'SQL'
+SELECT format('%s %%, %s MiB, %s s left', least(100, n * 100 / :size), n >> 20,
+    greatest(0, (:size - n) * :seconds / n))
+  FROM pg_database_size(:'new') AS n;
+SQL
+  done
+}
+
+# Creates the new database from a dump of everything but the rows, which are streamed. Schemas and
+# their grants come first, because owners of what is in them need these.
+restore_database() {
+  make_private_folder "${dump_folder}"
+  must describe_source
+  must create_database
+  must try_configuration
+  must dump_definitions
+  must split_list_of_entries
+  must restore_entries --use-list=first
+  must lend_schemas
+  must restore_entries --use-list=rest --jobs=4 --section=pre-data --section=data
+  check_extension_tables
+  must copy_tables
+  must restore_entries --use-list=rest --jobs=4 --section=post-data
+  must take_schemas_back
+}
+
+# What a client prints on stdout is not for the log: psql prints every notification of its session
+# there, and the content may hold a function that sends one.
+must() { # COMMAND...
+  if ! "$@" >/dev/null; then
+    stop "the restore failed in $1; the old database is in place"
+  fi
+}
+
+# Writes the facts on the source to the file "facts", and its tables to the file "source.tables".
+describe_source() {
+  if ! describe_database "${source}" "${DATABASE}" >facts || ! share_with_clients facts; then
+    return 1
+  fi
+  list_tables "${source}" "${DATABASE}" >source.tables
+}
+
+# Prints what no dump of the content holds, one fact per line.
+describe_database() { # SERVER DATABASE
+  print_description | run_sql "$1" postgres --set=described="$2" | sort
+}
+
+# Properties without those that belong to one server, the comment without the marks of earlier
+# runs, grants, and settings. to_jsonb copes with properties that only some versions have.
+print_description() {
+  cat <<'SQL'
+COPY (
+  WITH described AS (SELECT * FROM pg_database WHERE datname = :'described')
+  SELECT 'database', pg_get_userbyid(datdba),
+    (to_jsonb(described) - '{oid, datname, datdba, datacl, datlastsysoid, datfrozenxid,
+      datminmxid, datcollversion, dattablespace}'::text[])::text,
+    nullif(regexp_replace(shobj_description(oid, 'pg_database'),
+      '(^|\n)codeocean-cmdgen db-copy-in [^\n]*', '', 'g'), ''),
+    NULL::boolean
+  FROM described
+  UNION ALL
+  SELECT 'grant', CASE WHEN grantee <> 0 THEN pg_get_userbyid(grantee) END, privilege_type,
+    pg_get_userbyid(grantor), is_grantable
+  FROM described, aclexplode(coalesce(datacl, acldefault('d', datdba)))
+  UNION ALL
+  SELECT 'setting', CASE WHEN setrole <> 0 THEN pg_get_userbyid(setrole) END, setting, NULL, NULL
+  FROM described
+  JOIN pg_db_role_setting ON setdatabase = described.oid, unnest(setconfig) AS setting
+) TO STDOUT (DELIMITER '|');
+SQL
+}
+
+# Prints the SQL that gives a session of the target the facts, as rows: the target itself makes
+# statements of them.
+print_facts() {
+  cat <<'SQL'
+CREATE TEMPORARY TABLE facts (kind text, role text, value text, detail text, grantable boolean);
+\copy facts FROM 'facts' (DELIMITER '|')
+SQL
+}
+
+# Lists the tables, largest first, in JSON: schema and name, the name as the server quotes it, the
+# columns, the format of COPY.
+list_tables() { # SERVER DATABASE
+  { print_own_relations && print_table_query; } | run_sql "$1" "$2"
+}
+
+# Relations that no extension created. Columns are in the order of their names, because pg_dump
+# reorders those of a table that inherits. odd: has a column of a type without a hash, or without
+# a binary form that all servers share.
+print_own_relations() {
+  cat <<'SQL'
+WITH own AS (
+  SELECT relation.oid, relnamespace, relname, relkind, has.columns, has.odd
+  FROM pg_class AS relation
+  LEFT JOIN pg_depend AS extension
+    ON (classid, objid, deptype) = (relation.tableoid, relation.oid, 'e'),
+  LATERAL (
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attname) AS columns,
+      bool_or(NOT atttypid = ANY ('{bool, int2, int4, int8, float4, float8, numeric, text,
+        varchar, bytea, jsonb, uuid, date, timestamp, timestamptz}'::regtype[])) AS odd
+    FROM pg_attribute
+    WHERE attrelid = relation.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+  ) AS has
+  WHERE relpersistence <> 't' AND relation.oid >= 16384 AND extension IS NULL
+)
+SQL
+}
+
+print_table_query() {
+  cat <<'SQL'
+SELECT jsonb_build_array(
+    jsonb_build_array(relnamespace::regnamespace, relname),
+    oid::regclass,
+    coalesce('(' || columns || ')', ''),
+    CASE WHEN odd THEN 'text' ELSE 'binary' END)
+  FROM own WHERE relkind = 'r' ORDER BY pg_table_size(oid) DESC;
+SQL
+}
+
+# Until the swap nobody but the master user can connect to the new database: a session in it could
+# add a trigger that fires for the master's rows, or rows after the comparison. So the master owns
+# it, and nobody else may CONNECT. Owners of schemas need CREATE early.
+create_database() {
+  { print_facts && print_creation; } | run_sql "${target}" postgres
+}
+
+print_creation() {
+  cat <<'SQL'
+SELECT format('CREATE DATABASE %I TEMPLATE template0 ALLOW_CONNECTIONS false ENCODING %L '
+        'LC_COLLATE %L LC_CTYPE %L',
+      :'new', pg_encoding_to_char((p ->> 'encoding')::int), p ->> 'datcollate', p ->> 'datctype')
+    || CASE p ->> 'datlocprovider'
+      WHEN 'c' THEN ' LOCALE_PROVIDER libc'
+      WHEN 'i' THEN ' LOCALE_PROVIDER icu ICU_LOCALE '
+        || quote_literal(coalesce(p ->> 'daticulocale', p ->> 'datlocale'))
+      WHEN 'b' THEN ' LOCALE_PROVIDER builtin BUILTIN_LOCALE ' || quote_literal(p ->> 'datlocale')
+      ELSE '' END
+    || coalesce(' ICU_RULES ' || quote_literal(p ->> 'daticurules'), ''),
+    format('REVOKE ALL ON DATABASE %I FROM PUBLIC', :'new')
+  FROM facts, CAST(value AS jsonb) AS p WHERE kind = 'database' \gexec
+SELECT format('GRANT %s ON DATABASE %I TO %s%s', value, :'new', coalesce(quote_ident(role),
+    'PUBLIC'), CASE WHEN grantable THEN ' WITH GRANT OPTION' END)
+  FROM facts WHERE kind = 'grant' AND value IN ('CREATE', 'TEMPORARY') \gexec
+ALTER DATABASE :"new" ALLOW_CONNECTIONS true;
+SQL
+}
+
+try_configuration() {
+  describe_configured >tried
+}
+
+# Describes the new database as the swap will configure it, and changes nothing.
+describe_configured() {
+  {
+    echo 'BEGIN;'
+    print_facts
+    print_configuration
+    print_description
+    echo 'ROLLBACK;'
+  } | run_sql "${target}" postgres --set=described="${new_database}" | sort
+}
+
+# Prints the SQL that gives the new database its owner, grants, settings, limit and comment, for a
+# transaction that knows the facts: the swap's, or one that is rolled back. They come last: grants
+# let others in, and settings would change what our own sessions do.
+print_configuration() {
+  print_ownership
+  print_settings
+  cat <<'SQL'
+SELECT format('ALTER DATABASE %I CONNECTION LIMIT %s', :'new', (p ->> 'datconnlimit')::int),
+    format('COMMENT ON DATABASE %I IS %L', :'new', detail)
+  FROM facts, CAST(value AS jsonb) AS p WHERE kind = 'database' \gexec
+SQL
+}
+
+print_ownership() {
+  cat <<'SQL'
+SELECT CASE WHEN role <> current_user
+      THEN format('ALTER DATABASE %I OWNER TO %I', :'new', role) END,
+    format('REVOKE ALL ON DATABASE %I FROM PUBLIC, %I', :'new', role)
+  FROM facts WHERE kind = 'database' \gexec
+SELECT format('GRANT %s ON DATABASE %I TO %s%s', value, :'new', coalesce(quote_ident(role),
+    'PUBLIC'), CASE WHEN grantable THEN ' WITH GRANT OPTION' END)
+  FROM facts WHERE kind = 'grant' AND value IN ('CREATE', 'CONNECT', 'TEMPORARY') \gexec
+SQL
+}
+
+# The value of a list is kept as identifiers, and SET expects literals. No catalog says which
+# settings are lists: the names are those that pg_dump has.
+print_settings() {
+  cat <<'SQL'
+SELECT format('ALTER %s SET %I TO %s',
+    CASE WHEN role IS NULL THEN format('DATABASE %I', :'new')
+      ELSE format('ROLE %I IN DATABASE %I', role, :'new') END,
+    name,
+    CASE WHEN lower(name) IN ('local_preload_libraries', 'search_path', 'session_preload_libraries',
+      'shared_preload_libraries', 'temp_tablespaces', 'unix_socket_directories')
+    THEN (
+      SELECT coalesce(string_agg(quote_literal(coalesce(replace(part[1], '""', '"'), part[2])),
+        ', ' ORDER BY n), quote_literal(''))
+      FROM regexp_matches(list, '"([^"]*(?:""[^"]*)*)"|([^",\s]+)', 'g') WITH ORDINALITY m(part, n))
+    ELSE quote_literal(list) END)
+  FROM facts, split_part(value, '=', 1) AS name, substr(value, strpos(value, '=') + 1) AS list
+  WHERE kind = 'setting' \gexec
+SQL
+}
+
+# pg_dump alone reads the source's names, as patterns: quoted as they are, they match themselves.
+dump_definitions() {
+  local -a excluded
+  if ! jq --join-output '"--exclude-table-data=\(.[1])\u0000"' source.tables >excluded_tables; then
+    return 1
+  fi
+  mapfile -d '' -t excluded <excluded_tables
+  run_client pg_dump --dbname="${source} dbname=${DATABASE}" --format=custom --compress=0 \
+    "${excluded[@]}" >"${dump}" && share_with_clients "${dump}"
+}
+
+# Opens the dump as descriptor 6 for the clients, which cannot enter its folder. Writes its entries
+# to two files: schemas, with their grants, to "first", everything else to "rest". Left out are the
+# schema public of a new database, which exists, and comments on extensions, which only their
+# owner, the system, may change.
+split_list_of_entries() {
+  if ! exec 6<"${dump}" || ! touch first rest; then
+    return 1
+  fi
+  run_client pg_restore --list /proc/self/fd/6 | awk '
+    /^[0-9]+; ([0-9]+ [0-9]+ SCHEMA - public rdsadmin|0 0 COMMENT - EXTENSION [^ ]+ )$/ { next }
+    /^[0-9; ]+ ((ACL|COMMENT|SECURITY LABEL) - )?SCHEMA / { print >"first"; next }
+    { print >"rest" }' && share_with_clients first rest
+}
+
+restore_entries() { # PG_RESTORE_OPTION...
+  run_client pg_restore --dbname="${target} dbname=${new_database}" --exit-on-error "$@" \
+    /proc/self/fd/6
+}
+
+# The owner of a database owns its schema public as a member of pg_database_owner (PostgreSQL 15),
+# and owners of what is in a schema need CREATE on it. Until the swap that member is the master. So
+# the future owner gets these rights for the time of the restore, unless something else grants
+# them. Writes what was lent to the file "lent".
+lend_schemas() {
+  { print_facts && print_loan; } | run_sql "${target}" "${new_database}" >lent &&
+    share_with_clients lent
+}
+
+print_loan() {
+  cat <<'SQL'
+CREATE TEMPORARY TABLE lent AS
+  SELECT n.oid AS schema, privilege, role
+  FROM facts,
+    pg_namespace AS n JOIN pg_roles AS o ON o.oid = nspowner,
+    unnest('{CREATE,USAGE}'::text[]) AS privilege
+  WHERE kind = 'database' AND rolname = 'pg_database_owner' AND role <> current_user
+    AND NOT has_schema_privilege(role, n.oid, privilege);
+SELECT format('GRANT %s ON SCHEMA %s TO %I', privilege, schema::regnamespace, role)
+  FROM lent \gexec
+COPY lent TO STDOUT (DELIMITER '|');
+SQL
+}
+
+# A dump leaves out the tables of an extension, because the extension creates them. But the owner of
+# an extension can add any other table to it. Stops if that would lose a table.
+check_extension_tables() {
+  if ! list_extension_tables "${source}" "${DATABASE}" >source.extensions ||
+    ! list_extension_tables "${target}" "${new_database}" >target.extensions ||
+    ! comm -23 source.extensions target.extensions >lost; then
+    stop 'cannot compare the tables of extensions; the old database is in place'
+  fi
+  if [[ -s lost ]]; then
+    head --lines=30 lost >shown
+    say_file shown "${FROM_HOST}: "
+    stop 'the extensions of the target do not create these tables, so they would be missing.' \
+      "Run the commands above in ${DATABASE} on ${FROM_HOST}, and paste the script again." \
+      'The old database is in place.'
+  fi
+}
+
+# Lists them as the commands that take them out of their extensions.
+list_extension_tables() { # SERVER DATABASE
+  run_sql "$1" "$2" <<'SQL' | sort
+COPY (
+  SELECT format('ALTER EXTENSION %I DROP %s %s', extname,
+    CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, relation.oid::regclass)
+  FROM pg_extension AS extension
+  JOIN pg_depend ON (refclassid, refobjid, deptype) = (extension.tableoid, extension.oid, 'e')
+  JOIN pg_class AS relation ON (classid, objid) = (relation.tableoid, relation.oid)
+  WHERE relkind IN ('r', 'p', 'S')
+) TO STDOUT;
+SQL
+}
+
+# Streams the rows, in the order of the source. Names and columns become SQL on both sides: they
+# come, in quotes, from the target, which has the tables by now.
+copy_tables() {
+  if ! list_tables "${target}" "${new_database}" >target.tables || ! list_streams >streams; then
+    return 1
+  fi
+  export -f copy_table run_sql run_psql run_client exec_client replace_unprintable
+  export DATABASE USER client_id new_database scratch server_options source ssl_mode target
+  xargs --null --no-run-if-empty --max-args=3 --max-procs=4 \
+    bash -o pipefail -c "copy_table \"\$@\"" copy_table <streams
+}
+
+# Prints three texts for each table of the source that the target has: name, columns, format.
+list_streams() {
+  jq --slurp --join-output --slurpfile target target.tables '
+    INDEX($target[]; .[0] | tojson) as $by_name
+    | .[]
+    | $by_name[.[0] | tojson] // empty
+    | .[1:][] + "\u0000"' source.tables
+}
+
+# With 255, xargs starts no more tables.
+copy_table() { # TABLE COLUMNS FORMAT
+  if ! run_sql "${source}" "${DATABASE}" --command="COPY $1 $2 TO STDOUT (FORMAT $3)" |
+    run_sql "${target}" "${new_database}" --command="COPY $1 $2 FROM STDIN (FORMAT $3)"; then
+    return 255
+  fi
+}
+
+take_schemas_back() {
+  run_sql "${target}" "${new_database}" <<'SQL'
+CREATE TEMPORARY TABLE lent (schema oid, privilege text, role text);
+\copy lent FROM 'lent' (DELIMITER '|')
+SELECT format('REVOKE %s ON SCHEMA %s FROM %I', privilege, schema::regnamespace, role)
+  FROM lent \gexec
+SQL
+}
+
+# Stops unless the copy is proved equal. The source is described last: what was written to it
+# during the copy shows.
+check_copy() {
+  local source_description
+  describe_source_content &
+  source_description=$!
+  run_sql "${target}" "${new_database}" --command=ANALYZE
+  if ! describe_content "${target}" "${new_database}" target || ! wait "${source_description}"; then
+    stop 'cannot compare the databases; the old database is in place'
+  fi
+  if ! describe_configured >target.database; then
+    stop 'cannot describe the new database; the old database is in place'
+  fi
+  if ! compare_descriptions >differences; then
+    show_differences
+    stop 'the copy is not proved equal (< source, > target); the old database is in place'
+  fi
+  kill "${reporter}"
+}
+
+describe_source_content() {
+  describe_content "${source}" "${DATABASE}" source &&
+    describe_database "${source}" "${DATABASE}" >source.database
+}
+
+describe_content() { # SERVER DATABASE NAME
+  describe_rows "$1" "$2" >"$3.rows" && describe_definitions "$1" "$2" >"$3.definitions"
+}
+
+# Describes tables (rows, sums of hashes), sequences and large objects, a line each. Each server
+# runs what it has quoted itself.
+describe_rows() { # SERVER DATABASE
+  { print_own_relations && print_sums && print_large_objects; } | run_sql "$1" "$2" | sort
+}
+
+print_sums() {
+  cat <<'SQL'
+SELECT format('COPY (SELECT %L, %s, %L FROM ONLY %3$s) TO STDOUT (DELIMITER ''|'')', relkind,
+    CASE WHEN relkind = 'S' THEN 'last_value, is_called'
+      WHEN odd THEN format('count(*), sum(hashtextextended(ROW(%s)::text, 0))', columns)
+      ELSE format('count(*), sum(hash_record_extended(ROW(%s), 0))', columns) END,
+    oid::regclass)
+  FROM own WHERE relkind IN ('r', 'S') \gexec
+SQL
+}
+
+# 262144 is INV_READ, 2 is SEEK_END.
+print_large_objects() {
+  cat <<'SQL'
+COPY (
+  SELECT 'large object', oid, lomowner::regrole, lomacl, (
+    SELECT sum(hashtextextended(md5(lo_get(oid, n, 1 << 20)), n))
+    FROM generate_series(0, lo_lseek64(lo_open(oid, 262144), 0, 2), 1 << 20) AS n)
+  FROM pg_largeobject_metadata
+) TO STDOUT (DELIMITER '|');
+SQL
+}
+
+# Describes how pg_dump would create everything: a line for each entry, and for each grant, because
+# their order may differ. Left out are the lines around the entries, which hold versions and a
+# random key, and comments on extensions, which are the system's.
+describe_definitions() { # SERVER DATABASE
+  run_client pg_dump --dbname="$1 dbname=$2" --schema-only | jq --raw-input --slurp '
+    split("\n--\n-- ")[1:-1][]
+    | select(test("\\AName: EXTENSION [^;\n]+; Type: COMMENT; .*\n--\n\nCOMMENT ON EXT") | not)
+    | if test("\\A.*; Type: (DEFAULT )?ACL; ") then split("\n")[] else . end' | sort
+}
+
+compare_descriptions() {
+  local part equal=0
+  for part in rows definitions database; do
+    if ! diff "source.${part}" "target.${part}"; then
+      equal=1
+    fi
+  done
+  return "${equal}"
+}
+
+# Lines that may hold a password are left out. Lines are cut: one may be a whole function.
+show_differences() {
+  sed --quiet '/password/Id; /^[<>]/p' differences | head --lines=30 |
+    cut --characters=-300 >shown
+  say_file shown
+}
+
+# Sets old to the name that the present database gets, and text to what the record will say.
+describe_replacement() {
+  local counts
+  old=$(date "+${DATABASE}_old_%Y%m%dT%H%M%SZ")
+  counts=$(awk --field-separator='|' '
+    /^r[|]/ { tables++; rows += $2 }
+    END { printf "%d tables, %.0f rows", tables, rows }' target.rows)
+  text="completed $(date --iso-8601=seconds) from ${FROM_HOST}:${FROM_PORT}, in ${SECONDS} s, all"
+  text+=" compared: ${counts}; the database before is ${old}"
+}
+
+# Configures the new database and puts it in the place of the old one, in one transaction. The
+# intent goes to the record of this host first, with a nonce.
+replace_database() {
+  local nonce ender
+  check_service_masked
+  stop_if_problems 'the old database is in place'
+  nonce=$(tr --delete '-' </proc/sys/kernel/random/uuid)
+  if [[ ! ${nonce} =~ ^[0-9a-f]{32}$ ]]; then
+    stop 'cannot read a random number from the kernel; the old database is in place'
+  fi
+  append_record "db-copy-in--${RUN}" "${mark} ${token} intent ${nonce} ${text}"
+  end_sessions >sessions 2>&1 &
+  ender=$!
+  try_to_swap "${nonce}"
+  kill "${ender}"
+  if [[ ${completed} == '' ]]; then
+    stop 'cannot swap the names of the databases; the old database is in place'
+  fi
+}
+
+# A command that renames a database keeps new sessions out, and waits 5 s for the others to end
+# (CountOtherDBBackends in PostgreSQL). This ends them. It runs without the filter of run_client,
+# so that its process is the one to kill.
+end_sessions() {
+  run_psql exec_client "${target}" postgres <<'SQL'
+SELECT pg_terminate_backend(pid)
+  FROM pg_stat_activity
+  JOIN pg_roles ON pg_roles.oid = usesysid AND NOT rolsuper
+  WHERE datname IN (:'database', :'new') \watch 0.2
+SQL
+}
+
+# The client may lose the answer: only the state of the server counts.
+try_to_swap() { # NONCE
+  local error
+  for _ in {1..12}; do
+    swap_names "$1" 2>swap_error
+    find_replacement
+    if [[ ${completed} != '' ]]; then
+      return
+    fi
+    error=$(head --lines=1 swap_error)
+    say "not yet: ${error}"
+  done
+}
+
+# Users can read the arguments of a process, so the nonce travels on stdin. It needs no quotes:
+# names, numbers and times are ours.
+swap_names() { # NONCE
+  {
+    echo "\\set mark '${mark} $1 ${text}'"
+    print_facts
+    print_configuration
+    print_swap
+  } |
+    server_options=${durable_options} \
+      run_sql "${target}" postgres --set=old="${old}" --single-transaction --file=-
+}
+
+print_swap() {
+  cat <<'SQL'
+ALTER DATABASE :"database" RENAME TO :"old";
+ALTER DATABASE :"new" RENAME TO :"database";
+SELECT format('COMMENT ON DATABASE %I IS %L', datname,
+    concat_ws(E'\n', shobj_description(oid, 'pg_database'), :'mark'))
+  FROM pg_database WHERE datname = :'database' \gexec
+SQL
+}
+
+# ---- Shared by all scripts for the services instance in this release: review it once.
+# ---- sha256 554e1da0d2e98121e7c492bbe2125e21e488089332245f069a80b14669413c25
+
+# Ends the script. One line, so that pasting only the tail of this text never closes your shell.
+leave() { exit "$1"; }
+
+# screen is the stderr that the script was started with. What programs write to stderr goes to a
+# file, which say_errors shows. One line each, so that pasting only the tail of this text never
+# takes stderr away from your shell.
+open_screen() { exec {screen}>&2; }
+catch_errors() { exec 2>"${scratch}/errors"; }
+
+# Reads the settings, which the wrapper passes twice so that damage shows, and how the shell was
+# started: arguments are refused, except those of a shell in which a person types.
+# Sets PLAN, WATCH, CONFIRM, problems, and scratch: the current folder from now on, removed at the
+# end. Sets work_continues and before_stop, which stop_interrupted and stop_with read.
+read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_OF_ARGUMENTS
   set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
-  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
-  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
-  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
+  PLAN=$1
+  WATCH=$2
+  CONFIRM=$3
+  line_end=''
+  problems=0
+  work_continues=no
+  before_stop=:
+  open_screen
+  if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
+    stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
+  fi
+  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+    stop_bad_use "${STEP} takes no arguments; nothing ran." \
+      "To see what it would do: PLAN=1 bash FILE"
+  fi
+  if [[ ${PLAN} != '' && ${PLAN} != 1 ]]; then
+    stop_bad_use "PLAN is '${PLAN}': set it to 1, or unset it"
+  fi
+  if [[ ${WATCH} != '' && ${WATCH} != 0 ]]; then
+    stop_bad_use "WATCH is '${WATCH}': set it to 0, or unset it"
+  fi
   export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
-  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
-  scratch=$(mktemp -d)
-  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
+  export AWS_CLI_ERROR_FORMAT=legacy
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5
+  export TZ=UTC LC_ALL=C.UTF-8
+  if ! scratch=$(mktemp -d --tmpdir "codeocean-cmdgen.$$.XXXXXXXXXX") || ! cd "${scratch}"; then
+    stop 'cannot create a folder for temporary files'
+  fi
   scratch=${PWD}
-  trap 'rm -rf "${scratch}"' EXIT
-  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
+  # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
+  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  export AWS_CLI_HISTORY_FILE="${scratch}/history"
+  trap remove_scratch EXIT
+  trap stop_interrupted INT
+  catch_errors
 }
 
-# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
-need() { # PROGRAM...
+remove_scratch() {
+  if (($? != 0)); then
+    say_errors
+  fi
+  rm -rf "${scratch}"
+}
+
+# Checks that the programs exist that this script runs, and that the AWS CLI is v2, 2.9 or newer.
+check_programs() { # PROGRAM...
   local program version
   for program in "$@"; do
-    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
+    if ! command -v "${program}" >/dev/null; then
+      stop_wrong_place "the program ${program} is needed and is not installed here"
+    fi
   done
-  [[ -s version ]] || ask version aws --version
+  ask version aws --version
   version=$(<version)
-  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
-    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+  if [[ ${version} != aws-cli/2.9.* && ${version} != aws-cli/2.[1-9][0-9]*.* ]]; then
+    stop_wrong_place "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+  fi
 }
 
-# A session's user is not root: this very text runs once more, as root.
-as_root() {
-  ((EUID == 0)) || exec sudo --set-home env codeocean_cmdgen=main \
-    bash -o privileged -c "${BASH_EXECUTION_STRING:?}" "$0" "$@"
+# Runs an AWS CLI command. Its answer goes to a file; if it fails, sets aws_error to its message.
+ask() { # FILE COMMAND...
+  if "${@:2}" >"$1" 2>"$1.error" </dev/null; then
+    return 0
+  fi
+  aws_error=$(grep . "$1.error" | paste --serial --delimiters=' ')
+  return 1
 }
 
-# Proves that this is the right services instance before anything else happens: what the vendor
-# wrote on it, what it is, and what EC2 shows to its credentials must all agree.
-guard() { # PROGRAM...
+# Sets printable to a text in which "?" replaces what a terminal obeys instead of showing it:
+# control characters (C0, DEL, C1), direction marks, line separators. It works on bytes, as bash
+# does anyway if one byte is not UTF-8. In such a text, any byte above 0x7f may be a control
+# character: all are replaced.
+make_printable() { # TEXT
+  local LC_ALL=C tail=$'[\x80-\xbf]' rest
+  # Overlong, surrogates, and above U+10FFFF.
+  local not_utf8=$'@(\xe0[\x80-\x9f]|\xed[\xa0-\xbf]|\xf0[\x80-\x8f]|\xf4[\x90-\xbf])'
+  printable=${1//[$'\x01'-$'\x1f\x7f']/?}
+  printable=${printable//$'\xc2'[$'\x80'-$'\x9f']/?}
+  printable=${printable//$'\xd8\x9c'/?}
+  printable=${printable//$'\xe2\x80'[$'\x8b'-$'\x8f\xa8'-$'\xae']/?}
+  printable=${printable//$'\xe2\x81'[$'\xa0'-$'\xaf']/?}
+  printable=${printable//$'\xef\xbb\xbf'/?}
+  # Without its sequences of two, three and four bytes, UTF-8 is ASCII.
+  rest=${printable//[$'\xc2'-$'\xdf']${tail}/-}
+  rest=${rest//[$'\xe0'-$'\xef']${tail}${tail}/-}
+  rest=${rest//[$'\xf0'-$'\xf4']${tail}${tail}${tail}/-}
+  if [[ ${rest} == *[$'\x80'-$'\xff']* || $1 == *${not_utf8}* ]]; then
+    printable=${printable//[$'\x80'-$'\xff']/?}
+  fi
+}
+
+# Prints a line on stderr, below any progress. line_end ends the line of the progress.
+say() { # TEXT...
+  make_printable "$*"
+  { printf '%b%s\n' "${line_end}" "${printable}" >&"${screen}"; } 2>/dev/null
+  line_end=''
+}
+
+say_file() { # FILE [PREFIX]
+  local line
+  while IFS= read -r line || [[ ${line} != '' ]]; do
+    say "${2-}${line}"
+  done <"$1"
+}
+
+# Shows what programs have written to stderr since the last time.
+say_errors() {
+  if [[ -s ${scratch-}/errors ]] && cp "${scratch}/errors" "${scratch}/shown-errors"; then
+    : >"${scratch}/errors"
+    say_file "${scratch}/shown-errors"
+  fi
+}
+
+# Rewrites one line on a terminal; prints plain lines elsewhere.
+show_progress() { # TEXT
+  local size
+  if [[ ! -t ${screen} ]]; then
+    say "$1"
+    return
+  fi
+  make_printable "$1"
+  # "ROWS COLUMNS". COLUMNS is not set: bash asks its stderr, which is a file.
+  size=$(stty size <&"${screen}")
+  printf '\r\033[K%s' "${printable:0:${size##* }}" >&"${screen}"
+  line_end='\n'
+}
+
+# Prints a line of results on stdout, below any progress.
+print_result() { # TEXT...
+  make_printable "$*"
+  printf '%b' "${line_end}" >&"${screen}"
+  line_end=''
+  printf '%s\n' "${printable}"
+}
+
+# Reports a problem and counts it: stop_if_problems stops once all are reported.
+add_problem() { # TEXT...
+  say "problem: $*"
+  problems=$((problems + 1))
+}
+
+stop_if_problems() { # TEXT...
+  if ((problems > 0)); then
+    stop "$@"
+  fi
+}
+
+# Asks for confirmation: WORD is typed on the terminal, or given in CONFIRM. What was typed before
+# the question is discarded.
+confirm() { # WORD WHAT_WILL_HAPPEN...
+  local typed=${CONFIRM}
+  say "${@:2}"
+  if [[ ${CONFIRM} == '' ]]; then
+    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
+    make_printable "$1"
+    printf 'Type %s to confirm: ' "${printable}" >&"${screen}"
+    if ! { read -r typed </dev/tty; } 2>/dev/null; then
+      line_end='\n'
+      stop_bad_use "not confirmed: there is no terminal to confirm on. Set CONFIRM=$1"
+    fi
+  fi
+  if [[ ${typed} != "$1" ]]; then
+    stop_bad_use "not confirmed: expected '$1', got '${typed}'"
+  fi
+}
+
+# The ends of a script. Each prints its one last line.
+
+finish() { # TEXT...
+  print_last_line 0 "done: $*"
+}
+
+finish_plan() { # TEXT...
+  print_last_line 0 "plan: $*"
+}
+
+# For WATCH=0: the work has started and is not done.
+finish_started() { # TEXT...
+  print_last_line 4 "started: $*"
+}
+
+print_last_line() { # EXIT_CODE TEXT
+  if ! print_result "$2"; then
+    leave 1
+  fi
+  leave "$1"
+}
+
+stop() { # TEXT...
+  stop_with 1 "$@"
+}
+
+# For a setting, or an answer of the person, that cannot be used.
+stop_bad_use() { # TEXT...
+  stop_with 2 "$@"
+}
+
+# For a wrong account, Region or host, and for missing programs or credentials.
+stop_wrong_place() { # TEXT...
+  stop_with 3 "$@"
+}
+
+# For Ctrl-C. work_continues is yes while the script watches work that continues without it.
+stop_interrupted() {
+  line_end='\n'
+  if [[ ${work_continues} == yes ]]; then
+    stop_with 130 'interrupted. Work in the background continues.' \
+      'Paste the script again to follow it.'
+  fi
+  stop_with 130 'interrupted. Paste the script again to continue.'
+}
+
+# before_stop is a command that takes back what the script has prepared.
+stop_with() { # EXIT_CODE TEXT...
+  say_errors
+  "${before_stop}"
+  say "stopped: ${*:2}"
+  leave "$1"
+}
+
+# A session's user is not root: this same text runs again as root.
+run_as_root() { # ARGUMENT...
+  if ((EUID != 0)); then
+    exec sudo --set-home env codeocean_cmdgen=main \
+      bash -o privileged -c "${BASH_EXECUTION_STRING:?}" "$0" "$@"
+  fi
+}
+
+# Checks that this is the right services instance. What the vendor wrote on it, what EC2 says it is,
+# and what EC2 shows to its credentials must all agree. Sets instance_id, and records to the folder
+# of completion records.
+check_services_instance() {
   umask 077
   records=${DATA_MOUNT}/.codeocean-cmdgen
-  need aws curl find findmnt grep jq mountpoint sed systemctl "$@"
-  agree /etc/codeocean/stack.json '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' \
-    "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
-  ask token metadata api/token --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 60'
-  sed 's/^/X-aws-ec2-metadata-token: /' token >header
-  ask identity metadata dynamic/instance-identity/document --header @header
-  agree identity '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
+  check_programs aws curl find findmnt flock grep jq mountpoint sed systemctl
+  check_field 'stack.json has' /etc/codeocean/stack.json \
+    '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
+  read_identity
+  check_field "the instance's identity document has" identity '"\(.accountId) \(.region)"' \
+    "${ACCOUNT_ID} ${REGION}"
   instance_id=$(jq --raw-output .instanceId identity)
-  ask instances aws ec2 describe-instances --region "${REGION}" --instance-ids "${instance_id}" ||
-    stop 3 "the credentials here do not see this instance, ${instance_id}: ${complaint}"
-  agree instances '.Reservations[0] | "\(.OwnerId) \(.Instances[0].Tags // [] | from_entries
-    | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"])"' \
-    "${ACCOUNT_ID} ${STACK_NAME}"
-  mountpoint --quiet "${DATA_MOUNT}" || stop 3 "no data volume is mounted at ${DATA_MOUNT}"
+  if ! ask instances aws ec2 describe-instances \
+    --region "${REGION}" \
+    --instance-ids "${instance_id}"; then
+    stop_wrong_place "ec2:DescribeInstances failed for this instance, ${instance_id}: ${aws_error}"
+  fi
+  check_field "the instance's reservation in EC2 has" instances .Reservations[0].OwnerId \
+    "${ACCOUNT_ID}"
+  check_field "the instance's EC2 tags have" instances '
+    .Reservations[0].Instances[0].Tags // []
+    | from_entries
+    | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"]' "${STACK_NAME}"
+  if ! mountpoint --quiet "${DATA_MOUNT}"; then
+    stop_wrong_place "no data volume is mounted at ${DATA_MOUNT}"
+  fi
+  check_private_folder /var/lib/codeocean-cmdgen
+  check_private_folder "${records}"
 }
 
-agree() { # FILE JQ_FILTER WANTED
+check_field() { # WHAT_HAS_IT FILE JQ_FILTER EXPECTED
   local found
-  found=$(jq --raw-output "$2" "$1" 2>/dev/null)
-  [[ ${found} == "$3" ]] || stop 3 "${1##*/} says '${found}', but the script is for '$3'"
+  found=$(jq --raw-output "$3" "$2" 2>/dev/null)
+  if [[ ${found} != "$4" ]]; then
+    stop_wrong_place "$1 '${found}'; the script is for '$4'"
+  fi
 }
 
+# Writes the identity document of the instance to the file "identity".
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
-metadata() { # PATH CURL_OPTION...
+read_identity() {
+  ask token get_metadata api/token \
+    --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 60'
+  sed 's/^/X-aws-ec2-metadata-token: /' token >header
+  ask identity get_metadata dynamic/instance-identity/document --header @header
+}
+
+get_metadata() { # PATH CURL_OPTION...
   curl --silent --fail --noproxy '*' --max-time 5 "${@:2}" "http://169.254.169.254/latest/$1"
 }
 
-# What was done stands on the data volume: it outlives this instance, and is never copied.
-write_record() { # NAME TEXT...
-  mkdir -p "${records}" && printf '%(%FT%TZ)T %s\n' -1 "${*:2}" >>"${records}/$1" &&
-    sync "${records}/$1" && return
-  stop 1 "${records}/$1 cannot be written: no step goes on without its record"
+# Stops unless only root can use a folder, and only root can have put its contents there. Any local
+# user or container may have planted a folder or a link under this name, to read what root writes
+# there, to have root write elsewhere, or to forge a record. The folder may be missing.
+check_private_folder() { # FOLDER
+  check_parent_folders "$1"
+  if [[ -e $1 || -L $1 ]]; then
+    check_owner "$1"
+    check_files_in "$1"
+  fi
 }
 
-# Names a problem and goes on, so that all of them are told at once.
-problems=0
-problem() { problems=$((problems + 1)) && say "problem: $*"; }
+# A user who can write to a parent folder can replace this folder by another. Only a sticky bit, as
+# folders for temporary files have it, prevents that.
+check_parent_folders() { # FOLDER
+  local path=$1 parents=(/) found
+  while [[ ${path} == /*/* ]]; do
+    path=${path%/*}
+    if [[ -e ${path} || -L ${path} ]]; then
+      parents+=("${path}")
+    fi
+  done
+  if ! found=$(find "${parents[@]}" -maxdepth 0 \
+    '(' -not -type d -o -not -uid 0 -o -perm /022 -not -perm -1000 ')' -print -quit); then
+    stop "cannot check who may replace $1: its contents cannot be trusted"
+  fi
+  if [[ ${found} != '' ]]; then
+    describe_path "${found}"
+    stop "${description}: others could replace what scripts keep below it. It must be a real" \
+      "folder that only root can change. Check: sudo ls -ld ${found}. Then, if it is a folder:" \
+      "sudo chown root ${found} && sudo chmod go-w ${found}"
+  fi
+}
 
-unit=codeocean-cmdgen-${0##*/} log=/var/lib/codeocean-cmdgen/${0##*/}.log
-works() { systemctl is-active --quiet "${unit}"; }
+# The folder itself is examined first: a link is not followed, and nothing below the folder of
+# another user is read.
+check_owner() { # FOLDER
+  local found
+  if ! found=$(find "$1" -maxdepth 0 \
+    '(' -not -type d -o -not -uid 0 -o -perm /077 ')' -print -quit); then
+    stop "cannot check who owns $1: its contents cannot be trusted"
+  fi
+  if [[ ${found} != '' ]]; then
+    refuse_planted "$1" 'a folder of root with mode 700' "$1.aside"
+  fi
+}
 
-# The work goes on in a systemd unit of its own when the session that started it is gone: there this
-# text runs once more and calls work. What it says goes to a log, which each paste follows.
-detach() {
-  ! works || return 0
-  mkdir -p "${log%/*}"
-  printf '%s\n' "${BASH_EXECUTION_STRING}" >"${log%.log}" && echo starting >"${log}"
-  systemd-run --quiet --collect --unit="${unit}" --setenv=codeocean_cmdgen=work \
+# The folder may have had another owner before. A second link to a file is a second way to change
+# it, and a pipe or a device answers whatever it likes.
+check_files_in() { # FOLDER
+  local found
+  if ! found=$(find "$1" -mindepth 1 -maxdepth 1 -not -type d \
+    '(' -not -type f -o -not -uid 0 -o -perm /022 -o -links +1 ')' -printf '%p/' -quit); then
+    stop "cannot check who owns the files in $1: its contents cannot be trusted"
+  fi
+  found=${found%/} # the slash keeps a newline at the end of a name
+  if [[ ${found} != '' ]]; then
+    refuse_planted "${found}" 'a file of root with one name that only root can change' \
+      "$1-${found##*/}.aside"
+  fi
+}
+
+refuse_planted() { # PATH EXPECTED NEW_PATH
+  local from to
+  describe_path "$1"
+  printf -v from %q "$1"
+  printf -v to %q "$3"
+  stop "${description}, not $2: somebody else may have put it there." \
+    "Check: sudo ls -lan ${from}. Then move it aside:" \
+    "sudo mv --no-target-directory --backup=numbered ${from} ${to}"
+}
+
+# Sets description to what a path is and who owns it. The path is quoted: its name may hold any
+# character.
+describe_path() { # PATH
+  if ! description=$(stat --format='%F of user %U (%u), mode %a, with %h names' "$1"); then
+    description='thing that cannot be examined'
+  fi
+  printf -v description '%q is a %s' "$1" "${description}"
+}
+
+# Creates a folder that only root can use, or checks the one that exists.
+make_private_folder() { # FOLDER
+  check_private_folder "$1"
+  if [[ ! -d $1 ]]; then
+    if ! mkdir --mode=700 "$1"; then
+      stop "cannot create $1"
+    fi
+    check_private_folder "$1"
+  fi
+}
+
+# Completion records live on the data volume, so they survive a replaced instance. Copies exclude
+# them. The record with its new line is written to a new file, which then takes its name: so a
+# record changes completely or not at all, and nobody else can hold the file that is written. The
+# lock on the folder keeps the line of another session from being lost.
+append_record() { # NAME TEXT...
+  local record_file=${records}/$1 new_file lock
+  make_private_folder "${records}"
+  if ! exec {lock}<"${records}" || ! flock --timeout 15 "${lock}"; then
+    stop "another session has locked ${records} for 15 s: no step continues without its record"
+  fi
+  if ! new_file=$(mktemp "${records}/.new.XXXXXX"); then
+    stop "cannot write to ${records}: no step continues without its record"
+  fi
+  if ! write_longer_record "${record_file}" "${new_file}" "${*:2}"; then
+    rm --force "${new_file}"
+    stop "cannot write ${record_file}: no step continues without its record"
+  fi
+  exec {lock}<&-
+}
+
+write_longer_record() { # RECORD_FILE NEW_FILE TEXT
+  if [[ -e $1 ]] && ! cat "$1" >"$2"; then
+    return 1
+  fi
+  if ! printf '%(%FT%TZ)T %s\n' -1 "$3" >>"$2" || ! sync "$2"; then
+    return 1
+  fi
+  mv --no-target-directory "$2" "$1" && sync "${records}"
+}
+
+# Checks that a volume, and nothing else, is mounted at a folder: as XFS, read-only (ro) or
+# writable (rw). Mounts that are stacked at one folder are several lines.
+check_mount() { # VOLUME_ID FOLDER ro|rw
+  local mounted
+  find_device "$1"
+  mounted=$(findmnt --noheadings --raw --output SOURCE,FSTYPE,OPTIONS --mountpoint "$2")
+  if [[ "$3 ${mounted}" == "rw ${device} xfs ro,"* && ${device} != '' ]]; then
+    stop "$2 is read-only: a script may have been killed while it looked for writers. Make it" \
+      "writable, and paste the script again: sudo mount --options-source mtab --options" \
+      "remount,rw $2"
+  fi
+  if [[ ${device} == '' || ${mounted} == *$'\n'* ||
+    ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
+    stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
+      "The device of the volume is '${device}'"
+  fi
+}
+
+# Sets device to the device of a volume, or to nothing. Only the serial number identifies it.
+# https://docs.aws.amazon.com/ebs/latest/userguide/nvme-ebs-volumes.html
+find_device() { # VOLUME_ID
+  local link=/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${1/-/}
+  if ! device=$(readlink --canonicalize-existing "${link}"); then
+    device=$(lsblk --nodeps --noheadings --paths --output NAME,SERIAL |
+      awk -v serial="${1/-/}" '$2 == serial {print $1}')
+  fi
+}
+
+# Checks that no copy to the data volume was started and not completed: then some of its files are
+# the old ones, and some the restored ones.
+check_copy_is_complete() {
+  local last_record
+  last_record=$(cat "${records}"/volume-copy-in--* 2>/dev/null |
+    sort --stable --key=1,1 | tail --lines=1)
+  if [[ ${last_record} == *' confirmed '* ]]; then
+    stop "a copy to the data volume was started and is not completed (${last_record})." \
+      'Paste volume-copy-in again.'
+  fi
+}
+
+# Makes the data volume read-only or writable, and checks in the kernel's list of mounts that this,
+# and no other option, has changed. With the options of fstab, mount would change others too, and
+# may report success without asking the kernel: with "nofail", if fstab names no existing device.
+remount_data_volume() { # ro|rw
+  local expected found
+  expected=$(list_mount_options | sed "s/^r[ow]\>/$1/; s/ r[ow]\>/ $1/")
+  mount --options-source mtab --options "remount,$1" "${DATA_MOUNT}"
+  found=$(list_mount_options)
+  [[ ${expected} != '' && ${found} == "${expected}" ]]
+}
+
+# Lists the options of the mount, and those of its file system.
+list_mount_options() {
+  findmnt --noheadings --raw --output VFS-OPTIONS,FS-OPTIONS --mountpoint "${DATA_MOUNT}"
+}
+
+# The work runs as a systemd unit of its own, so it continues when the session ends. The unit runs
+# this same text, which calls work there instead of main. What it says goes to a log, and every
+# paste follows that log.
+
+is_working() {
+  local state
+  state=$(systemctl is-active "codeocean-cmdgen-${STEP}")
+  if [[ ${state} == @(inactive|failed|unknown) ]]; then
+    return 1
+  fi
+  if [[ ${state} == '' ]]; then
+    stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# Starts the work, unless it runs already. The lock makes two pastes at the same moment take turns.
+start_work() {
+  local lock_file=/var/lib/codeocean-cmdgen/${STEP}.start lock
+  make_private_folder /var/lib/codeocean-cmdgen
+  if ! exec {lock}>"${lock_file}"; then
+    stop "cannot create ${lock_file}; nothing was started"
+  fi
+  if ! flock --timeout 15 "${lock}"; then
+    stop "another session has locked ${lock_file} for 15 s; this one has started nothing. To see" \
+      'which process: sudo lslocks. Paste the script again.'
+  fi
+  if ! is_working; then
+    start_unit
+  fi
+  exec {lock}>&-
+}
+
+# The unit itself puts its log and its text in place, before it runs the text: if it cannot start,
+# those of the work before stay. The log comes first: no text is ever beside the log of other work
+# that says that it is done.
+start_unit() {
+  local text_file=/var/lib/codeocean-cmdgen/${STEP} log=/var/lib/codeocean-cmdgen/${STEP}.log
+  if ! printf '%s\n' "${BASH_EXECUTION_STRING}" >"${text_file}.new" ||
+    ! echo starting >"${log}.new"; then
+    stop "cannot write ${text_file}.new and its log; nothing was started"
+  fi
+  if ! systemd-run --quiet --collect --unit="codeocean-cmdgen-${STEP}" \
+    --setenv=codeocean_cmdgen=work \
+    --property=ExecStartPre="/bin/mv --no-target-directory ${log}.new ${log}" \
+    --property=ExecStartPre="/bin/mv --no-target-directory ${text_file}.new ${text_file}" \
     --property=StandardOutput="append:${log}" \
-    bash -o privileged "${log%.log}" '' '' '' '' '' '' || works || stop 1 'systemd did not start it'
+    bash -o privileged "${text_file}" '' '' '' '' '' '' :0; then
+    stop 'systemd cannot start the work; nothing was started'
+  fi
 }
 
-# Ends as the work does: its last line tells, and a work that was killed has none.
-follow() {
-  local line='' shown=''
-  [[ $(<"${log%.log}") == "${BASH_EXECUTION_STRING%$'\n'}" ]] || stop 1 "another run works: ${log}"
-  [[ ${WATCH} == '' ]] || finish "done: started as ${unit}; paste again to follow it"
-  while works; do
+# Shows the work until it ends, and ends as it did. Only its last line says that it is done: work
+# that was killed has no such line.
+follow_work() {
+  local log=/var/lib/codeocean-cmdgen/${STEP}.log line='' shown=''
+  check_own_work
+  if [[ ${WATCH} == 0 ]]; then
+    finish_started "${STEP} runs in the background as unit codeocean-cmdgen-${STEP}." \
+      'Paste the script again to follow it.'
+  fi
+  work_continues=yes
+  while is_working; do
     line=$(tail --lines=1 "${log}")
-    [[ ${line} == "${shown}" ]] || show "${line}"
+    check_own_work
+    if [[ ${line} != "${shown}" && ${line} != 'done: '* ]]; then
+      show_progress "${line}"
+    fi
     shown=${line}
     sleep 2
   done
+  work_continues=no
+  # In this order: other work may start now, and puts its text in place before it writes to its log.
   line=$(tail --lines=1 "${log}")
-  [[ ${line} != done:* ]] || finish "${line}"
-  line=$(tail --lines=5 "${log}")
-  say "${line}"
-  stop 1 "the work ended before it was done, paste again to go on; all that it said is in ${log}"
-}
-
-# Names this run, and readies psql and its kin for the servers.
-connect() {
-  token=$(sha256sum <<<"${STACK_NAME} ${TO_HOST} ${TO_PORT} ${DATABASE} ${RUN}" | cut --bytes=-12)
-  mark="codeocean-cmdgen db-copy-in ${RUN} ${token}" record=${records}/db-copy-in--${RUN}
-  new=${DATABASE}_new_${token} to="host=${TO_HOST} port=${TO_PORT}"
-  jq --exit-status --arg to "${TO_HOST}" '(.AnalyticsDB.Host // $to | ascii_downcase)
-    == ($to | ascii_downcase)' /etc/codeocean/stack.json >own ||
-    stop 3 "stack.json names another analytics database than ${TO_HOST}"
-  command -v psql >/dev/null || stop 3 'psql is not here: sudo dnf install postgresql15'
-  # The file has lost its name when the password gets in: nothing of it can be left behind.
-  { : >pass && exec 4<>pass && rm pass; } || stop 1 'there is no place for the password'
-  aws secretsmanager get-secret-value \
-    --region "${REGION}" \
-    --secret-id "${MASTER_PASSWORD_SECRET_ID}" |
-    jq --raw-output '"*:*:*:*:" + (.SecretString | gsub("(?<c>[\\\\:])"; "\\" + .c))' >&4 ||
-    stop 3 "secret ${MASTER_PASSWORD_SECRET_ID} cannot be read"
-  export PGPASSFILE=/proc/self/fd/4 PGUSER=${USER} PGCONNECT_TIMEOUT=15
-  export PGSSLMODE=verify-full PGSSLROOTCERT=${CA_BUNDLE}
-  [[ -f ${CA_BUNDLE} ]] && return
-  PGSSLMODE=require
-  say "warning: without ${CA_BUNDLE} no server proves who it is: truststore.pki.rds.amazonaws.com"
-}
-
-# Asks a server; the first error ends it.
-sql() { # SERVER DATABASE PSQL_OPTION...
-  psql --no-psqlrc --no-password --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 \
-    --dbname="$1 dbname=$2" "${@:3}"
-}
-
-# Sets ${completed} to what this run wrote down when it was done: as a comment, or in its record.
-find_record() {
-  ask comments sql "${to}" postgres --command="SELECT shobj_description(oid, 'pg_database')
-    FROM pg_database WHERE datname <> '${new}'" || stop 3 "${TO_HOST}: ${complaint}"
-  completed=$(sed --quiet "s/^.*${mark} completed/completed/p;T;q" comments "${record}" 2>nothing)
-  [[ ${completed} != '' ]]
-}
-
-prepare() {
-  values
-  as_root "$@"
-  settings "$@"
-  guard awk cut df diff head sha256sum sort systemd-run tail xargs
-  from="host=${FROM_HOST} port=${FROM_PORT}" dump=${DUMP_FOLDER}/db-copy-in--${RUN}
-  # Over settings of users and databases. Hidden rows are errors; only the last commit is synced.
-  export PGOPTIONS='-c search_path=pg_catalog -c statement_timeout=0 -c synchronous_commit=off'
-  PGOPTIONS+=' -c client_min_messages=error -c maintenance_work_mem=128MB -c row_security=off'
-  PGOPTIONS+=' -c datestyle=ISO -c intervalstyle=postgres -c extra_float_digits=3'
-  connect
-  find_record || return 0
-  [[ ${PLAN} == 1 ]] || rm -rf "${dump}"
-  [[ ${completed} != *" from ${FROM_HOST}:${FROM_PORT},"* ]] || finish "done: ${completed}"
-  stop 1 "${completed}; to copy from ${FROM_HOST} now, generate with a new --run"
-}
-
-# Looks at both sides. What the target must have, the source says, as questions to it.
-look() {
-  local major server line large
-  for server in "${to}" "${from}"; do
-    ask databases sql "${server}" postgres --command="SELECT datname, pg_database_size(oid),
-      substring(version() FROM '[0-9]+') FROM pg_database WHERE NOT datistemplate
-      AND has_database_privilege(oid, 'CONNECT')" || stop 3 "${server#host=}: ${complaint}"
-    sed "s/^/${server#host=}: /; s/|/, /; s/|/ bytes, PostgreSQL /" databases >&2
-  done
-  grep "^${DATABASE}|" databases >source || stop 3 "${FROM_HOST} has no ${DATABASE}"
-  IFS='|' read -r _ size major <source
-  sql "${from}" "${DATABASE}" --command="
-    SELECT format('SELECT %L WHERE NOT EXISTS (SELECT FROM %s);', what, place) FROM (
-      SELECT 'extension ' || extname, format('pg_available_extensions WHERE name = %L', extname)
-        FROM pg_extension
-      UNION SELECT format('role %I%s', rolname, CASE deptype WHEN 'o' THEN ' with ${USER}' END),
-          format('pg_roles WHERE rolname = %L AND (%L <> ''o'' OR pg_has_role(oid, ''USAGE''))',
-            rolname, deptype)
-        FROM pg_shdepend JOIN pg_roles ON pg_roles.oid = refobjid JOIN pg_database d ON d.oid IN
-          (dbid, objid) AND datname = current_database() WHERE refclassid = 'pg_authid'::regclass
-      UNION VALUES ('PostgreSQL ${major}', 'version() WHERE version LIKE ''% ${major}.%'''),
-        ('${DATABASE} that ${USER} may replace', 'pg_database, pg_roles WHERE datname =
-          ''${DATABASE}'' AND rolname = current_user AND rolcreatedb AND
-          pg_has_role(datdba, ''USAGE'') AND pg_has_role(''pg_signal_backend'', ''USAGE'')')
-    ) AS needs (what, place)" | sql "${to}" postgres --file=- >missing || stop 3 'no answer'
-  while read -r line; do problem "${TO_HOST} has no ${line}"; done <missing
-  line=$(pg_dump --version)
-  [[ ${line} == *" ${major}."* ]] || problem "${line} is here: sudo dnf install postgresql${major}"
-  large=$(sql "${from}" "${DATABASE}" --command="SELECT pg_table_size('pg_largeobject')")
-  free=$(df --block-size=1 --output=avail "${DUMP_FOLDER}" | tail --lines=1)
-  ((free > large)) || problem "no ${large} bytes free: name another --dump-folder than that"
-  line=$(systemctl show codeocean --property=LoadState,ActiveState)
-  [[ ${line} == *=masked* && ${line} != *=active* ]] || problem 'run service-stop first'
-  ((problems == 0)) || stop 1 'mend the problems above and paste again; nothing was changed'
-}
-
-# Removes what a work of this run has left that did not end well.
-clear_up() {
-  rm -rf "${dump}"
-  sql "${to}" postgres --command="DROP DATABASE IF EXISTS \"${new}\" WITH (FORCE)"
-}
-
-# Gives the database another name in what pg_dump writes, and leaves out what is never the same.
-rename() { # NAME
-  sed --regexp-extended "/^(--|$|[\\](un)?restrict |COMMENT ON EXTENSION )/d
-    s/^([\\]connect|[A-Z][^']* DATABASE) \"?(${DATABASE}|${new})\"?( |$)/\1 \"$1\"\3/"
-}
-
-# What no extension made. By name, as pg_dump reorders columns; odd: no hash, or no binary form.
-own="pg_class c LEFT JOIN pg_depend e ON (classid, objid, deptype) = (c.tableoid, c.oid, 'e'),
-  LATERAL (SELECT string_agg(quote_ident(attname), ', ' ORDER BY attname) AS columns, bool_or(NOT
-  atttypid = ANY ('{bool,int2,int4,int8,float4,float8,numeric,text,varchar,bytea,jsonb,uuid,date,
-  timestamp,timestamptz}'::regtype[])) AS odd FROM pg_attribute WHERE attrelid = c.oid AND
-  attnum > 0 AND NOT attisdropped AND attgenerated = '') AS has
-  WHERE relpersistence <> 't' AND c.oid >= 16384 AND e IS NULL AND relkind"
-
-# Makes the new database from a dump of all but the rows: settings and schemas first, as owners need
-# its grants. The rows are streamed. The source is described last: what it was given would show.
-restore() {
-  local i tables skip=() fill=(pg_restore --dbname="${to} dbname=${new}" --jobs=4 --exit-on-error
-    --use-list=rest "${dump}")
-  sql "${from}" "${DATABASE}" --record-separator-zero --field-separator-zero --command="SELECT
-    c.oid::regclass, '(' || columns || ')', CASE WHEN odd THEN 'text' ELSE 'binary' END
-    FROM ${own} = 'r' ORDER BY pg_table_size(c.oid) DESC" >tables || return
-  mapfile -d '' -t tables <tables
-  for ((i = 0; i < ${#tables[@]}; i += 3)); do skip+=("--exclude-table-data=${tables[i]}"); done
-  pg_dump --dbname="${from} dbname=${DATABASE}" --format=directory --compress=0 --no-sync \
-    --file="${dump}" "${skip[@]}" || return
-  pg_restore --create --list "${dump}" | awk '
-    / (COMMENT - EXTENSION .*|SCHEMA - public rdsadmin)$/ {next}
-    {print >(/^[0-9; ]+ ((ACL|COMMENT|SECURITY LABEL) - )?(DATABASE|SCHEMA) / ? "first" : "rest")}'
-  pg_restore --create --use-list=first --file=- "${dump}" | rename "${new}" |
-    sql "${to}" postgres --file=- && "${fill[@]}" --section=pre-data --section=data || return
-  export -f copy sql && export DATABASE from new to
-  xargs --null --no-run-if-empty --max-args=3 --max-procs=4 \
-    bash -o pipefail -c "copy \"\$@\" || exit 255" copy <tables || return
-  "${fill[@]}" --section=post-data || return
-  describe "${from}" "${DATABASE}" >from.found &
-  sql "${to}" "${new}" --command=ANALYZE
-}
-
-copy() { # TABLE COLUMNS FORMAT
-  sql "${from}" "${DATABASE}" --command="COPY $1 $2 TO STDOUT (FORMAT $3)" |
-    sql "${to}" "${new}" --command="COPY $1 $2 FROM STDIN (FORMAT $3)"
-}
-
-# Describes tables (rows, sums of hashes), sequences, large objects, and how pg_dump would make all.
-describe() { # SERVER DATABASE
-  {
-    sql "$1" "$2" --command="
-      SELECT format('SELECT %L, %s, %L FROM ONLY %3\$s;', relkind, CASE
-        WHEN relkind = 'S' THEN 'last_value, is_called'
-        WHEN odd THEN format('count(*), sum(hashtextextended(ROW(%s)::text, 0))', columns)
-        ELSE format('count(*), sum(hash_record_extended(ROW(%s), 0))', columns) END, oid::regclass)
-      FROM ${own} IN ('r', 'S') UNION ALL SELECT 'SELECT ''large object'', oid, lomowner::regrole,
-        lomacl, (SELECT sum(hashtextextended(md5(lo_get(oid, n, 1 << 20)), n)) FROM generate_series(
-        0, lo_lseek64(lo_open(oid, 262144), 0, 2), 1 << 20) AS n) FROM pg_largeobject_metadata'" |
-      sql "$1" "$2" --file=- &&
-      pg_dump --dbname="$1 dbname=$2" --create --schema-only | rename "${DATABASE}"
-  } | sort
-}
-
-# Swaps the names and writes the record, in one transaction. Its first command keeps new sessions
-# out, and waits 5 s for the others (CountOtherDBBackends in PostgreSQL): they are ended meanwhile.
-swap() { # NAME_OF_THE_OLD TEXT
-  sql "${to}" postgres >sessions 2>&1 <<<"SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    JOIN pg_roles ON pg_roles.oid = usesysid AND NOT rolsuper
-    WHERE datname IN ('${DATABASE}', '${new}') \watch 0.2" &
-  for _ in {1..12}; do
-    PGOPTIONS=--statement-timeout=0 sql "${to}" postgres --single-transaction --file=- 2>error <<<"
-      ALTER DATABASE \"${DATABASE}\" RENAME TO \"$1\";
-      ALTER DATABASE \"${new}\" RENAME TO \"${DATABASE}\";
-      SELECT format('COMMENT ON DATABASE %I IS %L', datname, concat_ws(E'\n', nullif(regexp_replace(
-        comment, E'\n?codeocean-cmdgen [^\n]*', '', 'g'), ''), '${mark} $2')) FROM pg_database,
-        shobj_description(oid, 'pg_database') AS comment WHERE datname = '${DATABASE}' \gexec"
-    # Whatever was heard of it: what is written down is so.
-    find_record && break
-    say "not yet: $(<error)"
-  done
-  kill $!
-  [[ ${completed} != '' ]] || stop 1 'the names could not be swapped; the old database is in place'
-}
-
-work() {
-  local old text progress
-  prepare "$@"
-  look
-  clear_up || stop 1 'what an earlier work left cannot be removed'
-  trap 'clear_up; rm -rf "${scratch}"' EXIT
-  SECONDS=0
-  while sleep 20; do
-    sql "${to}" postgres --command="SELECT format('%s %%, %s MiB, %s s left', n * 100 / ${size},
-      n >> 20, greatest(0, (${size} - n) * ${SECONDS} / n)) FROM pg_database_size('${new}') n"
-  done 2>errors &
-  progress=$!
-  restore || stop 1 'the restore failed; the old database is in place'
-  say "restored after ${SECONDS} s, compared next"
-  if ! { describe "${to}" "${new}" >to.found && wait $! &&
-    diff from.found to.found >apart; }; then
-    sed --quiet '/password/Id; /^[<>]/p' apart | head --lines=30 >&2
-    stop 1 'the copy is not proved equal (< there, > here); the old database is in place'
+  check_own_work
+  if [[ ${line} == 'done: '* ]]; then
+    finish "${line#done: }"
   fi
-  kill "${progress}"
-  systemctl show codeocean --property=LoadState | grep --quiet '=masked$' ||
-    stop 1 'the service is not stopped any more: the old database is in place'
-  old=$(date "+${DATABASE}_old_%Y%m%dT%H%M%SZ")
-  text=$(awk -F '|' '/^r[|]/ {n++; r += $2} END {printf "%d tables, %.0f rows", n, r}' from.found)
-  text="completed $(date --iso-8601=seconds) from ${FROM_HOST}:${FROM_PORT}, in ${SECONDS} s, all \
-compared: ${text}; the database before is ${old}"
-  swap "${old}" "${text}"
-  write_record "${record##*/}" "${mark} ${text}"
-  finish "done: ${text}"
+  tail --lines=5 "${log}" >last_lines
+  say_file last_lines
+  stop "the work ended before it was done. Paste the script again to continue. Its log: ${log}"
 }
 
-main() {
-  prepare "$@"
-  works || look
-  [[ ${PLAN} == '' ]] || finish "plan: ${DATABASE} would be replaced so; nothing was changed"
-  detach
-  follow
+# What runs, or ran last, may have been started by a script with other values: its outcome is not
+# that of this script.
+check_own_work() {
+  local text_file=/var/lib/codeocean-cmdgen/${STEP}
+  if [[ $(<"${text_file}") != "${BASH_EXECUTION_STRING%$'\n'}" ]]; then
+    stop "the last run of ${STEP} was started by another script (other values or release):" \
+      "${text_file}. Paste that one to follow it."
+  fi
 }
 
-"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+# ---- End of the shared part. The next line starts the script; alone, it runs nothing.
+
+"${codeocean_cmdgen-nothing_runs}" "$@"
+# --------------------------------------------------------------------------------------------------
 END_OF_BODY
-CODEOCEAN_CMDGEN
+- end of the script: press Enter to run it -
 )

@@ -2,41 +2,52 @@
   {
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
-    case "${digest}" in
-    a4beb36730c4003df0f68396aa51f251a2efea0de82872aa6b40848e7a4791ea*)
+    case ${digest} in
+    0f4415d1a184a85c8359ce0505af7ebd803e1ff6159444c17a747c0f6bcbac8b\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
-        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" \
+        "$-:$#" 3<&-
       ;;
     *)
-      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      echo 'stopped: the text is incomplete or changed; nothing ran. Copy the script again.' >&2
       false
       ;;
     esac
-  } 3<<'CODEOCEAN_CMDGEN'
+  } 3<<'- end of the script: press Enter to run it -'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
+#
 # codeocean-cmdgen db-restore: restore a temporary database instance from the RDS recovery point
 #
-# Where:   AWS CloudShell of the target.
-# Changes: starts an AWS Backup restore job, which makes one DB instance in the network of the
-#          deployment's own; tags it, and gives it the deployment's master password, which is
-#          shown nowhere. Without --rds-snapshot-arn: from the one that came into the vault from
-#          elsewhere, unless another run has restored it.
-# Takes:   ten minutes and more; paste again to go on.
-# Costs:   the instance and its storage until db-delete.
-# Again:   finds the instance, or goes on; what was deleted is not restored again in a run.
-# Set:     PLAN=1 looks only, WATCH=0 starts and returns.
+# Run in:   AWS CloudShell, in the target account.
+# Changes:  backup start-restore-job   restores --rds-snapshot-arn, or else the only RDS recovery
+#                                      point that was copied into the vault, to a new DB instance
+#                                      in the network of the deployment's own. Stops if there are
+#                                      several, or if another run has restored it.
+#           rds add-tags-to-resource   tags the new instance as this run's
+#           rds modify-db-instance     gives the new instance the deployment's master password,
+#                                      which is shown nowhere
+# Takes:    ten minutes or more. The restore continues without this shell, but the password is set
+#           at its end: paste the script again to complete it.
+# Costs:    the instance and its storage until db-delete.
+# Again:    reports the instance, or continues where it stopped. An instance that was deleted
+#           since is not restored again in this run.
+# Settings: PLAN=1 shows what would change, and changes nothing.
+#           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # from values file [target]
+  # text of this release: sha256 ba304a140a17f326b601c792a55c8c18e674ed854afedf58a9cbb9b721557c16
+  # the step
+  STEP=db-restore
+  # from deployment file [target]
   ACCOUNT_ID=333333333333
   REGION=us-east-1
   BACKUP_VAULT_NAME=codeocean-v1
   DB_INSTANCE_ID=codeocean-analyticsdbinstance-1abc
   ROLE_ARN=arn:aws:iam::333333333333:role/codeocean-BackupRole-1ABC
-  # from values file [target.db-restore]
+  # from deployment file [target.db-restore]
   MASTER_PASSWORD_SECRET_ID=/codeocean/analytics/master-password-0
   # by default
   RDS_SNAPSHOT_ARN=''
@@ -47,353 +58,978 @@ values() {
   PARTITION=aws
 }
 
-# Says something, below the progress: ${line_end} ends its line.
-say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
-
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
-# nothing can be written. One line each: who pastes the end of this text keeps the shell.
-stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
-
-# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
-show() {
-  [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
-}
-
-# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
-ask() { # NAME COMMAND...
-  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
-}
-
-# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
-settings() {
-  set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
-  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
-  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
-  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
-  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
-  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
-  scratch=$(mktemp -d)
-  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
-  scratch=${PWD}
-  trap 'rm -rf "${scratch}"' EXIT
-  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
-}
-
-# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
-need() { # PROGRAM...
-  local program version
-  for program in "$@"; do
-    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
-  done
-  [[ -s version ]] || ask version aws --version
-  version=$(<version)
-  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
-    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
-}
-
-# Proves that this is the right account before anything else happens.
-guard() {
-  local caller
-  need aws awk cut date grep jq sed sha256sum sort tr
-  ask caller aws sts get-caller-identity --region "${REGION}" ||
-    stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  caller=$(jq --raw-output .Arn caller)
-  [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
-    stop 3 "this shell works as ${caller}, the script is for ${PARTITION} account ${ACCOUNT_ID}"
-}
-
-# Names a problem and goes on, so that all of them are told at once.
-problems=0
-problem() { problems=$((problems + 1)) && say "problem: $*"; }
-
-# Looks whether the service can assume the role. Who may not see roles is only warned.
-look_at_role() { # SERVICE_PRINCIPAL
-  local name=${ROLE_ARN##*/} role
-  if ask role aws iam get-role --region "${REGION}" --role-name "${name}"; then
-    role=$(jq --raw-output '.Role | "\(.Arn) \(.AssumeRolePolicyDocument)"' role)
-    [[ ${role%% *} == "${ROLE_ARN}" ]] || problem "role ${name} is ${role%% *}, not ${ROLE_ARN}"
-    [[ ${role} == *"$1"* ]] || problem "role ${name} does not trust $1, which must assume it"
-  elif [[ ${complaint} == *NoSuchEntity* ]]; then
-    problem "role ${name} does not exist in account ${ACCOUNT_ID}"
+main() {
+  values
+  # Files for the master password: in memory, and only for this user.
+  umask 077
+  TMPDIR=/dev/shm read_settings "$@"
+  check_programs aws grep jq sed sha256sum
+  check_account
+  read_run_record "${BACKUP_VAULT_NAME}" "${DB_INSTANCE_ID}" "${ROLE_ARN}" \
+    "${TEMPORARY_DB_INSTANCE_ID}" "${DB_INSTANCE_CLASS}" "${MASTER_PASSWORD_SECRET_ID}"
+  check_own_instance
+  find_temporary_instance
+  if [[ ${completed} == '' ]]; then
+    restore_instance
   else
-    say "warning: role ${name} could not be looked at: ${complaint}"
+    check_completed_instance
+  fi
+  report_instances
+  if [[ ${PLAN} == 1 ]]; then
+    finish_plan "${TEMPORARY_DB_INSTANCE_ID} was restored before; nothing was changed"
+  fi
+  finish "${TEMPORARY_DB_INSTANCE_ID} is restored from ${recovery_point}, and has the" \
+    "deployment's master password; completed ${completed}"
+}
+
+# A file in the home folder records what this run has done. Its name is a digest of what makes
+# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
+# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
+read_run_record() { # VALUE...
+  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
+  token=${token:0:32}
+  run_record_file=~/.codeocean-cmdgen/${token}
+  run_record=$(cat "${run_record_file}" 2>/dev/null)
+}
+
+append_run_record() { # KEY TEXT...
+  run_record+=$'\n'$*
+  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
+    say "warning: cannot write ${run_record_file}:" \
+      'a later paste will not know what this one has done'
   fi
 }
 
-# What this run has done, ${did}, stands in a file of the home folder, named by what makes the work
-# one: step, values, run. So is the token: where the file is lost, that finds what was started.
-read_record() { # VALUE...
-  token=$(printf '%s\n' "${0##*/}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
-  token=${token:0:32} record=~/.codeocean-cmdgen/${token:0:32}
-  did=$(cat "${record}" 2>/dev/null)
+# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
+find_in_run_record() { # KEY
+  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
+  [[ ${recorded} != '' ]]
 }
 
-write_record() { # TEXT...
-  did+=$'\n'$*
-  { mkdir -p "${record%/*}" && echo "$*" >>"${record}"; } 2>/dev/null ||
-    say "warning: ${record} cannot be written: a later paste will not know what this one did"
-}
-
-# Sets ${told} to what this run wrote down last behind a word; empty when it wrote nothing.
-recall() { # WORD
-  told=$(sed --quiet "s/^$1 //p" <<<"${did}" | tail --lines=1)
-  [[ ${told} != '' ]]
-}
-
-# For jq: what the AWS CLI prints for a time (a number by cli_timestamp_format = wire), two ways.
-seconds='(if type == "number" then . else .[:19] + "Z" | fromdate end)'
-iso="(${seconds} | strftime(\"%FT%T+00:00\"))"
-
-# Sets ${point} and ${created}: the recovery point that was given, or the only one that came into
-# the vault from elsewhere. No name tells which run brought one: among several a person chooses.
-find_recovery_point() { # EBS|RDS GIVEN_ARN OWN_RESOURCE
-  point=$2
-  ! recall started || point=${told#* }
-  [[ ${point} != '' ]] || choose_recovery_point "$1" "$3"
-  ask point aws backup describe-recovery-point --region "${REGION}" \
-    --backup-vault-name "${BACKUP_VAULT_NAME}" \
-    --recovery-point-arn "${point}" ||
-    stop 3 "recovery point ${point} cannot be seen in vault ${BACKUP_VAULT_NAME} of" \
-      "${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  created=$(jq --raw-output ".CreationDate | ${iso}" point)
-  say "recovery point: ${point}, created ${created}"
-  jq --exit-status --arg type "$1" '.ResourceType == $type
-    and (.Status == "COMPLETED" or .Status == "AVAILABLE")' point >/dev/null ||
-    problem "it is no $1 recovery point that is COMPLETED"
-}
-
-choose_recovery_point() { # EBS|RDS OWN_RESOURCE
-  ask points aws backup list-recovery-points-by-backup-vault --region "${REGION}" \
-    --backup-vault-name "${BACKUP_VAULT_NAME}" \
-    --by-resource-type "$1" ||
-    stop 3 "vault ${BACKUP_VAULT_NAME} cannot be seen in ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  jq --raw-output --arg own "$2" '.RecoveryPoints[]
-    | select(.Status == "COMPLETED" or .Status == "AVAILABLE")
-    | select(.ResourceArn // "" | endswith($own) | not)
-    | "\(.RecoveryPointArn) created \(.CreationDate), of \(.ResourceArn)"' points >choice
-  point=$(<choice)
-  [[ ${point} != '' ]] || point=$'none\n: run snapshot-copy first'
-  [[ ${point} != *$'\n'* ]] ||
-    stop 1 "vault ${BACKUP_VAULT_NAME} has these $1 recovery points from elsewhere: ${point}" \
-      $'\n'"Name one with --${1,,}-snapshot-arn"
-  point=${point%% *}
-  refuse_used "$1"
-}
-
-# A point that another run has restored is an old one: the new one has yet to arrive. Where the
-# record of this run is lost, its token finds what it started: so what nobody has tagged may go on.
-refuse_used() { # EBS|RDS
-  local by made at
-  ask jobs aws backup list-restore-jobs --region "${REGION}" ||
-    stop 1 "the restore jobs cannot be listed: ${complaint}"
-  jq --raw-output --arg point "${point}" '.RestoreJobs[]
-    | select(.RecoveryPointArn == $point and .Status != "FAILED" and .Status != "ABORTED")
-    | "\(.RestoreJobId) \(.CreatedResourceArn // "-") \(.CreationDate)"' jobs >uses
-  while read -r by made at; do
-    grep --quiet --no-messages --directories=skip "^started ${by} " "${record%/*}"/* ||
-      { [[ ${made} != - ]] && ! is_unclaimed "${made##*[/:]}"; } || continue
-    stop 1 "${point} was restored before, by job ${by} of ${at}: if it is meant, name it with" \
-      "--${1,,}-snapshot-arn"
-  done <uses
-}
-
-# Starts the restore job, once in this run.
-start_restore() { # EBS|RDS METADATA
-  recall started && [[ ${did} != *"failed ${told%% *}"* ]] && job=${told%% *} && return
-  [[ ${PLAN} == '' ]] || finish "plan: would restore with $2; nothing was changed"
-  # A token is used up by a request that is rejected, and by a job that fails.
-  attempt=$((1 + $(grep --count --extended-regexp '^(rejected|failed)' <<<"${did}")))
-  if ! ask start aws backup start-restore-job --region "${REGION}" \
-    --recovery-point-arn "${point}" \
-    --resource-type "$1" \
-    --metadata "$2" \
-    --iam-role-arn "${ROLE_ARN}" \
-    --idempotency-token "${token}-${attempt}"; then
-    [[ ${complaint} != *@(Invalid|NotFound|Denied)* ]] || write_record "rejected ${complaint}"
-    stop 1 "the restore was not started: ${complaint}"
+# The deployment's own instance must be in the account and Region of this script. Writes its
+# description to the file "own".
+check_own_instance() {
+  local deployment
+  if ! read_instance own "${DB_INSTANCE_ID}"; then
+    stop_wrong_place "there is no DB instance ${DB_INSTANCE_ID} in account ${ACCOUNT_ID}," \
+      "${REGION}: ${aws_error}"
   fi
-  job=$(jq --raw-output .RestoreJobId start)
-  write_record "started ${job} ${point}"
+  deployment=$(tag_of_instance own codeocean:deployment)
+  if [[ ${deployment} == '' ]]; then
+    stop_wrong_place "DB instance ${DB_INSTANCE_ID} has no tag codeocean:deployment, so it is not" \
+      'the database of a deployment'
+  fi
 }
 
-# Follows the job to its end. COMPLETED with a resource, ${made}, is done. Anything else is failed:
-# another job is started next.
-watch_restore() {
-  local state=started missed=0
-  while true; do
-    ask job aws backup describe-restore-job --region "${REGION}" --restore-job-id "${job}" ||
-      missed=$((missed + 1))
-    ((missed < 5)) || stop 1 "restore job ${job} cannot be followed: ${complaint}; paste again"
-    [[ ! -s job ]] ||
-      missed=0 state=$(jq --raw-output '"\(.Status), \(.PercentDone // "?") %"' job)
-    [[ ${state} == @(started|PENDING|RUNNING)* ]] || break
-    [[ ${WATCH} == '' ]] || finish "done: started as job ${job}, ${state}; paste again to go on"
-    show "restore job ${job} ${state}, watched for $((SECONDS / 60)) min"
-    sleep 20
-  done
-  made=$(jq --raw-output '.CreatedResourceArn // ""' job)
-  [[ ${state} != COMPLETED* || ${made} == '' ]] || return
-  write_record "failed ${job}"
-  state=${state%%,*}": $(jq --raw-output '.StatusMessage // "AWS gives no reason"' job)"
-  stop 1 "restore job ${job} ended ${state}; paste again to start another one"
+# Writes the description of the temporary instance to the file "temporary". Sets status to what RDS
+# reports of it, or to gone.
+read_temporary_instance() {
+  status=gone
+  if read_instance temporary "${TEMPORARY_DB_INSTANCE_ID}"; then
+    status=$(jq --raw-output .DBInstanceStatus temporary)
+  fi
 }
 
-# The tags of the temporary instance: db-restore gives them, db-delete demands them.
-run_tag=codeocean-cmdgen:run db_tag=codeocean-cmdgen:db-instance-id
-
-# Tells whether an instance is there, and reads it into the file NAME.
-see_instance() { # NAME IDENTIFIER
-  ask "$1" aws rds describe-db-instances --region "${REGION}" \
-    --db-instance-identifier "$2" && return
-  [[ ${complaint} == *DBInstanceNotFound* ]] || stop 1 "instance $2 cannot be seen: ${complaint}"
+# Writes the description of a DB instance to a file. Fails if there is no such instance.
+read_instance() { # FILE IDENTIFIER
+  if ask instances aws rds describe-db-instances \
+    --region "${REGION}" \
+    --db-instance-identifier "$2"; then
+    jq '.DBInstances[0]' instances >"$1"
+    return 0
+  fi
+  if [[ ${aws_error} != *DBInstanceNotFound* ]]; then
+    stop "cannot describe DB instance $2: ${aws_error}. Paste the script again."
+  fi
   return 1
 }
 
-# The deployment's own instance must be where this script works.
-see_own_instance() {
-  see_instance own "${DB_INSTANCE_ID}" ||
-    stop 3 "instance ${DB_INSTANCE_ID} cannot be seen in ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  jq --exit-status '.DBInstances[0].TagList // [] | any(.Key == "codeocean:deployment")' own >tag ||
-    problem "${DB_INSTANCE_ID} has no tag codeocean:deployment: it is no deployment's database"
+tag_of_instance() { # FILE KEY
+  jq --raw-output --arg key "$2" '[.TagList[]? | select(.Key == $key) | .Value][0] // ""' "$1"
 }
 
-# The temporary instance takes after the deployment's own, so that the services instance reaches it.
-# Without StorageType it gets gp3; with it, RDS would want Iops too. Every value is a text.
+# Sets completed to when this run completed the temporary instance, or to nothing; and then
+# recovery_point to what it was restored from. The name may be in use by something else.
+find_temporary_instance() {
+  local run='' database=''
+  completed=''
+  read_temporary_instance
+  if [[ ${status} != @(gone|deleting) ]]; then
+    run=$(tag_of_instance temporary codeocean-cmdgen:run)
+    database=$(tag_of_instance temporary codeocean-cmdgen:db-instance-id)
+  fi
+  if [[ ${run} == "${RUN}" && ${database} == "${DB_INSTANCE_ID}" ]]; then
+    completed=$(tag_of_instance temporary codeocean-cmdgen:completed)
+    recovery_point=$(tag_of_instance temporary codeocean-cmdgen:recovery-point)
+    return
+  fi
+  if find_in_run_record completed; then
+    stop "run ${RUN} restored ${recorded/ / at }, and that instance no longer exists." \
+      'To restore again, use a new --run.'
+  fi
+  if [[ ${run} != '' ]]; then
+    stop "DB instance ${TEMPORARY_DB_INSTANCE_ID} exists, of run ${run} for database ${database}." \
+      'Delete it with db-delete of that run, or use another --temporary-db-instance-id'
+  fi
+}
+
+restore_instance() {
+  choose_metadata
+  find_recovery_point RDS "${RDS_SNAPSHOT_ARN}" "${REGION}:${ACCOUNT_ID}:db:${DB_INSTANCE_ID}"
+  check_service_role backup.amazonaws.com
+  check_password
+  stop_if_problems 'nothing was started. Fix the problems above, and paste the script again.'
+  if [[ ${PLAN} == 1 ]]; then
+    finish_restore_plan
+  fi
+  if [[ ${job} == '' ]]; then
+    start_restore_job RDS
+  fi
+  watch_restore_job
+  check_job_result
+  check_restored_name
+  wait_until_available
+  tag_instance \
+    "Key=codeocean-cmdgen:run,Value=${RUN}" \
+    "Key=codeocean-cmdgen:db-instance-id,Value=${DB_INSTANCE_ID}"
+  set_password
+  wait_until_password_is_set
+  check_settings
+  record_completion
+}
+
+# Sets metadata to what the instance is to be: in the network of the deployment's own instance, so
+# that the services instance reaches it. Without StorageType it gets gp3; with it, RDS wants Iops
+# too. Every value is a text.
 # https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-rds.html
-describe() { # own|temporary
-  jq --compact-output --arg id "${TEMPORARY_DB_INSTANCE_ID}" --arg class "${DB_INSTANCE_CLASS}" '
-    .DBInstances[0] | {DBInstanceIdentifier: $id, DBInstanceClass: $class,
+choose_metadata() {
+  own_network=$(network_of_instance own)
+  metadata=$(
+    jq --null-input --compact-output \
+      --arg identifier "${TEMPORARY_DB_INSTANCE_ID}" \
+      --arg class "${DB_INSTANCE_CLASS}" \
+      --argjson network "${own_network}" '
+      {
+        DBInstanceIdentifier: $identifier,
+        DBInstanceClass: $class,
+        MultiAZ: "false",
+        PubliclyAccessible: "false",
+        DeletionProtection: "false",
+        EnableIAMDatabaseAuthentication: "false"
+      }
+      + $network'
+  )
+}
+
+network_of_instance() { # FILE
+  jq --compact-output '
+    {
       DBSubnetGroupName: .DBSubnetGroup.DBSubnetGroupName,
       VpcSecurityGroupIds: [.VpcSecurityGroups[].VpcSecurityGroupId] | sort | tojson,
-      DBParameterGroupName: .DBParameterGroups[0].DBParameterGroupName,
-      MultiAZ: "false", PubliclyAccessible: "false", DeletionProtection: "false",
-      EnableIAMDatabaseAuthentication: "false"}' "$1"
+      DBParameterGroupName: .DBParameterGroups[0].DBParameterGroupName
+    }' "$1"
 }
 
-# The password goes by a pipe into a file in memory, for this user only, from where the AWS CLI
-# reads it: it never stands on a command line.
-read_password() {
-  aws secretsmanager get-secret-value --region "${REGION}" \
-    --secret-id "${MASTER_PASSWORD_SECRET_ID}" 2>secret.error |
-    jq --argjson metadata "${metadata}" '.SecretString
-      | select(length >= 8 and length <= 128 and (test("[^\\x21-\\x7e]|[/@\"]") | not))
-      | {MasterUserPassword: ., DBInstanceIdentifier: $metadata.DBInstanceIdentifier,
-        VpcSecurityGroupIds: $metadata.VpcSecurityGroupIds | fromjson, ApplyImmediately: true}
-    ' >modification
-  [[ -s modification ]] && return
-  complaint=$(tr '\n' ' ' <secret.error)
-  problem "secret ${MASTER_PASSWORD_SECRET_ID} gives no master password that RDS takes ${complaint}"
+# Sets recovery_point to the given one, or else to the one that this run has begun to restore, or
+# else to the only one that was copied into the vault. Sets created to when it was created, and job
+# to the restore job that this run follows, or to nothing.
+find_recovery_point() { # EBS|RDS GIVEN_ARN OWN_RESOURCE
+  local how_chosen=named
+  recovery_point=$2
+  find_started_job "$2"
+  if [[ ${recovery_point} == '' ]] && find_in_run_record started; then
+    recovery_point=${recorded#* }
+  elif [[ ${recovery_point} == '' ]]; then
+    how_chosen='the only one'
+    choose_recovery_point "$1" "$3"
+  fi
+  if [[ ${job} == '' ]]; then
+    judge_earlier_jobs "$1" "${how_chosen}"
+  fi
+  read_recovery_point "$1"
 }
 
-# RDS gives a name again: what was made long after the job had ended is somebody else's. Whether a
-# job ends before its instance is made, AWS does not say: hence the hour.
-see_temporary() {
-  see_instance temporary "${TEMPORARY_DB_INSTANCE_ID}" ||
-    stop 1 "${TEMPORARY_DB_INSTANCE_ID}, restored by job ${job}, is not there any more"
-  jq --exit-status --slurpfile job job ".DBInstances[0].InstanceCreateTime
-    | . == null or ${seconds} < (\$job[0].CompletionDate | ${seconds}) + 3600" temporary >age ||
-    stop 1 "${TEMPORARY_DB_INSTANCE_ID} was made long after job ${job}: it is left alone"
-  status=$(jq --raw-output '.DBInstances[0].DBInstanceStatus' temporary)
-  [[ ${status} != @(deleting|failed|in*|restore-error|stop*) ]] || stop 1 "it is ${status}"
+# Sets job to the restore job that this run has started, unless that has failed, or to nothing.
+find_started_job() { # GIVEN_ARN
+  job=''
+  if find_in_run_record started; then
+    job=${recorded%% *}
+  fi
+  if [[ ${job} != '' && ${run_record} == *"failed ${job}"* ]]; then
+    job=''
+  fi
+  if [[ ${job} != '' && $1 != '' && $1 != "${recorded#* }" ]]; then
+    stop "restore job ${job} of run ${RUN} restores ${recorded#* }, not $1. Use a new --run."
+  fi
 }
 
-# Waits until the password is in force. The instance says `available` for a while before it begins:
-# it must be seen at work, or the answer have named that as pending, and then rest for some looks.
-# https://github.com/hashicorp/terraform-provider-aws/issues/31445
-set_password() {
-  local calm=0 patience=1000
-  read_password
-  ((problems == 0)) || stop 1 'mend the problem above and paste again: the instance is there'
-  ask answer aws rds modify-db-instance --region "${REGION}" --cli-input-json file://modification
-  rm modification
-  [[ -s answer ]] || stop 1 "the password was not changed: ${complaint}"
-  ! jq --exit-status .DBInstance.PendingModifiedValues.MasterUserPassword answer >pending ||
-    patience=8
-  while ((calm < patience)); do
-    ((calm < 40)) || stop 1 'RDS shows no sign that it has taken up the new password: paste again'
-    sleep 15
-    see_temporary
-    calm=$((calm + 1))
-    jq --exit-status '.DBInstances[0] | .DBInstanceStatus == "available"
-      and .PendingModifiedValues.MasterUserPassword == null
-      and all(.VpcSecurityGroups[]; .Status == "active")' temporary >rest || calm=0 patience=3
-    show "the password is being set: the instance is ${status}, ${SECONDS} s"
-  done
+# Nothing shows which run copied a recovery point: if there are several, a person chooses. One that
+# was not copied into the vault is a backup of the target itself: of its present data volume or
+# database, or of one that a rebuild has replaced. None of these is restored unless a person names
+# it, nor is one whose resource is not known.
+choose_recovery_point() { # EBS|RDS OWN_RESOURCE
+  local number option="--${1,,}-snapshot-arn"
+  if ! ask points aws backup list-recovery-points-by-backup-vault \
+    --region "${REGION}" \
+    --backup-vault-name "${BACKUP_VAULT_NAME}" \
+    --by-resource-type "$1"; then
+    stop_wrong_place "cannot list the recovery points of vault ${BACKUP_VAULT_NAME} in account" \
+      "${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+  fi
+  jq --arg account "${ACCOUNT_ID}" --arg region "${REGION}" --arg own_resource "$2" '
+    def came_from_another_vault:
+      .SourceBackupVaultArn != null and .SourceBackupVaultArn != .BackupVaultArn;
+    def is_of_another_place:
+      (.ResourceArn // "" | split(":")) as $arn
+      | ($arn | length) > 5 and $arn[3:5] != [$region, $account];
+    [ .RecoveryPoints[]
+      | select(.Status == "COMPLETED" or .Status == "AVAILABLE")
+      | .is_own = (.ResourceArn // "" | endswith($own_resource))
+      | .is_copied = (is_of_another_place or came_from_another_vault)
+    ]' points >usable_points
+  jq '[.[] | select(.is_copied and (.is_own | not))]' usable_points >copied_points
+  number=$(jq length copied_points)
+  if [[ ${number} == 0 ]]; then
+    say_recovery_points usable_points
+    stop "vault ${BACKUP_VAULT_NAME} has no $1 recovery point that was copied from elsewhere." \
+      "Run snapshot-copy first. To restore a backup of this account, name it with ${option}"
+  fi
+  if [[ ${number} != 1 ]]; then
+    say_recovery_points copied_points
+    stop "vault ${BACKUP_VAULT_NAME} has several $1 recovery points that were copied from" \
+      "elsewhere, listed above. Name one with ${option}"
+  fi
+  recovery_point=$(jq --raw-output '.[0].RecoveryPointArn' copied_points)
 }
 
-is_unclaimed() { [[ $1 == "${TEMPORARY_DB_INSTANCE_ID}" && ${of} != '' ]]; } # IDENTIFIER
-
-tag() { # KEY_AND_VALUE...
-  ask tagged aws rds add-tags-to-resource --region "${REGION}" \
-    --resource-name "${made}" \
-    --tags "$@" || stop 1 "${made} cannot be tagged: ${complaint}; paste again"
+say_recovery_points() { # FILE
+  jq --raw-output '
+    .[] | "\(.RecoveryPointArn), created \(.CreationDate), of \(.ResourceArn)"
+    ' "$1" >choice
+  say_file choice '  '
 }
 
-restore() {
-  find_recovery_point RDS "${RDS_SNAPSHOT_ARN}" "${REGION}:${ACCOUNT_ID}:db:${DB_INSTANCE_ID}"
-  look_at_role backup.amazonaws.com
-  read_password && rm modification
-  ((problems == 0)) || stop 1 'mend the problems above and paste again; nothing was started'
-  start_restore RDS "${metadata}"
-  [[ ${PLAN} == '' ]] || finish 'plan: the restore is under way; nothing was changed'
-  watch_restore
-  until see_temporary && [[ ${status} == available ]]; do
-    show "${TEMPORARY_DB_INSTANCE_ID} is ${status}"
+# This run has recorded no job that restores the recovery point, but its record may be lost. Sets
+# job to the one that must be this run's. What another run restores stops this one, unless a person
+# has named the recovery point: the only one in the vault may be an old one, and the new one has not
+# arrived yet. What nobody can attribute stops it, too: it may be this run's.
+judge_earlier_jobs() { # EBS|RDS named|'the only one'
+  local earlier_job job_status resource started owner running_job='' running_since='' untagged=0
+  list_earlier_jobs "$1"
+  while read -r earlier_job job_status resource started; do
+    find_owner_of_job "${earlier_job}" "${resource}"
+    if [[ ${owner} == other && $2 != named ]]; then
+      stop "${recovery_point} was already restored by job ${earlier_job} (${started})." \
+        "If it is the right one, name it with --${1,,}-snapshot-arn"
+    elif [[ ${owner} == this ]]; then
+      adopt_job "${earlier_job}" "${started}"
+      return
+    elif [[ ${owner} == unknown && ${resource} != - && ${job_status} == COMPLETED ]]; then
+      say "job ${earlier_job} (${started}) has restored ${recovery_point} to ${resource}, which" \
+        'has no tags of a run'
+      say_how_to_continue "${resource}"
+      untagged=$((untagged + 1))
+    elif [[ ${owner} == unknown && ${RUN} == first && ${running_job} == '' ]]; then
+      running_job=${earlier_job}
+      running_since=${started}
+    elif [[ ${owner} == unknown ]]; then
+      stop "job ${earlier_job} (${started}) is restoring ${recovery_point}. No record in this" \
+        "home folder shows whether run ${RUN} started it. Paste the script again when it has ended."
+    fi
+  done <earlier_jobs
+  if ((untagged > 0)); then
+    stop "no record in this home folder shows whether run ${RUN} started any of the jobs above." \
+      'Nothing was started. Do as it says above, and paste the script again.'
+  fi
+  if [[ ${running_job} != '' ]]; then
+    adopt_job "${running_job}" "${running_since}"
+  fi
+}
+
+# Writes ID, STATUS, CREATED_ARN and TIME of the jobs that restore the recovery point, with whatever
+# role, to the file "earlier_jobs", without those that failed. Of those that created the same
+# resource, which RDS allows one after the other, only the last counts.
+list_earlier_jobs() { # EBS|RDS
+  if ! ask jobs aws backup list-restore-jobs --region "${REGION}"; then
+    stop "cannot list the restore jobs: ${aws_error}. Paste the script again."
+  fi
+  jq --raw-output --arg point "${recovery_point}" --arg type "$1" --arg recorded "${run_record}" '
+    [ .RestoreJobs[]
+      | select(.RecoveryPointArn == $point and (.ResourceType // $type) == $type)
+      | select(.Status != "FAILED" and .Status != "ABORTED")
+      | select("failed \(.RestoreJobId)" | inside($recorded) | not)
+    ]
+    | group_by(.CreatedResourceArn // .RestoreJobId)
+    | .[]
+    | max_by(.CreationDate)
+    | "\(.RestoreJobId) \(.Status) \(.CreatedResourceArn // "-") \(.CreationDate)"
+    ' jobs >earlier_jobs
+}
+
+# Sets owner to "other" if another run has recorded the job in this home folder, else to what
+# find_owner says of the resource, or to "unknown" if there is none yet.
+find_owner_of_job() { # JOB_ID CREATED_ARN
+  owner=unknown
+  if grep --quiet --no-messages --directories=skip "^started $1 " "${run_record_file%/*}"/*; then
+    owner=other
+  elif [[ $2 != - ]]; then
+    find_owner "$2"
+  fi
+}
+
+adopt_job() { # JOB_ID TIME
+  job=$1
+  say "found restore job ${job} ($2) of ${recovery_point}, which this run follows"
+  if [[ ${PLAN} != 1 ]]; then
+    append_run_record started "${job} ${recovery_point}"
+  fi
+}
+
+read_recovery_point() { # EBS|RDS
+  local type status resource
+  if ! ask point aws backup describe-recovery-point \
+    --region "${REGION}" \
+    --backup-vault-name "${BACKUP_VAULT_NAME}" \
+    --recovery-point-arn "${recovery_point}"; then
+    stop_wrong_place "cannot describe recovery point ${recovery_point} in vault" \
+      "${BACKUP_VAULT_NAME} of account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+  fi
+  type=$(jq --raw-output .ResourceType point)
+  status=$(jq --raw-output .Status point)
+  resource=$(jq --raw-output '.ResourceArn // "an unknown resource"' point)
+  created=$(jq --raw-output .CreationDate point)
+  created=$(format_time "${created}")
+  say "recovery point: ${recovery_point}, created ${created}, of ${resource}"
+  if [[ ${type} != "$1" || ${status} != @(COMPLETED|AVAILABLE) ]]; then
+    add_problem "recovery point ${recovery_point} is ${type}, ${status}; expected: $1, COMPLETED"
+  fi
+}
+
+# Prints a time in an answer as ISO 8601 in UTC.
+format_time() { # TIME
+  local seconds
+  seconds=$(seconds_since_1970 "$1")
+  date --date="@${seconds}" --iso-8601=seconds
+}
+
+# The AWS CLI prints ISO 8601, or a number if its configuration says cli_timestamp_format = wire.
+seconds_since_1970() { # TIME
+  local text=$1
+  if [[ ${text} != *-* ]]; then
+    text="@${text}"
+  fi
+  date --date="${text}" +%s
+}
+
+# Sets owner to whose run a restored instance is: "this", "other", or "unknown" if it has no tag of
+# a run. find_temporary_instance has checked that the instance has no tags of another run.
+find_owner() { # DB_INSTANCE_ARN
+  local run
+  owner=other
+  if [[ ${1##*:} == "${TEMPORARY_DB_INSTANCE_ID}" && ${status} != @(gone|deleting) ]]; then
+    run=$(tag_of_instance temporary codeocean-cmdgen:run)
+    owner=${run:+this}
+    owner=${owner:-unknown}
+  fi
+}
+
+say_how_to_continue() { # DB_INSTANCE_ARN
+  say "  ${1##*:} keeps its name in use. Delete it in the RDS console, or restore to another name" \
+    'with --temporary-db-instance-id'
+}
+
+# Checks that the service can assume the role. A caller who may not read roles is only warned.
+check_service_role() { # SERVICE_PRINCIPAL
+  local name=${ROLE_ARN##*/} arn trust_policy
+  if ! ask role aws iam get-role --region "${REGION}" --role-name "${name}"; then
+    if [[ ${aws_error} == *NoSuchEntity* ]]; then
+      add_problem "role ${name} does not exist in account ${ACCOUNT_ID}"
+    else
+      say "warning: role ${name} was not checked: ${aws_error}"
+    fi
+    return
+  fi
+  arn=$(jq --raw-output .Role.Arn role)
+  trust_policy=$(jq .Role.AssumeRolePolicyDocument role)
+  if [[ ${arn} != "${ROLE_ARN}" ]]; then
+    add_problem "role ${name} is ${arn}, not ${ROLE_ARN}"
+  fi
+  if [[ ${trust_policy} != *"$1"* ]]; then
+    add_problem "role ${name} does not trust $1, which must assume it"
+  fi
+}
+
+# Finds a secret that RDS would refuse before anything has started.
+check_password() {
+  read_master_password
+  rm --force secret
+}
+
+# Writes the secret to the file "secret": it is never on a command line.
+read_master_password() {
+  if ! ask secret aws secretsmanager get-secret-value \
+    --region "${REGION}" \
+    --secret-id "${MASTER_PASSWORD_SECRET_ID}"; then
+    add_problem "cannot read secret ${MASTER_PASSWORD_SECRET_ID}: ${aws_error}"
+    return
+  fi
+  if ! jq --exit-status '
+    .SecretString
+    | length >= 8 and length <= 128 and (test("[^\\x21-\\x7e]|[/@\"]") | not)
+    ' secret >is_accepted; then
+    add_problem "secret ${MASTER_PASSWORD_SECRET_ID} is not a master password that RDS accepts:" \
+      '8 to 128 printable ASCII characters without blanks, slashes, @ and double quotes'
+  fi
+}
+
+finish_restore_plan() {
+  if [[ ${job} != '' ]]; then
+    finish_plan "restore job ${job} was started before; nothing was changed"
+  fi
+  finish_plan "would restore ${recovery_point} with ${metadata}; nothing was changed"
+}
+
+# Sets job to the restore job that it starts. A token cannot be used again after a request that was
+# refused, or for a job that failed: each attempt has its own.
+start_restore_job() { # EBS|RDS
+  local attempt_token failures
+  failures=$(grep --count --extended-regexp '^(rejected|failed) ' <<<"${run_record}")
+  attempt_token=$(printf '%s\n' "${token}" "${recovery_point}" "${failures}" | sha256sum)
+  if ! ask started_job aws backup start-restore-job \
+    --region "${REGION}" \
+    --recovery-point-arn "${recovery_point}" \
+    --resource-type "$1" \
+    --metadata "${metadata}" \
+    --iam-role-arn "${ROLE_ARN}" \
+    --idempotency-token "${attempt_token:0:32}"; then
+    if is_refused; then
+      append_run_record rejected "${aws_error}"
+    fi
+    stop "cannot start the restore: ${aws_error}. Paste the script again."
+  fi
+  job=$(jq --raw-output '.RestoreJobId // ""' started_job)
+  if [[ ${job} == '' ]]; then
+    find_unnamed_job "$1"
+  else
+    append_run_record started "${job} ${recovery_point}"
+  fi
+}
+
+# AWS may answer a repeated token without a job ID: then an earlier request of this run has started
+# the job, which is found as without a record.
+find_unnamed_job() { # EBS|RDS
+  sleep 60
+  judge_earlier_jobs "$1" named
+  if [[ ${job} == '' ]]; then
+    stop "AWS Backup did not name the restore job, and does not list it. Paste the script again." \
+      'If this repeats, check AWS Backup > Jobs > Restore jobs, and use a new --run.'
+  fi
+}
+
+# Follows the job to its end. Writes its description to the file "restore_job", and sets job_status.
+# A job may be COMPLETED for some time before it shows what it has created.
+watch_restore_job() {
+  local failures=0 unshown=0 percent
+  job_status=started
+  percent='?'
+  work_continues=yes
+  while true; do
+    if ask restore_job aws backup describe-restore-job \
+      --region "${REGION}" \
+      --restore-job-id "${job}"; then
+      failures=0
+      job_status=$(jq --raw-output .Status restore_job)
+      percent=$(jq --raw-output '.PercentDone // "?" | rtrimstr("%")' restore_job)
+    else
+      failures=$((failures + 1))
+    fi
+    if ((failures == 5)); then
+      stop "cannot follow restore job ${job}: ${aws_error}. Paste the script again."
+    fi
+    if [[ ${job_status} == COMPLETED && ${unshown} != 10 ]] && ! has_created_something; then
+      unshown=$((unshown + 1))
+    elif [[ ${job_status} == @(COMPLETED|FAILED|ABORTED) ]]; then
+      work_continues=no
+      return
+    fi
+    if [[ ${WATCH} == 0 ]]; then
+      finish_started "restore job ${job}: ${job_status}, ${percent} %." \
+        'Paste the script again to follow it.'
+    fi
+    show_progress \
+      "restore job ${job}: ${job_status}, ${percent} %, watched for $((SECONDS / 60)) min"
     sleep 20
   done
-  tag "Key=${run_tag},Value=${RUN}" "Key=${db_tag},Value=${DB_INSTANCE_ID}"
-  set_password
-  # What the restore left otherwise would keep db-copy-in out, or let others in.
-  actual=$(describe temporary)
-  { [[ ${actual} == "${metadata}" ]] && jq --exit-status '.DBInstances[0] | .PubliclyAccessible
-    or .IAMDatabaseAuthenticationEnabled | not' temporary >verdict; } ||
-    stop 1 "${TEMPORARY_DB_INSTANCE_ID} is not as it was to be, ${metadata}: db-delete it"
+}
+
+has_created_something() {
+  jq --exit-status '.CreatedResourceArn // "" | . != ""' restore_job >created_something
+}
+
+# Sets restored_arn to what the job has created. After a job that failed, the next paste starts
+# another one.
+check_job_result() {
+  local reason
+  restored_arn=$(jq --raw-output '.CreatedResourceArn // ""' restore_job)
+  if [[ ${job_status} == COMPLETED && ${restored_arn} != '' ]]; then
+    return
+  fi
+  append_run_record failed "${job}"
+  reason=$(jq --raw-output '.StatusMessage // "AWS Backup gives no reason"' restore_job)
+  stop "restore job ${job} ended ${job_status}: ${reason}. Paste the script again to start another."
+}
+
+# Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
+# next one needs another. An error that passes, or no answer at all, proves nothing: the request may
+# have been carried out, and the same token finds what it started.
+# https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
+is_refused() {
+  local code=${aws_error#*An error occurred (}
+  code=${code%%)*}
+  if [[ ${aws_error} != *'An error occurred ('* ]]; then
+    return 1
+  fi
+  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ]]; then
+    return 1
+  fi
+}
+
+# A job that this run did not record may have restored to another name.
+check_restored_name() {
+  if [[ ${restored_arn##*:} != "${TEMPORARY_DB_INSTANCE_ID}" ]]; then
+    stop "restore job ${job} created ${restored_arn}, not ${TEMPORARY_DB_INSTANCE_ID}." \
+      "Use --temporary-db-instance-id ${restored_arn##*:}, or a new --run."
+  fi
+}
+
+wait_until_available() {
+  work_continues=yes
+  check_restored_instance
+  while [[ ${status} != available ]]; do
+    if [[ ${WATCH} == 0 ]]; then
+      finish_started "${TEMPORARY_DB_INSTANCE_ID} is ${status}. Paste the script again to continue."
+    fi
+    show_progress "${TEMPORARY_DB_INSTANCE_ID} is ${status}"
+    sleep 20
+    check_restored_instance
+  done
+  work_continues=no
+}
+
+# Stops unless the instance that the job created still exists, and can become available.
+check_restored_instance() {
+  read_temporary_instance
+  if [[ ${status} == gone ]]; then
+    stop "${TEMPORARY_DB_INSTANCE_ID}, which job ${job} restored, no longer exists." \
+      'To restore again, use a new --run.'
+  fi
+  if is_newer_than_restore_job; then
+    stop "${TEMPORARY_DB_INSTANCE_ID} was created long after job ${job}: it is left alone." \
+      'Use another --temporary-db-instance-id'
+  fi
+  check_usable
+}
+
+# RDS reuses names and ARNs: an instance that was created long after the restore job had ended is
+# another one. AWS does not say whether a job ends before its instance is created: hence the hour.
+is_newer_than_restore_job() {
+  local instance_created job_completed
+  instance_created=$(jq --raw-output '.InstanceCreateTime // ""' temporary)
+  if [[ ${instance_created} == '' ]]; then
+    return 1 # RDS is still creating it
+  fi
+  job_completed=$(jq --raw-output .CompletionDate restore_job)
+  instance_created=$(seconds_since_1970 "${instance_created}")
+  job_completed=$(seconds_since_1970 "${job_completed}")
+  if [[ ! "${instance_created} ${job_completed}" =~ ^[0-9]+\ [0-9]+$ ]]; then
+    stop "cannot tell when ${TEMPORARY_DB_INSTANCE_ID} was created, or when its restore job" \
+      'ended: it is left alone'
+  fi
+  ((instance_created >= job_completed + 3600))
+}
+
+check_usable() {
+  if [[ ${status} == @(deleting|failed|restore-error|stopping|stopped) ||
+    ${status} == @(inaccessible|incompatible|insufficient)-* ]]; then
+    stop "${TEMPORARY_DB_INSTANCE_ID} is ${status}. Check it in the RDS console."
+  fi
+}
+
+tag_instance() { # TAG...
+  if ! ask tagged aws rds add-tags-to-resource \
+    --region "${REGION}" \
+    --resource-name "${restored_arn}" \
+    --tags "$@"; then
+    stop "cannot tag ${restored_arn}: ${aws_error}. Paste the script again."
+  fi
+}
+
+# Gives the instance the deployment's master password, through files that are removed at once.
+set_password() {
+  read_master_password
+  stop_if_problems "${TEMPORARY_DB_INSTANCE_ID} is restored, but its password is not set." \
+    'Fix the problem above, and paste the script again.'
+  jq --arg identifier "${TEMPORARY_DB_INSTANCE_ID}" --argjson network "${own_network}" '
+    {
+      DBInstanceIdentifier: $identifier,
+      MasterUserPassword: .SecretString,
+      VpcSecurityGroupIds: $network.VpcSecurityGroupIds | fromjson,
+      ApplyImmediately: true
+    }' secret >modification
+  rm secret
+  if ! ask modified aws rds modify-db-instance \
+    --region "${REGION}" \
+    --cli-input-json file://modification; then
+    rm modification
+    stop "cannot change the master password: ${aws_error}. Paste the script again."
+  fi
+  rm modification
+}
+
+# The instance stays `available` for a while before it begins to change its password. The password
+# is in force once the instance was seen at work and then three times at rest, or, if RDS has
+# answered that the password is pending, eight times at rest.
+# https://github.com/hashicorp/terraform-provider-aws/issues/31445
+wait_until_password_is_set() {
+  local times_at_rest=0 times_needed=40 taken_up=no
+  if jq --exit-status .DBInstance.PendingModifiedValues.MasterUserPassword modified >pending; then
+    taken_up=yes
+    times_needed=8
+  fi
+  work_continues=yes
+  while ((times_at_rest < times_needed)); do
+    if [[ ${WATCH} == 0 ]]; then
+      finish_started "the master password of ${TEMPORARY_DB_INSTANCE_ID} is being changed." \
+        'Paste the script again to complete the restore.'
+    fi
+    sleep 15
+    check_restored_instance
+    if is_at_rest; then
+      times_at_rest=$((times_at_rest + 1))
+    else
+      taken_up=yes
+      times_at_rest=0
+      times_needed=3
+    fi
+    show_progress "changing the master password: the instance is ${status}, ${SECONDS} s"
+  done
+  work_continues=no
+  if [[ ${taken_up} == no ]]; then
+    stop 'RDS has not confirmed the new password. Paste the script again.'
+  fi
+}
+
+is_at_rest() {
+  jq --exit-status '
+    .DBInstanceStatus == "available"
+    and .PendingModifiedValues.MasterUserPassword == null
+    and all(.VpcSecurityGroups[]; .Status == "active")
+    ' temporary >at_rest
+}
+
+# Anything else would keep db-copy-in out, or let others in.
+check_settings() {
+  local network
+  network=$(network_of_instance temporary)
+  if [[ ${network} != "${own_network}" ]]; then
+    add_problem "${TEMPORARY_DB_INSTANCE_ID} has ${network}; expected: ${own_network}"
+  fi
+  if ! jq --exit-status '.PubliclyAccessible | not' temporary >private; then
+    add_problem "${TEMPORARY_DB_INSTANCE_ID} is publicly accessible"
+  fi
+  if ! jq --exit-status '.IAMDatabaseAuthenticationEnabled | not' temporary >by_password; then
+    add_problem "${TEMPORARY_DB_INSTANCE_ID} has IAM database authentication enabled"
+  fi
+  stop_if_problems "${TEMPORARY_DB_INSTANCE_ID} is not as requested. Delete it with db-delete," \
+    'and restore with a new --run.'
+}
+
+# Sets completed. The tags let db-delete, and this script pasted again, find the instance.
+record_completion() {
   completed=$(date --iso-8601=seconds)
-  tag "Key=codeocean-cmdgen:recovery-point,Value=${point}" \
+  tag_instance \
+    "Key=codeocean-cmdgen:recovery-point,Value=${recovery_point}" \
     "Key=codeocean-cmdgen:completed,Value=${completed}"
-  write_record "completed ${TEMPORARY_DB_INSTANCE_ID} ${completed}"
+  append_run_record completed "${TEMPORARY_DB_INSTANCE_ID} ${completed}"
 }
 
-main() {
-  local of=''
-  values
-  umask 077
-  TMPDIR=/dev/shm settings "$@"
+check_completed_instance() {
+  if [[ ${RDS_SNAPSHOT_ARN} != '' && ${RDS_SNAPSHOT_ARN} != "${recovery_point}" ]]; then
+    stop "run ${RUN} restored ${recovery_point}, not ${RDS_SNAPSHOT_ARN}. Use a new --run."
+  fi
+  check_usable
+}
+
+report_instances() {
+  local temporary_endpoint own_endpoint temporary_storage own_storage
+  temporary_endpoint=$(endpoint_of_instance temporary)
+  own_endpoint=$(endpoint_of_instance own)
+  temporary_storage=$(jq --raw-output '"\(.AllocatedStorage) GiB \(.StorageType)"' temporary)
+  own_storage=$(jq --raw-output '"\(.AllocatedStorage) GiB"' own)
+  print_result "temporary endpoint:  ${temporary_endpoint}"
+  print_result "own endpoint:        ${own_endpoint}"
+  print_result "allocated storage:   ${temporary_storage}, own ${own_storage}"
+}
+
+endpoint_of_instance() { # FILE
+  jq --raw-output '.Endpoint | "\(.Address):\(.Port)"' "$1"
+}
+
+# ---- Shared by all scripts for CloudShell in this release: review it once.
+# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+
+# Ends the script. One line, so that pasting only the tail of this text never closes your shell.
+leave() { exit "$1"; }
+
+# screen is the stderr that the script was started with. What programs write to stderr goes to a
+# file, which say_errors shows. One line each, so that pasting only the tail of this text never
+# takes stderr away from your shell.
+open_screen() { exec {screen}>&2; }
+catch_errors() { exec 2>"${scratch}/errors"; }
+
+# Reads the settings, which the wrapper passes twice so that damage shows, and how the shell was
+# started: arguments are refused, except those of a shell in which a person types.
+# Sets PLAN, WATCH, CONFIRM, problems, and scratch: the current folder from now on, removed at the
+# end. Sets work_continues and before_stop, which stop_interrupted and stop_with read.
+read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_OF_ARGUMENTS
+  set -uo pipefail
+  PLAN=$1
+  WATCH=$2
+  CONFIRM=$3
+  line_end=''
+  problems=0
+  work_continues=no
+  before_stop=:
+  open_screen
+  if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
+    stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
+  fi
+  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+    stop_bad_use "${STEP} takes no arguments; nothing ran." \
+      "To see what it would do: PLAN=1 bash FILE"
+  fi
+  if [[ ${PLAN} != '' && ${PLAN} != 1 ]]; then
+    stop_bad_use "PLAN is '${PLAN}': set it to 1, or unset it"
+  fi
+  if [[ ${WATCH} != '' && ${WATCH} != 0 ]]; then
+    stop_bad_use "WATCH is '${WATCH}': set it to 0, or unset it"
+  fi
+  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
+  export AWS_CLI_ERROR_FORMAT=legacy
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5
+  export TZ=UTC LC_ALL=C.UTF-8
+  if ! scratch=$(mktemp -d --tmpdir "codeocean-cmdgen.$$.XXXXXXXXXX") || ! cd "${scratch}"; then
+    stop 'cannot create a folder for temporary files'
+  fi
+  scratch=${PWD}
+  # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
+  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
-  guard
-  read_record "${BACKUP_VAULT_NAME}" "${DB_INSTANCE_ID}" "${ROLE_ARN}" "${RDS_SNAPSHOT_ARN}" \
-    "${TEMPORARY_DB_INSTANCE_ID}" "${DB_INSTANCE_CLASS}" "${MASTER_PASSWORD_SECRET_ID}"
-  see_own_instance
-  metadata=$(describe own)
-  ! see_instance temporary "${TEMPORARY_DB_INSTANCE_ID}" ||
-    of=$(jq --raw-output --arg run "${run_tag}" --arg db "${db_tag}" '.DBInstances[0]
-      | select(.DBInstanceStatus != "deleting") | .TagList // [] | from_entries
-      | [.[$run, $db, "codeocean-cmdgen:" + ("recovery-point", "completed")]] | join(" ")
-    ' temporary)
-  # An ARN is but a name: what bears it now need not be what this run has made.
-  [[ ${of} == "${RUN} ${DB_INSTANCE_ID} "* ]] || ! recall completed ||
-    stop 1 "run ${RUN} restored ${told/ / by }, which is gone: a new --run restores once more"
-  [[ ${of} == '' || ${of} == ' '* || ${of} == "${RUN} ${DB_INSTANCE_ID} "* ]] ||
-    stop 1 "${TEMPORARY_DB_INSTANCE_ID} is there, of another run or database: db-delete it first," \
-      'or name another with --temporary-db-instance-id'
-  read -r _ _ point completed <<<"${of}"
-  [[ ${completed} == '' || ${point} == "${RDS_SNAPSHOT_ARN:-${point}}" ]] ||
-    stop 1 "run ${RUN} restored ${point}, not ${RDS_SNAPSHOT_ARN}: take a new --run"
-  [[ ${completed} != '' ]] || restore
-  endpoints=$(jq --raw-output --slurpfile own own '.DBInstances[0] as $new | $own[0].DBInstances[0]
-    | "temporary endpoint:  \($new.Endpoint | "\(.Address):\(.Port)")",
-      "own endpoint:        \(.Endpoint | "\(.Address):\(.Port)")",
-      "allocated storage:   \($new | "\(.AllocatedStorage) GiB \(.StorageType)"), own " +
-      "\(.AllocatedStorage) GiB"' temporary)
-  finish "${endpoints}"$'\n'"done: ${TEMPORARY_DB_INSTANCE_ID} has ${point}, and the password" \
-    "(by ${completed})"
+  trap remove_scratch EXIT
+  trap stop_interrupted INT
+  catch_errors
 }
 
-"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+remove_scratch() {
+  if (($? != 0)); then
+    say_errors
+  fi
+  rm -rf "${scratch}"
+}
+
+# Checks that the programs exist that this script runs, and that the AWS CLI is v2, 2.9 or newer.
+check_programs() { # PROGRAM...
+  local program version
+  for program in "$@"; do
+    if ! command -v "${program}" >/dev/null; then
+      stop_wrong_place "the program ${program} is needed and is not installed here"
+    fi
+  done
+  ask version aws --version
+  version=$(<version)
+  if [[ ${version} != aws-cli/2.9.* && ${version} != aws-cli/2.[1-9][0-9]*.* ]]; then
+    stop_wrong_place "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+  fi
+}
+
+# Runs an AWS CLI command. Its answer goes to a file; if it fails, sets aws_error to its message.
+ask() { # FILE COMMAND...
+  if "${@:2}" >"$1" 2>"$1.error" </dev/null; then
+    return 0
+  fi
+  aws_error=$(grep . "$1.error" | paste --serial --delimiters=' ')
+  return 1
+}
+
+# Sets printable to a text in which "?" replaces what a terminal obeys instead of showing it:
+# control characters (C0, DEL, C1), direction marks, line separators. It works on bytes, as bash
+# does anyway if one byte is not UTF-8. In such a text, any byte above 0x7f may be a control
+# character: all are replaced.
+make_printable() { # TEXT
+  local LC_ALL=C tail=$'[\x80-\xbf]' rest
+  # Overlong, surrogates, and above U+10FFFF.
+  local not_utf8=$'@(\xe0[\x80-\x9f]|\xed[\xa0-\xbf]|\xf0[\x80-\x8f]|\xf4[\x90-\xbf])'
+  printable=${1//[$'\x01'-$'\x1f\x7f']/?}
+  printable=${printable//$'\xc2'[$'\x80'-$'\x9f']/?}
+  printable=${printable//$'\xd8\x9c'/?}
+  printable=${printable//$'\xe2\x80'[$'\x8b'-$'\x8f\xa8'-$'\xae']/?}
+  printable=${printable//$'\xe2\x81'[$'\xa0'-$'\xaf']/?}
+  printable=${printable//$'\xef\xbb\xbf'/?}
+  # Without its sequences of two, three and four bytes, UTF-8 is ASCII.
+  rest=${printable//[$'\xc2'-$'\xdf']${tail}/-}
+  rest=${rest//[$'\xe0'-$'\xef']${tail}${tail}/-}
+  rest=${rest//[$'\xf0'-$'\xf4']${tail}${tail}${tail}/-}
+  if [[ ${rest} == *[$'\x80'-$'\xff']* || $1 == *${not_utf8}* ]]; then
+    printable=${printable//[$'\x80'-$'\xff']/?}
+  fi
+}
+
+# Prints a line on stderr, below any progress. line_end ends the line of the progress.
+say() { # TEXT...
+  make_printable "$*"
+  { printf '%b%s\n' "${line_end}" "${printable}" >&"${screen}"; } 2>/dev/null
+  line_end=''
+}
+
+say_file() { # FILE [PREFIX]
+  local line
+  while IFS= read -r line || [[ ${line} != '' ]]; do
+    say "${2-}${line}"
+  done <"$1"
+}
+
+# Shows what programs have written to stderr since the last time.
+say_errors() {
+  if [[ -s ${scratch-}/errors ]] && cp "${scratch}/errors" "${scratch}/shown-errors"; then
+    : >"${scratch}/errors"
+    say_file "${scratch}/shown-errors"
+  fi
+}
+
+# Rewrites one line on a terminal; prints plain lines elsewhere.
+show_progress() { # TEXT
+  local size
+  if [[ ! -t ${screen} ]]; then
+    say "$1"
+    return
+  fi
+  make_printable "$1"
+  # "ROWS COLUMNS". COLUMNS is not set: bash asks its stderr, which is a file.
+  size=$(stty size <&"${screen}")
+  printf '\r\033[K%s' "${printable:0:${size##* }}" >&"${screen}"
+  line_end='\n'
+}
+
+# Prints a line of results on stdout, below any progress.
+print_result() { # TEXT...
+  make_printable "$*"
+  printf '%b' "${line_end}" >&"${screen}"
+  line_end=''
+  printf '%s\n' "${printable}"
+}
+
+# Reports a problem and counts it: stop_if_problems stops once all are reported.
+add_problem() { # TEXT...
+  say "problem: $*"
+  problems=$((problems + 1))
+}
+
+stop_if_problems() { # TEXT...
+  if ((problems > 0)); then
+    stop "$@"
+  fi
+}
+
+# Asks for confirmation: WORD is typed on the terminal, or given in CONFIRM. What was typed before
+# the question is discarded.
+confirm() { # WORD WHAT_WILL_HAPPEN...
+  local typed=${CONFIRM}
+  say "${@:2}"
+  if [[ ${CONFIRM} == '' ]]; then
+    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
+    make_printable "$1"
+    printf 'Type %s to confirm: ' "${printable}" >&"${screen}"
+    if ! { read -r typed </dev/tty; } 2>/dev/null; then
+      line_end='\n'
+      stop_bad_use "not confirmed: there is no terminal to confirm on. Set CONFIRM=$1"
+    fi
+  fi
+  if [[ ${typed} != "$1" ]]; then
+    stop_bad_use "not confirmed: expected '$1', got '${typed}'"
+  fi
+}
+
+# The ends of a script. Each prints its one last line.
+
+finish() { # TEXT...
+  print_last_line 0 "done: $*"
+}
+
+finish_plan() { # TEXT...
+  print_last_line 0 "plan: $*"
+}
+
+# For WATCH=0: the work has started and is not done.
+finish_started() { # TEXT...
+  print_last_line 4 "started: $*"
+}
+
+print_last_line() { # EXIT_CODE TEXT
+  if ! print_result "$2"; then
+    leave 1
+  fi
+  leave "$1"
+}
+
+stop() { # TEXT...
+  stop_with 1 "$@"
+}
+
+# For a setting, or an answer of the person, that cannot be used.
+stop_bad_use() { # TEXT...
+  stop_with 2 "$@"
+}
+
+# For a wrong account, Region or host, and for missing programs or credentials.
+stop_wrong_place() { # TEXT...
+  stop_with 3 "$@"
+}
+
+# For Ctrl-C. work_continues is yes while the script watches work that continues without it.
+stop_interrupted() {
+  line_end='\n'
+  if [[ ${work_continues} == yes ]]; then
+    stop_with 130 'interrupted. Work in the background continues.' \
+      'Paste the script again to follow it.'
+  fi
+  stop_with 130 'interrupted. Paste the script again to continue.'
+}
+
+# before_stop is a command that takes back what the script has prepared.
+stop_with() { # EXIT_CODE TEXT...
+  say_errors
+  "${before_stop}"
+  say "stopped: ${*:2}"
+  leave "$1"
+}
+
+# Checks that this shell works in the account that the script is for.
+check_account() {
+  local caller
+  if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+  fi
+  caller=$(jq --raw-output .Arn caller)
+  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+    stop_wrong_place "this shell works as ${caller}," \
+      "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
+  fi
+}
+
+# ---- End of the shared part. The next line starts the script; alone, it runs nothing.
+
+"${codeocean_cmdgen-nothing_runs}" "$@"
+# --------------------------------------------------------------------------------------------------
 END_OF_BODY
-CODEOCEAN_CMDGEN
+- end of the script: press Enter to run it -
 )

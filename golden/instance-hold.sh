@@ -2,33 +2,39 @@
   {
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
-    case "${digest}" in
-    abceba9200c87d28acd5463cbda9f1785b0216dbb0f1a6615c4643e7c7b57721*)
+    case ${digest} in
+    c425d98b7069f71a82eb9fa08cdace1b2652bb2741e5d7ac37207de4f9a101f2\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-hold \
-        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" \
+        "$-:$#" 3<&-
       ;;
     *)
-      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      echo 'stopped: the text is incomplete or changed; nothing ran. Copy the script again.' >&2
       false
       ;;
     esac
-  } 3<<'CODEOCEAN_CMDGEN'
+  } 3<<'- end of the script: press Enter to run it -'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
+#
 # codeocean-cmdgen instance-hold: keep the services instance from being replaced
 #
-# Where:   AWS CloudShell of the target account.
-# Changes: suspends the processes of the services instance's Auto Scaling group that could replace
-#          it, and writes on the group, as a tag, which. A stack update still can.
-# Takes:   seconds.
-# Costs:   nothing; but an instance that fails is not replaced until instance-release.
-# Again:   says since when it is held; suspends what somebody resumed meanwhile.
-# Set:     PLAN=1 looks only.
+# Run in:   AWS CloudShell, in the account of the deployment.
+# Changes:  autoscaling create-or-update-tags   notes on the group what will be suspended
+#           autoscaling suspend-processes       suspends what can replace the instance
+# Takes:    seconds.
+# Costs:    nothing. While held, a failed instance is not replaced: run instance-release
+#           afterwards. A stack update can still replace it.
+# Again:    reports how long the instance has been held, and suspends what was resumed since.
+# Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # from values file [target]
+  # text of this release: sha256 24ebe2b4095e91c8b7fc143121fe7cc8c34720822cf1b61bdc986fcfe186d846
+  # the step
+  STEP=instance-hold
+  # from deployment file [target]
   ACCOUNT_ID=333333333333
   REGION=us-east-1
   STACK_NAME=codeocean
@@ -38,179 +44,433 @@ values() {
   PARTITION=aws
 }
 
-# Says something, below the progress: ${line_end} ends its line.
-say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
-
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
-# nothing can be written. One line each: who pastes the end of this text keeps the shell.
-stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
-
-# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
-show() {
-  [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
+main() {
+  values
+  read_settings "$@"
+  check_programs aws jq
+  check_account
+  find_group
+  read_group
+  check_other_runs
+  check_not_released
+  find_instance
+  choose_processes
+  list_running_processes
+  say "group ${group_name}: to suspend: ${running[*]:-nothing, all are suspended}"
+  if [[ ${PLAN} == 1 ]]; then
+    finish_plan 'nothing was changed'
+  fi
+  if [[ ${record} == '' || ${#running[@]} -gt 0 ]]; then
+    record_processes
+    suspend_processes
+    wait_until_suspended
+  fi
+  finish "replacement of ${instance_id} is suspended until instance-release; ${record}"
 }
 
-# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
-ask() { # NAME COMMAND...
-  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
-}
-
-# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
-settings() {
-  set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
-  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
-  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
-  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
-  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
-  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
-  scratch=$(mktemp -d)
-  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
-  scratch=${PWD}
-  trap 'rm -rf "${scratch}"' EXIT
-  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
-}
-
-# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
-need() { # PROGRAM...
-  local program version
-  for program in "$@"; do
-    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
-  done
-  [[ -s version ]] || ask version aws --version
-  version=$(<version)
-  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
-    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
-}
-
-# Proves that this is the right account before anything else happens.
-guard() {
-  local caller
-  need aws awk cut date grep jq sed sha256sum sort tr
-  ask caller aws sts get-caller-identity --region "${REGION}" ||
-    stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  caller=$(jq --raw-output .Arn caller)
-  [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
-    stop 3 "this shell works as ${caller}, the script is for ${PARTITION} account ${ACCOUNT_ID}"
-}
-
-# Finds the Auto Scaling group of the services instance.
+# Sets group_name to the Auto Scaling group of the services instance.
 find_group() {
-  local deployment
-  ask resource aws cloudformation describe-stack-resource \
+  if ! ask resource aws cloudformation describe-stack-resource \
     --region "${REGION}" \
     --stack-name "${STACK_NAME}" \
-    --logical-resource-id ServicesAutoScalingGroup ||
-    stop 3 "stack ${STACK_NAME} in account ${ACCOUNT_ID}, ${REGION} shows no" \
-      "ServicesAutoScalingGroup: ${complaint}"
+    --logical-resource-id ServicesAutoScalingGroup; then
+    stop_wrong_place "stack ${STACK_NAME} in account ${ACCOUNT_ID}, ${REGION} shows no" \
+      "ServicesAutoScalingGroup: ${aws_error}"
+  fi
   group_name=$(jq --raw-output .StackResourceDetail.PhysicalResourceId resource)
-  read_group
-  deployment=$(tag codeocean:deployment)
-  [[ ${deployment} == "${STACK_NAME}" ]] ||
-    stop 3 "group ${group_name} is tagged codeocean:deployment=${deployment}, not ${STACK_NAME}"
 }
 
-# Reads the group: what it has suspended, and the record of this run, a tag on the group.
+# Writes the description of the group to the file "group". Sets suspended to the processes that are
+# suspended, between spaces, and record to what this run has noted on the group.
 read_group() {
-  local others
-  ask groups aws autoscaling describe-auto-scaling-groups \
+  local deployment
+  if ! ask groups aws autoscaling describe-auto-scaling-groups \
     --region "${REGION}" \
-    --auto-scaling-group-names "${group_name}" ||
-    stop 1 "group ${group_name} cannot be looked at: ${complaint}"
-  jq --exit-status '.AutoScalingGroups[0]' groups >group ||
-    stop 3 "there is no group ${group_name} in account ${ACCOUNT_ID}, ${REGION}"
+    --auto-scaling-group-names "${group_name}"; then
+    stop "cannot describe group ${group_name}: ${aws_error}. Paste the script again."
+  fi
+  if ! jq --exit-status '.AutoScalingGroups[0]' groups >group; then
+    stop_wrong_place "there is no group ${group_name} in account ${ACCOUNT_ID}, ${REGION}"
+  fi
+  deployment=$(tag_of_group codeocean:deployment)
+  if [[ ${deployment} != "${STACK_NAME}" ]]; then
+    stop_wrong_place "group ${group_name} belongs to deployment '${deployment}', not ${STACK_NAME}"
+  fi
   suspended=" $(jq --raw-output '[.SuspendedProcesses[].ProcessName] | join(" ")' group) "
-  record=$(tag "codeocean-cmdgen:instance-hold:${RUN}")
-  others=$(jq --raw-output --arg run "${RUN}" '[.Tags[]
-    | select(.Value | startswith("held ")) | .Key | ltrimstr("codeocean-cmdgen:instance-hold:")
-    | select(. != $run)] | join(" and ")' group)
-  [[ ${others} == '' ]] ||
-    stop 1 "run ${others} holds group ${group_name}: release it first, with --run ${others}"
+  record=$(tag_of_group "codeocean-cmdgen:instance-hold:${RUN}")
 }
 
-tag() { # KEY
-  jq --raw-output --arg key "$1" '[.Tags[] | select(.Key == $key).Value][0] // ""' group
+tag_of_group() { # KEY
+  jq --raw-output --arg key "$1" '[.Tags[] | select(.Key == $key) | .Value][0] // ""' group
+}
+
+# Two runs that hold the same group would resume each other's processes.
+check_other_runs() {
+  local others
+  others=$(jq --raw-output --arg run "${RUN}" '
+    [ .Tags[]
+      | select(.Value | startswith("held "))
+      | .Key
+      | ltrimstr("codeocean-cmdgen:instance-hold:")
+      | select(. != $run)
+    ] | join(" and ")' group)
+  if [[ ${others} != '' ]]; then
+    stop "run ${others} holds group ${group_name}. Release it first:" \
+      "instance-release --run ${others}"
+  fi
 }
 
 write_record() { # TEXT
   local tag="ResourceId=${group_name},ResourceType=auto-scaling-group,PropagateAtLaunch=false"
-  ask tagged aws autoscaling create-or-update-tags \
+  if ! ask tagged aws autoscaling create-or-update-tags \
     --region "${REGION}" \
-    --tags "${tag},Key=codeocean-cmdgen:instance-hold:${RUN},Value=$1" ||
-    stop 1 "the record cannot be written to group ${group_name}: ${complaint}; paste again"
+    --tags "${tag},Key=codeocean-cmdgen:instance-hold:${RUN},Value=$1"; then
+    stop "cannot tag group ${group_name}: ${aws_error}. Paste the script again."
+  fi
 }
 
-# What may replace the services instance by itself:
-#   HealthCheck                         a mark made meanwhile would end the instance at the release
+check_not_released() {
+  if [[ ${record} == released* ]]; then
+    stop "run ${RUN} has released the instance already: ${record}." \
+      'To hold it again, use a new --run.'
+  fi
+}
+
+# Sets instance_id to the instance in service; two while one replaces the other.
+find_instance() {
+  instance_id=$(jq --raw-output '
+    [.Instances[] | select(.LifecycleState == "InService") | .InstanceId] | join(" and ")' group)
+  if [[ ${instance_id} == '' ]]; then
+    stop "group ${group_name} has no instance in service." \
+      'Wait until it has one, and paste the script again.'
+  fi
+}
+
+# Sets processes to those that can replace the services instance:
+#   HealthCheck                          marks a stopped instance, to be replaced later
 #   ReplaceUnhealthy, InstanceRefresh,
-#   AZRebalance                         end an instance and launch another
-#   ScheduledActions, AlarmNotification change the size of the group, where somebody added such
-#   Terminate                           only where instances have a maximum lifetime
-# Launch, and Terminate otherwise, are left: only a person or a stack update uses them then, and an
-# update that cannot would hang half-way.
+#   AZRebalance                          terminate an instance and launch another
+#   ScheduledActions, AlarmNotification  change the size of the group
+#   Terminate                            only if instances have a maximum lifetime
+# Launch, and otherwise Terminate, stay active: a stack update needs them.
 # https://docs.aws.amazon.com/autoscaling/ec2/userguide/as-suspend-resume-processes.html
 choose_processes() {
-  processes=(HealthCheck ReplaceUnhealthy InstanceRefresh AZRebalance ScheduledActions)
-  processes+=(AlarmNotification)
-  ! jq --exit-status '.MaxInstanceLifetime // 0 > 0' group >lifetime || processes+=(Terminate)
+  processes=(
+    HealthCheck ReplaceUnhealthy InstanceRefresh AZRebalance ScheduledActions AlarmNotification
+  )
+  if jq --exit-status '(.MaxInstanceLifetime // 0) > 0' group >/dev/null; then
+    processes+=(Terminate)
+  fi
 }
 
-# Sets ${missing} to those that are not suspended.
-compare() {
+# Sets running to the chosen processes that are not suspended.
+list_running_processes() {
   local process
-  missing=()
+  running=()
   for process in "${processes[@]}"; do
-    [[ ${suspended} == *" ${process} "* ]] || missing+=("${process}")
+    if [[ ${suspended} != *" ${process} "* ]]; then
+      running+=("${process}")
+    fi
   done
 }
 
-hold() {
-  local process tries=0
-  [[ ${record} != '' ]] || printf -v record 'held %(%FT%TZ)T' -1
-  for process in "${missing[@]}"; do
-    [[ "${record} " == *" ${process} "* ]] || record+=" ${process}"
+# Notes what will be suspended before it is: instance-release resumes exactly what the tag names,
+# even if this shell dies next.
+record_processes() {
+  local process
+  if [[ ${record} == '' ]]; then
+    record="held $(date --utc +%Y-%m-%dT%H:%M:%SZ)"
+  fi
+  for process in "${running[@]}"; do
+    if [[ "${record} " != *" ${process} "* ]]; then
+      record+=" ${process}"
+    fi
   done
-  # Written first: whoever dies after it leaves a record of what a release must resume.
   write_record "${record}"
-  ((${#missing[@]} > 0)) || return
-  ask answer aws autoscaling suspend-processes \
+}
+
+suspend_processes() {
+  if ((${#running[@]} == 0)); then
+    return
+  fi
+  if ! ask answer aws autoscaling suspend-processes \
     --region "${REGION}" \
     --auto-scaling-group-name "${group_name}" \
-    --scaling-processes "${missing[@]}" ||
-    stop 1 "the processes cannot be suspended: ${complaint}; paste again"
-  while read_group && compare && ((${#missing[@]} > 0)); do
-    ((tries < 4)) || stop 1 "${missing[*]} still run in group ${group_name}: paste again"
-    tries=$((tries + 1))
-    show 'waiting for the group to say that they are suspended'
+    --scaling-processes "${running[@]}"; then
+    stop "cannot suspend the processes: ${aws_error}. Paste the script again."
+  fi
+}
+
+# The group takes a moment to show what was suspended.
+wait_until_suspended() {
+  local attempt
+  for attempt in 1 2 3 4 5; do
+    read_group
+    list_running_processes
+    if ((${#running[@]} == 0)); then
+      return
+    fi
+    show_progress "waiting until ${running[*]} are suspended (${attempt} of 5)"
     sleep 15
   done
+  stop "${running[*]} still active in group ${group_name}. Paste the script again."
 }
 
-main() {
-  local instance_id
-  values
-  settings "$@"
-  guard
-  find_group
-  [[ ${record} != released* ]] ||
-    stop 1 "in run ${RUN} the instance was held, and ${record%% of *}: to hold it once more," \
-      'generate with a new --run'
-  instance_id=$(jq --raw-output '[.Instances[] | select(.LifecycleState == "InService")
-    | .InstanceId] | join(" and ")' group)
-  [[ ${instance_id} != '' ]] || stop 1 "group ${group_name} has no instance in service to hold"
-  choose_processes
-  compare
-  say "to suspend in group ${group_name}: ${missing[*]:-nothing more}"
-  [[ ${PLAN} == '' ]] || finish 'plan: nothing was changed'
-  [[ ${record} != '' && ${#missing[@]} == 0 ]] || hold
-  finish "done: until instance-release, nothing replaces ${instance_id} of ${STACK_NAME} unasked:" \
-    "${record}"
+# ---- Shared by all scripts for CloudShell in this release: review it once.
+# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+
+# Ends the script. One line, so that pasting only the tail of this text never closes your shell.
+leave() { exit "$1"; }
+
+# screen is the stderr that the script was started with. What programs write to stderr goes to a
+# file, which say_errors shows. One line each, so that pasting only the tail of this text never
+# takes stderr away from your shell.
+open_screen() { exec {screen}>&2; }
+catch_errors() { exec 2>"${scratch}/errors"; }
+
+# Reads the settings, which the wrapper passes twice so that damage shows, and how the shell was
+# started: arguments are refused, except those of a shell in which a person types.
+# Sets PLAN, WATCH, CONFIRM, problems, and scratch: the current folder from now on, removed at the
+# end. Sets work_continues and before_stop, which stop_interrupted and stop_with read.
+read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_OF_ARGUMENTS
+  set -uo pipefail
+  PLAN=$1
+  WATCH=$2
+  CONFIRM=$3
+  line_end=''
+  problems=0
+  work_continues=no
+  before_stop=:
+  open_screen
+  if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
+    stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
+  fi
+  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+    stop_bad_use "${STEP} takes no arguments; nothing ran." \
+      "To see what it would do: PLAN=1 bash FILE"
+  fi
+  if [[ ${PLAN} != '' && ${PLAN} != 1 ]]; then
+    stop_bad_use "PLAN is '${PLAN}': set it to 1, or unset it"
+  fi
+  if [[ ${WATCH} != '' && ${WATCH} != 0 ]]; then
+    stop_bad_use "WATCH is '${WATCH}': set it to 0, or unset it"
+  fi
+  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
+  export AWS_CLI_ERROR_FORMAT=legacy
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5
+  export TZ=UTC LC_ALL=C.UTF-8
+  if ! scratch=$(mktemp -d --tmpdir "codeocean-cmdgen.$$.XXXXXXXXXX") || ! cd "${scratch}"; then
+    stop 'cannot create a folder for temporary files'
+  fi
+  scratch=${PWD}
+  # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
+  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  export AWS_CLI_HISTORY_FILE="${scratch}/history"
+  trap remove_scratch EXIT
+  trap stop_interrupted INT
+  catch_errors
 }
 
-"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+remove_scratch() {
+  if (($? != 0)); then
+    say_errors
+  fi
+  rm -rf "${scratch}"
+}
+
+# Checks that the programs exist that this script runs, and that the AWS CLI is v2, 2.9 or newer.
+check_programs() { # PROGRAM...
+  local program version
+  for program in "$@"; do
+    if ! command -v "${program}" >/dev/null; then
+      stop_wrong_place "the program ${program} is needed and is not installed here"
+    fi
+  done
+  ask version aws --version
+  version=$(<version)
+  if [[ ${version} != aws-cli/2.9.* && ${version} != aws-cli/2.[1-9][0-9]*.* ]]; then
+    stop_wrong_place "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+  fi
+}
+
+# Runs an AWS CLI command. Its answer goes to a file; if it fails, sets aws_error to its message.
+ask() { # FILE COMMAND...
+  if "${@:2}" >"$1" 2>"$1.error" </dev/null; then
+    return 0
+  fi
+  aws_error=$(grep . "$1.error" | paste --serial --delimiters=' ')
+  return 1
+}
+
+# Sets printable to a text in which "?" replaces what a terminal obeys instead of showing it:
+# control characters (C0, DEL, C1), direction marks, line separators. It works on bytes, as bash
+# does anyway if one byte is not UTF-8. In such a text, any byte above 0x7f may be a control
+# character: all are replaced.
+make_printable() { # TEXT
+  local LC_ALL=C tail=$'[\x80-\xbf]' rest
+  # Overlong, surrogates, and above U+10FFFF.
+  local not_utf8=$'@(\xe0[\x80-\x9f]|\xed[\xa0-\xbf]|\xf0[\x80-\x8f]|\xf4[\x90-\xbf])'
+  printable=${1//[$'\x01'-$'\x1f\x7f']/?}
+  printable=${printable//$'\xc2'[$'\x80'-$'\x9f']/?}
+  printable=${printable//$'\xd8\x9c'/?}
+  printable=${printable//$'\xe2\x80'[$'\x8b'-$'\x8f\xa8'-$'\xae']/?}
+  printable=${printable//$'\xe2\x81'[$'\xa0'-$'\xaf']/?}
+  printable=${printable//$'\xef\xbb\xbf'/?}
+  # Without its sequences of two, three and four bytes, UTF-8 is ASCII.
+  rest=${printable//[$'\xc2'-$'\xdf']${tail}/-}
+  rest=${rest//[$'\xe0'-$'\xef']${tail}${tail}/-}
+  rest=${rest//[$'\xf0'-$'\xf4']${tail}${tail}${tail}/-}
+  if [[ ${rest} == *[$'\x80'-$'\xff']* || $1 == *${not_utf8}* ]]; then
+    printable=${printable//[$'\x80'-$'\xff']/?}
+  fi
+}
+
+# Prints a line on stderr, below any progress. line_end ends the line of the progress.
+say() { # TEXT...
+  make_printable "$*"
+  { printf '%b%s\n' "${line_end}" "${printable}" >&"${screen}"; } 2>/dev/null
+  line_end=''
+}
+
+say_file() { # FILE [PREFIX]
+  local line
+  while IFS= read -r line || [[ ${line} != '' ]]; do
+    say "${2-}${line}"
+  done <"$1"
+}
+
+# Shows what programs have written to stderr since the last time.
+say_errors() {
+  if [[ -s ${scratch-}/errors ]] && cp "${scratch}/errors" "${scratch}/shown-errors"; then
+    : >"${scratch}/errors"
+    say_file "${scratch}/shown-errors"
+  fi
+}
+
+# Rewrites one line on a terminal; prints plain lines elsewhere.
+show_progress() { # TEXT
+  local size
+  if [[ ! -t ${screen} ]]; then
+    say "$1"
+    return
+  fi
+  make_printable "$1"
+  # "ROWS COLUMNS". COLUMNS is not set: bash asks its stderr, which is a file.
+  size=$(stty size <&"${screen}")
+  printf '\r\033[K%s' "${printable:0:${size##* }}" >&"${screen}"
+  line_end='\n'
+}
+
+# Prints a line of results on stdout, below any progress.
+print_result() { # TEXT...
+  make_printable "$*"
+  printf '%b' "${line_end}" >&"${screen}"
+  line_end=''
+  printf '%s\n' "${printable}"
+}
+
+# Reports a problem and counts it: stop_if_problems stops once all are reported.
+add_problem() { # TEXT...
+  say "problem: $*"
+  problems=$((problems + 1))
+}
+
+stop_if_problems() { # TEXT...
+  if ((problems > 0)); then
+    stop "$@"
+  fi
+}
+
+# Asks for confirmation: WORD is typed on the terminal, or given in CONFIRM. What was typed before
+# the question is discarded.
+confirm() { # WORD WHAT_WILL_HAPPEN...
+  local typed=${CONFIRM}
+  say "${@:2}"
+  if [[ ${CONFIRM} == '' ]]; then
+    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
+    make_printable "$1"
+    printf 'Type %s to confirm: ' "${printable}" >&"${screen}"
+    if ! { read -r typed </dev/tty; } 2>/dev/null; then
+      line_end='\n'
+      stop_bad_use "not confirmed: there is no terminal to confirm on. Set CONFIRM=$1"
+    fi
+  fi
+  if [[ ${typed} != "$1" ]]; then
+    stop_bad_use "not confirmed: expected '$1', got '${typed}'"
+  fi
+}
+
+# The ends of a script. Each prints its one last line.
+
+finish() { # TEXT...
+  print_last_line 0 "done: $*"
+}
+
+finish_plan() { # TEXT...
+  print_last_line 0 "plan: $*"
+}
+
+# For WATCH=0: the work has started and is not done.
+finish_started() { # TEXT...
+  print_last_line 4 "started: $*"
+}
+
+print_last_line() { # EXIT_CODE TEXT
+  if ! print_result "$2"; then
+    leave 1
+  fi
+  leave "$1"
+}
+
+stop() { # TEXT...
+  stop_with 1 "$@"
+}
+
+# For a setting, or an answer of the person, that cannot be used.
+stop_bad_use() { # TEXT...
+  stop_with 2 "$@"
+}
+
+# For a wrong account, Region or host, and for missing programs or credentials.
+stop_wrong_place() { # TEXT...
+  stop_with 3 "$@"
+}
+
+# For Ctrl-C. work_continues is yes while the script watches work that continues without it.
+stop_interrupted() {
+  line_end='\n'
+  if [[ ${work_continues} == yes ]]; then
+    stop_with 130 'interrupted. Work in the background continues.' \
+      'Paste the script again to follow it.'
+  fi
+  stop_with 130 'interrupted. Paste the script again to continue.'
+}
+
+# before_stop is a command that takes back what the script has prepared.
+stop_with() { # EXIT_CODE TEXT...
+  say_errors
+  "${before_stop}"
+  say "stopped: ${*:2}"
+  leave "$1"
+}
+
+# Checks that this shell works in the account that the script is for.
+check_account() {
+  local caller
+  if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+  fi
+  caller=$(jq --raw-output .Arn caller)
+  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+    stop_wrong_place "this shell works as ${caller}," \
+      "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
+  fi
+}
+
+# ---- End of the shared part. The next line starts the script; alone, it runs nothing.
+
+"${codeocean_cmdgen-nothing_runs}" "$@"
+# --------------------------------------------------------------------------------------------------
 END_OF_BODY
-CODEOCEAN_CMDGEN
+- end of the script: press Enter to run it -
 )

@@ -2,40 +2,47 @@
   {
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
-    case "${digest}" in
-    1203b44d81219e6271b2bd8e6be72461755e1e84c4f43dddee6f2c4998e09df4*)
+    case ${digest} in
+    e077878704ed65259e673b0b07c52ca5f102cc8c15ecb324e9dd973427ae4992\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" on-demand-backup \
-        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" \
+        "$-:$#" 3<&-
       ;;
     *)
-      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      echo 'stopped: the text is incomplete or changed; nothing ran. Copy the script again.' >&2
       false
       ;;
     esac
-  } 3<<'CODEOCEAN_CMDGEN'
+  } 3<<'- end of the script: press Enter to run it -'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
+#
 # codeocean-cmdgen on-demand-backup: back up the data volume and the analytics database now
 #
-# Where:   AWS CloudShell of the source; of the target, as a safety copy.
-# Changes: starts two AWS Backup jobs; each adds one recovery point to the vault. Where the stack
-#          has a destination vault, it copies both there by itself, which is followed too.
-# Takes:   minutes to hours, in AWS, without this shell.
-# Costs:   storage of the recovery points until they expire.
-# Again:   follows the jobs of this run, and starts again only one that failed. When both are done
-#          it tells the same as before, by a record in the home folder.
-# Set:     PLAN=1 looks only, WATCH=0 starts and returns.
+# Run in:   AWS CloudShell, in the source account; or in the target account, as a safety copy.
+# Changes:  backup start-backup-job   for each of the two: adds one recovery point to the vault
+# Takes:    minutes to hours, in AWS, without this shell. If the stack has a destination vault, it
+#           copies both to it by itself. The script follows these copies too.
+# Costs:    storage of the recovery points until they expire, after --retention-days.
+# Again:    follows the jobs of this run, and starts again only one that failed. When both are
+#           done, it checks that the recovery points still exist, and prints the same result
+#           again, from a record in the home folder.
+# Settings: PLAN=1 shows what would change, and changes nothing.
+#           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # from values file [source]
+  # text of this release: sha256 38bcbd11d1cec14bfa851e39699eb537c5423ee579c28c6eb541951a452c9f71
+  # the step
+  STEP=on-demand-backup
+  # from deployment file [source]
   ACCOUNT_ID=111111111111
   REGION=us-east-1
   BACKUP_VAULT_NAME=codeocean-v1
   DATA_VOLUME_ID=vol-0123456789abcdef0
   DB_INSTANCE_ID=codeocean-analyticsdbinstance-1abc
-  # from values file [source.on-demand-backup]
+  # from deployment file [source.on-demand-backup]
   ROLE_ARN=arn:aws:iam::111111111111:role/codeocean-BackupRole-1ABC
   # from option
   RUN=before-upgrade
@@ -45,338 +52,794 @@ values() {
   PARTITION=aws
 }
 
-# Says something, below the progress: ${line_end} ends its line.
-say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
-
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
-# nothing can be written. One line each: who pastes the end of this text keeps the shell.
-stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
-
-# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
-show() {
-  [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
+main() {
+  values
+  read_settings "$@"
+  check_programs aws date grep jq sed sha256sum sort tail
+  check_account
+  initialize_backups
+  read_run_record "${BACKUP_VAULT_NAME}" "${DATA_VOLUME_ID}" "${DB_INSTANCE_ID}" "${ROLE_ARN}" \
+    "${RETENTION_DAYS}"
+  find_resources
+  check_deployment
+  check_service_role backup.amazonaws.com
+  stop_if_problems 'fix the problems above and paste the script again; nothing was started'
+  find_destination
+  finish_if_recorded
+  find_backup_jobs
+  say_retention
+  if [[ ${PLAN} == 1 ]]; then
+    finish_backup_plan
+  fi
+  start_backups
+  watch_backups
+  judge_backups
+  check_backups_exist
+  if [[ ${destination} != '' && ${destination} != unknown ]]; then
+    watch_automatic_copies
+    judge_automatic_copies
+  fi
+  record_result
+  report_result
 }
 
-# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
-ask() { # NAME COMMAND...
-  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
+# What is known about the two backups, by EBS (the data volume) and RDS (the database):
+#   resource        what is backed up: its ARN
+#   job             the backup job of this run; empty until one is found or started
+#   state           the state of that job as AWS Backup calls it; "started" until AWS Backup reports
+#                   one, LOST if AWS Backup does not list the job
+#   unlisted        how often in a row AWS Backup did not list the job
+#   recovery_point  the backup: the ARN of what the job has created
+#   completed       when it was completed
+#   kept            until when AWS Backup keeps it, in words
+#   copy            the newest automatic copy that was found: its ARN
+#   copy_state      the state of its copy job as AWS Backup calls it, or "not begun"
+#   stage           1 while the stack copies within its own vault, 2 when to the destination
+#   reason          why AWS Backup says that the job, or the copy job, failed
+initialize_backups() {
+  declare -gA resource=()
+  declare -gA job=([EBS]='' [RDS]='')
+  declare -gA state=([EBS]=started [RDS]=started)
+  declare -gA unlisted=([EBS]=0 [RDS]=0)
+  declare -gA recovery_point=([EBS]='' [RDS]='')
+  declare -gA completed=([EBS]='' [RDS]='')
+  declare -gA kept=([EBS]='' [RDS]='')
+  declare -gA copy=([EBS]='' [RDS]='')
+  declare -gA copy_state=([EBS]='not begun' [RDS]='not begun')
+  declare -gA stage=([EBS]=1 [RDS]=1)
+  declare -gA reason=([EBS]='' [RDS]='')
 }
 
-# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
-settings() {
-  set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
-  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
-  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
-  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
-  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
-  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
-  scratch=$(mktemp -d)
-  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
-  scratch=${PWD}
-  trap 'rm -rf "${scratch}"' EXIT
-  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
+# A file in the home folder records what this run has done. Its name is a digest of what makes
+# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
+# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
+read_run_record() { # VALUE...
+  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
+  token=${token:0:32}
+  run_record_file=~/.codeocean-cmdgen/${token}
+  run_record=$(cat "${run_record_file}" 2>/dev/null)
 }
 
-# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
-need() { # PROGRAM...
-  local program version
-  for program in "$@"; do
-    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
-  done
-  [[ -s version ]] || ask version aws --version
-  version=$(<version)
-  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
-    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
-}
-
-# Proves that this is the right account before anything else happens.
-guard() {
-  local caller
-  need aws awk cut date grep jq sed sha256sum sort tr
-  ask caller aws sts get-caller-identity --region "${REGION}" ||
-    stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  caller=$(jq --raw-output .Arn caller)
-  [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
-    stop 3 "this shell works as ${caller}, the script is for ${PARTITION} account ${ACCOUNT_ID}"
-}
-
-# Names a problem and goes on, so that all of them are told at once.
-problems=0
-problem() { problems=$((problems + 1)) && say "problem: $*"; }
-
-# Prints a result, on a line of its own too.
-report() { printf '%b' "${line_end}" >&2 && line_end='' || true && echo "$*"; }
-
-# Looks whether the service can assume the role. Who may not see roles is only warned.
-look_at_role() { # SERVICE_PRINCIPAL
-  local name=${ROLE_ARN##*/} role
-  if ask role aws iam get-role --region "${REGION}" --role-name "${name}"; then
-    role=$(jq --raw-output '.Role | "\(.Arn) \(.AssumeRolePolicyDocument)"' role)
-    [[ ${role%% *} == "${ROLE_ARN}" ]] || problem "role ${name} is ${role%% *}, not ${ROLE_ARN}"
-    [[ ${role} == *"$1"* ]] || problem "role ${name} does not trust $1, which must assume it"
-  elif [[ ${complaint} == *NoSuchEntity* ]]; then
-    problem "role ${name} does not exist in account ${ACCOUNT_ID}"
-  else
-    say "warning: role ${name} could not be looked at: ${complaint}"
+append_run_record() { # KEY TEXT...
+  run_record+=$'\n'$*
+  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
+    say "warning: cannot write ${run_record_file}:" \
+      'a later paste will not know what this one has done'
   fi
 }
 
-# Sets ${seconds} and ${time} from what the AWS CLI printed for a time: ISO 8601, or a number where
-# its configuration says cli_timestamp_format = wire.
-read_time() {
-  local text=$1
-  [[ ${text} == *-* ]] || text="@${text}"
-  seconds=$(date --date="${text}" +%s)
-  printf -v time '%(%Y-%m-%dT%H:%M:%S+00:00)T' "${seconds}"
+# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
+find_in_run_record() { # KEY
+  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
+  [[ ${recorded} != '' ]]
 }
 
-# What this run has done, ${did}, stands in a file of the home folder, named by what makes the work
-# one: step, values, run. So is the token: where the file is lost, that finds what was started.
-read_record() { # VALUE...
-  token=$(printf '%s\n' "${0##*/}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
-  token=${token:0:32} record=~/.codeocean-cmdgen/${token:0:32}
-  did=$(cat "${record}" 2>/dev/null)
-}
-
-write_record() { # TEXT...
-  did+=$'\n'$*
-  { mkdir -p "${record%/*}" && echo "$*" >>"${record}"; } 2>/dev/null ||
-    say "warning: ${record} cannot be written: a later paste will not know what this one did"
-}
-
-# Sets ${told} to what this run wrote down last behind a word; empty when it wrote nothing.
-recall() { # WORD
-  told=$(sed --quiet "s/^$1 //p" <<<"${did}" | tail --lines=1)
-  [[ ${told} != '' ]]
-}
-
-declare -A resource=() job=() state=() reason=() point=() completed=() copy=()
-minute=60
-
-# Looks at what is to be backed up, where to, and where the vendor's stack copies it by itself.
-look() {
-  local stack
-  ask volume aws ec2 describe-volumes --region "${REGION}" --volume-ids "${DATA_VOLUME_ID}" ||
-    stop 3 "volume ${DATA_VOLUME_ID} cannot be seen in ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  ask database aws rds describe-db-instances --region "${REGION}" \
-    --db-instance-identifier "${DB_INSTANCE_ID}" ||
-    stop 3 "instance ${DB_INSTANCE_ID} cannot be seen in ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  ask vault aws backup describe-backup-vault --region "${REGION}" \
-    --backup-vault-name "${BACKUP_VAULT_NAME}" ||
-    stop 3 "vault ${BACKUP_VAULT_NAME} cannot be seen in ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  vault=$(jq --raw-output .BackupVaultArn vault)
+# Sets resource, and vault_arn to the ARN of the vault. Writes what AWS reports about volume and
+# database to the files "volume" and "database".
+find_resources() {
+  local where="account ${ACCOUNT_ID}, ${REGION}"
+  if ! ask volume aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --volume-ids "${DATA_VOLUME_ID}"; then
+    stop_wrong_place "cannot describe volume ${DATA_VOLUME_ID} in ${where}: ${aws_error}"
+  fi
+  if ! ask database aws rds describe-db-instances \
+    --region "${REGION}" \
+    --db-instance-identifier "${DB_INSTANCE_ID}"; then
+    stop_wrong_place "cannot describe database ${DB_INSTANCE_ID} in ${where}: ${aws_error}"
+  fi
+  if ! ask vault aws backup describe-backup-vault \
+    --region "${REGION}" \
+    --backup-vault-name "${BACKUP_VAULT_NAME}"; then
+    stop_wrong_place "cannot describe vault ${BACKUP_VAULT_NAME} in ${where}: ${aws_error}"
+  fi
   resource[EBS]=arn:${PARTITION}:ec2:${REGION}:${ACCOUNT_ID}:volume/${DATA_VOLUME_ID}
   resource[RDS]=$(jq --raw-output '.DBInstances[0].DBInstanceArn' database)
-  stack=$(jq --raw-output --slurpfile volume volume '
-    [.DBInstances[0].TagList, $volume[0].Volumes[0].Tags]
-    | map(. // [] | from_entries | .["codeocean:deployment"]) | unique | join(" and ")' database)
-  [[ ${stack} != '' && ${stack} != *' and '* ]] ||
-    problem "volume and database are not of one deployment, but of '${stack}'"
-  look_at_role backup.amazonaws.com
-  ((problems == 0)) || stop 1 'mend the problems above and paste again; nothing was started'
-  find_destination "${stack}"
+  vault_arn=$(jq --raw-output .BackupVaultArn vault)
 }
 
-# Sets ${destination} to the vault that the stack copies backups to, nothing, or ? when unknown.
-# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
-find_destination() { # STACK
-  destination='?'
-  if ask stack aws cloudformation describe-stacks --region "${REGION}" --stack-name "$1"; then
-    destination=$(jq --raw-output '[.Stacks[0].Parameters[]?
-      | select(.ParameterKey == "pDestinationBackupVaultArn").ParameterValue][0] // ""' stack)
-    say "automatic copies of stack $1: ${destination:-none}"
-  else
-    say "warning: stack $1 cannot be seen, nor whether it copies backups elsewhere: ${complaint}"
+# Sets stack_name to the deployment that both belong to. A volume and a database of two deployments
+# are no backup.
+check_deployment() {
+  stack_name=$(jq --raw-output --slurpfile volume volume '
+    [.DBInstances[0].TagList, $volume[0].Volumes[0].Tags]
+    | map(. // [] | from_entries | .["codeocean:deployment"] // "(none)")
+    | unique
+    | join(" and ")' database)
+  if [[ ${stack_name} == '(none)' || ${stack_name} == *' and '* ]]; then
+    add_problem "volume and database must belong to one deployment, but their tags" \
+      "codeocean:deployment name ${stack_name}"
   fi
 }
 
-# Starts a backup job, once in this run. What another run, the plan or a person started is no
-# business of this one.
-start() { # EBS|RDS
-  if recall "$1 started" && [[ ${did} != *"$1 failed ${told}"* ]]; then
-    job[$1]=${told}
-    say "$1 backup: found job ${told}"
+# Checks that the service can assume the role. A caller who may not read roles is only warned.
+check_service_role() { # SERVICE_PRINCIPAL
+  local name=${ROLE_ARN##*/} arn trust_policy
+  if ! ask role aws iam get-role --region "${REGION}" --role-name "${name}"; then
+    if [[ ${aws_error} == *NoSuchEntity* ]]; then
+      add_problem "role ${name} does not exist in account ${ACCOUNT_ID}"
+    else
+      say "warning: role ${name} was not checked: ${aws_error}"
+    fi
     return
   fi
-  [[ ${PLAN} == '' ]] || { say "$1 backup: would be started, of ${resource[$1]}" && return; }
-  # A token is used up by a request that is rejected, and by a job that fails.
-  attempt=$((1 + $(grep --count --extended-regexp "^$1 (rejected|failed)" <<<"${did}")))
-  if ask "start-$1" aws backup start-backup-job --region "${REGION}" \
+  arn=$(jq --raw-output .Role.Arn role)
+  trust_policy=$(jq .Role.AssumeRolePolicyDocument role)
+  if [[ ${arn} != "${ROLE_ARN}" ]]; then
+    add_problem "role ${name} is ${arn}, not ${ROLE_ARN}"
+  fi
+  if [[ ${trust_policy} != *"$1"* ]]; then
+    add_problem "role ${name} does not trust $1, which must assume it"
+  fi
+}
+
+# Sets destination to the vault that the stack copies backups to: its ARN, nothing if it copies
+# none, or "unknown" if the stack cannot be described.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
+find_destination() {
+  if ! ask stack aws cloudformation describe-stacks \
+    --region "${REGION}" \
+    --stack-name "${stack_name}"; then
+    destination=unknown
+    say "warning: cannot describe stack ${stack_name}. It is unknown whether it copies backups to" \
+      "another vault: ${aws_error}"
+    return
+  fi
+  destination=$(jq --raw-output '
+    [ .Stacks[0].Parameters[]?
+      | select(.ParameterKey == "pDestinationBackupVaultArn").ParameterValue
+    ][0] // ""' stack)
+  say "automatic copies of stack ${stack_name}: ${destination:-none}"
+}
+
+# After its end, this run only checks that both recovery points still exist, and prints its result.
+finish_if_recorded() {
+  if ! find_in_run_record finished; then
+    return
+  fi
+  IFS='|' read -r 'recovery_point[EBS]' created 'recovery_point[RDS]' 'completed[EBS]' \
+    'completed[RDS]' 'copy[EBS]' 'copy[RDS]' destination <<<"${recorded}"
+  print_backups
+  check_backups_exist
+  describe_backups
+  finish "run ${RUN} has backed up both before, and both recovery points still exist" \
+    "(${backup_times}). Nothing was started; automatic copies were not checked again"
+}
+
+# Sets job to what this run has started and not seen fail. What another run, the backup plan or a
+# person has started is not a backup of this run.
+find_backup_jobs() {
+  find_backup_job EBS
+  find_backup_job RDS
+}
+
+find_backup_job() { # EBS|RDS
+  if find_in_run_record "$1 started" && [[ ${run_record} != *"$1 failed ${recorded}"* ]]; then
+    job[$1]=${recorded}
+    say "$1 backup: found job ${recorded}"
+  else
+    say "$1 backup: to be started, of ${resource[$1]}"
+  fi
+}
+
+# Without an automatic copy, the two recovery points are the only backup.
+say_retention() {
+  say "AWS Backup deletes each recovery point after its retention, in days: ${RETENTION_DAYS}"
+  if [[ ${RETENTION_DAYS} == 1 && ${destination} == @(''|unknown) ]]; then
+    say 'warning: no automatic copy is known, so this backup is the only one, and it is deleted' \
+      'after one day. To keep it longer, generate the script with --retention-days'
+  fi
+}
+
+finish_backup_plan() {
+  local kind number=0
+  for kind in EBS RDS; do
+    if [[ ${job[${kind}]} == '' ]]; then
+      number=$((number + 1))
+    fi
+  done
+  finish_plan "would start ${number} backups; nothing was changed"
+}
+
+start_backups() {
+  local kind
+  for kind in EBS RDS; do
+    if [[ ${job[${kind}]} == '' ]]; then
+      start_backup "${kind}"
+    fi
+  done
+  stop_if_problems 'fix the problems above and paste the script again.' \
+    'A backup that was started continues.'
+}
+
+# A request that AWS Backup refuses uses up its token, and so does a job that fails or is lost: the
+# next request needs another token.
+start_backup() { # EBS|RDS
+  local unsuccessful
+  unsuccessful=$(grep --count --extended-regexp "^$1 (rejected|failed)" <<<"${run_record}")
+  if ask started aws backup start-backup-job \
+    --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}" \
     --resource-arn "${resource[$1]}" \
     --iam-role-arn "${ROLE_ARN}" \
     --lifecycle "DeleteAfterDays=${RETENTION_DAYS}" \
-    --idempotency-token "${token}-$1-${attempt}"; then
-    job[$1]=$(jq --raw-output .BackupJobId "start-$1")
-    write_record "$1 started ${job[$1]}"
-    say "$1 backup: started, job ${job[$1]}, to be kept ${RETENTION_DAYS} days"
+    --idempotency-token "${token}-$1-$((1 + unsuccessful))"; then
+    job[$1]=$(jq --raw-output '.BackupJobId // ""' started)
+    if [[ ${job[$1]} == '' ]]; then
+      find_unnamed_backup_job "$1"
+    else
+      append_run_record "$1 started" "${job[$1]}"
+      say "$1 backup: started, job ${job[$1]}"
+    fi
   else
-    [[ ${complaint} != *Invalid* && ${complaint} != *NotFound* && ${complaint} != *Denied* ]] ||
-      write_record "$1 rejected"
-    problem "the $1 backup was not started: ${complaint}"
+    if is_refused; then
+      append_run_record "$1 rejected"
+    fi
+    add_problem "the $1 backup was not started: ${aws_error}"
   fi
 }
 
-# Reads how both jobs are, from one answer.
-refresh() {
-  local kind line
-  if ! ask jobs aws backup list-backup-jobs --region "${REGION}" \
-    --by-backup-vault-name "${BACKUP_VAULT_NAME}"; then
-    missed=$((missed + 1))
-    ((missed < 5)) || stop 1 "the backups go on, but cannot be followed: ${complaint}; paste again"
+# AWS may answer a repeated token without a job ID: then an earlier request of this run has started
+# the job. Sets job to it if it is the only one on demand, with this role, that no record names. A
+# new job may be listed late.
+find_unnamed_backup_job() { # EBS|RDS
+  local recorded_jobs unnamed_jobs
+  sleep 60
+  if ! list_backup_jobs; then
+    add_problem "AWS Backup did not name the $1 backup job, and cannot list it: ${aws_error}"
     return
   fi
-  missed=0
-  for kind in EBS RDS; do
-    line=$(jq --raw-output --arg id "${job[${kind}]}" '.BackupJobs[] | select(.BackupJobId == $id)
-      | "\(.State) \(.RecoveryPointArn // "-") \(.CompletionDate // "-")"' jobs)
-    reason[${kind}]=$(jq --raw-output --arg id "${job[${kind}]}" '.BackupJobs[]
-      | select(.BackupJobId == $id) | .StatusMessage // "AWS gives no reason"' jobs)
-    # What was just started may not be listed yet.
-    [[ ${line} != '' ]] || { unlisted=$((unlisted + 1)) && ((unlisted < 10)) || line='LOST - -'; }
-    [[ ${line} == '' ]] ||
-      read -r "state[${kind}]" "point[${kind}]" "completed[${kind}]" <<<"${line}"
-  done
+  recorded_jobs=$(grep --no-filename --no-messages --directories=skip "^$1 started " \
+    "${run_record_file%/*}"/*)
+  unnamed_jobs=$(jq --raw-output --arg resource "${resource[$1]}" --arg role "${ROLE_ARN}" \
+    --arg recorded "${recorded_jobs}" '
+    [ .BackupJobs[]
+      | select(.ResourceArn == $resource and .IamRoleArn == $role and .CreatedBy == null)
+      | .BackupJobId
+      | select(inside($recorded) | not)
+    ]
+    | join(" ")' jobs)
+  if [[ ${unnamed_jobs} == '' || ${unnamed_jobs} == *' '* ]]; then
+    add_problem "AWS Backup did not name the $1 backup job, and the list does not show which one" \
+      "it is: ${unnamed_jobs:-none}. Check AWS Backup > Jobs. To back up again, use a new --run"
+    return
+  fi
+  job[$1]=${unnamed_jobs}
+  append_run_record "$1 started" "${job[$1]}"
+  say "$1 backup: started before, found job ${job[$1]}"
 }
 
-runs() { # EBS|RDS
-  [[ ${state[$1]} == @(started|CREATED|PENDING|RUNNING|ABORTING) ]]
-}
-
-# With WATCH=0: nothing has failed yet, or something has.
-submitted() { # WHAT
-  [[ $1 != *@(ABORT|EXPIRED|FAILED|LOST|PARTIAL)* ]] || stop 1 "$1; paste again to follow"
-  finish "done: $1; paste again to follow"
+# Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
+# next one needs another. An error that passes, or no answer at all, proves nothing: the request may
+# have been carried out, and the same token finds what it started.
+# https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
+is_refused() {
+  local code=${aws_error#*An error occurred (}
+  code=${code%%)*}
+  if [[ ${aws_error} != *'An error occurred ('* ]]; then
+    return 1
+  fi
+  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ]]; then
+    return 1
+  fi
 }
 
 watch_backups() {
-  local line
-  missed=0 unlisted=0 state=([EBS]=started [RDS]=started)
+  local summary unanswered=0
+  work_continues=yes
   while true; do
-    refresh
-    runs EBS || runs RDS || break
-    line="EBS backup ${state[EBS]}, RDS backup ${state[RDS]}"
-    [[ ${WATCH} == '' ]] || submitted "started: ${line}"
-    show "${line}, watched for $((SECONDS / minute)) min"
+    if list_backup_jobs; then
+      unanswered=0
+      read_backup_job EBS
+      read_backup_job RDS
+    else
+      unanswered=$((unanswered + 1))
+    fi
+    if ((unanswered == 5)); then
+      stop "the backups continue, but cannot be followed: ${aws_error}. Paste the script again."
+    fi
+    if ! is_backup_running EBS && ! is_backup_running RDS; then
+      work_continues=no
+      return
+    fi
+    summary="EBS backup ${state[EBS]}, RDS backup ${state[RDS]}"
+    if [[ ${WATCH} == 0 ]]; then
+      finish_unwatched "${summary}"
+    fi
+    show_progress "${summary}, watched for $((SECONDS / 60)) min"
     sleep 20
   done
 }
 
-# How a backup job may end, and what that means:
-#   COMPLETED, with a recovery point                done
-#   COMPLETED without one, PARTIAL, FAILED, others  failed, with what AWS says; started anew next
-#   not to be found any more                        failed: nobody knows
-judge() { # EBS|RDS
-  if [[ ${state[$1]} == COMPLETED && ${point[$1]} != - ]]; then
-    read_time "${completed[$1]}"
-    completed[$1]=${time}
+# Both jobs are read from one answer.
+list_backup_jobs() {
+  ask jobs aws backup list-backup-jobs \
+    --region "${REGION}" \
+    --by-backup-vault-name "${BACKUP_VAULT_NAME}"
+}
+
+# Sets state, recovery_point, completed and reason. A job that was just started may not be listed
+# yet.
+read_backup_job() { # EBS|RDS
+  jq --arg id "${job[$1]}" '.BackupJobs[] | select(.BackupJobId == $id)' jobs >listed_job
+  if [[ ! -s listed_job ]]; then
+    unlisted[$1]=$((unlisted[$1] + 1))
+    if ((unlisted[$1] == 10)); then
+      state[$1]=LOST
+      reason[$1]='AWS Backup does not list the job, so its result is unknown'
+    fi
     return
   fi
-  problem "the $1 backup ${job[$1]} ended ${state[$1]}: ${reason[$1]}"
-  [[ ${state[$1]} == LOST ]] || write_record "$1 failed ${job[$1]}"
+  unlisted[$1]=0
+  state[$1]=$(jq --raw-output .State listed_job)
+  recovery_point[$1]=$(jq --raw-output '.RecoveryPointArn // ""' listed_job)
+  completed[$1]=$(jq --raw-output '.CompletionDate // ""' listed_job)
+  reason[$1]=$(jq --raw-output '.StatusMessage // "AWS gives no reason"' listed_job)
 }
 
-# Sets ${created} to the creation time of the EBS recovery point, that s3-point-in-time goes back
-# to: its job may have been made hours before.
-find_creation_time() {
-  ask point aws backup describe-recovery-point --region "${REGION}" \
+# A state that is not known to be final is one in which the job still runs.
+is_backup_running() { # EBS|RDS
+  [[ ${state[$1]} != @(LOST|COMPLETED|PARTIAL|FAILED|ABORTED|EXPIRED) ]]
+}
+
+# With WATCH=0 the work has started, unless a part of it has failed already.
+finish_unwatched() { # STATES
+  if [[ $1 == *@(ABORT|EXPIRED|FAILED|LOST|PARTIAL)* ]]; then
+    stop "$1; paste the script again to follow"
+  fi
+  finish_started "$1; paste the script again to follow"
+}
+
+judge_backups() {
+  judge_backup EBS
+  judge_backup RDS
+  stop_if_problems 'a backup failed. Paste the script again to retry it.'
+}
+
+# How a backup job may end, and what that means:
+#   COMPLETED, with a recovery point                backed up
+#   COMPLETED without one, PARTIAL, FAILED, others  failed; the next paste starts it again
+#   LOST: not listed any more                       unknown; the next paste starts it again
+judge_backup() { # EBS|RDS
+  if [[ ${state[$1]} == COMPLETED && ${recovery_point[$1]} != '' ]]; then
+    completed[$1]=$(format_time "${completed[$1]}")
+    return
+  fi
+  add_problem "the $1 backup ${job[$1]} ended ${state[$1]}: ${reason[$1]}"
+  append_run_record "$1 failed" "${job[$1]}"
+}
+
+# Prints a time in an answer as ISO 8601 in UTC.
+format_time() { # TIME
+  local seconds
+  seconds=$(seconds_since_1970 "$1")
+  date --date="@${seconds}" --iso-8601=seconds
+}
+
+# The AWS CLI prints ISO 8601, or a number if its configuration says cli_timestamp_format = wire.
+seconds_since_1970() { # TIME
+  local text=$1
+  if [[ ${text} != *-* ]]; then
+    text="@${text}"
+  fi
+  date --date="${text}" +%s
+}
+
+# Sets created to the creation time of the EBS recovery point: s3-point-in-time goes back to it. It
+# may be hours later than the creation of the job. Sets kept.
+check_backups_exist() {
+  check_backup_exists EBS
+  check_backup_exists RDS
+  created=$(jq --raw-output .CreationDate EBS_point)
+  created=$(format_time "${created}")
+}
+
+check_backup_exists() { # EBS|RDS
+  local status delete_at
+  if ask "$1_point" aws backup describe-recovery-point \
+    --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}" \
-    --recovery-point-arn "${point[EBS]}" ||
-    stop 1 "recovery point ${point[EBS]} cannot be seen: ${complaint}; paste again"
-  created=$(jq --raw-output .CreationDate point)
-  read_time "${created}"
-  created=${time}
+    --recovery-point-arn "${recovery_point[$1]}"; then
+    status=$(jq --raw-output .Status "$1_point")
+  elif [[ ${aws_error} == *NotFound* ]]; then
+    status='expired or deleted'
+  else
+    stop "cannot describe recovery point ${recovery_point[$1]}: ${aws_error}." \
+      'Paste the script again.'
+  fi
+  if [[ ${status} != @(COMPLETED|AVAILABLE) ]]; then
+    stop "the $1 recovery point of run ${RUN} is ${status}: ${recovery_point[$1]}, completed" \
+      "${completed[$1]}. To back up again, use a new --run."
+  fi
+  delete_at=$(jq --raw-output '.CalculatedLifecycle.DeleteAt // ""' "$1_point")
+  kept[$1]='until somebody deletes it'
+  if [[ ${delete_at} != '' ]]; then
+    kept[$1]="until $(format_time "${delete_at}")"
+  fi
 }
 
-# Sets ${hop} to what became of the copy of a recovery point to a vault, ${arrived} to its ARN.
-find_copy() { # RECOVERY_POINT VAULT_ARN
-  hop=$(jq --raw-output --arg from "$1" --arg to "$2" '[.CopyJobs[]
-    | select(.SourceRecoveryPointArn == $from and .DestinationBackupVaultArn == $to)]
-    | max_by(.CreationDate) | if . == null then "none" else
-      "\(.State) \(.DestinationRecoveryPointArn // "-") \(.StatusMessage // "")" end' copies)
-  arrived=${hop#* } arrived=${arrived%% *}
-}
-
-# The stack copies each backup into its own vault, which gives it the vault's key, and from there to
-# the destination. Nothing tells of it but the copy jobs.
-watch_copies() {
-  local kind line idle=0
+# The stack copies each backup twice: into the vault that it is in already, which encrypts it with
+# the key of that vault, and from there into the destination. Only the copy jobs show this.
+watch_automatic_copies() {
+  local summary idle=0 unanswered=0
+  work_continues=yes
   while true; do
-    line=''
-    ask copies aws backup list-copy-jobs --region "${REGION}" ||
-      stop 1 "the automatic copies go on, but cannot be followed: ${complaint}; paste again"
-    for kind in EBS RDS; do
-      find_copy "${point[${kind}]}" "${vault}"
-      if [[ ${hop} == COMPLETED* ]]; then
-        find_copy "${arrived}" "${destination}"
-      elif [[ ${hop} != FAILED* && ${hop} != PARTIAL* ]]; then
-        hop="first ${hop}"
-      fi
-      copy[${kind}]=${arrived} reason[${kind}]=${hop}
-      line+="${kind} copy ${hop%% [-a]*}; "
-    done
-    [[ ${line} == *@(none|first|CREATED|RUNNING)* ]] || break
-    [[ ${WATCH} == '' ]] || submitted "both were backed up, automatic copies: ${line%; }"
+    if ask copies aws backup list-copy-jobs --region "${REGION}"; then
+      unanswered=0
+      find_automatic_copy EBS
+      find_automatic_copy RDS
+    else
+      unanswered=$((unanswered + 1))
+    fi
+    if ((unanswered == 5)); then
+      stop "the automatic copies continue, but cannot be followed: ${aws_error}." \
+        'Paste the script again.'
+    fi
+    if ! is_copying EBS && ! is_copying RDS; then
+      work_continues=no
+      return
+    fi
+    summary="EBS copy ${stage[EBS]} of 2: ${copy_state[EBS]}"
+    summary+=", RDS copy ${stage[RDS]} of 2: ${copy_state[RDS]}"
+    if [[ ${WATCH} == 0 ]]; then
+      finish_unwatched "both were backed up; automatic copies: ${summary}"
+    fi
     idle=$((idle + 1))
-    [[ ${line} == *none* ]] || idle=0
-    ((idle < 15)) ||
-      stop 1 "${line}none has begun for 15 minutes: look at the stack's BackupCopyFunction"
-    show "${line}watched for $((SECONDS / minute)) min"
+    if [[ ${summary} != *'not begun'* ]]; then
+      idle=0
+    elif ((idle == 15)); then
+      stop "${summary}; none has begun for 15 minutes: check the stack's BackupCopyFunction"
+    fi
+    show_progress "${summary}, watched for $((SECONDS / 60)) min"
     sleep 60
   done
+}
+
+# Sets copy, copy_state and stage to what became of a backup.
+find_automatic_copy() { # EBS|RDS
+  stage[$1]=1
+  read_newest_copy "$1" "${recovery_point[$1]}" "${vault_arn}"
+  if [[ ${copy_state[$1]} == COMPLETED ]]; then
+    stage[$1]=2
+    read_newest_copy "$1" "${copy[$1]}" "${destination}"
+  fi
+}
+
+read_newest_copy() { # EBS|RDS RECOVERY_POINT_ARN VAULT_ARN
+  jq --arg from "$2" --arg to "$3" '
+    [ .CopyJobs[]
+      | select(.SourceRecoveryPointArn == $from and .DestinationBackupVaultArn == $to)
+    ]
+    | max_by(.CreationDate) // {}' copies >newest
+  copy_state[$1]=$(jq --raw-output '.State // "not begun"' newest)
+  copy[$1]=$(jq --raw-output '.DestinationRecoveryPointArn // ""' newest)
+  reason[$1]=$(jq --raw-output '.StatusMessage // "AWS gives no reason"' newest)
+}
+
+is_copying() { # EBS|RDS
+  [[ ${copy_state[$1]} != @(COMPLETED|PARTIAL|FAILED|ABORTED) ]]
+}
+
+judge_automatic_copies() {
+  local kind
   for kind in EBS RDS; do
-    [[ ${reason[${kind}]} == COMPLETED* ]] ||
-      problem "the automatic ${kind} copy ended ${reason[${kind}]}"
+    if [[ ${copy_state[${kind}]} != COMPLETED ]]; then
+      add_problem "the automatic ${kind} copy ended ${copy_state[${kind}]}: ${reason[${kind}]}"
+    fi
   done
+  stop_if_problems 'both were backed up, but a copy failed, as reported above'
 }
 
-# What was printed at the end of this run is printed again, whatever AWS still lists.
-tell() {
-  local words destination
-  IFS='|' read -r -a words <<<"${told}"
-  destination=${words[7]-}
-  report "EBS recovery point:  ${words[0]}"
-  report "EBS creation time:   ${words[1]}"
-  report "RDS recovery point:  ${words[2]}"
-  [[ ${destination} != '?' ]] ||
-    stop 1 'both were backed up, but whether the stack copies them elsewhere could not be seen:' \
-      'paste again with credentials that may see the stack'
-  [[ ${destination} == '' ]] || report "EBS automatic copy:  ${words[5]}"
-  [[ ${destination} == '' ]] || report "RDS automatic copy:  ${words[6]}"
-  finish "done: both were backed up${destination:+ and copied to ${destination}}" \
-    "(EBS by ${words[3]}, RDS by ${words[4]})"
+# Sets recorded to the result of this run. It goes to the record only when all of it is known.
+record_result() {
+  recorded="${recovery_point[EBS]}|${created}|${recovery_point[RDS]}"
+  recorded+="|${completed[EBS]}|${completed[RDS]}|${copy[EBS]}|${copy[RDS]}|${destination}"
+  if [[ ${destination} != unknown ]]; then
+    append_run_record finished "${recorded}"
+  fi
 }
 
-main() {
-  values
-  settings "$@"
-  guard
-  read_record "${BACKUP_VAULT_NAME}" "${DATA_VOLUME_ID}" "${DB_INSTANCE_ID}" "${ROLE_ARN}" \
-    "${RETENTION_DAYS}"
-  look
-  ! recall finished || tell
-  start EBS
-  start RDS
-  [[ ${PLAN} == '' ]] || finish 'plan: nothing was changed'
-  ((problems == 0)) || stop 1 'mend the problems above and paste again; a started backup goes on'
-  watch_backups
-  judge EBS
-  judge RDS
-  ((problems == 0)) || stop 1 'not both were backed up; paste again to start a failed one anew'
-  find_creation_time
-  [[ ${destination} == @(|'?') ]] || watch_copies
-  ((problems == 0)) || stop 1 'both were backed up, but not both were copied'
-  told="${point[EBS]}|${created}|${point[RDS]}|${completed[EBS]}|${completed[RDS]}"
-  told+="|${copy[EBS]-}|${copy[RDS]-}|${destination}"
-  [[ ${destination} == '?' ]] || write_record "finished ${told}"
-  tell
+report_result() {
+  print_backups
+  if [[ ${destination} == unknown ]]; then
+    stop 'both were backed up. It is unknown whether the stack copies them to another vault:' \
+      'paste the script again with credentials that allow cloudformation:DescribeStacks'
+  fi
+  describe_backups
+  finish "both were backed up${destination:+ and copied to ${destination}} (${backup_times})"
 }
 
-"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+print_backups() {
+  print_result "EBS recovery point:  ${recovery_point[EBS]}"
+  print_result "EBS creation time:   ${created}"
+  print_result "RDS recovery point:  ${recovery_point[RDS]}"
+  if [[ ${destination} != @(''|unknown) ]]; then
+    print_result "EBS automatic copy:  ${copy[EBS]}"
+    print_result "RDS automatic copy:  ${copy[RDS]}"
+  fi
+}
+
+# Sets backup_times to when each was completed, and until when it is kept.
+describe_backups() {
+  backup_times="EBS completed ${completed[EBS]}, kept ${kept[EBS]}"
+  backup_times+=", RDS completed ${completed[RDS]}, kept ${kept[RDS]}"
+}
+
+# ---- Shared by all scripts for CloudShell in this release: review it once.
+# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+
+# Ends the script. One line, so that pasting only the tail of this text never closes your shell.
+leave() { exit "$1"; }
+
+# screen is the stderr that the script was started with. What programs write to stderr goes to a
+# file, which say_errors shows. One line each, so that pasting only the tail of this text never
+# takes stderr away from your shell.
+open_screen() { exec {screen}>&2; }
+catch_errors() { exec 2>"${scratch}/errors"; }
+
+# Reads the settings, which the wrapper passes twice so that damage shows, and how the shell was
+# started: arguments are refused, except those of a shell in which a person types.
+# Sets PLAN, WATCH, CONFIRM, problems, and scratch: the current folder from now on, removed at the
+# end. Sets work_continues and before_stop, which stop_interrupted and stop_with read.
+read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_OF_ARGUMENTS
+  set -uo pipefail
+  PLAN=$1
+  WATCH=$2
+  CONFIRM=$3
+  line_end=''
+  problems=0
+  work_continues=no
+  before_stop=:
+  open_screen
+  if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
+    stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
+  fi
+  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+    stop_bad_use "${STEP} takes no arguments; nothing ran." \
+      "To see what it would do: PLAN=1 bash FILE"
+  fi
+  if [[ ${PLAN} != '' && ${PLAN} != 1 ]]; then
+    stop_bad_use "PLAN is '${PLAN}': set it to 1, or unset it"
+  fi
+  if [[ ${WATCH} != '' && ${WATCH} != 0 ]]; then
+    stop_bad_use "WATCH is '${WATCH}': set it to 0, or unset it"
+  fi
+  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
+  export AWS_CLI_ERROR_FORMAT=legacy
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5
+  export TZ=UTC LC_ALL=C.UTF-8
+  if ! scratch=$(mktemp -d --tmpdir "codeocean-cmdgen.$$.XXXXXXXXXX") || ! cd "${scratch}"; then
+    stop 'cannot create a folder for temporary files'
+  fi
+  scratch=${PWD}
+  # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
+  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  export AWS_CLI_HISTORY_FILE="${scratch}/history"
+  trap remove_scratch EXIT
+  trap stop_interrupted INT
+  catch_errors
+}
+
+remove_scratch() {
+  if (($? != 0)); then
+    say_errors
+  fi
+  rm -rf "${scratch}"
+}
+
+# Checks that the programs exist that this script runs, and that the AWS CLI is v2, 2.9 or newer.
+check_programs() { # PROGRAM...
+  local program version
+  for program in "$@"; do
+    if ! command -v "${program}" >/dev/null; then
+      stop_wrong_place "the program ${program} is needed and is not installed here"
+    fi
+  done
+  ask version aws --version
+  version=$(<version)
+  if [[ ${version} != aws-cli/2.9.* && ${version} != aws-cli/2.[1-9][0-9]*.* ]]; then
+    stop_wrong_place "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+  fi
+}
+
+# Runs an AWS CLI command. Its answer goes to a file; if it fails, sets aws_error to its message.
+ask() { # FILE COMMAND...
+  if "${@:2}" >"$1" 2>"$1.error" </dev/null; then
+    return 0
+  fi
+  aws_error=$(grep . "$1.error" | paste --serial --delimiters=' ')
+  return 1
+}
+
+# Sets printable to a text in which "?" replaces what a terminal obeys instead of showing it:
+# control characters (C0, DEL, C1), direction marks, line separators. It works on bytes, as bash
+# does anyway if one byte is not UTF-8. In such a text, any byte above 0x7f may be a control
+# character: all are replaced.
+make_printable() { # TEXT
+  local LC_ALL=C tail=$'[\x80-\xbf]' rest
+  # Overlong, surrogates, and above U+10FFFF.
+  local not_utf8=$'@(\xe0[\x80-\x9f]|\xed[\xa0-\xbf]|\xf0[\x80-\x8f]|\xf4[\x90-\xbf])'
+  printable=${1//[$'\x01'-$'\x1f\x7f']/?}
+  printable=${printable//$'\xc2'[$'\x80'-$'\x9f']/?}
+  printable=${printable//$'\xd8\x9c'/?}
+  printable=${printable//$'\xe2\x80'[$'\x8b'-$'\x8f\xa8'-$'\xae']/?}
+  printable=${printable//$'\xe2\x81'[$'\xa0'-$'\xaf']/?}
+  printable=${printable//$'\xef\xbb\xbf'/?}
+  # Without its sequences of two, three and four bytes, UTF-8 is ASCII.
+  rest=${printable//[$'\xc2'-$'\xdf']${tail}/-}
+  rest=${rest//[$'\xe0'-$'\xef']${tail}${tail}/-}
+  rest=${rest//[$'\xf0'-$'\xf4']${tail}${tail}${tail}/-}
+  if [[ ${rest} == *[$'\x80'-$'\xff']* || $1 == *${not_utf8}* ]]; then
+    printable=${printable//[$'\x80'-$'\xff']/?}
+  fi
+}
+
+# Prints a line on stderr, below any progress. line_end ends the line of the progress.
+say() { # TEXT...
+  make_printable "$*"
+  { printf '%b%s\n' "${line_end}" "${printable}" >&"${screen}"; } 2>/dev/null
+  line_end=''
+}
+
+say_file() { # FILE [PREFIX]
+  local line
+  while IFS= read -r line || [[ ${line} != '' ]]; do
+    say "${2-}${line}"
+  done <"$1"
+}
+
+# Shows what programs have written to stderr since the last time.
+say_errors() {
+  if [[ -s ${scratch-}/errors ]] && cp "${scratch}/errors" "${scratch}/shown-errors"; then
+    : >"${scratch}/errors"
+    say_file "${scratch}/shown-errors"
+  fi
+}
+
+# Rewrites one line on a terminal; prints plain lines elsewhere.
+show_progress() { # TEXT
+  local size
+  if [[ ! -t ${screen} ]]; then
+    say "$1"
+    return
+  fi
+  make_printable "$1"
+  # "ROWS COLUMNS". COLUMNS is not set: bash asks its stderr, which is a file.
+  size=$(stty size <&"${screen}")
+  printf '\r\033[K%s' "${printable:0:${size##* }}" >&"${screen}"
+  line_end='\n'
+}
+
+# Prints a line of results on stdout, below any progress.
+print_result() { # TEXT...
+  make_printable "$*"
+  printf '%b' "${line_end}" >&"${screen}"
+  line_end=''
+  printf '%s\n' "${printable}"
+}
+
+# Reports a problem and counts it: stop_if_problems stops once all are reported.
+add_problem() { # TEXT...
+  say "problem: $*"
+  problems=$((problems + 1))
+}
+
+stop_if_problems() { # TEXT...
+  if ((problems > 0)); then
+    stop "$@"
+  fi
+}
+
+# Asks for confirmation: WORD is typed on the terminal, or given in CONFIRM. What was typed before
+# the question is discarded.
+confirm() { # WORD WHAT_WILL_HAPPEN...
+  local typed=${CONFIRM}
+  say "${@:2}"
+  if [[ ${CONFIRM} == '' ]]; then
+    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
+    make_printable "$1"
+    printf 'Type %s to confirm: ' "${printable}" >&"${screen}"
+    if ! { read -r typed </dev/tty; } 2>/dev/null; then
+      line_end='\n'
+      stop_bad_use "not confirmed: there is no terminal to confirm on. Set CONFIRM=$1"
+    fi
+  fi
+  if [[ ${typed} != "$1" ]]; then
+    stop_bad_use "not confirmed: expected '$1', got '${typed}'"
+  fi
+}
+
+# The ends of a script. Each prints its one last line.
+
+finish() { # TEXT...
+  print_last_line 0 "done: $*"
+}
+
+finish_plan() { # TEXT...
+  print_last_line 0 "plan: $*"
+}
+
+# For WATCH=0: the work has started and is not done.
+finish_started() { # TEXT...
+  print_last_line 4 "started: $*"
+}
+
+print_last_line() { # EXIT_CODE TEXT
+  if ! print_result "$2"; then
+    leave 1
+  fi
+  leave "$1"
+}
+
+stop() { # TEXT...
+  stop_with 1 "$@"
+}
+
+# For a setting, or an answer of the person, that cannot be used.
+stop_bad_use() { # TEXT...
+  stop_with 2 "$@"
+}
+
+# For a wrong account, Region or host, and for missing programs or credentials.
+stop_wrong_place() { # TEXT...
+  stop_with 3 "$@"
+}
+
+# For Ctrl-C. work_continues is yes while the script watches work that continues without it.
+stop_interrupted() {
+  line_end='\n'
+  if [[ ${work_continues} == yes ]]; then
+    stop_with 130 'interrupted. Work in the background continues.' \
+      'Paste the script again to follow it.'
+  fi
+  stop_with 130 'interrupted. Paste the script again to continue.'
+}
+
+# before_stop is a command that takes back what the script has prepared.
+stop_with() { # EXIT_CODE TEXT...
+  say_errors
+  "${before_stop}"
+  say "stopped: ${*:2}"
+  leave "$1"
+}
+
+# Checks that this shell works in the account that the script is for.
+check_account() {
+  local caller
+  if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+  fi
+  caller=$(jq --raw-output .Arn caller)
+  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+    stop_wrong_place "this shell works as ${caller}," \
+      "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
+  fi
+}
+
+# ---- End of the shared part. The next line starts the script; alone, it runs nothing.
+
+"${codeocean_cmdgen-nothing_runs}" "$@"
+# --------------------------------------------------------------------------------------------------
 END_OF_BODY
-CODEOCEAN_CMDGEN
+- end of the script: press Enter to run it -
 )

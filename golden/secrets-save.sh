@@ -2,39 +2,45 @@
   {
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
-    case "${digest}" in
-    16522841781cadedf56db00115df175500b3e8f8c21b65de8359d0feafd45756*)
+    case ${digest} in
+    982657a6c6ff8ff5b527b5143df36943a8a4d7a4812c4c2085c0bc87048e1c0c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-save \
-        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" \
+        "$-:$#" 3<&-
       ;;
     *)
-      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      echo 'stopped: the text is incomplete or changed; nothing ran. Copy the script again.' >&2
       false
       ;;
     esac
-  } 3<<'CODEOCEAN_CMDGEN'
+  } 3<<'- end of the script: press Enter to run it -'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
+#
 # codeocean-cmdgen secrets-save: save the system's secrets on the data volume
 #
-# Where:   the services instance of the source, in an SSM session; it asks sudo for root. It must
-#          have run before the disaster, and again after each change of a secret: make it with
-#          --output, leave the file there, and have it run daily by a line in a file of
-#          /etc/cron.d, such as 17 3 * * * root bash FILE. A new instance has neither: look for
-#          them after each update of the stack.
-# Changes: writes .codeocean-secrets/parameters.json on the data volume, for root only: all that
-#          is below the stack's path in Parameter Store, in clear text. From then on, who can read
-#          a snapshot can read the secrets. With --command, it runs the vendor's command instead,
-#          and shows what that says as it is.
-# Takes:   seconds.
-# Costs:   nothing.
-# Again:   saves anew, and says what has changed since, by name.
-# Set:     PLAN=1 looks only.
+# Run in:   the services instance of the source, in an SSM session; it asks sudo for root. It must
+#           run before the disaster, and again after each change of a secret. Create it with
+#           --output, leave the file there, and run it daily by a line in a file of /etc/cron.d,
+#           such as 17 3 * * * root bash FILE. A new instance has neither file: check after each
+#           update of the stack.
+# Changes:  mv                puts a new .codeocean-secrets/parameters.json on the data volume,
+#                             for root only: all parameters below the stack's path, in clear text.
+#                             From then on, whoever can read a snapshot can read the secrets.
+#           bash -c COMMAND   with --command: runs the vendor's command instead, and shows what it
+#                             prints
+# Takes:    seconds.
+# Costs:    nothing.
+# Again:    saves again, and reports by name what has changed since.
+# Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # from values file [source]
+  # text of this release: sha256 500d9038bf14c76e6e8ceb497ddb161d09cd9a14d82942ce2952f0f8fa4cdaf4
+  # the step
+  STEP=secrets-save
+  # from deployment file [source]
   ACCOUNT_ID=111111111111
   REGION=us-east-1
   STACK_NAME=codeocean
@@ -43,233 +49,844 @@ values() {
   COMMAND=''
 }
 
-# Says something, below the progress: ${line_end} ends its line.
-say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
-
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
-# nothing can be written. One line each: who pastes the end of this text keeps the shell.
-stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
-
-# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
-show() {
-  [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
+main() {
+  values
+  run_as_root "$@"
+  read_settings_in_memory "$@"
+  record_umask
+  check_services_instance
+  check_programs flock
+  if [[ ${COMMAND} != '' ]]; then
+    save_by_command
+  fi
+  if [[ ${PLAN} == '' ]]; then
+    lock_step
+  fi
+  check_save_folder
+  read_parameters current
+  check_not_empty
+  read_last_save
+  show_changes
+  if [[ ${PLAN} == 1 ]]; then
+    finish_plan "would save ${count} parameters in ${save_file}; nothing was changed"
+  fi
+  save
+  check_saved
+  finish "${count} parameters are saved in ${save_file}"
 }
 
-# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
-ask() { # NAME COMMAND...
-  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
+# The values of the parameters stay in pipes and in files that only root can read, most of them in
+# memory. They are never on a command line, in the environment, on the screen, or in the history of
+# the AWS CLI.
+read_settings_in_memory() { # ARGUMENT...
+  TMPDIR=/dev/shm read_settings "$@"
+  if [[ ${PLAN} == '' ]]; then
+    remove_leftovers
+  fi
 }
 
-# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
-settings() {
-  set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
-  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
-  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
-  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
-  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
-  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
-  scratch=$(mktemp -d)
-  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
-  scratch=${PWD}
-  trap 'rm -rf "${scratch}"' EXIT
-  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
+# A script that was killed by force (SIGKILL) has left its files in memory. The name of their folder
+# has the ID of its process.
+remove_leftovers() {
+  local folder process
+  find /dev/shm -maxdepth 1 -type d -uid 0 -name 'codeocean-cmdgen.*' >folders
+  while IFS= read -r folder; do
+    process=${folder#/dev/shm/codeocean-cmdgen.}
+    process=${process%%.*}
+    if [[ ! -e /proc/${process} ]]; then
+      say 'removing what a killed script has left in memory'
+      rm --recursive --force "${folder}"
+    fi
+  done <folders
 }
 
-# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
-need() { # PROGRAM...
-  local program version
-  for program in "$@"; do
-    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
-  done
-  [[ -s version ]] || ask version aws --version
-  version=$(<version)
-  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
-    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+# Sets first_umask to the umask that the script was started with, for the vendor's command.
+# check_services_instance changes it.
+record_umask() {
+  first_umask=$(umask)
 }
 
-# A session's user is not root: this very text runs once more, as root.
-as_root() {
-  ((EUID == 0)) || exec sudo --set-home env codeocean_cmdgen=main \
-    bash -o privileged -c "${BASH_EXECUTION_STRING:?}" "$0" "$@"
+save_by_command() {
+  local exit_code
+  say "the vendor's command: ${COMMAND}"
+  if [[ ${PLAN} == 1 ]]; then
+    finish_plan 'the command would be run; nothing was changed'
+  fi
+  run_vendor_command
+  exit_code=$?
+  if ((exit_code > 0)); then
+    stop "the vendor's command ended with exit code ${exit_code}"
+  fi
+  finish "the vendor's command ended with exit code 0"
 }
 
-# Proves that this is the right services instance before anything else happens: what the vendor
-# wrote on it, what it is, and what EC2 shows to its credentials must all agree.
-guard() { # PROGRAM...
-  umask 077
-  records=${DATA_MOUNT}/.codeocean-cmdgen
-  need aws curl find findmnt grep jq mountpoint sed systemctl "$@"
-  agree /etc/codeocean/stack.json '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' \
-    "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
-  ask token metadata api/token --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 60'
-  sed 's/^/X-aws-ec2-metadata-token: /' token >header
-  ask identity metadata dynamic/instance-identity/document --header @header
-  agree identity '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
-  instance_id=$(jq --raw-output .instanceId identity)
-  ask instances aws ec2 describe-instances --region "${REGION}" --instance-ids "${instance_id}" ||
-    stop 3 "the credentials here do not see this instance, ${instance_id}: ${complaint}"
-  agree instances '.Reservations[0] | "\(.OwnerId) \(.Instances[0].Tags // [] | from_entries
-    | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"])"' \
-    "${ACCOUNT_ID} ${STACK_NAME}"
-  mountpoint --quiet "${DATA_MOUNT}" || stop 3 "no data volume is mounted at ${DATA_MOUNT}"
-}
-
-agree() { # FILE JQ_FILTER WANTED
-  local found
-  found=$(jq --raw-output "$2" "$1" 2>/dev/null)
-  [[ ${found} == "$3" ]] || stop 3 "${1##*/} says '${found}', but the script is for '$3'"
-}
-
-# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
-metadata() { # PATH CURL_OPTION...
-  curl --silent --fail --noproxy '*' --max-time 5 "${@:2}" "http://169.254.169.254/latest/$1"
-}
-
-# What was done stands on the data volume: it outlives this instance, and is never copied.
-write_record() { # NAME TEXT...
-  mkdir -p "${records}" && printf '%(%FT%TZ)T %s\n' -1 "${*:2}" >>"${records}/$1" &&
-    sync "${records}/$1" && return
-  stop 1 "${records}/$1 cannot be written: no step goes on without its record"
-}
-
-# Runs the vendor's command. Each line that it says is marked: none can pass for this script's own.
-run_command() {
-  local pid line
+# Runs the vendor's command. Each line of its output is marked, so that none passes for a line of
+# this script. The command gets the umask and the environment that this script was started with. It
+# gets none of the files that this script has open: a program that it leaves running would hold the
+# lock. Leaves the output in the file "output".
+run_vendor_command() {
+  local process line
   : >output
-  (cd / && HOME=~root exec bash -c "${COMMAND}") >output 2>&1 </dev/null &
-  pid=$!
-  tail --lines=+1 --follow --pid="${pid}" --sleep-interval=0.2 output |
+  (
+    exec {screen}>&-
+    if [[ ${lock-} != '' ]]; then
+      exec {lock}>&-
+    fi
+    restore_environment
+    umask "${first_umask}"
+    cd /
+    HOME=~root exec bash -c "${COMMAND}"
+  ) >output 2>&1 </dev/null &
+  process=$!
+  tail --lines=+1 --follow --pid="${process}" --sleep-interval=0.2 output |
     while IFS= read -r line || [[ ${line} != '' ]]; do
       say "| ${line//[[:cntrl:]]/ }"
     done
-  wait "${pid}"
+  wait "${process}"
 }
 
-# Values stay in files of root's, most of them in memory, and in pipes: never on a command line, in
-# the environment, on the screen or in the AWS CLI's own history.
-keep_secrets() { # PROGRAM_ARGUMENT...
-  TMPDIR=/dev/shm settings "$@"
-  export AWS_CLI_HISTORY_FILE="${scratch}/history"
-  home=/var/lib/codeocean-cmdgen saved=${DATA_MOUNT}/.codeocean-secrets/parameters.json
-  now=$(date --iso-8601=seconds)
+# Exports what this shell was started with, and nothing else. The kernel keeps it. The values
+# may be secret, so they must not become arguments of env.
+restore_environment() {
+  local names entry
+  compgen -e >exported_names
+  mapfile -t names <exported_names
+  export -n "${names[@]}"
+  while IFS= read -r -d '' entry; do
+    if [[ ${entry} =~ ^[a-zA-Z_][a-zA-Z0-9_]*= && ${entry} != codeocean_cmdgen=* ]]; then
+      declare -gx "${entry}" 2>/dev/null
+    fi
+  done <"/proc/$$/environ"
 }
 
-# One at a time: nobody may read what another is about to change.
-lock() {
-  if ! { mkdir -p "${home}" && exec {lock}>"${home}/${0##*/}.lock" &&
-    flock --nonblock "${lock}"; }; then
-    stop 1 "another ${0##*/} is at work: paste again when it has ended"
+# Sets lock to an open file. The lock ends with the script.
+lock_step() {
+  local lock_file=/var/lib/codeocean-cmdgen/${STEP}.lock
+  make_private_folder /var/lib/codeocean-cmdgen
+  if ! exec {lock}>"${lock_file}" || ! flock --nonblock "${lock}"; then
+    stop "${STEP} is running in another session. Paste the script again when that has ended."
   fi
 }
 
-# Lists what is below the stack's path. The vendor's role may read below the path, not the path
-# itself: hence the slash behind it.
+# Checks the folder of the save before any value is read or written: somebody else may have made it.
+# Sets save_file.
+check_save_folder() {
+  save_file=${DATA_MOUNT}/.codeocean-secrets/parameters.json
+  check_private_folder "${save_file%/*}"
+}
+
+# Writes the parameters below the stack's path to a file. The vendor's role may read below the path,
+# not the path itself, hence the slash. Another role may be the other way round.
 read_parameters() { # FILE
-  local path
-  for path in "/${STACK_NAME}/" "/${STACK_NAME}"; do
-    if ask answer aws ssm get-parameters-by-path \
-      --region "${REGION}" \
-      --path "${path}" \
-      --recursive \
-      --with-decryption; then
-      jq '[.Parameters[] | {Name, Type, Value}] | sort_by(.Name)' answer >"$1" && return
+  if ! list_parameters "/${STACK_NAME}/"; then
+    if [[ ${aws_error} != *AccessDenied* ]] || ! list_parameters "/${STACK_NAME}"; then
+      stop "cannot read the parameters below /${STACK_NAME}/: ${aws_error}"
     fi
-    [[ ${complaint} == *AccessDenied* ]] || break
-  done
-  stop 1 "the parameters below /${STACK_NAME}/ cannot be read: ${complaint}"
+  fi
+  if ! jq '[.Parameters[] | {Name, Type, Value}] | sort_by(.Name)' parameters >"$1"; then
+    stop "cannot read what AWS answered about the parameters below /${STACK_NAME}/"
+  fi
 }
 
-# Writes into the file changes what becomes of each name from one list to the other.
-compare() { # OLD NEW
-  jq --null-input --raw-output --slurpfile old "$1" --slurpfile new "$2" '
-    INDEX($old[0][]; .Name) as $old | INDEX($new[0][]; .Name) as $new
+list_parameters() { # PATH
+  ask parameters aws ssm get-parameters-by-path \
+    --region "${REGION}" \
+    --path "$1" \
+    --recursive \
+    --with-decryption
+}
+
+# Writes what becomes of each name, from one list to the other, to the file "changes".
+compare_parameter_lists() { # OLD_LIST NEW_LIST
+  if ! jq --null-input --raw-output --slurpfile old "$1" --slurpfile new "$2" '
+    INDEX($old[0][]; .Name) as $old
+    | INDEX($new[0][]; .Name) as $new
     | ($old + $new | keys[]) as $name
-    | if $old[$name] == null then "new"
-      elif $new[$name] == null then "gone"
-      elif $old[$name] == $new[$name] then "same"
-      else "changed" end + "\t" + $name' >changes || stop 1 'the parameters cannot be compared'
+    | if $old[$name] == null then "new \($name)"
+      elif $new[$name] == null then "gone \($name)"
+      elif $old[$name] == $new[$name] then "same \($name)"
+      else "changed \($name)"
+      end' >changes; then
+    stop 'cannot compare the parameters'
+  fi
 }
 
-# Writes a list with its origin: for root only, whole or not at all.
-write_list() { # LIST FILE
-  jq --arg account_id "${ACCOUNT_ID}" --arg region "${REGION}" --arg stack_name "${STACK_NAME}" \
-    --arg saved "${now}" '{$account_id, $region, $stack_name, $saved, parameters: .}' \
-    "$1" >"$2.new" && is_whole "$2.new" && sync "$2.new" && mv "$2.new" "$2" && sync "${2%/*}"
+# Writes a list of parameters and where it is from to a file, completely or not at all. A file that
+# was there before is replaced, never written to: somebody may hold it open.
+write_save() { # LIST FILE
+  if ! rm --force "$2.new" || ! add_origin "$1" >"$2.new"; then
+    return 1
+  fi
+  if ! is_complete_save "$2.new" || ! sync "$2.new"; then
+    return 1
+  fi
+  mv --no-target-directory "$2.new" "$2" && sync "${2%/*}"
 }
 
-is_whole() { # FILE
+add_origin() { # LIST
+  local now
+  now=$(date --iso-8601=seconds)
+  jq \
+    --arg account_id "${ACCOUNT_ID}" \
+    --arg region "${REGION}" \
+    --arg stack_name "${STACK_NAME}" \
+    --arg saved "${now}" \
+    '{$account_id, $region, $stack_name, $saved, parameters: .}' "$1"
+}
+
+is_complete_save() { # FILE
   jq --exit-status '
+    def is_parameter_of($path):
+      (.Name | startswith($path) and test("^[A-Za-z0-9/_.-]+$"))
+      and (.Type | test("^(String|StringList|SecureString)$"))
+      and (.Value | type == "string" and length > 0);
     "/\(.stack_name)/" as $path
     | all(.account_id, .region, .stack_name, .saved; test("^[A-Za-z0-9:+-]+$"))
-    and (.parameters | length > 0 and length == (unique_by(.Name) | length))
-    and all(.parameters[]; (.Name | startswith($path) and test("^[A-Za-z0-9/_.-]+$"))
-      and (.Type | test("^(String|StringList|SecureString)$"))
-      and (.Value | type == "string" and length > 0))
+      and (.parameters | length > 0 and length == (unique_by(.Name) | length))
+      and all(.parameters[]; is_parameter_of($path))
   ' "$1" >/dev/null 2>&1
 }
 
-# What was saved last goes to the file last. A save that volume-copy-in brought from another
-# deployment is not replaced before its parameters were put back.
-look_at_last_save() {
-  local whose record
-  echo '[]' >last
-  last=never
-  [[ -e ${saved} ]] || return 0
-  if ! is_whole "${saved}"; then
-    say "warning: the last save is damaged, and will be replaced"
-    return
+# Sets count to the number of the parameters.
+check_not_empty() {
+  count=$(jq length current)
+  if ((count == 0)); then
+    stop "there are no parameters below /${STACK_NAME}/, so there is nothing to save"
   fi
-  whose=$(jq --raw-output '"\(.account_id) \(.region) \(.stack_name)"' "${saved}")
-  if [[ ${whose} == "${ACCOUNT_ID} ${REGION} ${STACK_NAME}" ]]; then
-    last=$(jq --raw-output .saved "${saved}")
-    jq .parameters "${saved}" >last
-    return
-  fi
-  for record in "${records}"/secrets-restore--*; do
-    [[ ${record} -nt ${saved} ]] && grep --quiet ' completed$' "${record}" && return
-  done
-  stop 1 "${saved} holds the parameters of '${whose}', which secrets-restore has not put back:" \
-    'do that first, or move the file away'
 }
 
-main() {
-  local count new changed gone
-  values
-  as_root "$@"
-  keep_secrets "$@"
-  guard flock tail
-  if [[ ${COMMAND} != '' ]]; then
-    say "the vendor's command: ${COMMAND}"
-    [[ ${PLAN} == '' ]] || finish 'plan: that would be run; nothing was changed'
-    run_command || stop 1 "the vendor's command ended with exit code $?"
-    finish "done: the vendor's command ended with exit code 0"
+# Writes the parameters that were saved last to the file "last", and sets last_time to when that
+# was. A save that volume-copy-in brought from another deployment is not replaced until its
+# parameters are restored.
+read_last_save() {
+  local origin
+  echo '[]' >last
+  last_time=never
+  if [[ ! -e ${save_file} ]]; then
+    return
   fi
-  [[ ${PLAN} == 1 ]] || lock
-  read_parameters now
-  count=$(jq length now)
-  ((count > 0)) || stop 1 "nothing is below /${STACK_NAME}/: there is nothing to save"
-  look_at_last_save
-  compare last now
-  sed --quiet '/^same/d; s/^/  /p' changes >&2
+  if ! is_complete_save "${save_file}"; then
+    say 'warning: the last save is damaged, and will be replaced'
+    return
+  fi
+  origin=$(jq --raw-output '"\(.account_id) \(.region) \(.stack_name)"' "${save_file}")
+  if [[ ${origin} == "${ACCOUNT_ID} ${REGION} ${STACK_NAME}" ]]; then
+    last_time=$(jq --raw-output .saved "${save_file}")
+    jq .parameters "${save_file}" >last
+  elif ! is_restored; then
+    stop "${save_file} holds the parameters of '${origin}', which are not restored here yet." \
+      'Run secrets-restore first, or move the file away.'
+  fi
+}
+
+# Tells whether secrets-restore was completed after the save came here.
+is_restored() {
+  local record
+  for record in "${records}"/secrets-restore--*; do
+    if [[ ${record} -nt ${save_file} ]] && grep --quiet ' completed$' "${record}"; then
+      return 0
+    fi
+  done
+  return 1
+}
+
+show_changes() {
+  local new changed gone
+  compare_parameter_lists last current
+  grep --invert-match '^same' changes >differences
+  say_file differences '  '
   new=$(grep --count '^new' changes)
   changed=$(grep --count '^changed' changes)
   gone=$(grep --count '^gone' changes)
-  say "${count} parameters; since the last save (${last}): ${new} new, ${changed} changed," \
+  say "${count} parameters; since the last save (${last_time}): ${new} new, ${changed} changed," \
     "${gone} gone"
-  [[ ${PLAN} == '' ]] || finish "plan: they would be saved in ${saved}; nothing was changed"
-  if ! { install --directory --mode=700 "${saved%/*}" && write_list now "${saved}"; }; then
-    rm -f "${saved}.new"
-    stop 1 "${saved} cannot be written; the last save (${last}) stays"
-  fi
-  jq .parameters "${saved}" | cmp --quiet - now || stop 1 "${saved} is not what was written"
-  finish "done: ${count} parameters are saved in ${saved}"
 }
 
-"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+save() {
+  make_private_folder "${save_file%/*}"
+  if ! write_save current "${save_file}"; then
+    rm --force "${save_file}.new"
+    stop "cannot write ${save_file}. The last save (${last_time}) is unchanged."
+  fi
+}
+
+check_saved() {
+  if ! jq .parameters "${save_file}" | cmp --quiet - current; then
+    stop "${save_file} does not hold what was written to it. Paste the script again."
+  fi
+}
+
+# ---- Shared by all scripts for the services instance in this release: review it once.
+# ---- sha256 554e1da0d2e98121e7c492bbe2125e21e488089332245f069a80b14669413c25
+
+# Ends the script. One line, so that pasting only the tail of this text never closes your shell.
+leave() { exit "$1"; }
+
+# screen is the stderr that the script was started with. What programs write to stderr goes to a
+# file, which say_errors shows. One line each, so that pasting only the tail of this text never
+# takes stderr away from your shell.
+open_screen() { exec {screen}>&2; }
+catch_errors() { exec 2>"${scratch}/errors"; }
+
+# Reads the settings, which the wrapper passes twice so that damage shows, and how the shell was
+# started: arguments are refused, except those of a shell in which a person types.
+# Sets PLAN, WATCH, CONFIRM, problems, and scratch: the current folder from now on, removed at the
+# end. Sets work_continues and before_stop, which stop_interrupted and stop_with read.
+read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_OF_ARGUMENTS
+  set -uo pipefail
+  PLAN=$1
+  WATCH=$2
+  CONFIRM=$3
+  line_end=''
+  problems=0
+  work_continues=no
+  before_stop=:
+  open_screen
+  if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
+    stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
+  fi
+  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+    stop_bad_use "${STEP} takes no arguments; nothing ran." \
+      "To see what it would do: PLAN=1 bash FILE"
+  fi
+  if [[ ${PLAN} != '' && ${PLAN} != 1 ]]; then
+    stop_bad_use "PLAN is '${PLAN}': set it to 1, or unset it"
+  fi
+  if [[ ${WATCH} != '' && ${WATCH} != 0 ]]; then
+    stop_bad_use "WATCH is '${WATCH}': set it to 0, or unset it"
+  fi
+  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
+  export AWS_CLI_ERROR_FORMAT=legacy
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5
+  export TZ=UTC LC_ALL=C.UTF-8
+  if ! scratch=$(mktemp -d --tmpdir "codeocean-cmdgen.$$.XXXXXXXXXX") || ! cd "${scratch}"; then
+    stop 'cannot create a folder for temporary files'
+  fi
+  scratch=${PWD}
+  # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
+  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  export AWS_CLI_HISTORY_FILE="${scratch}/history"
+  trap remove_scratch EXIT
+  trap stop_interrupted INT
+  catch_errors
+}
+
+remove_scratch() {
+  if (($? != 0)); then
+    say_errors
+  fi
+  rm -rf "${scratch}"
+}
+
+# Checks that the programs exist that this script runs, and that the AWS CLI is v2, 2.9 or newer.
+check_programs() { # PROGRAM...
+  local program version
+  for program in "$@"; do
+    if ! command -v "${program}" >/dev/null; then
+      stop_wrong_place "the program ${program} is needed and is not installed here"
+    fi
+  done
+  ask version aws --version
+  version=$(<version)
+  if [[ ${version} != aws-cli/2.9.* && ${version} != aws-cli/2.[1-9][0-9]*.* ]]; then
+    stop_wrong_place "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+  fi
+}
+
+# Runs an AWS CLI command. Its answer goes to a file; if it fails, sets aws_error to its message.
+ask() { # FILE COMMAND...
+  if "${@:2}" >"$1" 2>"$1.error" </dev/null; then
+    return 0
+  fi
+  aws_error=$(grep . "$1.error" | paste --serial --delimiters=' ')
+  return 1
+}
+
+# Sets printable to a text in which "?" replaces what a terminal obeys instead of showing it:
+# control characters (C0, DEL, C1), direction marks, line separators. It works on bytes, as bash
+# does anyway if one byte is not UTF-8. In such a text, any byte above 0x7f may be a control
+# character: all are replaced.
+make_printable() { # TEXT
+  local LC_ALL=C tail=$'[\x80-\xbf]' rest
+  # Overlong, surrogates, and above U+10FFFF.
+  local not_utf8=$'@(\xe0[\x80-\x9f]|\xed[\xa0-\xbf]|\xf0[\x80-\x8f]|\xf4[\x90-\xbf])'
+  printable=${1//[$'\x01'-$'\x1f\x7f']/?}
+  printable=${printable//$'\xc2'[$'\x80'-$'\x9f']/?}
+  printable=${printable//$'\xd8\x9c'/?}
+  printable=${printable//$'\xe2\x80'[$'\x8b'-$'\x8f\xa8'-$'\xae']/?}
+  printable=${printable//$'\xe2\x81'[$'\xa0'-$'\xaf']/?}
+  printable=${printable//$'\xef\xbb\xbf'/?}
+  # Without its sequences of two, three and four bytes, UTF-8 is ASCII.
+  rest=${printable//[$'\xc2'-$'\xdf']${tail}/-}
+  rest=${rest//[$'\xe0'-$'\xef']${tail}${tail}/-}
+  rest=${rest//[$'\xf0'-$'\xf4']${tail}${tail}${tail}/-}
+  if [[ ${rest} == *[$'\x80'-$'\xff']* || $1 == *${not_utf8}* ]]; then
+    printable=${printable//[$'\x80'-$'\xff']/?}
+  fi
+}
+
+# Prints a line on stderr, below any progress. line_end ends the line of the progress.
+say() { # TEXT...
+  make_printable "$*"
+  { printf '%b%s\n' "${line_end}" "${printable}" >&"${screen}"; } 2>/dev/null
+  line_end=''
+}
+
+say_file() { # FILE [PREFIX]
+  local line
+  while IFS= read -r line || [[ ${line} != '' ]]; do
+    say "${2-}${line}"
+  done <"$1"
+}
+
+# Shows what programs have written to stderr since the last time.
+say_errors() {
+  if [[ -s ${scratch-}/errors ]] && cp "${scratch}/errors" "${scratch}/shown-errors"; then
+    : >"${scratch}/errors"
+    say_file "${scratch}/shown-errors"
+  fi
+}
+
+# Rewrites one line on a terminal; prints plain lines elsewhere.
+show_progress() { # TEXT
+  local size
+  if [[ ! -t ${screen} ]]; then
+    say "$1"
+    return
+  fi
+  make_printable "$1"
+  # "ROWS COLUMNS". COLUMNS is not set: bash asks its stderr, which is a file.
+  size=$(stty size <&"${screen}")
+  printf '\r\033[K%s' "${printable:0:${size##* }}" >&"${screen}"
+  line_end='\n'
+}
+
+# Prints a line of results on stdout, below any progress.
+print_result() { # TEXT...
+  make_printable "$*"
+  printf '%b' "${line_end}" >&"${screen}"
+  line_end=''
+  printf '%s\n' "${printable}"
+}
+
+# Reports a problem and counts it: stop_if_problems stops once all are reported.
+add_problem() { # TEXT...
+  say "problem: $*"
+  problems=$((problems + 1))
+}
+
+stop_if_problems() { # TEXT...
+  if ((problems > 0)); then
+    stop "$@"
+  fi
+}
+
+# Asks for confirmation: WORD is typed on the terminal, or given in CONFIRM. What was typed before
+# the question is discarded.
+confirm() { # WORD WHAT_WILL_HAPPEN...
+  local typed=${CONFIRM}
+  say "${@:2}"
+  if [[ ${CONFIRM} == '' ]]; then
+    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
+    make_printable "$1"
+    printf 'Type %s to confirm: ' "${printable}" >&"${screen}"
+    if ! { read -r typed </dev/tty; } 2>/dev/null; then
+      line_end='\n'
+      stop_bad_use "not confirmed: there is no terminal to confirm on. Set CONFIRM=$1"
+    fi
+  fi
+  if [[ ${typed} != "$1" ]]; then
+    stop_bad_use "not confirmed: expected '$1', got '${typed}'"
+  fi
+}
+
+# The ends of a script. Each prints its one last line.
+
+finish() { # TEXT...
+  print_last_line 0 "done: $*"
+}
+
+finish_plan() { # TEXT...
+  print_last_line 0 "plan: $*"
+}
+
+# For WATCH=0: the work has started and is not done.
+finish_started() { # TEXT...
+  print_last_line 4 "started: $*"
+}
+
+print_last_line() { # EXIT_CODE TEXT
+  if ! print_result "$2"; then
+    leave 1
+  fi
+  leave "$1"
+}
+
+stop() { # TEXT...
+  stop_with 1 "$@"
+}
+
+# For a setting, or an answer of the person, that cannot be used.
+stop_bad_use() { # TEXT...
+  stop_with 2 "$@"
+}
+
+# For a wrong account, Region or host, and for missing programs or credentials.
+stop_wrong_place() { # TEXT...
+  stop_with 3 "$@"
+}
+
+# For Ctrl-C. work_continues is yes while the script watches work that continues without it.
+stop_interrupted() {
+  line_end='\n'
+  if [[ ${work_continues} == yes ]]; then
+    stop_with 130 'interrupted. Work in the background continues.' \
+      'Paste the script again to follow it.'
+  fi
+  stop_with 130 'interrupted. Paste the script again to continue.'
+}
+
+# before_stop is a command that takes back what the script has prepared.
+stop_with() { # EXIT_CODE TEXT...
+  say_errors
+  "${before_stop}"
+  say "stopped: ${*:2}"
+  leave "$1"
+}
+
+# A session's user is not root: this same text runs again as root.
+run_as_root() { # ARGUMENT...
+  if ((EUID != 0)); then
+    exec sudo --set-home env codeocean_cmdgen=main \
+      bash -o privileged -c "${BASH_EXECUTION_STRING:?}" "$0" "$@"
+  fi
+}
+
+# Checks that this is the right services instance. What the vendor wrote on it, what EC2 says it is,
+# and what EC2 shows to its credentials must all agree. Sets instance_id, and records to the folder
+# of completion records.
+check_services_instance() {
+  umask 077
+  records=${DATA_MOUNT}/.codeocean-cmdgen
+  check_programs aws curl find findmnt flock grep jq mountpoint sed systemctl
+  check_field 'stack.json has' /etc/codeocean/stack.json \
+    '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
+  read_identity
+  check_field "the instance's identity document has" identity '"\(.accountId) \(.region)"' \
+    "${ACCOUNT_ID} ${REGION}"
+  instance_id=$(jq --raw-output .instanceId identity)
+  if ! ask instances aws ec2 describe-instances \
+    --region "${REGION}" \
+    --instance-ids "${instance_id}"; then
+    stop_wrong_place "ec2:DescribeInstances failed for this instance, ${instance_id}: ${aws_error}"
+  fi
+  check_field "the instance's reservation in EC2 has" instances .Reservations[0].OwnerId \
+    "${ACCOUNT_ID}"
+  check_field "the instance's EC2 tags have" instances '
+    .Reservations[0].Instances[0].Tags // []
+    | from_entries
+    | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"]' "${STACK_NAME}"
+  if ! mountpoint --quiet "${DATA_MOUNT}"; then
+    stop_wrong_place "no data volume is mounted at ${DATA_MOUNT}"
+  fi
+  check_private_folder /var/lib/codeocean-cmdgen
+  check_private_folder "${records}"
+}
+
+check_field() { # WHAT_HAS_IT FILE JQ_FILTER EXPECTED
+  local found
+  found=$(jq --raw-output "$3" "$2" 2>/dev/null)
+  if [[ ${found} != "$4" ]]; then
+    stop_wrong_place "$1 '${found}'; the script is for '$4'"
+  fi
+}
+
+# Writes the identity document of the instance to the file "identity".
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
+read_identity() {
+  ask token get_metadata api/token \
+    --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 60'
+  sed 's/^/X-aws-ec2-metadata-token: /' token >header
+  ask identity get_metadata dynamic/instance-identity/document --header @header
+}
+
+get_metadata() { # PATH CURL_OPTION...
+  curl --silent --fail --noproxy '*' --max-time 5 "${@:2}" "http://169.254.169.254/latest/$1"
+}
+
+# Stops unless only root can use a folder, and only root can have put its contents there. Any local
+# user or container may have planted a folder or a link under this name, to read what root writes
+# there, to have root write elsewhere, or to forge a record. The folder may be missing.
+check_private_folder() { # FOLDER
+  check_parent_folders "$1"
+  if [[ -e $1 || -L $1 ]]; then
+    check_owner "$1"
+    check_files_in "$1"
+  fi
+}
+
+# A user who can write to a parent folder can replace this folder by another. Only a sticky bit, as
+# folders for temporary files have it, prevents that.
+check_parent_folders() { # FOLDER
+  local path=$1 parents=(/) found
+  while [[ ${path} == /*/* ]]; do
+    path=${path%/*}
+    if [[ -e ${path} || -L ${path} ]]; then
+      parents+=("${path}")
+    fi
+  done
+  if ! found=$(find "${parents[@]}" -maxdepth 0 \
+    '(' -not -type d -o -not -uid 0 -o -perm /022 -not -perm -1000 ')' -print -quit); then
+    stop "cannot check who may replace $1: its contents cannot be trusted"
+  fi
+  if [[ ${found} != '' ]]; then
+    describe_path "${found}"
+    stop "${description}: others could replace what scripts keep below it. It must be a real" \
+      "folder that only root can change. Check: sudo ls -ld ${found}. Then, if it is a folder:" \
+      "sudo chown root ${found} && sudo chmod go-w ${found}"
+  fi
+}
+
+# The folder itself is examined first: a link is not followed, and nothing below the folder of
+# another user is read.
+check_owner() { # FOLDER
+  local found
+  if ! found=$(find "$1" -maxdepth 0 \
+    '(' -not -type d -o -not -uid 0 -o -perm /077 ')' -print -quit); then
+    stop "cannot check who owns $1: its contents cannot be trusted"
+  fi
+  if [[ ${found} != '' ]]; then
+    refuse_planted "$1" 'a folder of root with mode 700' "$1.aside"
+  fi
+}
+
+# The folder may have had another owner before. A second link to a file is a second way to change
+# it, and a pipe or a device answers whatever it likes.
+check_files_in() { # FOLDER
+  local found
+  if ! found=$(find "$1" -mindepth 1 -maxdepth 1 -not -type d \
+    '(' -not -type f -o -not -uid 0 -o -perm /022 -o -links +1 ')' -printf '%p/' -quit); then
+    stop "cannot check who owns the files in $1: its contents cannot be trusted"
+  fi
+  found=${found%/} # the slash keeps a newline at the end of a name
+  if [[ ${found} != '' ]]; then
+    refuse_planted "${found}" 'a file of root with one name that only root can change' \
+      "$1-${found##*/}.aside"
+  fi
+}
+
+refuse_planted() { # PATH EXPECTED NEW_PATH
+  local from to
+  describe_path "$1"
+  printf -v from %q "$1"
+  printf -v to %q "$3"
+  stop "${description}, not $2: somebody else may have put it there." \
+    "Check: sudo ls -lan ${from}. Then move it aside:" \
+    "sudo mv --no-target-directory --backup=numbered ${from} ${to}"
+}
+
+# Sets description to what a path is and who owns it. The path is quoted: its name may hold any
+# character.
+describe_path() { # PATH
+  if ! description=$(stat --format='%F of user %U (%u), mode %a, with %h names' "$1"); then
+    description='thing that cannot be examined'
+  fi
+  printf -v description '%q is a %s' "$1" "${description}"
+}
+
+# Creates a folder that only root can use, or checks the one that exists.
+make_private_folder() { # FOLDER
+  check_private_folder "$1"
+  if [[ ! -d $1 ]]; then
+    if ! mkdir --mode=700 "$1"; then
+      stop "cannot create $1"
+    fi
+    check_private_folder "$1"
+  fi
+}
+
+# Completion records live on the data volume, so they survive a replaced instance. Copies exclude
+# them. The record with its new line is written to a new file, which then takes its name: so a
+# record changes completely or not at all, and nobody else can hold the file that is written. The
+# lock on the folder keeps the line of another session from being lost.
+append_record() { # NAME TEXT...
+  local record_file=${records}/$1 new_file lock
+  make_private_folder "${records}"
+  if ! exec {lock}<"${records}" || ! flock --timeout 15 "${lock}"; then
+    stop "another session has locked ${records} for 15 s: no step continues without its record"
+  fi
+  if ! new_file=$(mktemp "${records}/.new.XXXXXX"); then
+    stop "cannot write to ${records}: no step continues without its record"
+  fi
+  if ! write_longer_record "${record_file}" "${new_file}" "${*:2}"; then
+    rm --force "${new_file}"
+    stop "cannot write ${record_file}: no step continues without its record"
+  fi
+  exec {lock}<&-
+}
+
+write_longer_record() { # RECORD_FILE NEW_FILE TEXT
+  if [[ -e $1 ]] && ! cat "$1" >"$2"; then
+    return 1
+  fi
+  if ! printf '%(%FT%TZ)T %s\n' -1 "$3" >>"$2" || ! sync "$2"; then
+    return 1
+  fi
+  mv --no-target-directory "$2" "$1" && sync "${records}"
+}
+
+# Checks that a volume, and nothing else, is mounted at a folder: as XFS, read-only (ro) or
+# writable (rw). Mounts that are stacked at one folder are several lines.
+check_mount() { # VOLUME_ID FOLDER ro|rw
+  local mounted
+  find_device "$1"
+  mounted=$(findmnt --noheadings --raw --output SOURCE,FSTYPE,OPTIONS --mountpoint "$2")
+  if [[ "$3 ${mounted}" == "rw ${device} xfs ro,"* && ${device} != '' ]]; then
+    stop "$2 is read-only: a script may have been killed while it looked for writers. Make it" \
+      "writable, and paste the script again: sudo mount --options-source mtab --options" \
+      "remount,rw $2"
+  fi
+  if [[ ${device} == '' || ${mounted} == *$'\n'* ||
+    ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
+    stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
+      "The device of the volume is '${device}'"
+  fi
+}
+
+# Sets device to the device of a volume, or to nothing. Only the serial number identifies it.
+# https://docs.aws.amazon.com/ebs/latest/userguide/nvme-ebs-volumes.html
+find_device() { # VOLUME_ID
+  local link=/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${1/-/}
+  if ! device=$(readlink --canonicalize-existing "${link}"); then
+    device=$(lsblk --nodeps --noheadings --paths --output NAME,SERIAL |
+      awk -v serial="${1/-/}" '$2 == serial {print $1}')
+  fi
+}
+
+# Checks that no copy to the data volume was started and not completed: then some of its files are
+# the old ones, and some the restored ones.
+check_copy_is_complete() {
+  local last_record
+  last_record=$(cat "${records}"/volume-copy-in--* 2>/dev/null |
+    sort --stable --key=1,1 | tail --lines=1)
+  if [[ ${last_record} == *' confirmed '* ]]; then
+    stop "a copy to the data volume was started and is not completed (${last_record})." \
+      'Paste volume-copy-in again.'
+  fi
+}
+
+# Makes the data volume read-only or writable, and checks in the kernel's list of mounts that this,
+# and no other option, has changed. With the options of fstab, mount would change others too, and
+# may report success without asking the kernel: with "nofail", if fstab names no existing device.
+remount_data_volume() { # ro|rw
+  local expected found
+  expected=$(list_mount_options | sed "s/^r[ow]\>/$1/; s/ r[ow]\>/ $1/")
+  mount --options-source mtab --options "remount,$1" "${DATA_MOUNT}"
+  found=$(list_mount_options)
+  [[ ${expected} != '' && ${found} == "${expected}" ]]
+}
+
+# Lists the options of the mount, and those of its file system.
+list_mount_options() {
+  findmnt --noheadings --raw --output VFS-OPTIONS,FS-OPTIONS --mountpoint "${DATA_MOUNT}"
+}
+
+# The work runs as a systemd unit of its own, so it continues when the session ends. The unit runs
+# this same text, which calls work there instead of main. What it says goes to a log, and every
+# paste follows that log.
+
+is_working() {
+  local state
+  state=$(systemctl is-active "codeocean-cmdgen-${STEP}")
+  if [[ ${state} == @(inactive|failed|unknown) ]]; then
+    return 1
+  fi
+  if [[ ${state} == '' ]]; then
+    stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# Starts the work, unless it runs already. The lock makes two pastes at the same moment take turns.
+start_work() {
+  local lock_file=/var/lib/codeocean-cmdgen/${STEP}.start lock
+  make_private_folder /var/lib/codeocean-cmdgen
+  if ! exec {lock}>"${lock_file}"; then
+    stop "cannot create ${lock_file}; nothing was started"
+  fi
+  if ! flock --timeout 15 "${lock}"; then
+    stop "another session has locked ${lock_file} for 15 s; this one has started nothing. To see" \
+      'which process: sudo lslocks. Paste the script again.'
+  fi
+  if ! is_working; then
+    start_unit
+  fi
+  exec {lock}>&-
+}
+
+# The unit itself puts its log and its text in place, before it runs the text: if it cannot start,
+# those of the work before stay. The log comes first: no text is ever beside the log of other work
+# that says that it is done.
+start_unit() {
+  local text_file=/var/lib/codeocean-cmdgen/${STEP} log=/var/lib/codeocean-cmdgen/${STEP}.log
+  if ! printf '%s\n' "${BASH_EXECUTION_STRING}" >"${text_file}.new" ||
+    ! echo starting >"${log}.new"; then
+    stop "cannot write ${text_file}.new and its log; nothing was started"
+  fi
+  if ! systemd-run --quiet --collect --unit="codeocean-cmdgen-${STEP}" \
+    --setenv=codeocean_cmdgen=work \
+    --property=ExecStartPre="/bin/mv --no-target-directory ${log}.new ${log}" \
+    --property=ExecStartPre="/bin/mv --no-target-directory ${text_file}.new ${text_file}" \
+    --property=StandardOutput="append:${log}" \
+    bash -o privileged "${text_file}" '' '' '' '' '' '' :0; then
+    stop 'systemd cannot start the work; nothing was started'
+  fi
+}
+
+# Shows the work until it ends, and ends as it did. Only its last line says that it is done: work
+# that was killed has no such line.
+follow_work() {
+  local log=/var/lib/codeocean-cmdgen/${STEP}.log line='' shown=''
+  check_own_work
+  if [[ ${WATCH} == 0 ]]; then
+    finish_started "${STEP} runs in the background as unit codeocean-cmdgen-${STEP}." \
+      'Paste the script again to follow it.'
+  fi
+  work_continues=yes
+  while is_working; do
+    line=$(tail --lines=1 "${log}")
+    check_own_work
+    if [[ ${line} != "${shown}" && ${line} != 'done: '* ]]; then
+      show_progress "${line}"
+    fi
+    shown=${line}
+    sleep 2
+  done
+  work_continues=no
+  # In this order: other work may start now, and puts its text in place before it writes to its log.
+  line=$(tail --lines=1 "${log}")
+  check_own_work
+  if [[ ${line} == 'done: '* ]]; then
+    finish "${line#done: }"
+  fi
+  tail --lines=5 "${log}" >last_lines
+  say_file last_lines
+  stop "the work ended before it was done. Paste the script again to continue. Its log: ${log}"
+}
+
+# What runs, or ran last, may have been started by a script with other values: its outcome is not
+# that of this script.
+check_own_work() {
+  local text_file=/var/lib/codeocean-cmdgen/${STEP}
+  if [[ $(<"${text_file}") != "${BASH_EXECUTION_STRING%$'\n'}" ]]; then
+    stop "the last run of ${STEP} was started by another script (other values or release):" \
+      "${text_file}. Paste that one to follow it."
+  fi
+}
+
+# ---- End of the shared part. The next line starts the script; alone, it runs nothing.
+
+"${codeocean_cmdgen-nothing_runs}" "$@"
+# --------------------------------------------------------------------------------------------------
 END_OF_BODY
-CODEOCEAN_CMDGEN
+- end of the script: press Enter to run it -
 )

@@ -2,36 +2,42 @@
   {
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
-    case "${digest}" in
-    ddf0ab4fb18263ca141153a00f0c5859d9eb8f518e5f6495f64943ecb45198f9*)
+    case ${digest} in
+    c6e78e0b8c766b1e35af2b91dfe0fb8aeddca715e524dae8c3e91af179c7ce14\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
-        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" \
+        "$-:$#" 3<&-
       ;;
     *)
-      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      echo 'stopped: the text is incomplete or changed; nothing ran. Copy the script again.' >&2
       false
       ;;
     esac
-  } 3<<'CODEOCEAN_CMDGEN'
+  } 3<<'- end of the script: press Enter to run it -'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
+#
 # codeocean-cmdgen snapshot-copy: copy the EBS and the RDS recovery point to the target's vault
 #
-# Where:   AWS CloudShell of the backup account.
-# Changes: starts two AWS Backup copy jobs; each adds one recovery point to the destination vault.
-#          The recovery points copied from stay as they are.
-# Takes:   a minute to look and start; the copies then run in AWS for minutes to hours, without
-#          this shell. AWS gives no per cent of a copy and promises no duration.
-# Costs:   storage of the copies until they expire, and transfer between Regions.
-# Again:   finds the copies of these recovery points, watches them or says when they were
-#          completed; starts again only a copy that failed. The rounds after the first are told
-#          apart by a record in the home folder, ~/.codeocean-cmdgen.
-# Set:     PLAN=1 looks only, WATCH=0 starts and returns.
+# Run in:   AWS CloudShell, in the backup account.
+# Changes:  backup start-copy-job   adds a copy of each of the two to the destination vault, and
+#                                   changes neither
+# Takes:    a minute to check and start. The copies then run in AWS for minutes to hours, without
+#           this shell. AWS Backup reports no progress and promises no duration.
+# Costs:    storage of the copies until they expire, and transfer between Regions.
+# Again:    finds the copies of these recovery points, and follows them or reports when they were
+#           completed. It starts only a copy that failed. Runs other than the first one find their
+#           copies in a record in the home folder, ~/.codeocean-cmdgen.
+# Settings: PLAN=1 shows what would change, and changes nothing.
+#           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # from values file [backup]
+  # text of this release: sha256 64f8fbb549e1862b96304cb8f66cbd8c8df06a35bc29895e06ecae2b68a31ba6
+  # the step
+  STEP=snapshot-copy
+  # from deployment file [backup]
   ACCOUNT_ID=222222222222
   REGION=us-east-1
   BACKUP_VAULT_NAME=codeocean-backup-v1
@@ -39,7 +45,7 @@ values() {
   RDS_SNAPSHOT_ARN=arn:aws:rds:us-east-1:222222222222:snapshot:awsbackup:copyjob-11111111-2222-3333-4444-555555555555
   # from stack.json
   DESTINATION_VAULT_ARN=arn:aws:backup:us-east-1:333333333333:backup-vault:codeocean-v1
-  # from values file [backup.snapshot-copy]
+  # from deployment file [backup.snapshot-copy]
   ROLE_ARN=arn:aws:iam::222222222222:role/service-role/AWSBackupDefaultServiceRole
   # by default
   RETENTION_DAYS=14
@@ -48,152 +54,266 @@ values() {
   PARTITION=aws
 }
 
-# Says something, below the progress: ${line_end} ends its line.
-say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
-
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
-# nothing can be written. One line each: who pastes the end of this text keeps the shell.
-stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
-
-# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
-show() {
-  [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
-}
-
-# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
-ask() { # NAME COMMAND...
-  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
-}
-
-# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
-settings() {
-  set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
-  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
-  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
-  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
-  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
-  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
-  scratch=$(mktemp -d)
-  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
-  scratch=${PWD}
-  trap 'rm -rf "${scratch}"' EXIT
-  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
-}
-
-# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
-need() { # PROGRAM...
-  local program version
-  for program in "$@"; do
-    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
+main() {
+  local kind
+  values
+  read_settings "$@"
+  check_programs aws date grep jq sed sha256sum sort tail
+  check_account
+  initialize_copies
+  list_copy_jobs
+  check_vault
+  for kind in EBS RDS; do
+    find_copy "${kind}"
+    check_recovery_point "${kind}"
   done
-  [[ -s version ]] || ask version aws --version
-  version=$(<version)
-  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
-    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+  stop_if_undecided
+  if [[ ${job[EBS]} == '' || ${job[RDS]} == '' ]]; then
+    check_role
+    check_times
+    stop_if_problems 'fix the problems above and paste the script again; nothing was started'
+  fi
+  report_copies
+  if [[ ${PLAN} == 1 ]]; then
+    finish_copy_plan
+  fi
+  start_copies
+  watch_copies
+  judge_copies
+  print_result "EBS recovery point:  ${copy[EBS]}"
+  print_result "EBS creation time:   ${created_at[EBS]}"
+  print_result "RDS recovery point:  ${copy[RDS]}"
+  finish "both were copied to ${DESTINATION_VAULT_ARN}" \
+    "(EBS completed ${completed[EBS]}, RDS completed ${completed[RDS]}; not checked since)"
 }
 
-# Proves that this is the right account before anything else happens.
-guard() {
-  local caller
-  need aws awk cut date grep jq sed sha256sum sort tr
-  ask caller aws sts get-caller-identity --region "${REGION}" ||
-    stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  caller=$(jq --raw-output .Arn caller)
-  [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
-    stop 3 "this shell works as ${caller}, the script is for ${PARTITION} account ${ACCOUNT_ID}"
+# What is known about the two copies, by EBS and RDS:
+#   recovery_point  what is copied: its ARN
+#   created         when that was created, in seconds; 0 if it no longer exists
+#   created_at      the same as text
+#   job             the copy job; empty until one is found or started
+#   state           the state of that job as AWS Backup calls it; "started" until AWS Backup
+#                   reports one, LOST if AWS Backup no longer finds the job
+#   reason          why AWS Backup says that it failed
+#   copy            the copy: the ARN of the new recovery point
+#   completed       when it was completed
+#   unanswered      how often in a row AWS Backup did not describe the job
+#   undecided       completed jobs that another run, or this one, may have started
+initialize_copies() {
+  local unknown='not known here: see the CreationDate of the copy'
+  declare -gA recovery_point=([EBS]=${EBS_SNAPSHOT_ARN} [RDS]=${RDS_SNAPSHOT_ARN})
+  declare -gA created=([EBS]=0 [RDS]=0)
+  declare -gA created_at=([EBS]=${unknown} [RDS]=${unknown})
+  declare -gA job=([EBS]='' [RDS]='')
+  declare -gA state=([EBS]=started [RDS]=started)
+  declare -gA reason=([EBS]='' [RDS]='')
+  declare -gA copy=([EBS]='' [RDS]='')
+  declare -gA completed=([EBS]='' [RDS]='')
+  declare -gA unanswered=([EBS]=0 [RDS]=0)
+  declare -gA undecided=([EBS]='' [RDS]='')
+  minute=60
+  hour=3600
+  day=86400
+  now=$(date +%s)
 }
 
-# Names a problem and goes on, so that all of them are told at once.
-problems=0
-problem() { problems=$((problems + 1)) && say "problem: $*"; }
-
-# Prints a result, on a line of its own too.
-report() { printf '%b' "${line_end}" >&2 && line_end='' || true && echo "$*"; }
-
-# Looks whether the service can assume the role. Who may not see roles is only warned.
-look_at_role() { # SERVICE_PRINCIPAL
-  local name=${ROLE_ARN##*/} role
-  if ask role aws iam get-role --region "${REGION}" --role-name "${name}"; then
-    role=$(jq --raw-output '.Role | "\(.Arn) \(.AssumeRolePolicyDocument)"' role)
-    [[ ${role%% *} == "${ROLE_ARN}" ]] || problem "role ${name} is ${role%% *}, not ${ROLE_ARN}"
-    [[ ${role} == *"$1"* ]] || problem "role ${name} does not trust $1, which must assume it"
-  elif [[ ${complaint} == *NoSuchEntity* ]]; then
-    problem "role ${name} does not exist in account ${ACCOUNT_ID}"
-  else
-    say "warning: role ${name} could not be looked at: ${complaint}"
+# Writes the copy jobs of the last 30 days into the destination vault to the file "jobs".
+list_copy_jobs() {
+  if ! ask jobs aws backup list-copy-jobs \
+    --region "${REGION}" \
+    --by-destination-vault-arn "${DESTINATION_VAULT_ARN}"; then
+    stop "cannot list the copy jobs: ${aws_error}. Paste the script again."
   fi
 }
 
-declare -A arn=() created=() created_at=() token=() record=() job=() state=() copy=() reason=()
-declare -A completed=() missed=()
-minute=60 hour=3600 day=86400
-
-# Sets ${seconds} and ${time} from what the AWS CLI printed for a time: ISO 8601, or a number where
-# its configuration says cli_timestamp_format = wire.
-read_time() {
-  local text=$1
-  [[ ${text} == *-* ]] || text="@${text}"
-  seconds=$(date --date="${text}" +%s)
-  printf -v time '%(%Y-%m-%dT%H:%M:%S+00:00)T' "${seconds}"
-}
-
-# Looks at what is to be copied; a copy that was found needs no check.
-look() {
-  local kind gap
+check_vault() {
   if ! ask vault aws backup describe-backup-vault \
     --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}"; then
-    stop 3 "vault ${BACKUP_VAULT_NAME} cannot be seen in account ${ACCOUNT_ID}, ${REGION}:" \
-      "${complaint}"
+    stop_wrong_place "cannot describe vault ${BACKUP_VAULT_NAME} in account ${ACCOUNT_ID}," \
+      "${REGION}: ${aws_error}"
   fi
-  for kind in EBS RDS; do
-    look_at_recovery_point "${kind}"
-  done
-  [[ ${job[EBS]} == '' || ${job[RDS]} == '' ]] || return
-  look_at_role backup.amazonaws.com
-  [[ ${ROLE_ARN} != */AWSBackupDefaultServiceRole || ${complaint} != *NoSuchEntity* ]] ||
-    say_how_to_create_the_role
-  gap=$((created[EBS] - created[RDS]))
-  if ((created[EBS] > 0 && created[RDS] > 0 && ${gap#-} > 135 * minute)); then
-    say "warning: the two were created $((${gap#-} / minute)) minutes apart, and one backup plan" \
-      'takes 135 at most: be sure that they belong together'
-  fi
-  ((problems == 0)) || stop 1 'mend the problems above and paste again; nothing was started'
 }
 
-# A recovery point can be copied when it is complete, of its kind, and outlives the copy.
-look_at_recovery_point() { # EBS|RDS
-  local type status expires
-  if ! ask "$1" aws backup describe-recovery-point \
+# Sets job to the copy of this run, or to nothing. Copy jobs have no name. So the first run takes
+# every copy of the recovery point into this vault as its own. A later run takes those that are not
+# completed yet, and those that it recorded. Without a record, it cannot tell whether it has started
+# those that are completed: sets undecided to these.
+find_copy() { # EBS|RDS
+  open_record "$1"
+  if find_in_run_record completed; then
+    # AWS Backup lists a job for 30 days. The record keeps it for longer.
+    read -r "job[$1]" "completed[$1]" "copy[$1]" "created_at[$1]" <<<"${recorded}"
+    state[$1]=COMPLETED
+    return
+  fi
+  job[$1]=$(jq --raw-output \
+    --arg recovery_point "${recovery_point[$1]}" \
+    --arg run "${RUN}" \
+    --arg recorded "${run_record}" '
+    [ .CopyJobs[]
+      | select(.SourceRecoveryPointArn == $recovery_point)
+      | select(
+          .State == "CREATED"
+          or .State == "RUNNING"
+          or (.State == "COMPLETED" and ($run == "first" or (.CopyJobId | inside($recorded)))))
+    ]
+    | max_by(.CreationDate).CopyJobId // ""' jobs)
+  if [[ ${job[$1]} == '' && ${RUN} != first && ${run_record} == '' ]]; then
+    list_undecided "$1"
+  fi
+}
+
+# Each recovery point has its own record, so a copy is found again even if the script is generated
+# again with another one of the other kind.
+open_record() { # EBS|RDS
+  read_run_record "${BACKUP_VAULT_NAME}" "${recovery_point[$1]}" "${DESTINATION_VAULT_ARN}" \
+    "${ROLE_ARN}" "${RETENTION_DAYS}"
+}
+
+# A file in the home folder records what this run has done. Its name is a digest of what makes
+# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
+# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
+read_run_record() { # VALUE...
+  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
+  token=${token:0:32}
+  run_record_file=~/.codeocean-cmdgen/${token}
+  run_record=$(cat "${run_record_file}" 2>/dev/null)
+}
+
+append_run_record() { # KEY TEXT...
+  run_record+=$'\n'$*
+  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
+    say "warning: cannot write ${run_record_file}:" \
+      'a later paste will not know what this one has done'
+  fi
+}
+
+# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
+find_in_run_record() { # KEY
+  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
+  [[ ${recorded} != '' ]]
+}
+
+# What another run has recorded in this home folder is its own.
+list_undecided() { # EBS|RDS
+  local completed_job ended
+  jq --raw-output --arg recovery_point "${recovery_point[$1]}" '
+    .CopyJobs[]
+    | select(.SourceRecoveryPointArn == $recovery_point and .State == "COMPLETED")
+    | "\(.CopyJobId) \(.CompletionDate)"' jobs >completed_jobs
+  while read -r completed_job ended; do
+    if ! grep --quiet --no-messages --extended-regexp --directories=skip \
+      "^(started|completed) ${completed_job}( |$)" "${run_record_file%/*}"/*; then
+      undecided[$1]+=" ${completed_job} (${ended})"
+    fi
+  done <completed_jobs
+}
+
+# Checks that a recovery point can be copied: it is complete, of its kind, and expires after the
+# copy. If it was copied already, it may have expired since.
+check_recovery_point() { # EBS|RDS
+  local type status creation_date expires
+  if ! ask point aws backup describe-recovery-point \
     --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}" \
-    --recovery-point-arn "${arn[$1]}"; then
-    [[ ${job[$1]} == '' ]] || return
-    stop 3 "recovery point ${arn[$1]} cannot be seen in vault ${BACKUP_VAULT_NAME} of account" \
-      "${ACCOUNT_ID}, ${REGION}: ${complaint}"
+    --recovery-point-arn "${recovery_point[$1]}"; then
+    if [[ ${job[$1]} != '' ]]; then
+      return
+    fi
+    stop_wrong_place "cannot describe recovery point ${recovery_point[$1]} in vault" \
+      "${BACKUP_VAULT_NAME} of account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
-  type=$(jq --raw-output .ResourceType "$1")
-  status=$(jq --raw-output .Status "$1")
-  expires=$(jq --raw-output '.CalculatedLifecycle.DeleteAt // ""' "$1")
-  time=$(jq --raw-output .CreationDate "$1")
-  read_time "${time}"
-  created[$1]=${seconds} created_at[$1]=${time}
-  say "$1 recovery point: ${arn[$1]}, ${status}, created ${time}"
-  [[ ${job[$1]} == '' ]] || return
-  [[ ${type} == "$1" ]] || problem "the $1 recovery point is one of ${type}"
-  # Newer releases of AWS Backup say AVAILABLE.
-  [[ ${status} == COMPLETED || ${status} == AVAILABLE ]] ||
-    problem "the $1 recovery point is ${status}: only a COMPLETED one can be copied"
-  [[ ${expires} != '' ]] || return
-  read_time "${expires}"
+  type=$(jq --raw-output .ResourceType point)
+  status=$(jq --raw-output .Status point)
+  expires=$(jq --raw-output '.CalculatedLifecycle.DeleteAt // ""' point)
+  creation_date=$(jq --raw-output .CreationDate point)
+  created[$1]=$(seconds_since_1970 "${creation_date}")
+  created_at[$1]=$(format_time "${creation_date}")
+  say "$1 recovery point: ${recovery_point[$1]}, ${status}, created ${created_at[$1]}"
+  if [[ ${job[$1]} != '' ]]; then
+    return
+  fi
+  if [[ ${type} != "$1" ]]; then
+    add_problem "the recovery point is for ${type}; expected $1"
+  fi
+  # Newer releases of AWS Backup report AVAILABLE.
+  if [[ ${status} != COMPLETED && ${status} != AVAILABLE ]]; then
+    add_problem "the $1 recovery point is ${status}: only a COMPLETED one can be copied"
+  fi
+  if [[ ${expires} != '' ]]; then
+    check_expiry "$1" "${expires}"
+  fi
+}
+
+check_expiry() { # EBS|RDS TIME
+  local seconds time
+  seconds=$(seconds_since_1970 "$2")
+  time=$(format_time "$2")
   if ((seconds < now + 2 * hour)); then
-    problem "the $1 recovery point expires at ${time}, too soon for a copy: choose a later one"
+    add_problem "the $1 recovery point expires at ${time}, too soon for a copy: choose a later one"
   elif ((seconds < now + day)); then
     say "warning: the $1 recovery point expires at ${time}: a copy that takes longer fails"
+  fi
+}
+
+# Prints a time in an answer as ISO 8601 in UTC.
+format_time() { # TIME
+  local seconds
+  seconds=$(seconds_since_1970 "$1")
+  date --date="@${seconds}" --iso-8601=seconds
+}
+
+# The AWS CLI prints ISO 8601, or a number if its configuration says cli_timestamp_format = wire.
+seconds_since_1970() { # TIME
+  local text=$1
+  if [[ ${text} != *-* ]]; then
+    text="@${text}"
+  fi
+  date --date="${text}" +%s
+}
+
+# A completed copy without a record may be of this run or of another. If it is of this run, copying
+# again would be a second copy. If it is of another run, it may be an old one.
+stop_if_undecided() {
+  if [[ ${undecided[EBS]}${undecided[RDS]} == '' ]]; then
+    return
+  fi
+  say "completed EBS copies:${undecided[EBS]:- none}"
+  say "completed RDS copies:${undecided[RDS]:- none}"
+  stop "no record in this home folder shows whether run ${RUN} started the copies above. To use" \
+    'them, generate the script with --run first: it reports them as its own. To copy again, paste' \
+    'that script here first, which records them, and then this one.'
+}
+
+check_role() {
+  check_service_role backup.amazonaws.com
+  if [[ ${ROLE_ARN} != */AWSBackupDefaultServiceRole ]]; then
+    return
+  fi
+  if grep --quiet NoSuchEntity role.error; then
+    say_how_to_create_the_role
+  fi
+}
+
+# Checks that the service can assume the role. A caller who may not read roles is only warned.
+check_service_role() { # SERVICE_PRINCIPAL
+  local name=${ROLE_ARN##*/} arn trust_policy
+  if ! ask role aws iam get-role --region "${REGION}" --role-name "${name}"; then
+    if [[ ${aws_error} == *NoSuchEntity* ]]; then
+      add_problem "role ${name} does not exist in account ${ACCOUNT_ID}"
+    else
+      say "warning: role ${name} was not checked: ${aws_error}"
+    fi
+    return
+  fi
+  arn=$(jq --raw-output .Role.Arn role)
+  trust_policy=$(jq .Role.AssumeRolePolicyDocument role)
+  if [[ ${arn} != "${ROLE_ARN}" ]]; then
+    add_problem "role ${name} is ${arn}, not ${ROLE_ARN}"
+  fi
+  if [[ ${trust_policy} != *"$1"* ]]; then
+    add_problem "role ${name} does not trust $1, which must assume it"
   fi
 }
 
@@ -208,181 +328,483 @@ say_how_to_create_the_role() {
     "arn:${PARTITION}:iam::aws:policy/service-role/AWSBackupServiceRolePolicyForBackup"
 }
 
-# Finds the copies of this run. A copy job bears no name: the first run takes every copy of the
-# recovery point into this vault for its own, a later run those that still run or that it recorded.
-find_copies() {
-  local kind
-  if ! ask jobs aws backup list-copy-jobs \
-    --region "${REGION}" \
-    --by-destination-vault-arn "${DESTINATION_VAULT_ARN}"; then
-    stop 1 "the copy jobs cannot be listed: ${complaint}"
+# A volume and a database of two different backups do not fit together. The two jobs of one plan
+# start at most 120 minutes apart.
+check_times() {
+  local gap=$((created[EBS] - created[RDS]))
+  gap=${gap#-}
+  if ((created[EBS] > 0 && created[RDS] > 0 && gap > 135 * minute)); then
+    say "warning: the two were created $((gap / minute)) minutes apart, and those of one backup" \
+      'plan are at most 135: make sure that they belong together'
   fi
+}
+
+report_copies() {
+  local kind
   for kind in EBS RDS; do
-    token[${kind}]=$(printf '%s\n' snapshot-copy "${ACCOUNT_ID}" "${REGION}" \
-      "${BACKUP_VAULT_NAME}" "${arn[${kind}]}" "${DESTINATION_VAULT_ARN}" "${ROLE_ARN}" \
-      "${RETENTION_DAYS}" "${RUN}" | sha256sum | cut --characters=1-32)
-    record[${kind}]=$(cat "${records}/${token[${kind}]}" 2>/dev/null)
-    job[${kind}]=$(jq --raw-output \
-      --arg arn "${arn[${kind}]}" \
-      --arg run "${RUN}" \
-      --arg record "${record[${kind}]}" '
-      [.CopyJobs[]
-        | select(.SourceRecoveryPointArn == $arn)
-        | select(.State == "CREATED" or .State == "RUNNING" or (.State == "COMPLETED"
-          and ($run == "first" or (.CopyJobId | inside($record)))))]
-      | max_by(.CreationDate).CopyJobId // ""
-    ' jobs)
-    # AWS Backup lists jobs for 30 days; the record remembers a completed copy for longer.
-    if [[ ${record[${kind}]} =~ completed\ ([^ ]+)\ ([^ ]+)\ ([^ ]+)\ ([^$'\n']+) ]]; then
-      job[${kind}]=${BASH_REMATCH[1]} completed[${kind}]=${BASH_REMATCH[2]}
-      copy[${kind}]=${BASH_REMATCH[3]} created_at[${kind}]=${BASH_REMATCH[4]}
-      state[${kind}]=COMPLETED
+    if [[ ${job[${kind}]} != '' ]]; then
+      say "${kind} copy: found job ${job[${kind}]}"
+    else
+      say "${kind} copy: to be started, into ${DESTINATION_VAULT_ARN}"
     fi
   done
 }
 
-write_record() { # EBS|RDS TEXT...
-  { mkdir -p "${records}" && echo "${*:2}" >>"${records}/${token[$1]}"; } 2>/dev/null ||
-    say "warning: ${records} cannot be written: a later round will not know its copies again"
+finish_copy_plan() {
+  local kind number=0
+  for kind in EBS RDS; do
+    if [[ ${job[${kind}]} == '' ]]; then
+      number=$((number + 1))
+    fi
+  done
+  finish_plan "would start ${number} copies; nothing was changed"
+}
+
+start_copies() {
+  local kind
+  for kind in EBS RDS; do
+    if [[ ${job[${kind}]} == '' ]]; then
+      start_copy "${kind}"
+    fi
+  done
+  stop_if_problems 'fix the problems above and paste the script again.' \
+    'A copy that was started continues.'
 }
 
 start_copy() { # EBS|RDS
-  local age failed rejected
+  local days_until_copy days
   # Retention counts from the creation of the recovery point, not from the day of the copy.
   # https://docs.aws.amazon.com/aws-backup/latest/devguide/recov-point-create-a-copy.html
-  age=$(((now - created[$1] + day - 1) / day))
-  # A token is used up by a request that AWS Backup rejects, and by a copy that fails.
-  jq --raw-output --arg arn "${arn[$1]}" '.CopyJobs[]
-    | select(.SourceRecoveryPointArn == $arn and .State != "COMPLETED")
-    | "an earlier one ended \(.State): \(.StatusMessage // "")"' jobs >failed
-  sed "s/^/$1 copy: /" failed >&2
-  failed=$(wc --lines <failed)
-  rejected=$(grep --count '^rejected' <<<"${record[$1]}")
-  if ask "start-$1" aws backup start-copy-job \
+  days_until_copy=$(((now - created[$1] + day - 1) / day))
+  days=$((days_until_copy + RETENTION_DAYS))
+  open_record "$1"
+  count_attempts "$1"
+  if ask started aws backup start-copy-job \
     --region "${REGION}" \
     --source-backup-vault-name "${BACKUP_VAULT_NAME}" \
-    --recovery-point-arn "${arn[$1]}" \
+    --recovery-point-arn "${recovery_point[$1]}" \
     --destination-backup-vault-arn "${DESTINATION_VAULT_ARN}" \
     --iam-role-arn "${ROLE_ARN}" \
-    --lifecycle "DeleteAfterDays=$((age + RETENTION_DAYS))" \
-    --idempotency-token "${token[$1]}-$((1 + failed + rejected))"; then
-    job[$1]=$(jq --raw-output .CopyJobId "start-$1")
-    write_record "$1" started "${job[$1]}"
-    say "$1 copy: started, job ${job[$1]}, to be kept $((age + RETENTION_DAYS)) days from creation"
+    --lifecycle "DeleteAfterDays=${days}" \
+    --idempotency-token "${token}-${attempt}"; then
+    job[$1]=$(jq --raw-output .CopyJobId started)
+    append_run_record started "${job[$1]}"
+    say "$1 copy: started, job ${job[$1]}, to be kept for ${days} days, counted from the creation" \
+      'of the recovery point'
   else
-    [[ ${complaint} != *Invalid* && ${complaint} != *NotFound* && ${complaint} != *Denied* ]] ||
-      write_record "$1" rejected
-    problem "the $1 copy was not started: ${complaint}"
-    say_way_around "${complaint}"
+    if is_refused; then
+      append_run_record rejected
+    fi
+    add_problem "the $1 copy was not started: ${aws_error}"
+    suggest_two_hops "${aws_error}"
   fi
+}
+
+# Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
+# next one needs another. An error that passes, or no answer at all, proves nothing: the request may
+# have been carried out, and the same token finds what it started.
+# https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
+is_refused() {
+  local code=${aws_error#*An error occurred (}
+  code=${code%%)*}
+  if [[ ${aws_error} != *'An error occurred ('* ]]; then
+    return 1
+  fi
+  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ]]; then
+    return 1
+  fi
+}
+
+# Sets attempt to the number of this request. A request that AWS Backup refuses uses up its token,
+# and so does a copy that fails: the next request needs another token.
+count_attempts() { # EBS|RDS
+  local failed rejected
+  jq --raw-output --arg recovery_point "${recovery_point[$1]}" '
+    .CopyJobs[]
+    | select(.SourceRecoveryPointArn == $recovery_point and .State != "COMPLETED")
+    | "an earlier one ended \(.State): \(.StatusMessage // "" | gsub("\n"; " "))"' jobs >failed
+  say_file failed "$1 copy: "
+  failed=$(wc --lines <failed)
+  rejected=$(grep --count '^rejected' <<<"${run_record}")
+  attempt=$((1 + failed + rejected))
 }
 
 # https://repost.aws/knowledge-center/backup-troubleshoot-cross-account-copy
-say_way_around() { # WHAT_AWS_SAID
-  [[ $1 == *'not supported for provided resource type'* ]] || return
-  say '  Here AWS copies an RDS recovery point to another account or to another Region, not to' \
-    'both at once. Take two hops, each with a script of snapshot-copy: first into a vault of this' \
-    'account in the Region of the target, with a customer managed key that the target may use;' \
-    "then from there into ${DESTINATION_VAULT_ARN}."
-}
-
-refresh() { # EBS|RDS
-  local file="job-$1"
-  if ask "job-$1" aws backup describe-copy-job --region "${REGION}" --copy-job-id "${job[$1]}"; then
-    missed[$1]=0
-    state[$1]=$(jq --raw-output .CopyJob.State "${file}")
-    reason[$1]=$(jq --raw-output '.CopyJob.StatusMessage // ""' "${file}")
-    copy[$1]=$(jq --raw-output '.CopyJob.DestinationRecoveryPointArn // ""' "${file}")
-    completed[$1]=$(jq --raw-output '.CopyJob.CompletionDate // ""' "${file}")
-  else
-    missed[$1]=$((missed[$1] + 1)) reason[$1]=${complaint}
-    ((missed[$1] < 5)) || state[$1]=LOST
-    [[ ${state[$1]} != LOST || ${complaint} == *NotFound* ]] ||
-      stop 1 "the copies go on, but cannot be followed: ${complaint}; paste again"
+suggest_two_hops() { # MESSAGE_OF_AWS
+  if [[ $1 != *'not supported for provided resource type'* ]]; then
+    return
   fi
-}
-
-runs() { # EBS|RDS
-  [[ ${state[$1]} == started || ${state[$1]} == CREATED || ${state[$1]} == RUNNING ]]
+  say '  Here AWS copies an RDS recovery point to another account or to another Region, but not' \
+    'to both at once. Copy it in two hops, with a script of snapshot-copy for each. The first' \
+    'goes to a vault of this account in the Region of the target, with a customer managed key' \
+    "that the target may use. The second goes from there to ${DESTINATION_VAULT_ARN}."
 }
 
 watch_copies() {
-  local kind line
+  local kind
+  work_continues=yes
   while true; do
-    line=''
     for kind in EBS RDS; do
-      runs "${kind}" && refresh "${kind}"
-      line+="${kind} copy ${state[${kind}]/CREATED/CREATED, waits for its turn}; "
+      if is_copy_running "${kind}"; then
+        read_copy_job "${kind}"
+      fi
     done
-    runs EBS || runs RDS || break
-    if [[ ${WATCH} == 0 ]]; then
-      [[ ${line} != *FAILED* && ${line} != *PARTIAL* && ${line} != *LOST* ]] ||
-        stop 1 "${line}paste again when the other has ended"
-      finish "done: started: ${line}paste again to follow"
+    summarize_states
+    if ! is_copy_running EBS && ! is_copy_running RDS; then
+      work_continues=no
+      return
     fi
-    show "${line}watched for $((SECONDS / minute)) min"
+    if [[ ${WATCH} == 0 ]]; then
+      stop_if_one_failed
+      finish_started "${summary}; paste the script again to follow"
+    fi
+    show_progress "${summary}; watched for $((SECONDS / minute)) min"
     sleep 20
   done
 }
 
+is_copy_running() { # EBS|RDS
+  [[ ${state[$1]} == @(started|CREATED|RUNNING) ]]
+}
+
+# Sets state, reason, copy and completed to what AWS Backup reports of a job. What it reports five
+# times as not found is lost. If it does not answer five times, the script cannot follow the job.
+read_copy_job() { # EBS|RDS
+  if ask copy_job aws backup describe-copy-job \
+    --region "${REGION}" \
+    --copy-job-id "${job[$1]}"; then
+    unanswered[$1]=0
+    state[$1]=$(jq --raw-output .CopyJob.State copy_job)
+    reason[$1]=$(jq --raw-output '.CopyJob.StatusMessage // ""' copy_job)
+    copy[$1]=$(jq --raw-output '.CopyJob.DestinationRecoveryPointArn // ""' copy_job)
+    completed[$1]=$(jq --raw-output '.CopyJob.CompletionDate // ""' copy_job)
+    return
+  fi
+  unanswered[$1]=$((unanswered[$1] + 1))
+  if ((unanswered[$1] < 5)); then
+    return
+  fi
+  if [[ ${aws_error} != *NotFound* ]]; then
+    stop "the copies continue, but cannot be followed: ${aws_error}. Paste the script again."
+  fi
+  state[$1]=LOST
+  reason[$1]=${aws_error}
+}
+
+# Sets summary to the states of both jobs, in words.
+summarize_states() {
+  summary="EBS copy ${state[EBS]}; RDS copy ${state[RDS]}"
+  summary=${summary//CREATED/CREATED, waits for its turn}
+}
+
+stop_if_one_failed() {
+  if [[ ${summary} == *@(FAILED|PARTIAL|LOST)* ]]; then
+    stop "${summary}. Paste the script again when the other copy has ended."
+  fi
+}
+
+judge_copies() {
+  judge_copy EBS
+  judge_copy RDS
+  stop_if_problems 'a copy failed or is unknown, as reported above'
+}
+
 # How a copy job may end, and what that means:
-#   COMPLETED, with a recovery point in the destination   done
-#   COMPLETED without one, PARTIAL, FAILED, any other     failed, with what AWS says
-#   not to be found any more                              failed: nobody knows
-judge() { # EBS|RDS
+#   COMPLETED, with a recovery point in the destination   copied
+#   PARTIAL, FAILED, any other                            failed; the next paste starts it again
+#   COMPLETED without one                                 unknown; the next paste finds it again
+#   not found any more                                    unknown; the next paste looks for it again
+judge_copy() { # EBS|RDS
   if [[ ${state[$1]} == COMPLETED && ${copy[$1]} != '' ]]; then
-    read_time "${completed[$1]}"
-    completed[$1]=${time}
-    ((now < seconds + RETENTION_DAYS * day)) ||
-      say "warning: the $1 copy was to be kept ${RETENTION_DAYS} days, which are over: it may be" \
-        'gone; to copy again, generate with a new --run'
-    [[ ${record[$1]} == *completed* ]] ||
-      write_record "$1" completed "${job[$1]}" "${time}" "${copy[$1]}" "${created_at[$1]}"
+    record_copy "$1"
     return
   fi
   case "${state[$1]}" in
-  COMPLETED) problem "the $1 copy ${job[$1]} is COMPLETED, but AWS names no recovery point" ;;
-  LOST) problem "the $1 copy ${job[$1]} cannot be found: ${reason[$1]}" ;;
-  *) problem "the $1 copy ${job[$1]} ended ${state[$1]}: ${reason[$1]:-AWS gives no reason}" ;;
+  COMPLETED)
+    add_problem "the $1 copy ${job[$1]} is COMPLETED, but AWS names no recovery point." \
+      "Look for it in ${DESTINATION_VAULT_ARN}. To copy again, use a new --run."
+    ;;
+  LOST)
+    add_problem "the $1 copy ${job[$1]} cannot be found, result unknown: ${reason[$1]}." \
+      'Paste the script again to look for it again.'
+    ;;
+  *)
+    add_problem "the $1 copy ${job[$1]} ended ${state[$1]}: ${reason[$1]:-AWS gives no reason}." \
+      'Paste the script again to retry it.'
+    ;;
   esac
-  say_way_around "${reason[$1]}"
+  suggest_two_hops "${reason[$1]}"
 }
 
-main() {
-  local kind
-  values
-  settings "$@"
-  guard
-  arn=([EBS]=${EBS_SNAPSHOT_ARN} [RDS]=${RDS_SNAPSHOT_ARN})
-  missed=([EBS]=0 [RDS]=0) created=([EBS]=0 [RDS]=0) state=([EBS]=started [RDS]=started)
-  created_at=([EBS]='that of the copy' [RDS]='that of the copy')
-  records=~/.codeocean-cmdgen
-  now=$(date +%s)
-  find_copies
-  look
-  for kind in EBS RDS; do
-    if [[ ${job[${kind}]} != '' ]]; then
-      say "${kind} copy: found job ${job[${kind}]}"
-    elif [[ ${PLAN} == 1 ]]; then
-      say "${kind} copy: would be started, to ${DESTINATION_VAULT_ARN}"
-    else
-      start_copy "${kind}"
+record_copy() { # EBS|RDS
+  local seconds
+  seconds=$(seconds_since_1970 "${completed[$1]}")
+  completed[$1]=$(format_time "${completed[$1]}")
+  if ((now >= seconds + RETENTION_DAYS * day)); then
+    say "warning: the $1 copy was to be kept ${RETENTION_DAYS} days, which are over. It may have" \
+      'expired. To copy again, use a new --run.'
+  fi
+  open_record "$1"
+  if ! find_in_run_record completed; then
+    append_run_record completed "${job[$1]}" "${completed[$1]}" "${copy[$1]}" "${created_at[$1]}"
+  fi
+}
+
+# ---- Shared by all scripts for CloudShell in this release: review it once.
+# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+
+# Ends the script. One line, so that pasting only the tail of this text never closes your shell.
+leave() { exit "$1"; }
+
+# screen is the stderr that the script was started with. What programs write to stderr goes to a
+# file, which say_errors shows. One line each, so that pasting only the tail of this text never
+# takes stderr away from your shell.
+open_screen() { exec {screen}>&2; }
+catch_errors() { exec 2>"${scratch}/errors"; }
+
+# Reads the settings, which the wrapper passes twice so that damage shows, and how the shell was
+# started: arguments are refused, except those of a shell in which a person types.
+# Sets PLAN, WATCH, CONFIRM, problems, and scratch: the current folder from now on, removed at the
+# end. Sets work_continues and before_stop, which stop_interrupted and stop_with read.
+read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_OF_ARGUMENTS
+  set -uo pipefail
+  PLAN=$1
+  WATCH=$2
+  CONFIRM=$3
+  line_end=''
+  problems=0
+  work_continues=no
+  before_stop=:
+  open_screen
+  if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
+    stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
+  fi
+  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+    stop_bad_use "${STEP} takes no arguments; nothing ran." \
+      "To see what it would do: PLAN=1 bash FILE"
+  fi
+  if [[ ${PLAN} != '' && ${PLAN} != 1 ]]; then
+    stop_bad_use "PLAN is '${PLAN}': set it to 1, or unset it"
+  fi
+  if [[ ${WATCH} != '' && ${WATCH} != 0 ]]; then
+    stop_bad_use "WATCH is '${WATCH}': set it to 0, or unset it"
+  fi
+  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
+  export AWS_CLI_ERROR_FORMAT=legacy
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5
+  export TZ=UTC LC_ALL=C.UTF-8
+  if ! scratch=$(mktemp -d --tmpdir "codeocean-cmdgen.$$.XXXXXXXXXX") || ! cd "${scratch}"; then
+    stop 'cannot create a folder for temporary files'
+  fi
+  scratch=${PWD}
+  # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
+  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  export AWS_CLI_HISTORY_FILE="${scratch}/history"
+  trap remove_scratch EXIT
+  trap stop_interrupted INT
+  catch_errors
+}
+
+remove_scratch() {
+  if (($? != 0)); then
+    say_errors
+  fi
+  rm -rf "${scratch}"
+}
+
+# Checks that the programs exist that this script runs, and that the AWS CLI is v2, 2.9 or newer.
+check_programs() { # PROGRAM...
+  local program version
+  for program in "$@"; do
+    if ! command -v "${program}" >/dev/null; then
+      stop_wrong_place "the program ${program} is needed and is not installed here"
     fi
   done
-  [[ ${PLAN} == '' ]] || finish 'plan: nothing was changed'
-  ((problems == 0)) || stop 1 'mend the problems above and paste again; a started copy goes on'
-  watch_copies
-  judge EBS
-  judge RDS
-  ((problems == 0)) || stop 1 'not both were copied; paste again to start a failed copy anew'
-  report "EBS recovery point:  ${copy[EBS]}"
-  report "EBS creation time:   ${created_at[EBS]}"
-  report "RDS recovery point:  ${copy[RDS]}"
-  finish "done: both were copied to ${DESTINATION_VAULT_ARN}" \
-    "(EBS by ${completed[EBS]}, RDS by ${completed[RDS]})"
+  ask version aws --version
+  version=$(<version)
+  if [[ ${version} != aws-cli/2.9.* && ${version} != aws-cli/2.[1-9][0-9]*.* ]]; then
+    stop_wrong_place "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+  fi
 }
 
-"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+# Runs an AWS CLI command. Its answer goes to a file; if it fails, sets aws_error to its message.
+ask() { # FILE COMMAND...
+  if "${@:2}" >"$1" 2>"$1.error" </dev/null; then
+    return 0
+  fi
+  aws_error=$(grep . "$1.error" | paste --serial --delimiters=' ')
+  return 1
+}
+
+# Sets printable to a text in which "?" replaces what a terminal obeys instead of showing it:
+# control characters (C0, DEL, C1), direction marks, line separators. It works on bytes, as bash
+# does anyway if one byte is not UTF-8. In such a text, any byte above 0x7f may be a control
+# character: all are replaced.
+make_printable() { # TEXT
+  local LC_ALL=C tail=$'[\x80-\xbf]' rest
+  # Overlong, surrogates, and above U+10FFFF.
+  local not_utf8=$'@(\xe0[\x80-\x9f]|\xed[\xa0-\xbf]|\xf0[\x80-\x8f]|\xf4[\x90-\xbf])'
+  printable=${1//[$'\x01'-$'\x1f\x7f']/?}
+  printable=${printable//$'\xc2'[$'\x80'-$'\x9f']/?}
+  printable=${printable//$'\xd8\x9c'/?}
+  printable=${printable//$'\xe2\x80'[$'\x8b'-$'\x8f\xa8'-$'\xae']/?}
+  printable=${printable//$'\xe2\x81'[$'\xa0'-$'\xaf']/?}
+  printable=${printable//$'\xef\xbb\xbf'/?}
+  # Without its sequences of two, three and four bytes, UTF-8 is ASCII.
+  rest=${printable//[$'\xc2'-$'\xdf']${tail}/-}
+  rest=${rest//[$'\xe0'-$'\xef']${tail}${tail}/-}
+  rest=${rest//[$'\xf0'-$'\xf4']${tail}${tail}${tail}/-}
+  if [[ ${rest} == *[$'\x80'-$'\xff']* || $1 == *${not_utf8}* ]]; then
+    printable=${printable//[$'\x80'-$'\xff']/?}
+  fi
+}
+
+# Prints a line on stderr, below any progress. line_end ends the line of the progress.
+say() { # TEXT...
+  make_printable "$*"
+  { printf '%b%s\n' "${line_end}" "${printable}" >&"${screen}"; } 2>/dev/null
+  line_end=''
+}
+
+say_file() { # FILE [PREFIX]
+  local line
+  while IFS= read -r line || [[ ${line} != '' ]]; do
+    say "${2-}${line}"
+  done <"$1"
+}
+
+# Shows what programs have written to stderr since the last time.
+say_errors() {
+  if [[ -s ${scratch-}/errors ]] && cp "${scratch}/errors" "${scratch}/shown-errors"; then
+    : >"${scratch}/errors"
+    say_file "${scratch}/shown-errors"
+  fi
+}
+
+# Rewrites one line on a terminal; prints plain lines elsewhere.
+show_progress() { # TEXT
+  local size
+  if [[ ! -t ${screen} ]]; then
+    say "$1"
+    return
+  fi
+  make_printable "$1"
+  # "ROWS COLUMNS". COLUMNS is not set: bash asks its stderr, which is a file.
+  size=$(stty size <&"${screen}")
+  printf '\r\033[K%s' "${printable:0:${size##* }}" >&"${screen}"
+  line_end='\n'
+}
+
+# Prints a line of results on stdout, below any progress.
+print_result() { # TEXT...
+  make_printable "$*"
+  printf '%b' "${line_end}" >&"${screen}"
+  line_end=''
+  printf '%s\n' "${printable}"
+}
+
+# Reports a problem and counts it: stop_if_problems stops once all are reported.
+add_problem() { # TEXT...
+  say "problem: $*"
+  problems=$((problems + 1))
+}
+
+stop_if_problems() { # TEXT...
+  if ((problems > 0)); then
+    stop "$@"
+  fi
+}
+
+# Asks for confirmation: WORD is typed on the terminal, or given in CONFIRM. What was typed before
+# the question is discarded.
+confirm() { # WORD WHAT_WILL_HAPPEN...
+  local typed=${CONFIRM}
+  say "${@:2}"
+  if [[ ${CONFIRM} == '' ]]; then
+    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
+    make_printable "$1"
+    printf 'Type %s to confirm: ' "${printable}" >&"${screen}"
+    if ! { read -r typed </dev/tty; } 2>/dev/null; then
+      line_end='\n'
+      stop_bad_use "not confirmed: there is no terminal to confirm on. Set CONFIRM=$1"
+    fi
+  fi
+  if [[ ${typed} != "$1" ]]; then
+    stop_bad_use "not confirmed: expected '$1', got '${typed}'"
+  fi
+}
+
+# The ends of a script. Each prints its one last line.
+
+finish() { # TEXT...
+  print_last_line 0 "done: $*"
+}
+
+finish_plan() { # TEXT...
+  print_last_line 0 "plan: $*"
+}
+
+# For WATCH=0: the work has started and is not done.
+finish_started() { # TEXT...
+  print_last_line 4 "started: $*"
+}
+
+print_last_line() { # EXIT_CODE TEXT
+  if ! print_result "$2"; then
+    leave 1
+  fi
+  leave "$1"
+}
+
+stop() { # TEXT...
+  stop_with 1 "$@"
+}
+
+# For a setting, or an answer of the person, that cannot be used.
+stop_bad_use() { # TEXT...
+  stop_with 2 "$@"
+}
+
+# For a wrong account, Region or host, and for missing programs or credentials.
+stop_wrong_place() { # TEXT...
+  stop_with 3 "$@"
+}
+
+# For Ctrl-C. work_continues is yes while the script watches work that continues without it.
+stop_interrupted() {
+  line_end='\n'
+  if [[ ${work_continues} == yes ]]; then
+    stop_with 130 'interrupted. Work in the background continues.' \
+      'Paste the script again to follow it.'
+  fi
+  stop_with 130 'interrupted. Paste the script again to continue.'
+}
+
+# before_stop is a command that takes back what the script has prepared.
+stop_with() { # EXIT_CODE TEXT...
+  say_errors
+  "${before_stop}"
+  say "stopped: ${*:2}"
+  leave "$1"
+}
+
+# Checks that this shell works in the account that the script is for.
+check_account() {
+  local caller
+  if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+  fi
+  caller=$(jq --raw-output .Arn caller)
+  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+    stop_wrong_place "this shell works as ${caller}," \
+      "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
+  fi
+}
+
+# ---- End of the shared part. The next line starts the script; alone, it runs nothing.
+
+"${codeocean_cmdgen-nothing_runs}" "$@"
+# --------------------------------------------------------------------------------------------------
 END_OF_BODY
-CODEOCEAN_CMDGEN
+- end of the script: press Enter to run it -
 )

@@ -2,304 +2,952 @@
   {
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
-    case "${digest}" in
-    09d098d548cefe04a2ad423684f2345799505702b8035d50d93b5947d34f50af*)
+    case ${digest} in
+    b39b6e767fbd2fd778293d23ac02fa40e3312875e9d4dbd825b4c8d92606210f\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
-        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" \
+        "$-:$#" 3<&-
       ;;
     *)
-      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      echo 'stopped: the text is incomplete or changed; nothing ran. Copy the script again.' >&2
       false
       ;;
     esac
-  } 3<<'CODEOCEAN_CMDGEN'
+  } 3<<'- end of the script: press Enter to run it -'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
+#
 # codeocean-cmdgen stack-create: create the backup stack or the target deployment
 #
-# Where:   AWS CloudShell of the account that is to own the stack.
-# Changes: creates the stack, with all that its template declares. What fails is rolled back by
-#          CloudFormation, but for what the template retains.
-# Takes:   minutes for the backup stack, about half an hour for a deployment, without this shell.
-# Costs:   what runs in the stack.
-# Again:   follows it, or says when it was begun and how it ended.
-# Set:     PLAN=1 looks only, WATCH=0 starts and returns.
+# Run in:   AWS CloudShell, in the account that will own the stack.
+# Changes:  cloudformation create-stack   creates the stack, with all that its template declares.
+#                                         If that fails, CloudFormation deletes what it created,
+#                                         except for what the template retains.
+# Takes:    minutes for the backup stack, about half an hour for a deployment. It continues if
+#           this shell ends.
+# Costs:    what runs in the stack.
+# Again:    follows the creation, or reports when it began and how it ended.
+# Settings: PLAN=1 shows what would change, and changes nothing.
+#           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # from values file [backup]
+  # text of this release: sha256 0cf54a4774cdefdfa982ffa9ee8948a6f64fa958cef0c32aa624f4c610c049e0
+  # the step
+  STEP=stack-create
+  # from deployment file [backup]
   ACCOUNT_ID=222222222222
   REGION=us-east-1
   STACK_NAME=codeocean-backup
-  # from values file [backup.stack-create]
+  # from deployment file [backup.stack-create]
   TEMPLATE_URL=https://codeocean-vpc.s3.amazonaws.com/templates/codeocean-backup/v1.2.1/codeocean-backup.template.yaml
+  SET=(
+    pSourceAccountId=111111111111
+  )
   # by default
   RUN=first
   # made from the values above and the options
   PARTITION=aws
-  CHANGES='{"pSourceAccountId": "111111111111"}'
-}
-
-# Says something, below the progress: ${line_end} ends its line.
-say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
-
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
-# nothing can be written. One line each: who pastes the end of this text keeps the shell.
-stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
-
-# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
-show() {
-  [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
-}
-
-# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
-ask() { # NAME COMMAND...
-  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
-}
-
-# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
-settings() {
-  set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
-  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
-  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
-  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
-  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
-  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
-  scratch=$(mktemp -d)
-  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
-  scratch=${PWD}
-  trap 'rm -rf "${scratch}"' EXIT
-  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
-}
-
-# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
-need() { # PROGRAM...
-  local program version
-  for program in "$@"; do
-    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
-  done
-  [[ -s version ]] || ask version aws --version
-  version=$(<version)
-  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
-    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
-}
-
-# Proves that this is the right account before anything else happens.
-guard() {
-  local caller
-  need aws awk cut date grep jq sed sha256sum sort tr
-  ask caller aws sts get-caller-identity --region "${REGION}" ||
-    stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  caller=$(jq --raw-output .Arn caller)
-  [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
-    stop 3 "this shell works as ${caller}, the script is for ${PARTITION} account ${ACCOUNT_ID}"
-}
-
-# Names a problem and goes on, so that all of them are told at once.
-problems=0
-problem() { problems=$((problems + 1)) && say "problem: $*"; }
-
-# Sets ${status} to that of the stack; empty where it cannot be seen.
-read_stack() {
-  status=''
-  ask stacks aws cloudformation describe-stacks --region "${REGION}" \
-    --stack-name "${STACK_NAME}" || return
-  status=$(jq --raw-output '.Stacks[0].StackStatus' stacks)
-}
-
-# Reads what a template declares: that of the URL, else the stack's own.
-read_template() {
-  local which=(--stack-name "${STACK_NAME}")
-  [[ ${TEMPLATE_URL} == '' ]] || which=(--template-url "${TEMPLATE_URL}")
-  ask summary aws cloudformation get-template-summary --region "${REGION}" "${which[@]}" ||
-    stop 1 "the template cannot be read: ${complaint}"
-}
-
-# Compares the file wanted with the template; patterns, which no summary has, CloudFormation checks.
-check_values() {
-  local finding
-  jq --raw-output --slurpfile wanted wanted --slurpfile stacks stacks '
-    INDEX(.Parameters[]; .ParameterKey) as $declared
-    | INDEX($stacks[].Stacks[].Parameters[]?; .ParameterKey) as $old
-    | ($wanted[0] | to_entries[] | .key as $key | .value as $value | $declared[$key]
-      | (.ParameterConstraints.AllowedValues // []) as $allowed
-      | if . == null then "the template has no parameter \($key)"
-        elif .NoEcho then "\($key) is a secret, which no script may hold: set it in the console"
-        elif $value != null and $allowed != [] and all($allowed[]; . != $value)
-        then "\($key) may be \($allowed | join(" or ")), not \($value)"
-        else empty end),
-      (.Parameters[] | .ParameterKey as $key
-        | select(.DefaultValue == null and ($old[$key] or ($wanted[0] | has($key)) | not))
-        | "\($key) must be given, with --set: the template has no default for it")
-    ' summary >findings || stop 1 'the parameters cannot be compared'
-  while IFS= read -r finding; do
-    problem "${finding}"
-  done <findings
-  ((problems == 0)) || stop 1 'mend the problems above; nothing was changed'
-}
-
-# Names all parameters: one left out of an update would go back to the default of the template.
-write_parameters() {
-  jq --slurpfile wanted wanted --slurpfile stacks stacks '
-    INDEX($stacks[].Stacks[].Parameters[]?; .ParameterKey) as $old | $wanted[0] as $wanted
-    | [.Parameters[] | .ParameterKey as $key
-      | if $wanted | has($key)
-        then {ParameterKey: $key, ParameterValue: ($wanted[$key] // .DefaultValue // "")}
-        else select($old[$key]) | {ParameterKey: $key, UsePreviousValue: true} end]' summary \
-    >parameters
-}
-
-# Sets ${differing} to what the stack has otherwise.
-compare() {
-  differing=$(jq --raw-output --slurpfile parameters parameters '
-    INDEX(.Stacks[].Parameters[]?; .ParameterKey) as $old | [$parameters[0][]
-      | select(.ParameterValue and .ParameterValue != $old[.ParameterKey].ParameterValue)
-      | "\(.ParameterKey): \($old[.ParameterKey].ParameterValue // "") -> \(.ParameterValue)"]
-    | join(", ")' stacks)
-}
-
-# Finds the latest attempt of this run by its token, which events bear for 90 days. Who cancels it
-# has another one, but operations never overlap: the first end behind its beginning is its own. Sets
-# ${token}, what the stack ${reached} and when, and the first ${failure}; news is behind ${seen}.
-read_events() { # OPTION...
-  ask events aws cloudformation describe-stack-events --region "${REGION}" \
-    --stack-name "${STACK_NAME}" "$@" || return
-  jq --raw-output --arg base "${base}" --arg seen "${seen-}" '
-    def own: .PhysicalResourceId == .StackId;
-    (.StackEvents | reverse) as $all
-    | ([$all[].ClientRequestToken // "" | select(startswith($base))][-1] // $base + "0") as $token
-    | $all[($all | map(.ClientRequestToken == $token) | index(true) // length):] as $events
-    | [$events[] | select(own)] as $steps
-    | (first($steps[] | select(.ResourceStatus | endswith("_IN_PROGRESS") | not)) // $steps[-1])
-      as $last
-    | [$token, $last.ResourceStatus // "-", ($last.Timestamp // "-" | tostring),
-      (first($events[] | select(.ClientRequestToken == $token)
-        | select(.ResourceStatus | endswith("_FAILED"))
-        | "\(.LogicalResourceId) \(.ResourceStatus): \(.ResourceStatusReason)")
-        // "no resource failed, it may have been cancelled")],
-      ($events[($events | map(.EventId == $seen) | index(true) // -1) + 1:][]
-        | [.EventId, if own then "stack" else .LogicalResourceId end, .ResourceStatus,
-          .ResourceStatusReason // ""]) | @tsv' events >attempt
-  { IFS=$'\t' read -r token reached reached_at failure && cat >news; } <attempt
-}
-
-find_attempt() {
-  read_events || stop 1 "the events cannot be read: ${complaint}; paste again"
-}
-
-# Shows the events of ${token} until its end. The newest hundred are one request: progress, and no
-# verdict. Where none come, the stack itself says whether it still works.
-follow() {
-  local -A finished=()
-  local base=${token} missed=0 quiet=0 seen='' event resource state reason
-  while [[ ${reached} == @(-|*_IN_PROGRESS) ]]; do
-    ((missed < 20)) || stop 1 "it cannot be followed any more: ${complaint}; paste again"
-    sleep 15
-    missed=$((missed + 1)) quiet=$((quiet + 1))
-    if ((quiet % 5 == 0)); then
-      read_stack && missed=0 reached=${status}
-      continue
-    fi
-    read_events --max-items 100 || continue
-    missed=0
-    while IFS=$'\t' read -r event resource state reason; do
-      seen=${event} quiet=0
-      [[ ${state} != *_COMPLETE || ${resource} == stack ]] || finished[${resource}]=1
-      show "$((SECONDS / 60)) min, ${#finished[@]}${total-} ended: ${resource} ${state} ${reason}"
-    done <news
-  done
-}
-
-create() {
-  local capabilities
-  read_template
-  check_values
-  write_parameters
-  show_plan
-  [[ ${PLAN} == '' ]] || finish 'plan: it would be created; nothing was changed'
-  jq --raw-output '.Capabilities[]?' summary >capabilities
-  mapfile -t capabilities <capabilities
-  printf -v token '%s%(%s)T' "${base}" -1
-  ask created aws cloudformation create-stack --region "${REGION}" \
-    --stack-name "${STACK_NAME}" \
-    --template-url "${TEMPLATE_URL}" \
-    --parameters file://parameters \
-    ${capabilities[0]:+--capabilities "${capabilities[@]}"} \
-    --tags "Key=codeocean-cmdgen:run,Value=${RUN}" \
-    --client-request-token "${token}" ||
-    stop 1 "it may not have begun: ${complaint}; paste again"
-  status=CREATE_IN_PROGRESS reached=-
-}
-
-show_plan() {
-  jq --raw-output --arg account "${ACCOUNT_ID}" '.[] | "  \(.ParameterKey) = \(.ParameterValue)",
-    (select((.ParameterValue / ":")[4] // "" | test("^[0-9]{12}$") and . != $account)
-    | "warning: \(.ParameterKey) names what is in another account")' parameters >&2
-  ! ask vault aws backup describe-backup-vault --region "${REGION}" \
-    --backup-vault-name "${STACK_NAME}-v1" ||
-    say "warning: there is a vault ${STACK_NAME}-v1 already: a stack that makes one fails"
-}
-
-# A stack of that name is this run's when its tag says so.
-recognise() {
-  local made_by
-  made_by=$(jq --raw-output '.Stacks[0].Tags // [] | from_entries["codeocean-cmdgen:run"] // ""' \
-    stacks)
-  [[ ${made_by} == "${RUN}" ]] ||
-    stop 1 "there is a stack ${STACK_NAME}, ${status}, which run ${RUN} did not create" \
-      "(${made_by:-no run} did): stack-parameters changes it"
-  read_template
-  write_parameters
-  compare
-  [[ ${differing} == '' ]] || jq --exit-status .Stacks[0].LastUpdatedTime stacks >updated ||
-    stop 1 "run ${RUN} created stack ${STACK_NAME} with other values (${differing})"
-  say "stack ${STACK_NAME} is ${status}${differing:+, changed since (${differing})}"
-  find_attempt
-}
-
-tell_outcome() {
-  local begun
-  read_stack || stop 1 "it cannot be seen: ${complaint}; paste again"
-  begun=$(jq --raw-output .Stacks[0].CreationTime stacks)
-  [[ ! ${status} =~ ^(CREATE|UPDATE|UPDATE_ROLLBACK)_COMPLETE$ ]] ||
-    finish "done: stack ${STACK_NAME} was created, begun at ${begun}"
-  [[ ${status} != *_IN_PROGRESS ]] || stop 1 "it is ${status}: paste again"
-  [[ ${status} == @(CREATE_FAILED|ROLLBACK_COMPLETE|ROLLBACK_FAILED) ]] ||
-    stop 1 "it was created, and is ${status} now: do not delete it for that"
-  stop 1 "stack ${STACK_NAME} is ${status} since ${reached_at}: ${failure}; before another try" \
-    'delete it in the console, and its vault while empty'
+  CHANGES='{}'
+  CLEAR=()
 }
 
 main() {
-  local base token reached reached_at failure differing
   values
-  settings "$@"
-  guard
-  base=codeocean-cmdgen-$(sha256sum <<<"${STACK_NAME} ${CHANGES} ${TEMPLATE_URL} ${RUN}" |
-    cut --characters=1-24)-
-  echo "${CHANGES}" >wanted
-  if read_stack; then
-    recognise
-    [[ ${PLAN} == '' ]] || finish 'plan: nothing was changed'
-  elif [[ ${complaint} == *'does not exist'* ]]; then
-    create
+  read_settings "$@"
+  check_programs aws jq python3 sha256sum
+  check_account
+  find_own_stack
+  make_token_prefix
+  read_template
+  compare_parameters
+  if [[ ${stack_status} == '' ]]; then
+    check_parameters
+    show_parameters
+    check_vault_name
+    if [[ ${PLAN} == 1 ]]; then
+      finish_plan "stack ${STACK_NAME} would be created; nothing was changed"
+    fi
+    create_stack
   else
-    stop 3 "stacks cannot be seen in account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
+    check_values_of_run
+    find_attempt
+    if [[ ${PLAN} == 1 ]]; then
+      finish_plan "stack ${STACK_NAME} exists; nothing was changed"
+    fi
   fi
-  if [[ ${status} == @(CREATE|ROLLBACK)_IN_PROGRESS ]]; then
-    [[ ${WATCH} == '' ]] || finish "done: the creation was started; paste again to follow it"
-    follow
+  if [[ ${stack_status} == @(CREATE|ROLLBACK)_IN_PROGRESS ]]; then
+    if [[ ${WATCH} == 0 ]]; then
+      finish_started "stack ${STACK_NAME} is ${stack_status}. Paste the script again to follow it."
+    fi
+    follow_attempt
   fi
-  find_attempt
-  tell_outcome
+  report_outcome
 }
 
-"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+# Sets stack_status; empty if there is no such stack. A stack of that name is this run's if its tag
+# says so.
+find_own_stack() {
+  local creator
+  if ! read_stack; then
+    if [[ ${aws_error} != *'does not exist'* ]]; then
+      stop_wrong_place "cannot read stacks in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+    fi
+    return
+  fi
+  creator=$(jq --raw-output '
+    .Stacks[0].Tags // [] | from_entries["codeocean-cmdgen:run"] // ""' stacks)
+  if [[ ${creator} != "${RUN}" ]]; then
+    stop "stack ${STACK_NAME} exists and is ${stack_status}. Run ${RUN} did not create it" \
+      "(${creator:-no run} did). To change it, use stack-parameters"
+  fi
+}
+
+# Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
+# CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
+# total, the number of its changes, to nothing: they are not known yet.
+make_token_prefix() {
+  local digest
+  token=''
+  total=''
+  digest=$(printf '%s\n' "${STACK_NAME}" "${CHANGES}" "${SET[@]}" "${CLEAR[@]}" \
+    "${TEMPLATE_URL}" "${RUN}" | sha256sum)
+  token_prefix="codeocean-cmdgen-${digest:0:24}-"
+}
+
+# Writes the description of the stack to the file "stacks", and sets stack_status. Both stay empty
+# if the stack cannot be described.
+read_stack() {
+  stack_status=''
+  if ! ask stacks aws cloudformation describe-stacks \
+    --region "${REGION}" \
+    --stack-name "${STACK_NAME}"; then
+    return 1
+  fi
+  stack_status=$(jq --raw-output '.Stacks[0].StackStatus' stacks)
+}
+
+# Writes what the template declares to the file "template". Without TEMPLATE_URL, it is the stack's.
+read_template() {
+  local template=(--stack-name "${STACK_NAME}")
+  if [[ ${TEMPLATE_URL} != '' ]]; then
+    template=(--template-url "${TEMPLATE_URL}")
+  fi
+  if ! ask template aws cloudformation get-template-summary \
+    --region "${REGION}" \
+    "${template[@]}"; then
+    stop "cannot read the template: ${aws_error}"
+  fi
+}
+
+# Compares CHANGES, SET and CLEAR with the template and the stack. Writes the file "comparison", and
+# the file "parameters" for the request. Sets differing to what changes, from which value to which.
+compare_parameters() {
+  write_template_parameters
+  printf '%s\n' "${CHANGES}" >wanted
+  if ! python3 -I template_parameters.py \
+    --changes wanted \
+    --set "${SET[@]}" \
+    --clear "${CLEAR[@]}" \
+    --template template \
+    --stack stacks >comparison ||
+    ! jq .parameters comparison >parameters ||
+    ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
+    stop "cannot compare the parameters of stack ${STACK_NAME}. Paste the script again."
+  fi
+}
+
+check_parameters() {
+  local problem dropped
+  if ! jq --raw-output '.problems[]' comparison >problem-list; then
+    stop 'cannot read the problems of the parameters; nothing was changed'
+  fi
+  while IFS= read -r problem; do
+    add_problem "${problem}"
+  done <problem-list
+  stop_if_problems 'fix the problems above; nothing was changed'
+  dropped=$(jq --raw-output '.dropped | join(", ")' comparison)
+  if [[ ${dropped} != '' ]]; then
+    say "warning: the new template drops these parameters, with their values: ${dropped}"
+  fi
+}
+
+# Shows the values of the new stack. What is in another account may be a mistake: values that were
+# taken from the source name its certificates and roles.
+show_parameters() {
+  jq --raw-output '.[] | "  \(.ParameterKey) = \(.ParameterValue)"' parameters >value-list
+  say_file value-list
+  jq --raw-output --arg account "${ACCOUNT_ID}" '
+    .[]
+    | ((.ParameterValue / ":")[4] // "") as $owner
+    | select(($owner | test("^[0-9]{12}$")) and $owner != $account)
+    | "\(.ParameterKey) names what is in another account"' parameters >foreign-list
+  say_file foreign-list 'warning: '
+}
+
+check_vault_name() {
+  if ask vault aws backup describe-backup-vault \
+    --region "${REGION}" \
+    --backup-vault-name "${STACK_NAME}-v1"; then
+    say "warning: backup vault ${STACK_NAME}-v1 exists: a stack that creates it will fail"
+  fi
+}
+
+# The tag says which run has created the stack. Sets token to one that is new each time: a stack
+# that was deleted may be created again.
+create_stack() {
+  local capabilities=()
+  jq --raw-output '.Capabilities[]?' template >capability-list
+  if [[ -s capability-list ]]; then
+    mapfile -t capabilities <capability-list
+    capabilities=(--capabilities "${capabilities[@]}")
+  fi
+  token="${token_prefix}$(date +%s)"
+  if ! ask created aws cloudformation create-stack \
+    --region "${REGION}" \
+    --stack-name "${STACK_NAME}" \
+    --template-url "${TEMPLATE_URL}" \
+    --parameters file://parameters \
+    "${capabilities[@]}" \
+    --tags "Key=codeocean-cmdgen:run,Value=${RUN}" \
+    --client-request-token "${token}"; then
+    stop "the creation may not have begun: ${aws_error}. Paste the script again."
+  fi
+  stack_status=CREATE_IN_PROGRESS
+  attempt_status=CREATE_IN_PROGRESS
+}
+
+# A stack that was updated since may have other values. Otherwise somebody has generated another
+# script for the same run.
+check_values_of_run() {
+  if [[ ${differing} == '' ]]; then
+    say "stack ${STACK_NAME} is ${stack_status}"
+    return
+  fi
+  if ! jq --exit-status .Stacks[0].LastUpdatedTime stacks >updated; then
+    stop "run ${RUN} created stack ${STACK_NAME} with other values: ${differing}"
+  fi
+  say "stack ${STACK_NAME} is ${stack_status}, and was changed since: ${differing}"
+}
+
+# Finds the attempt with the token, otherwise the latest of this run. Sets token; empty if there is
+# none. Sets the rest as read_attempt does.
+find_attempt() {
+  if ! read_attempt; then
+    stop "cannot read the events of stack ${STACK_NAME}: ${aws_error}. Paste the script again."
+  fi
+  token=$(jq --raw-output .token attempt)
+}
+
+# Sets attempt_status to the final status of the stack in that attempt, or to the latest one while
+# it works; empty without events. Sets attempt_time to when that was, and attempt_failure to the
+# first failure. The file "attempt" also holds the number of the attempt.
+read_attempt() { # [OPTION_OF_AWS...]
+  if ! ask events aws cloudformation describe-stack-events \
+    --region "${REGION}" \
+    --stack-name "${STACK_NAME}" \
+    "$@"; then
+    return 1
+  fi
+  write_stack_events
+  if ! python3 -I stack_events.py \
+    --events events \
+    --token-prefix "${token_prefix}" \
+    --token "${token}" >attempt ||
+    ! attempt_status=$(jq --raw-output .status attempt); then
+    stop "cannot read the events of stack ${STACK_NAME}. Paste the script again."
+  fi
+  attempt_time=$(jq --raw-output .time attempt)
+  attempt_failure=$(jq --raw-output .failure attempt)
+}
+
+# Shows the events of the attempt until it ends. Each poll reads the newest 100 events, which is one
+# request; the verdict, at the end, reads all of them.
+follow_attempt() {
+  local failed_polls=0 quiet_polls=0
+  work_continues=yes
+  while [[ ${attempt_status} == '' || ${attempt_status} == *_IN_PROGRESS ]]; do
+    if ((failed_polls == 20)); then
+      stop "cannot follow stack ${STACK_NAME} any more: ${aws_error}. Paste the script again."
+    fi
+    sleep 15
+    failed_polls=$((failed_polls + 1))
+    quiet_polls=$((quiet_polls + 1))
+    if ((quiet_polls % 5 == 0)); then
+      # No events come, so ask the stack itself whether it still works.
+      if read_stack; then
+        failed_polls=0
+        attempt_status=${stack_status}
+      fi
+    elif read_attempt --max-items 100; then
+      failed_polls=0
+      if show_new_events; then
+        quiet_polls=0
+      fi
+    fi
+  done
+  work_continues=no
+  find_attempt
+}
+
+# Succeeds if there were any. The file "shown-events" records what has been shown.
+show_new_events() {
+  local line
+  if ! python3 -I stack_events.py \
+    --events events \
+    --token-prefix "${token_prefix}" \
+    --token "${token}" \
+    --show-new shown-events \
+    --total "${total}" >new-events; then
+    stop "cannot show the events of stack ${STACK_NAME}. Paste the script again."
+  fi
+  while IFS= read -r line; do
+    show_progress "$((SECONDS / 60)) min, ${line}"
+  done <new-events
+  [[ -s new-events ]]
+}
+
+report_outcome() {
+  local created
+  if ! read_stack; then
+    stop "cannot read stack ${STACK_NAME}: ${aws_error}. Paste the script again."
+  fi
+  created=$(jq --raw-output .Stacks[0].CreationTime stacks)
+  if [[ ${stack_status} == @(CREATE|UPDATE|UPDATE_ROLLBACK)_COMPLETE ]]; then
+    finish "stack ${STACK_NAME} was created; the creation began at ${created}"
+  fi
+  if [[ ${stack_status} == *_IN_PROGRESS ]]; then
+    stop "stack ${STACK_NAME} is ${stack_status}. Paste the script again."
+  fi
+  if [[ ${stack_status} != @(CREATE_FAILED|ROLLBACK_COMPLETE|ROLLBACK_FAILED) ]]; then
+    stop "stack ${STACK_NAME} was created, and is ${stack_status} now. Do not delete it:" \
+      'a later change of the stack failed. Check its events.'
+  fi
+  stop "stack ${STACK_NAME} is ${stack_status} since ${attempt_time}: ${attempt_failure}." \
+    'Before another try, delete it in the console, and its backup vault while that is empty.'
+}
+
+# codeocean_cmdgen/programs/template_parameters.py, byte for byte.
+write_template_parameters() {
+  cat >template_parameters.py <<'END_OF_PYTHON'
+"""Compare the parameters that a stack shall get with what its template declares and what it has.
+
+Prints one JSON object:
+
+problems    why the parameters cannot be set
+parameters  every parameter of the stack, as `--parameters` of the AWS CLI takes them
+differing   what changes, as "KEY: OLD -> NEW"
+cleared     the parameters that lose their value
+dropped     the parameters that the stack has and the template does not declare
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Changes = dict[str, Optional[str]]
+"""Parameter -> the value to set; None clears it."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A parameter as the template declares it. Without a default, a stack must give a value."""
+
+    key: str
+    label: str
+    default: Optional[str]
+    allowed: tuple[str, ...]
+    is_secret: bool
+
+
+def declared_parameters(template: dict[str, Any]) -> dict[str, Declared]:
+    """Return the parameters in an answer of get-template-summary, by key."""
+    metadata = template.get("Metadata") or ""
+    return {
+        one["ParameterKey"]: Declared(
+            key=one["ParameterKey"],
+            label=label_of(one["ParameterKey"], metadata),
+            default=one.get("DefaultValue"),
+            allowed=tuple((one.get("ParameterConstraints") or {}).get("AllowedValues") or ()),
+            is_secret=bool(one.get("NoEcho")),
+        )
+        for one in template["Parameters"]
+    }
+
+
+def label_of(key: str, metadata: str) -> str:
+    """Return the label of a parameter; the key, if it has none.
+
+    The metadata is JSON, {"KEY": {"default": "LABEL"}}, or a map of Java, {KEY={default=LABEL}}.
+    """
+    pattern = r'(?:^|[^a-zA-Z0-9])KEY"?[=:] ?\{"?default"?[=:] ?"?([^"}]*)'
+    found = re.search(pattern.replace("KEY", re.escape(key)), metadata)
+    return found[1] if found else key
+
+
+def stack_parameters(answer: str) -> dict[str, str]:
+    """Return the parameters in an answer of describe-stacks; none if there is no answer."""
+    if not answer.strip():
+        return {}
+    (stack,) = json.loads(answer)["Stacks"]
+    return {
+        one["ParameterKey"]: one.get("ParameterValue") or ""
+        for one in stack.get("Parameters") or ()
+    }
+
+
+def resolve_labels(changes: Changes, declared: dict[str, Declared], problems: list[str]) -> Changes:
+    """Return the changes by key, and add to the problems what is not clear.
+
+    A name of several words is a label: the keys of the backup stack are not public.
+    """
+    wanted: Changes = {}
+    for name, value in changes.items():
+        keys = [name]
+        if " " in name:
+            words = re.compile(".*".join(map(re.escape, name.split())), re.IGNORECASE)
+            keys = [one.key for one in declared.values() if words.search(one.label)]
+        if len(keys) != 1:
+            found = ", ".join(keys) or "none"
+            problems.append(f"one parameter must have the label '{name}'; found: {found}")
+        elif keys[0] in wanted:
+            problems.append(f"the parameter {keys[0]} is named twice, once as '{name}'")
+        else:
+            wanted[keys[0]] = value
+    return wanted
+
+
+def find_problems(
+    wanted: Changes, declared: dict[str, Declared], old: dict[str, str]
+) -> Iterator[str]:
+    """Yield why the parameters cannot be set. CloudFormation itself checks their patterns."""
+    for key, value in wanted.items():
+        parameter = declared.get(key)
+        if parameter is None:
+            yield f"the template has no parameter {key}"
+        elif parameter.is_secret:
+            yield f"{key} is a secret, which no script may hold: set it in the console"
+        elif value is not None and parameter.allowed and value not in parameter.allowed:
+            yield f"{key} may be {' or '.join(parameter.allowed)}, not {value}"
+    for key, parameter in declared.items():
+        if parameter.default is None and key not in wanted and key not in old:
+            yield f"{key} must be given, with --set: the template has no default for it"
+
+
+def new_values(wanted: Changes, declared: dict[str, Declared]) -> dict[str, str]:
+    """Return the values to set. A parameter that is cleared gets the default of the template."""
+    return {
+        key: (declared[key].default or "") if value is None else value
+        for key, value in wanted.items()
+        if key in declared
+    }
+
+
+def request_parameters(
+    values: dict[str, str], declared: dict[str, Declared], old: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Return every parameter of the stack, as the request takes them.
+
+    An update resets a parameter that is left out to its default. So only new ones are left out.
+    """
+    parameters: list[dict[str, Any]] = []
+    for key in declared:
+        if key in values:
+            parameters.append({"ParameterKey": key, "ParameterValue": values[key]})
+        elif key in old:
+            parameters.append({"ParameterKey": key, "UsePreviousValue": True})
+    return parameters
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal would obey or hide."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def compare(changes: Changes, template: dict[str, Any], stack: str) -> dict[str, Any]:
+    """Return the whole comparison."""
+    declared = declared_parameters(template)
+    old = stack_parameters(stack)
+    problems: list[str] = []
+    wanted = resolve_labels(changes, declared, problems)
+    problems += find_problems(wanted, declared, old)
+    values = new_values(wanted, declared)
+    differing = {key: value for key, value in values.items() if old.get(key) != value}
+    return {
+        "problems": [printable(one) for one in problems],
+        "parameters": request_parameters(values, declared, old),
+        "differing": [
+            printable(f"{key}: {old.get(key, '')} -> {value}") for key, value in differing.items()
+        ],
+        "cleared": [key for key, value in differing.items() if old.get(key) and not value],
+        "dropped": [printable(key) for key in old if key not in declared],
+    }
+
+
+def main() -> None:
+    """Print the comparison. The answer about the stack may be empty."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--changes", type=Path)
+    parser.add_argument("--set", nargs="*", metavar="KEY=VALUE")
+    parser.add_argument("--clear", nargs="*", metavar="KEY")
+    parser.add_argument("--template", type=Path)
+    parser.add_argument("--stack", type=Path)
+    options = parser.parse_args()
+    changes = json.loads(options.changes.read_bytes())
+    changes.update(one.split("=", 1) for one in options.set)
+    changes.update(dict.fromkeys(options.clear))
+    comparison = compare(
+        changes,
+        json.loads(options.template.read_bytes()),
+        options.stack.read_text(encoding="utf-8"),
+    )
+    sys.stdout.write(f"{json.dumps(comparison)}\n")
+
+
+if __name__ == "__main__":
+    main()
+END_OF_PYTHON
+}
+
+# codeocean_cmdgen/programs/stack_events.py, byte for byte.
+write_stack_events() {
+  cat >stack_events.py <<'END_OF_PYTHON'
+"""Judge the events of a stack: how far an attempt of a run has come, and why it failed.
+
+An attempt is one operation on the stack: a creation or an update. Its events carry its token, for
+90 days. The tokens of a run are a prefix and a number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event, of the stack itself or of one of its resources."""
+
+    id: str
+    is_about_stack: bool
+    resource: str
+    status: str
+    reason: str
+    time: str
+    token: str
+
+    @classmethod
+    def from_answer(cls, event: dict[str, Any]) -> Event:
+        """Return an event of an answer of describe-stack-events."""
+        return cls(
+            id=event["EventId"],
+            is_about_stack=event.get("PhysicalResourceId") == event["StackId"],
+            resource=event.get("LogicalResourceId") or "",
+            status=event.get("ResourceStatus") or "",
+            reason=event.get("ResourceStatusReason") or "",
+            time=str(event["Timestamp"]),
+            token=event.get("ClientRequestToken") or "",
+        )
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How far an attempt has come; without a token, there is none.
+
+    status, time: the final status of the stack and when it was reached; before that, the latest.
+    failure: the first cause, in words.
+    """
+
+    token: str = ""
+    number: int = 0
+    status: str = ""
+    time: str = ""
+    failure: str = ""
+
+
+NO_FAILURE = "no resource failed; somebody may have cancelled it"
+
+
+def oldest_first(answer: dict[str, Any]) -> list[Event]:
+    """Return the events of an answer, which has the newest first."""
+    return [Event.from_answer(event) for event in reversed(answer["StackEvents"])]
+
+
+def number_of(token: str, prefix: str) -> int:
+    """Return the number of an attempt; 0 for the token of something else."""
+    found = re.fullmatch(re.escape(prefix) + r"([0-9]{1,18})", token)
+    return int(found[1]) if found else 0
+
+
+def find_attempt(events: list[Event], prefix: str, token: str) -> Attempt:
+    """Return the attempt with the token; without a token, the latest one of the run."""
+    if not token:
+        tokens = [one.token for one in events if number_of(one.token, prefix)]
+        token = tokens[-1] if tokens else ""
+    own = events_since(events, token)
+    reached = reached_by_stack(own)
+    return Attempt(
+        token=token,
+        number=number_of(token, prefix),
+        status=reached.status if reached else "",
+        time=reached.time if reached else "",
+        failure=first_failure(own, token),
+    )
+
+
+def reached_by_stack(events: list[Event]) -> Optional[Event]:
+    """Return the first event with a final status of the stack; before that, its latest event."""
+    latest = None
+    for event in events:
+        if event.is_about_stack and event.status:
+            latest = event
+            if not event.status.endswith("_IN_PROGRESS"):
+                break
+    return latest
+
+
+def events_since(events: list[Event], token: str) -> list[Event]:
+    """Return the events from the first one that has the token.
+
+    Cancelling has its own token, but operations never overlap: up to the next final status of the
+    stack, the events are of this attempt.
+    """
+    for position, event in enumerate(events):
+        if token and event.token == token:
+            return events[position:]
+    return []
+
+
+def first_failure(events: list[Event], token: str) -> str:
+    """Return the first failure, in words: the later ones are its consequences."""
+    for event in events:
+        if event.token == token and event.status.endswith("_FAILED"):
+            return printable(f"{event.resource} {event.status}: {event.reason}")
+    return NO_FAILURE
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal would obey or hide."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def print_new_events(events: list[Event], file: Path, total: str) -> None:
+    """Print the events that the file does not record as shown, and record them.
+
+    It also records which resources have reached a final status.
+    """
+    last_event, ended = "", []
+    if file.exists():
+        last_event, ended = json.loads(file.read_bytes()).values()
+    shown = [position for position, one in enumerate(events, 1) if one.id == last_event]
+    for event in events[shown[-1] if shown else 0 :]:
+        last_event = event.id
+        is_end = event.status.endswith("_COMPLETE") and not event.is_about_stack
+        if is_end and event.resource not in ended:
+            ended.append(event.resource)
+        count = f"{len(ended)} of {total}" if total else f"{len(ended)}"
+        resource = "stack" if event.is_about_stack else event.resource
+        line = f"{count} ended: {resource} {event.status} {event.reason}"
+        sys.stdout.write(f"{printable(line.rstrip())}\n")
+    file.write_text(json.dumps({"last_event": last_event, "ended": ended}), encoding="utf-8")
+
+
+def main() -> None:
+    """Print the attempt as one JSON object, or its events that a file does not record as shown.
+
+    Without a token, it is the latest attempt of the run. total: how many resources change.
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--events", type=Path)
+    parser.add_argument("--token-prefix")
+    parser.add_argument("--token")
+    parser.add_argument("--show-new", type=Path)
+    parser.add_argument("--total")
+    options = parser.parse_args()
+    events = oldest_first(json.loads(options.events.read_bytes()))
+    attempt = find_attempt(events, options.token_prefix, options.token)
+    if options.show_new:
+        own = events_since(events, attempt.token)
+        print_new_events(own, options.show_new, options.total)
+    else:
+        sys.stdout.write(f"{json.dumps(asdict(attempt))}\n")
+
+
+if __name__ == "__main__":
+    main()
+END_OF_PYTHON
+}
+
+# ---- Shared by all scripts for CloudShell in this release: review it once.
+# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+
+# Ends the script. One line, so that pasting only the tail of this text never closes your shell.
+leave() { exit "$1"; }
+
+# screen is the stderr that the script was started with. What programs write to stderr goes to a
+# file, which say_errors shows. One line each, so that pasting only the tail of this text never
+# takes stderr away from your shell.
+open_screen() { exec {screen}>&2; }
+catch_errors() { exec 2>"${scratch}/errors"; }
+
+# Reads the settings, which the wrapper passes twice so that damage shows, and how the shell was
+# started: arguments are refused, except those of a shell in which a person types.
+# Sets PLAN, WATCH, CONFIRM, problems, and scratch: the current folder from now on, removed at the
+# end. Sets work_continues and before_stop, which stop_interrupted and stop_with read.
+read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_OF_ARGUMENTS
+  set -uo pipefail
+  PLAN=$1
+  WATCH=$2
+  CONFIRM=$3
+  line_end=''
+  problems=0
+  work_continues=no
+  before_stop=:
+  open_screen
+  if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
+    stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
+  fi
+  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+    stop_bad_use "${STEP} takes no arguments; nothing ran." \
+      "To see what it would do: PLAN=1 bash FILE"
+  fi
+  if [[ ${PLAN} != '' && ${PLAN} != 1 ]]; then
+    stop_bad_use "PLAN is '${PLAN}': set it to 1, or unset it"
+  fi
+  if [[ ${WATCH} != '' && ${WATCH} != 0 ]]; then
+    stop_bad_use "WATCH is '${WATCH}': set it to 0, or unset it"
+  fi
+  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
+  export AWS_CLI_ERROR_FORMAT=legacy
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5
+  export TZ=UTC LC_ALL=C.UTF-8
+  if ! scratch=$(mktemp -d --tmpdir "codeocean-cmdgen.$$.XXXXXXXXXX") || ! cd "${scratch}"; then
+    stop 'cannot create a folder for temporary files'
+  fi
+  scratch=${PWD}
+  # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
+  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  export AWS_CLI_HISTORY_FILE="${scratch}/history"
+  trap remove_scratch EXIT
+  trap stop_interrupted INT
+  catch_errors
+}
+
+remove_scratch() {
+  if (($? != 0)); then
+    say_errors
+  fi
+  rm -rf "${scratch}"
+}
+
+# Checks that the programs exist that this script runs, and that the AWS CLI is v2, 2.9 or newer.
+check_programs() { # PROGRAM...
+  local program version
+  for program in "$@"; do
+    if ! command -v "${program}" >/dev/null; then
+      stop_wrong_place "the program ${program} is needed and is not installed here"
+    fi
+  done
+  ask version aws --version
+  version=$(<version)
+  if [[ ${version} != aws-cli/2.9.* && ${version} != aws-cli/2.[1-9][0-9]*.* ]]; then
+    stop_wrong_place "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+  fi
+}
+
+# Runs an AWS CLI command. Its answer goes to a file; if it fails, sets aws_error to its message.
+ask() { # FILE COMMAND...
+  if "${@:2}" >"$1" 2>"$1.error" </dev/null; then
+    return 0
+  fi
+  aws_error=$(grep . "$1.error" | paste --serial --delimiters=' ')
+  return 1
+}
+
+# Sets printable to a text in which "?" replaces what a terminal obeys instead of showing it:
+# control characters (C0, DEL, C1), direction marks, line separators. It works on bytes, as bash
+# does anyway if one byte is not UTF-8. In such a text, any byte above 0x7f may be a control
+# character: all are replaced.
+make_printable() { # TEXT
+  local LC_ALL=C tail=$'[\x80-\xbf]' rest
+  # Overlong, surrogates, and above U+10FFFF.
+  local not_utf8=$'@(\xe0[\x80-\x9f]|\xed[\xa0-\xbf]|\xf0[\x80-\x8f]|\xf4[\x90-\xbf])'
+  printable=${1//[$'\x01'-$'\x1f\x7f']/?}
+  printable=${printable//$'\xc2'[$'\x80'-$'\x9f']/?}
+  printable=${printable//$'\xd8\x9c'/?}
+  printable=${printable//$'\xe2\x80'[$'\x8b'-$'\x8f\xa8'-$'\xae']/?}
+  printable=${printable//$'\xe2\x81'[$'\xa0'-$'\xaf']/?}
+  printable=${printable//$'\xef\xbb\xbf'/?}
+  # Without its sequences of two, three and four bytes, UTF-8 is ASCII.
+  rest=${printable//[$'\xc2'-$'\xdf']${tail}/-}
+  rest=${rest//[$'\xe0'-$'\xef']${tail}${tail}/-}
+  rest=${rest//[$'\xf0'-$'\xf4']${tail}${tail}${tail}/-}
+  if [[ ${rest} == *[$'\x80'-$'\xff']* || $1 == *${not_utf8}* ]]; then
+    printable=${printable//[$'\x80'-$'\xff']/?}
+  fi
+}
+
+# Prints a line on stderr, below any progress. line_end ends the line of the progress.
+say() { # TEXT...
+  make_printable "$*"
+  { printf '%b%s\n' "${line_end}" "${printable}" >&"${screen}"; } 2>/dev/null
+  line_end=''
+}
+
+say_file() { # FILE [PREFIX]
+  local line
+  while IFS= read -r line || [[ ${line} != '' ]]; do
+    say "${2-}${line}"
+  done <"$1"
+}
+
+# Shows what programs have written to stderr since the last time.
+say_errors() {
+  if [[ -s ${scratch-}/errors ]] && cp "${scratch}/errors" "${scratch}/shown-errors"; then
+    : >"${scratch}/errors"
+    say_file "${scratch}/shown-errors"
+  fi
+}
+
+# Rewrites one line on a terminal; prints plain lines elsewhere.
+show_progress() { # TEXT
+  local size
+  if [[ ! -t ${screen} ]]; then
+    say "$1"
+    return
+  fi
+  make_printable "$1"
+  # "ROWS COLUMNS". COLUMNS is not set: bash asks its stderr, which is a file.
+  size=$(stty size <&"${screen}")
+  printf '\r\033[K%s' "${printable:0:${size##* }}" >&"${screen}"
+  line_end='\n'
+}
+
+# Prints a line of results on stdout, below any progress.
+print_result() { # TEXT...
+  make_printable "$*"
+  printf '%b' "${line_end}" >&"${screen}"
+  line_end=''
+  printf '%s\n' "${printable}"
+}
+
+# Reports a problem and counts it: stop_if_problems stops once all are reported.
+add_problem() { # TEXT...
+  say "problem: $*"
+  problems=$((problems + 1))
+}
+
+stop_if_problems() { # TEXT...
+  if ((problems > 0)); then
+    stop "$@"
+  fi
+}
+
+# Asks for confirmation: WORD is typed on the terminal, or given in CONFIRM. What was typed before
+# the question is discarded.
+confirm() { # WORD WHAT_WILL_HAPPEN...
+  local typed=${CONFIRM}
+  say "${@:2}"
+  if [[ ${CONFIRM} == '' ]]; then
+    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
+    make_printable "$1"
+    printf 'Type %s to confirm: ' "${printable}" >&"${screen}"
+    if ! { read -r typed </dev/tty; } 2>/dev/null; then
+      line_end='\n'
+      stop_bad_use "not confirmed: there is no terminal to confirm on. Set CONFIRM=$1"
+    fi
+  fi
+  if [[ ${typed} != "$1" ]]; then
+    stop_bad_use "not confirmed: expected '$1', got '${typed}'"
+  fi
+}
+
+# The ends of a script. Each prints its one last line.
+
+finish() { # TEXT...
+  print_last_line 0 "done: $*"
+}
+
+finish_plan() { # TEXT...
+  print_last_line 0 "plan: $*"
+}
+
+# For WATCH=0: the work has started and is not done.
+finish_started() { # TEXT...
+  print_last_line 4 "started: $*"
+}
+
+print_last_line() { # EXIT_CODE TEXT
+  if ! print_result "$2"; then
+    leave 1
+  fi
+  leave "$1"
+}
+
+stop() { # TEXT...
+  stop_with 1 "$@"
+}
+
+# For a setting, or an answer of the person, that cannot be used.
+stop_bad_use() { # TEXT...
+  stop_with 2 "$@"
+}
+
+# For a wrong account, Region or host, and for missing programs or credentials.
+stop_wrong_place() { # TEXT...
+  stop_with 3 "$@"
+}
+
+# For Ctrl-C. work_continues is yes while the script watches work that continues without it.
+stop_interrupted() {
+  line_end='\n'
+  if [[ ${work_continues} == yes ]]; then
+    stop_with 130 'interrupted. Work in the background continues.' \
+      'Paste the script again to follow it.'
+  fi
+  stop_with 130 'interrupted. Paste the script again to continue.'
+}
+
+# before_stop is a command that takes back what the script has prepared.
+stop_with() { # EXIT_CODE TEXT...
+  say_errors
+  "${before_stop}"
+  say "stopped: ${*:2}"
+  leave "$1"
+}
+
+# Checks that this shell works in the account that the script is for.
+check_account() {
+  local caller
+  if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+  fi
+  caller=$(jq --raw-output .Arn caller)
+  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+    stop_wrong_place "this shell works as ${caller}," \
+      "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
+  fi
+}
+
+# ---- End of the shared part. The next line starts the script; alone, it runs nothing.
+
+"${codeocean_cmdgen-nothing_runs}" "$@"
+# --------------------------------------------------------------------------------------------------
 END_OF_BODY
-CODEOCEAN_CMDGEN
+- end of the script: press Enter to run it -
 )

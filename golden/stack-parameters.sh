@@ -2,38 +2,68 @@
   {
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
-    case "${digest}" in
-    e682f04b429ccd7c11d29f82624b43e1366d71b456ced290080e421a6a2c4ce9*)
+    case ${digest} in
+    d7ff7d5afbea0f070407b96b8895fad52472be82debecfc08bdf33b99b6f95bc\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
-        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" \
+        "$-:$#" 3<&-
       ;;
     *)
-      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      echo 'stopped: the text is incomplete or changed; nothing ran. Copy the script again.' >&2
       false
       ;;
     esac
-  } 3<<'CODEOCEAN_CMDGEN'
+  } 3<<'- end of the script: press Enter to run it -'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
+#
 # codeocean-cmdgen stack-parameters: set and clear parameters of a stack
 #
-# Where:   AWS CloudShell of the account that owns the stack.
-# Changes: updates the stack by a change set, shown first; what is not named keeps its value.
-#          Nothing that holds data is replaced or removed without --replace, and its ids as the
-#          word. It asks before the services instance is replaced.
-# Takes:   a minute to look; then minutes, longer for an instance or a database.
-# Costs:   nothing by itself.
-# Again:   follows the update, or says when it was completed; tries again what failed.
-# Set:     PLAN=1 looks only, WATCH=0 starts and returns, CONFIRM=STACK-NAME answers.
+# Run in:   AWS CloudShell, in the account that owns the stack.
+# Changes:  cloudformation create-change-set    prepares the update, which is then shown
+#           cloudformation delete-change-set    deletes what was prepared, unless it is executed
+#           cloudformation execute-change-set   updates the stack. This deletes all other change
+#                                               sets of the stack. What is not named keeps its
+#                                               value. Without --replace, nothing is removed or
+#                                               replaced that may hold data, and no setting known
+#                                               to delete data is changed. With it, the script
+#                                               asks for the IDs of what is lost. It asks for the
+#                                               stack's name before instances are replaced, or
+#                                               what may hold data is changed in place.
+# Takes:    a minute to prepare, then minutes; longer for an instance or a database. It continues
+#           if this shell ends.
+# Costs:    nothing by itself.
+# Again:    follows the update, or reports when it was completed. An update that failed is tried
+#           again.
+# Settings: PLAN=1 shows what would change, and changes nothing.
+#           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
+#           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # from values file [source]
+  # text of this release: sha256 0b2b61da4150f140de58039303bd3a1f5bde67c9b608e971c0a7f326f6b5004d
+  # the step
+  STEP=stack-parameters
+  # from deployment file [source]
   ACCOUNT_ID=111111111111
   REGION=us-east-1
   STACK_NAME=codeocean
+  # from deployment file [source.stack-parameters]
+  # --preset backup-destination
+  # --destination-vault-arn arn:aws:backup:us-east-1:222222222222:backup-vault:codeocean-backup-v1
+  # --destination-bucket-arn arn:aws:s3:::codeocean-backup-capsules
+  # --destination-bucket-arn arn:aws:s3:::codeocean-backup-datasets
+  # --destination-bucket-arn arn:aws:s3:::codeocean-backup-dockerregistry
+  # --destination-bucket-arn arn:aws:s3:::codeocean-backup-inputfiles
+  # --destination-bucket-arn arn:aws:s3:::codeocean-backup-licenses
+  # --destination-bucket-arn arn:aws:s3:::codeocean-backup-mlflow
+  # --destination-bucket-arn arn:aws:s3:::codeocean-backup-packages
+  # --destination-bucket-arn arn:aws:s3:::codeocean-backup-public
+  # --destination-bucket-arn arn:aws:s3:::codeocean-backup-results
   # by default
+  SET=()
+  CLEAR=()
   TEMPLATE_URL=''
   REPLACE=no
   RUN=first
@@ -56,341 +86,1312 @@ values() {
   }'
 }
 
-# Says something, below the progress: ${line_end} ends its line.
-say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
-
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
-# nothing can be written. One line each: who pastes the end of this text keeps the shell.
-stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
-
-# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
-show() {
-  [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
-}
-
-# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
-ask() { # NAME COMMAND...
-  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
-}
-
-# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
-settings() {
-  set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
-  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
-  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
-  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
-  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
-  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
-  scratch=$(mktemp -d)
-  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
-  scratch=${PWD}
-  trap 'rm -rf "${scratch}"' EXIT
-  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
-}
-
-# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
-need() { # PROGRAM...
-  local program version
-  for program in "$@"; do
-    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
-  done
-  [[ -s version ]] || ask version aws --version
-  version=$(<version)
-  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
-    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
-}
-
-# Proves that this is the right account before anything else happens.
-guard() {
-  local caller
-  need aws awk cut date grep jq sed sha256sum sort tr
-  ask caller aws sts get-caller-identity --region "${REGION}" ||
-    stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  caller=$(jq --raw-output .Arn caller)
-  [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
-    stop 3 "this shell works as ${caller}, the script is for ${PARTITION} account ${ACCOUNT_ID}"
-}
-
-# Wants a word typed after the question, or in CONFIRM; what was typed ahead is thrown away.
-confirm() { # WORD WHAT_WILL_HAPPEN
-  local typed=${CONFIRM}
-  say "$2"
-  if [[ ${CONFIRM} == '' ]]; then
-    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
-    printf 'type %s to go on: ' "$1" >&2
-    { read -r typed </dev/tty; } 2>/dev/null ||
-      stop 2 "nobody is there to type $1, and CONFIRM is not set: nothing was changed"
+main() {
+  values
+  read_settings "$@"
+  check_programs aws jq python3 sha256sum
+  check_account
+  find_stack
+  make_token_prefix
+  read_template
+  compare_parameters
+  check_parameters
+  find_attempt
+  if needs_update; then
+    check_stack_is_complete
+    finish_if_nothing_differs
+    report_earlier_attempt
+    create_change_set
+    judge_change_set
+    approve_changes
+    execute_change_set
   fi
-  [[ ${typed} == "$1" ]] || stop 2 "'${typed}' is not '$1': nothing was changed"
+  if [[ ${attempt_status} == *_IN_PROGRESS ]]; then
+    finish_if_not_followed
+    follow_attempt
+  fi
+  report_outcome
 }
 
-refused() { [[ ${lost} != '' && ${REPLACE} != yes ]]; }
-agree() {
-  [[ ${lost} == '' ]] || confirm "${lost}" "what ${lost} holds will be LOST to stack ${STACK_NAME}"
-  [[ ${lost} != '' || ${restarted} == '' ]] || confirm "${STACK_NAME}" 'codeocean stops for a while'
+find_stack() {
+  if read_stack; then
+    return
+  fi
+  if [[ ${aws_error} == *'does not exist'* ]]; then
+    stop_wrong_place "stack ${STACK_NAME} not found in account ${ACCOUNT_ID}, ${REGION}"
+  fi
+  stop_wrong_place "cannot read stack ${STACK_NAME}: ${aws_error}"
 }
 
-# Names a problem and goes on, so that all of them are told at once.
-problems=0
-problem() { problems=$((problems + 1)) && say "problem: $*"; }
+# Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
+# CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
+# total, the number of its changes, to nothing: they are not known yet.
+make_token_prefix() {
+  local digest
+  token=''
+  total=''
+  digest=$(printf '%s\n' "${STACK_NAME}" "${CHANGES}" "${SET[@]}" "${CLEAR[@]}" \
+    "${TEMPLATE_URL}" "${RUN}" | sha256sum)
+  token_prefix="codeocean-cmdgen-${digest:0:24}-"
+}
 
-# Sets ${status} to that of the stack; empty where it cannot be seen.
+# Writes the description of the stack to the file "stacks", and sets stack_status. Both stay empty
+# if the stack cannot be described.
 read_stack() {
-  status=''
-  ask stacks aws cloudformation describe-stacks --region "${REGION}" \
-    --stack-name "${STACK_NAME}" || return
-  status=$(jq --raw-output '.Stacks[0].StackStatus' stacks)
+  stack_status=''
+  if ! ask stacks aws cloudformation describe-stacks \
+    --region "${REGION}" \
+    --stack-name "${STACK_NAME}"; then
+    return 1
+  fi
+  stack_status=$(jq --raw-output '.Stacks[0].StackStatus' stacks)
 }
 
-# Reads what a template declares: that of the URL, else the stack's own.
+# Writes what the template declares to the file "template". Without TEMPLATE_URL, it is the stack's.
 read_template() {
-  local which=(--stack-name "${STACK_NAME}")
-  [[ ${TEMPLATE_URL} == '' ]] || which=(--template-url "${TEMPLATE_URL}")
-  ask summary aws cloudformation get-template-summary --region "${REGION}" "${which[@]}" ||
-    stop 1 "the template cannot be read: ${complaint}"
+  local template=(--stack-name "${STACK_NAME}")
+  if [[ ${TEMPLATE_URL} != '' ]]; then
+    template=(--template-url "${TEMPLATE_URL}")
+  fi
+  if ! ask template aws cloudformation get-template-summary \
+    --region "${REGION}" \
+    "${template[@]}"; then
+    stop "cannot read the template: ${aws_error}"
+  fi
 }
 
-# Compares the file wanted with the template; patterns, which no summary has, CloudFormation checks.
-check_values() {
-  local finding
-  jq --raw-output --slurpfile wanted wanted --slurpfile stacks stacks '
-    INDEX(.Parameters[]; .ParameterKey) as $declared
-    | INDEX($stacks[].Stacks[].Parameters[]?; .ParameterKey) as $old
-    | ($wanted[0] | to_entries[] | .key as $key | .value as $value | $declared[$key]
-      | (.ParameterConstraints.AllowedValues // []) as $allowed
-      | if . == null then "the template has no parameter \($key)"
-        elif .NoEcho then "\($key) is a secret, which no script may hold: set it in the console"
-        elif $value != null and $allowed != [] and all($allowed[]; . != $value)
-        then "\($key) may be \($allowed | join(" or ")), not \($value)"
-        else empty end),
-      (.Parameters[] | .ParameterKey as $key
-        | select(.DefaultValue == null and ($old[$key] or ($wanted[0] | has($key)) | not))
-        | "\($key) must be given, with --set: the template has no default for it")
-    ' summary >findings || stop 1 'the parameters cannot be compared'
-  while IFS= read -r finding; do
-    problem "${finding}"
-  done <findings
-  ((problems == 0)) || stop 1 'mend the problems above; nothing was changed'
+# Compares CHANGES, SET and CLEAR with the template and the stack. Writes the file "comparison", and
+# the file "parameters" for the request. Sets differing to what changes, from which value to which.
+compare_parameters() {
+  write_template_parameters
+  printf '%s\n' "${CHANGES}" >wanted
+  if ! python3 -I template_parameters.py \
+    --changes wanted \
+    --set "${SET[@]}" \
+    --clear "${CLEAR[@]}" \
+    --template template \
+    --stack stacks >comparison ||
+    ! jq .parameters comparison >parameters ||
+    ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
+    stop "cannot compare the parameters of stack ${STACK_NAME}. Paste the script again."
+  fi
 }
 
-# Names all parameters: one left out of an update would go back to the default of the template.
-write_parameters() {
-  jq --slurpfile wanted wanted --slurpfile stacks stacks '
-    INDEX($stacks[].Stacks[].Parameters[]?; .ParameterKey) as $old | $wanted[0] as $wanted
-    | [.Parameters[] | .ParameterKey as $key
-      | if $wanted | has($key)
-        then {ParameterKey: $key, ParameterValue: ($wanted[$key] // .DefaultValue // "")}
-        else select($old[$key]) | {ParameterKey: $key, UsePreviousValue: true} end]' summary \
-    >parameters
+check_parameters() {
+  local problem dropped
+  if ! jq --raw-output '.problems[]' comparison >problem-list; then
+    stop 'cannot read the problems of the parameters; nothing was changed'
+  fi
+  while IFS= read -r problem; do
+    add_problem "${problem}"
+  done <problem-list
+  stop_if_problems 'fix the problems above; nothing was changed'
+  dropped=$(jq --raw-output '.dropped | join(", ")' comparison)
+  if [[ ${dropped} != '' ]]; then
+    say "warning: the new template drops these parameters, with their values: ${dropped}"
+  fi
 }
 
-# Sets ${differing} to what the stack has otherwise.
-compare() {
-  differing=$(jq --raw-output --slurpfile parameters parameters '
-    INDEX(.Stacks[].Parameters[]?; .ParameterKey) as $old | [$parameters[0][]
-      | select(.ParameterValue and .ParameterValue != $old[.ParameterKey].ParameterValue)
-      | "\(.ParameterKey): \($old[.ParameterKey].ParameterValue // "") -> \(.ParameterValue)"]
-    | join(", ")' stacks)
-}
-
-# Finds the latest attempt of this run by its token, which events bear for 90 days. Who cancels it
-# has another one, but operations never overlap: the first end behind its beginning is its own. Sets
-# ${token}, what the stack ${reached} and when, and the first ${failure}; news is behind ${seen}.
-read_events() { # OPTION...
-  ask events aws cloudformation describe-stack-events --region "${REGION}" \
-    --stack-name "${STACK_NAME}" "$@" || return
-  jq --raw-output --arg base "${base}" --arg seen "${seen-}" '
-    def own: .PhysicalResourceId == .StackId;
-    (.StackEvents | reverse) as $all
-    | ([$all[].ClientRequestToken // "" | select(startswith($base))][-1] // $base + "0") as $token
-    | $all[($all | map(.ClientRequestToken == $token) | index(true) // length):] as $events
-    | [$events[] | select(own)] as $steps
-    | (first($steps[] | select(.ResourceStatus | endswith("_IN_PROGRESS") | not)) // $steps[-1])
-      as $last
-    | [$token, $last.ResourceStatus // "-", ($last.Timestamp // "-" | tostring),
-      (first($events[] | select(.ClientRequestToken == $token)
-        | select(.ResourceStatus | endswith("_FAILED"))
-        | "\(.LogicalResourceId) \(.ResourceStatus): \(.ResourceStatusReason)")
-        // "no resource failed, it may have been cancelled")],
-      ($events[($events | map(.EventId == $seen) | index(true) // -1) + 1:][]
-        | [.EventId, if own then "stack" else .LogicalResourceId end, .ResourceStatus,
-          .ResourceStatusReason // ""]) | @tsv' events >attempt
-  { IFS=$'\t' read -r token reached reached_at failure && cat >news; } <attempt
-}
-
+# Finds the attempt with the token, otherwise the latest of this run. Sets token; empty if there is
+# none. Sets the rest as read_attempt does.
 find_attempt() {
-  read_events || stop 1 "the events cannot be read: ${complaint}; paste again"
+  if ! read_attempt; then
+    stop "cannot read the events of stack ${STACK_NAME}: ${aws_error}. Paste the script again."
+  fi
+  token=$(jq --raw-output .token attempt)
 }
 
-# Shows the events of ${token} until its end. The newest hundred are one request: progress, and no
-# verdict. Where none come, the stack itself says whether it still works.
-follow() {
-  local -A finished=()
-  local base=${token} missed=0 quiet=0 seen='' event resource state reason
-  while [[ ${reached} == @(-|*_IN_PROGRESS) ]]; do
-    ((missed < 20)) || stop 1 "it cannot be followed any more: ${complaint}; paste again"
-    sleep 15
-    missed=$((missed + 1)) quiet=$((quiet + 1))
-    if ((quiet % 5 == 0)); then
-      read_stack && missed=0 reached=${status}
-      continue
-    fi
-    read_events --max-items 100 || continue
-    missed=0
-    while IFS=$'\t' read -r event resource state reason; do
-      seen=${event} quiet=0
-      [[ ${state} != *_COMPLETE || ${resource} == stack ]] || finished[${resource}]=1
-      show "$((SECONDS / 60)) min, ${#finished[@]}${total-} ended: ${resource} ${state} ${reason}"
-    done <news
-  done
+# Sets attempt_status to the final status of the stack in that attempt, or to the latest one while
+# it works; empty without events. Sets attempt_time to when that was, and attempt_failure to the
+# first failure. The file "attempt" also holds the number of the attempt.
+read_attempt() { # [OPTION_OF_AWS...]
+  if ! ask events aws cloudformation describe-stack-events \
+    --region "${REGION}" \
+    --stack-name "${STACK_NAME}" \
+    "$@"; then
+    return 1
+  fi
+  write_stack_events
+  if ! python3 -I stack_events.py \
+    --events events \
+    --token-prefix "${token_prefix}" \
+    --token "${token}" >attempt ||
+    ! attempt_status=$(jq --raw-output .status attempt); then
+    stop "cannot read the events of stack ${STACK_NAME}. Paste the script again."
+  fi
+  attempt_time=$(jq --raw-output .time attempt)
+  attempt_failure=$(jq --raw-output .failure attempt)
 }
 
-# Makes the file wanted, by parameter: a name of several words is a label, where the parameter's
-# own is not public. Labels have been seen as JSON, and as Java prints a map.
-name_parameters() {
-  jq --argjson changes "${CHANGES}" '
-    (.Metadata // "") as $metadata
-    | [.Parameters[].ParameterKey | . as $key | {$key, label: ([$metadata
-        | match("(?:^|[^a-zA-Z0-9])\($key)\"?[=:] ?\\{\"?default\"?[=:] ?\"?([^\"}]*)")
-        | .captures[0].string][0] // $key)}] as $labels
-    | $changes | with_entries(.key |= if contains(" ") then . as $name
-        | [$labels[] | select(.label | test($name | gsub(" "; ".*"); "i")).key]
-        | if length == 1 then .[0] else "labelled \($name) (found: \(join(", ")))" end
-      else . end)' summary >wanted || stop 1 'the parameters cannot be named'
+# An update is needed unless an attempt of this run is in progress or has succeeded.
+needs_update() {
+  [[ ${attempt_status} != *_IN_PROGRESS && ${attempt_status} != UPDATE_COMPLETE ]]
 }
 
-# Makes the change set, and waits until it is ready. A left one goes with the next update.
-make_change_set() {
-  local template=(--use-previous-template) capabilities state='' missed=0
-  [[ ${TEMPLATE_URL} == '' ]] || template=(--template-url "${TEMPLATE_URL}")
-  jq --raw-output --slurp '[.[0].Stacks[0].Capabilities[]?, .[1].Capabilities[]?] | unique[]' \
-    stacks summary >capabilities
-  mapfile -t capabilities <capabilities
-  printf -v change_set '%s-%(%s)T' "${token}" -1
-  ask made aws cloudformation create-change-set --region "${REGION}" \
+check_stack_is_complete() {
+  if [[ ${stack_status} != @(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT|IMPORT_ROLLBACK)_COMPLETE ]]; then
+    stop "stack ${STACK_NAME} is ${stack_status}. It can be updated only when it is complete."
+  fi
+}
+
+# With another template, only a change set shows whether something changes.
+finish_if_nothing_differs() {
+  if [[ ${differing} == '' && ${TEMPLATE_URL} == '' ]]; then
+    finish_without_update
+  fi
+}
+
+finish_without_update() {
+  if [[ ${PLAN} == 1 ]]; then
+    finish_plan "stack ${STACK_NAME} needs no update; nothing was changed"
+  fi
+  finish "stack ${STACK_NAME} needs no update"
+}
+
+report_earlier_attempt() {
+  if [[ ${attempt_status} != '' ]]; then
+    say "an earlier attempt ended ${attempt_status}: ${attempt_failure}"
+  fi
+}
+
+# Creates the change set, and waits until it is ready. Sets token to that of the update, and
+# change_set to a new name. From now on, a stop deletes the change set: it was not approved.
+create_change_set() {
+  local template=(--use-previous-template) capabilities=() number
+  if [[ ${TEMPLATE_URL} != '' ]]; then
+    template=(--template-url "${TEMPLATE_URL}")
+  fi
+  # What the stack was allowed before, and what the template needs, which may be more.
+  jq --raw-output --slurp '
+    [ .[0].Stacks[0].Capabilities[]?, .[1].Capabilities[]? ] | unique[]' \
+    stacks template >capability-list
+  if [[ -s capability-list ]]; then
+    mapfile -t capabilities <capability-list
+    capabilities=(--capabilities "${capabilities[@]}")
+  fi
+  if ! number=$(jq '.number + 1' attempt); then
+    stop 'cannot number the attempt; nothing was changed'
+  fi
+  token="${token_prefix}${number}"
+  change_set="${token}-$(date +%s)"
+  before_stop=delete_change_set
+  if ! ask created aws cloudformation create-change-set \
+    --region "${REGION}" \
     --stack-name "${STACK_NAME}" \
     --change-set-name "${change_set}" \
     --client-token "${change_set}" \
     "${template[@]}" \
     --parameters file://parameters \
-    ${capabilities[0]:+--capabilities "${capabilities[@]}"} ||
-    stop 1 "CloudFormation refuses the change set, nothing was changed: ${complaint}"
-  until ask changes aws cloudformation describe-change-set --region "${REGION}" \
-    --stack-name "${STACK_NAME}" \
-    --change-set-name "${change_set}" && state=$(jq --raw-output .Status changes) &&
-    [[ ${state} != *_PENDING && ${state} != *_IN_PROGRESS ]]; do
-    ((missed += 1, missed < 80)) || stop 1 "${change_set} does not get ready: ${complaint}"
-    show "waiting for the change set ${state}"
+    "${capabilities[@]}"; then
+    stop "CloudFormation refuses the change set; the stack was not changed: ${aws_error}"
+  fi
+  wait_for_change_set
+  check_change_set_is_usable
+}
+
+# Writes the description of the change set to the file "changes", and sets change_set_status.
+wait_for_change_set() {
+  local poll
+  change_set_status=unknown
+  for ((poll = 1; poll <= 80; poll++)); do
+    if ask changes aws cloudformation describe-change-set \
+      --region "${REGION}" \
+      --stack-name "${STACK_NAME}" \
+      --change-set-name "${change_set}"; then
+      change_set_status=$(jq --raw-output .Status changes)
+    fi
+    if [[ ${change_set_status} != @(unknown|*_PENDING|*_IN_PROGRESS) ]]; then
+      return
+    fi
+    show_progress "waiting for the change set: ${change_set_status}"
     sleep 15
   done
-  [[ ${state} != CREATE_COMPLETE ]] || return
+  stop "change set ${change_set} is not ready after 20 minutes: ${change_set_status}." \
+    'The stack was not changed. Paste the script again.'
+}
+
+# CloudFormation reports an update without changes as a change set that failed.
+check_change_set_is_usable() {
+  local reason
+  if [[ ${change_set_status} == CREATE_COMPLETE ]]; then
+    return
+  fi
   reason=$(jq --raw-output '.StatusReason // ""' changes)
+  if [[ ${reason} != *@(didn?t contain changes|No updates are to be performed)* ]]; then
+    stop "the change set ended ${change_set_status}; the stack was not changed: ${reason}"
+  fi
+  if [[ ${differing} != '' ]]; then
+    stop "CloudFormation does not apply ${differing}: the stack would keep its old value"
+  fi
   delete_change_set
-  [[ ${reason} == *@(didn?t contain changes|No updates are to be performed)* ]] ||
-    stop 1 "the change set ended ${state}, nothing was changed: ${reason}"
-  [[ ${differing} == '' ]] ||
-    stop 1 "CloudFormation sees no change in that, and does not keep ${differing}"
-  [[ ${PLAN} == '' ]] || finish 'plan: no updates are to be performed; nothing was changed'
-  finish "done: no updates are to be performed on stack ${STACK_NAME}"
+  finish_without_update
+}
+
+# Shows what differs, and the change set. Sets lost to the ids of what would be lost, touched to
+# those of what may hold data and is changed in place, restarted to what changes that instances are
+# made of, and total to the number of changes.
+judge_change_set() {
+  write_change_set
+  if ! python3 -I change_set.py changes comparison "${TEMPLATE_URL}" >judgement ||
+    ! lost=$(jq --raw-output .lost judgement) ||
+    ! restarted=$(jq --raw-output .restarted judgement) ||
+    ! touched=$(jq --raw-output .touched judgement); then
+    stop 'cannot evaluate the change set; the stack was not changed'
+  fi
+  total=$(jq .total judgement)
+  jq --raw-output '.differing[]' comparison >difference-list
+  say_file difference-list 'parameter '
+  say "change set of stack ${STACK_NAME}:"
+  jq --raw-output '.changes[]' judgement >change-list
+  say_file change-list
+  jq --raw-output '.warnings[]' judgement >warning-list
+  say_file warning-list 'warning: '
 }
 
 delete_change_set() {
-  ask deleted aws cloudformation delete-change-set --region "${REGION}" \
+  before_stop=:
+  if ask deleted aws cloudformation delete-change-set \
+    --region "${REGION}" \
     --stack-name "${STACK_NAME}" \
-    --change-set-name "${change_set}" || say "warning: ${change_set} is left: ${complaint}"
-}
-
-# Shows the change set. Sets ${lost} to what holds data, or is the instance's group, and would be
-# replaced or removed; ${restarted} to what instances, which no change set shows, are made of. What
-# hangs on a changed resource "may be replaced": that counts for volumes and databases alone.
-show_changes() {
-  total=" of $(jq '.Changes | length' changes)"
-  say "change set of stack ${STACK_NAME}:"
-  jq --raw-output '.Changes[].ResourceChange | [.Action, .LogicalResourceId, .ResourceType,
-    {True: "REPLACED", Conditional: "MAY BE REPLACED"}[.Replacement // ""] // "",
-    ([.Details[]?.CausingEntity // empty] | unique | join(" "))] | @tsv' changes |
-    awk -F '\t' '{ printf "  %-8s %-26s %-36s %s %s\n", $1, $2, $3, $4, $5 }' >&2
-  lost=$(jq --raw-output '[.Changes[].ResourceChange | (.Replacement // "False") as $replacement
-    | (.ResourceType | test("^AWS::(EC2::(Volume|Instance)|RDS::DB(Instance|Cluster))$")) as $dear
-    | select(.Action == "Remove" or .Action == "Dynamic" or $replacement == "True"
-      or ($dear and $replacement != "False"))
-    | select($dear or (.ResourceType | test("^AWS::(S3::Bucket|EFS::FileSystem|Backup::BackupVault"
-      + "|KMS::Key|SecretsManager::Secret|AutoScaling::AutoScalingGroup|CloudFormation::Stack)$")))
-    | .PhysicalResourceId // .LogicalResourceId] | join(",")' changes) || lost=something
-  restarted=$(jq --raw-output '[.Changes[].ResourceChange
-    | select(.ResourceType | test("^AWS::(EC2::(LaunchTemplate|Instance)|AutoScaling::)"))
-    | .LogicalResourceId] | join(", ")' changes) || restarted=something
-  [[ ${restarted} == '' ]] || say "instances are REPLACED, what runs there restarted: ${restarted}"
-  [[ ${lost} == '' ]] || say "REPLACED or REMOVED would be ${lost}"
-}
-
-prepare() {
-  local number=${token#"${base}"} change_set dropped reason lost restarted
-  check_values
-  [[ ${reached} != UPDATE_COMPLETE ]] || tell_outcome
-  compare
-  say "to set in stack ${STACK_NAME}:"$'\n'"  ${differing//, /$'\n'  }"
-  dropped=$(jq --raw-output --slurpfile old stacks '[$old[].Stacks[].Parameters[]?.ParameterKey]
-    - [.Parameters[].ParameterKey] | join(", ")' summary)
-  [[ ${dropped} == '' ]] || say "warning: the new template drops, with their values: ${dropped}"
-  [[ ${status} =~ ^(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT|IMPORT_ROLLBACK)_COMPLETE$ ]] ||
-    stop 1 "stack ${STACK_NAME} is ${status}: no update can begin before it is complete"
-  [[ ${differing} != '' || ${TEMPLATE_URL} != '' || ${PLAN} == 1 ]] ||
-    finish "done: no updates are to be performed on stack ${STACK_NAME}"
-  [[ ${reached} == - ]] || say "an earlier attempt ended ${reached}: ${failure}"
-  token=${base}$((number + 1))
-  make_change_set
-  show_changes
-  if refused || [[ ${PLAN} == 1 ]]; then
-    delete_change_set
-    ! refused || stop 1 'refused, nothing was changed; to insist, generate with --replace'
-    finish 'plan: the change set was deleted; nothing was changed'
+    --change-set-name "${change_set}"; then
+    say "change set ${change_set} is deleted"
+  elif [[ ${aws_error} != *ChangeSetNotFound* ]]; then
+    say "warning: change set ${change_set} was not deleted: ${aws_error}." \
+      'Delete it in the CloudFormation console.'
   fi
-  agree
-  ask executed aws cloudformation execute-change-set --region "${REGION}" \
+}
+
+# Without --replace, nothing may be lost. Asks for the ids of what is lost, or for the name of the
+# stack if only instances are replaced or what may hold data is changed in place.
+approve_changes() {
+  if [[ ${lost} != '' && ${REPLACE} != yes ]]; then
+    stop 'refused; the stack was not changed. Restore the old values or the old template.' \
+      'If what is named above may be lost, generate it with --replace'
+  fi
+  if [[ ${PLAN} == 1 ]]; then
+    delete_change_set
+    finish_plan 'the stack was not changed'
+  fi
+  if [[ ${lost} != '' ]]; then
+    confirm "${lost}" "stack ${STACK_NAME} will permanently lose what is named above, of ${lost}"
+  elif [[ ${restarted}${touched} != '' ]]; then
+    confirm "${STACK_NAME}" 'what is named above is changed; Code Ocean may stop for a while'
+  fi
+}
+
+# The token makes sure that the same update never begins twice. CloudFormation refuses to delete a
+# change set that it executes.
+execute_change_set() {
+  if ! ask executed aws cloudformation execute-change-set \
+    --region "${REGION}" \
     --stack-name "${STACK_NAME}" \
     --change-set-name "${change_set}" \
-    --client-request-token "${token}" ||
-    stop 1 "the update was not started: ${complaint}; paste again"
-  reached=-
+    --client-request-token "${token}"; then
+    stop "cannot start the update: ${aws_error}. Paste the script again."
+  fi
+  before_stop=:
+  attempt_status=UPDATE_IN_PROGRESS
 }
 
-tell_outcome() {
-  [[ ${reached} != @(-|*_IN_PROGRESS) ]] || stop 1 "its events show no end yet: paste again"
-  [[ ${reached} == UPDATE_COMPLETE ]] || stop 1 "the update ended ${reached}: ${failure}"
-  read_stack || stop 1 "the update ended, but the stack cannot be seen: ${complaint}; paste again"
-  compare
-  [[ ${differing} == '' ]] || stop 1 "run ${RUN} was completed at ${reached_at}, but since then" \
-    "there was a change (${differing}): to set it anew, generate with a new --run"
-  finish "done: stack ${STACK_NAME} was updated at ${reached_at}"
+finish_if_not_followed() {
+  if [[ ${PLAN} == 1 ]]; then
+    finish_plan "the update of run ${RUN} is ${attempt_status}"
+  fi
+  if [[ ${WATCH} == 0 ]]; then
+    finish_started "the update of stack ${STACK_NAME} is ${attempt_status}." \
+      'Paste the script again to follow it.'
+  fi
 }
 
-main() {
-  local base token reached reached_at failure differing
-  values
-  settings "$@"
-  guard
-  base=codeocean-cmdgen-$(sha256sum <<<"${STACK_NAME} ${CHANGES} ${TEMPLATE_URL} ${RUN}" |
-    cut --characters=1-24)-
-  read_stack ||
-    stop 3 "stack ${STACK_NAME} cannot be seen in account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  read_template
-  name_parameters
-  write_parameters
+# Shows the events of the attempt until it ends. Each poll reads the newest 100 events, which is one
+# request; the verdict, at the end, reads all of them.
+follow_attempt() {
+  local failed_polls=0 quiet_polls=0
+  work_continues=yes
+  while [[ ${attempt_status} == '' || ${attempt_status} == *_IN_PROGRESS ]]; do
+    if ((failed_polls == 20)); then
+      stop "cannot follow stack ${STACK_NAME} any more: ${aws_error}. Paste the script again."
+    fi
+    sleep 15
+    failed_polls=$((failed_polls + 1))
+    quiet_polls=$((quiet_polls + 1))
+    if ((quiet_polls % 5 == 0)); then
+      # No events come, so ask the stack itself whether it still works.
+      if read_stack; then
+        failed_polls=0
+        attempt_status=${stack_status}
+      fi
+    elif read_attempt --max-items 100; then
+      failed_polls=0
+      if show_new_events; then
+        quiet_polls=0
+      fi
+    fi
+  done
+  work_continues=no
   find_attempt
-  [[ ${reached} == *_IN_PROGRESS ]] || prepare
-  [[ ${PLAN} == '' ]] || finish "plan: the update of run ${RUN} is ${reached}"
-  [[ ${WATCH} == '' ]] || finish 'done: the update was started; paste again to follow it'
-  follow
-  find_attempt
-  tell_outcome
 }
 
-"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+# Succeeds if there were any. The file "shown-events" records what has been shown.
+show_new_events() {
+  local line
+  if ! python3 -I stack_events.py \
+    --events events \
+    --token-prefix "${token_prefix}" \
+    --token "${token}" \
+    --show-new shown-events \
+    --total "${total}" >new-events; then
+    stop "cannot show the events of stack ${STACK_NAME}. Paste the script again."
+  fi
+  while IFS= read -r line; do
+    show_progress "$((SECONDS / 60)) min, ${line}"
+  done <new-events
+  [[ -s new-events ]]
+}
+
+# Checks what the update has promised, also if an earlier paste has completed it.
+report_outcome() {
+  if [[ ${attempt_status} == '' || ${attempt_status} == *_IN_PROGRESS ]]; then
+    stop 'CloudFormation has not reported the end of the update yet. Paste the script again.'
+  fi
+  if [[ ${attempt_status} != UPDATE_COMPLETE ]]; then
+    stop "the update ended ${attempt_status}: ${attempt_failure}"
+  fi
+  if ! read_stack; then
+    stop "the update ended, but the stack cannot be read: ${aws_error}. Paste the script again."
+  fi
+  compare_parameters
+  if [[ ${differing} != '' ]]; then
+    stop "run ${RUN} was completed at ${attempt_time}, but the stack was changed since:" \
+      "${differing}. To set it again, generate with a new --run"
+  fi
+  if [[ ${PLAN} == 1 ]]; then
+    finish_plan "run ${RUN} updated the stack at ${attempt_time}; nothing was changed"
+  fi
+  finish "stack ${STACK_NAME} was updated at ${attempt_time}"
+}
+
+# codeocean_cmdgen/programs/template_parameters.py, byte for byte.
+write_template_parameters() {
+  cat >template_parameters.py <<'END_OF_PYTHON'
+"""Compare the parameters that a stack shall get with what its template declares and what it has.
+
+Prints one JSON object:
+
+problems    why the parameters cannot be set
+parameters  every parameter of the stack, as `--parameters` of the AWS CLI takes them
+differing   what changes, as "KEY: OLD -> NEW"
+cleared     the parameters that lose their value
+dropped     the parameters that the stack has and the template does not declare
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Changes = dict[str, Optional[str]]
+"""Parameter -> the value to set; None clears it."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A parameter as the template declares it. Without a default, a stack must give a value."""
+
+    key: str
+    label: str
+    default: Optional[str]
+    allowed: tuple[str, ...]
+    is_secret: bool
+
+
+def declared_parameters(template: dict[str, Any]) -> dict[str, Declared]:
+    """Return the parameters in an answer of get-template-summary, by key."""
+    metadata = template.get("Metadata") or ""
+    return {
+        one["ParameterKey"]: Declared(
+            key=one["ParameterKey"],
+            label=label_of(one["ParameterKey"], metadata),
+            default=one.get("DefaultValue"),
+            allowed=tuple((one.get("ParameterConstraints") or {}).get("AllowedValues") or ()),
+            is_secret=bool(one.get("NoEcho")),
+        )
+        for one in template["Parameters"]
+    }
+
+
+def label_of(key: str, metadata: str) -> str:
+    """Return the label of a parameter; the key, if it has none.
+
+    The metadata is JSON, {"KEY": {"default": "LABEL"}}, or a map of Java, {KEY={default=LABEL}}.
+    """
+    pattern = r'(?:^|[^a-zA-Z0-9])KEY"?[=:] ?\{"?default"?[=:] ?"?([^"}]*)'
+    found = re.search(pattern.replace("KEY", re.escape(key)), metadata)
+    return found[1] if found else key
+
+
+def stack_parameters(answer: str) -> dict[str, str]:
+    """Return the parameters in an answer of describe-stacks; none if there is no answer."""
+    if not answer.strip():
+        return {}
+    (stack,) = json.loads(answer)["Stacks"]
+    return {
+        one["ParameterKey"]: one.get("ParameterValue") or ""
+        for one in stack.get("Parameters") or ()
+    }
+
+
+def resolve_labels(changes: Changes, declared: dict[str, Declared], problems: list[str]) -> Changes:
+    """Return the changes by key, and add to the problems what is not clear.
+
+    A name of several words is a label: the keys of the backup stack are not public.
+    """
+    wanted: Changes = {}
+    for name, value in changes.items():
+        keys = [name]
+        if " " in name:
+            words = re.compile(".*".join(map(re.escape, name.split())), re.IGNORECASE)
+            keys = [one.key for one in declared.values() if words.search(one.label)]
+        if len(keys) != 1:
+            found = ", ".join(keys) or "none"
+            problems.append(f"one parameter must have the label '{name}'; found: {found}")
+        elif keys[0] in wanted:
+            problems.append(f"the parameter {keys[0]} is named twice, once as '{name}'")
+        else:
+            wanted[keys[0]] = value
+    return wanted
+
+
+def find_problems(
+    wanted: Changes, declared: dict[str, Declared], old: dict[str, str]
+) -> Iterator[str]:
+    """Yield why the parameters cannot be set. CloudFormation itself checks their patterns."""
+    for key, value in wanted.items():
+        parameter = declared.get(key)
+        if parameter is None:
+            yield f"the template has no parameter {key}"
+        elif parameter.is_secret:
+            yield f"{key} is a secret, which no script may hold: set it in the console"
+        elif value is not None and parameter.allowed and value not in parameter.allowed:
+            yield f"{key} may be {' or '.join(parameter.allowed)}, not {value}"
+    for key, parameter in declared.items():
+        if parameter.default is None and key not in wanted and key not in old:
+            yield f"{key} must be given, with --set: the template has no default for it"
+
+
+def new_values(wanted: Changes, declared: dict[str, Declared]) -> dict[str, str]:
+    """Return the values to set. A parameter that is cleared gets the default of the template."""
+    return {
+        key: (declared[key].default or "") if value is None else value
+        for key, value in wanted.items()
+        if key in declared
+    }
+
+
+def request_parameters(
+    values: dict[str, str], declared: dict[str, Declared], old: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Return every parameter of the stack, as the request takes them.
+
+    An update resets a parameter that is left out to its default. So only new ones are left out.
+    """
+    parameters: list[dict[str, Any]] = []
+    for key in declared:
+        if key in values:
+            parameters.append({"ParameterKey": key, "ParameterValue": values[key]})
+        elif key in old:
+            parameters.append({"ParameterKey": key, "UsePreviousValue": True})
+    return parameters
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal would obey or hide."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def compare(changes: Changes, template: dict[str, Any], stack: str) -> dict[str, Any]:
+    """Return the whole comparison."""
+    declared = declared_parameters(template)
+    old = stack_parameters(stack)
+    problems: list[str] = []
+    wanted = resolve_labels(changes, declared, problems)
+    problems += find_problems(wanted, declared, old)
+    values = new_values(wanted, declared)
+    differing = {key: value for key, value in values.items() if old.get(key) != value}
+    return {
+        "problems": [printable(one) for one in problems],
+        "parameters": request_parameters(values, declared, old),
+        "differing": [
+            printable(f"{key}: {old.get(key, '')} -> {value}") for key, value in differing.items()
+        ],
+        "cleared": [key for key, value in differing.items() if old.get(key) and not value],
+        "dropped": [printable(key) for key in old if key not in declared],
+    }
+
+
+def main() -> None:
+    """Print the comparison. The answer about the stack may be empty."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--changes", type=Path)
+    parser.add_argument("--set", nargs="*", metavar="KEY=VALUE")
+    parser.add_argument("--clear", nargs="*", metavar="KEY")
+    parser.add_argument("--template", type=Path)
+    parser.add_argument("--stack", type=Path)
+    options = parser.parse_args()
+    changes = json.loads(options.changes.read_bytes())
+    changes.update(one.split("=", 1) for one in options.set)
+    changes.update(dict.fromkeys(options.clear))
+    comparison = compare(
+        changes,
+        json.loads(options.template.read_bytes()),
+        options.stack.read_text(encoding="utf-8"),
+    )
+    sys.stdout.write(f"{json.dumps(comparison)}\n")
+
+
+if __name__ == "__main__":
+    main()
+END_OF_PYTHON
+}
+
+# codeocean_cmdgen/programs/stack_events.py, byte for byte.
+write_stack_events() {
+  cat >stack_events.py <<'END_OF_PYTHON'
+"""Judge the events of a stack: how far an attempt of a run has come, and why it failed.
+
+An attempt is one operation on the stack: a creation or an update. Its events carry its token, for
+90 days. The tokens of a run are a prefix and a number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event, of the stack itself or of one of its resources."""
+
+    id: str
+    is_about_stack: bool
+    resource: str
+    status: str
+    reason: str
+    time: str
+    token: str
+
+    @classmethod
+    def from_answer(cls, event: dict[str, Any]) -> Event:
+        """Return an event of an answer of describe-stack-events."""
+        return cls(
+            id=event["EventId"],
+            is_about_stack=event.get("PhysicalResourceId") == event["StackId"],
+            resource=event.get("LogicalResourceId") or "",
+            status=event.get("ResourceStatus") or "",
+            reason=event.get("ResourceStatusReason") or "",
+            time=str(event["Timestamp"]),
+            token=event.get("ClientRequestToken") or "",
+        )
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How far an attempt has come; without a token, there is none.
+
+    status, time: the final status of the stack and when it was reached; before that, the latest.
+    failure: the first cause, in words.
+    """
+
+    token: str = ""
+    number: int = 0
+    status: str = ""
+    time: str = ""
+    failure: str = ""
+
+
+NO_FAILURE = "no resource failed; somebody may have cancelled it"
+
+
+def oldest_first(answer: dict[str, Any]) -> list[Event]:
+    """Return the events of an answer, which has the newest first."""
+    return [Event.from_answer(event) for event in reversed(answer["StackEvents"])]
+
+
+def number_of(token: str, prefix: str) -> int:
+    """Return the number of an attempt; 0 for the token of something else."""
+    found = re.fullmatch(re.escape(prefix) + r"([0-9]{1,18})", token)
+    return int(found[1]) if found else 0
+
+
+def find_attempt(events: list[Event], prefix: str, token: str) -> Attempt:
+    """Return the attempt with the token; without a token, the latest one of the run."""
+    if not token:
+        tokens = [one.token for one in events if number_of(one.token, prefix)]
+        token = tokens[-1] if tokens else ""
+    own = events_since(events, token)
+    reached = reached_by_stack(own)
+    return Attempt(
+        token=token,
+        number=number_of(token, prefix),
+        status=reached.status if reached else "",
+        time=reached.time if reached else "",
+        failure=first_failure(own, token),
+    )
+
+
+def reached_by_stack(events: list[Event]) -> Optional[Event]:
+    """Return the first event with a final status of the stack; before that, its latest event."""
+    latest = None
+    for event in events:
+        if event.is_about_stack and event.status:
+            latest = event
+            if not event.status.endswith("_IN_PROGRESS"):
+                break
+    return latest
+
+
+def events_since(events: list[Event], token: str) -> list[Event]:
+    """Return the events from the first one that has the token.
+
+    Cancelling has its own token, but operations never overlap: up to the next final status of the
+    stack, the events are of this attempt.
+    """
+    for position, event in enumerate(events):
+        if token and event.token == token:
+            return events[position:]
+    return []
+
+
+def first_failure(events: list[Event], token: str) -> str:
+    """Return the first failure, in words: the later ones are its consequences."""
+    for event in events:
+        if event.token == token and event.status.endswith("_FAILED"):
+            return printable(f"{event.resource} {event.status}: {event.reason}")
+    return NO_FAILURE
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal would obey or hide."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def print_new_events(events: list[Event], file: Path, total: str) -> None:
+    """Print the events that the file does not record as shown, and record them.
+
+    It also records which resources have reached a final status.
+    """
+    last_event, ended = "", []
+    if file.exists():
+        last_event, ended = json.loads(file.read_bytes()).values()
+    shown = [position for position, one in enumerate(events, 1) if one.id == last_event]
+    for event in events[shown[-1] if shown else 0 :]:
+        last_event = event.id
+        is_end = event.status.endswith("_COMPLETE") and not event.is_about_stack
+        if is_end and event.resource not in ended:
+            ended.append(event.resource)
+        count = f"{len(ended)} of {total}" if total else f"{len(ended)}"
+        resource = "stack" if event.is_about_stack else event.resource
+        line = f"{count} ended: {resource} {event.status} {event.reason}"
+        sys.stdout.write(f"{printable(line.rstrip())}\n")
+    file.write_text(json.dumps({"last_event": last_event, "ended": ended}), encoding="utf-8")
+
+
+def main() -> None:
+    """Print the attempt as one JSON object, or its events that a file does not record as shown.
+
+    Without a token, it is the latest attempt of the run. total: how many resources change.
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--events", type=Path)
+    parser.add_argument("--token-prefix")
+    parser.add_argument("--token")
+    parser.add_argument("--show-new", type=Path)
+    parser.add_argument("--total")
+    options = parser.parse_args()
+    events = oldest_first(json.loads(options.events.read_bytes()))
+    attempt = find_attempt(events, options.token_prefix, options.token)
+    if options.show_new:
+        own = events_since(events, attempt.token)
+        print_new_events(own, options.show_new, options.total)
+    else:
+        sys.stdout.write(f"{json.dumps(asdict(attempt))}\n")
+
+
+if __name__ == "__main__":
+    main()
+END_OF_PYTHON
+}
+
+# codeocean_cmdgen/programs/change_set.py, byte for byte.
+write_change_set() {
+  cat >change_set.py <<'END_OF_PYTHON'
+"""Judge a change set: what it changes, what would be lost with it, and which instances restart.
+
+Arguments: an answer of describe-change-set, what template_parameters.py printed, and the URL of the
+new template, if there is one. Prints one JSON object:
+
+changes    a line for each change, and one for the instances, for people
+total      how many changes there are
+lost       the ids of what would be lost, between commas; empty if nothing would
+warnings   a line for each of them, and of what is touched
+restarted  what instances are made of that changes, between commas
+touched    what may hold data and is changed in place, between commas
+
+Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ADDED, TAGGED, CHANGED = "added", "tagged", "changed in place"
+DELETING = "changed so that data may be deleted"
+REMOVED, REPLACED, MAYBE_REPLACED = "removed", "replaced", "maybe replaced"
+IMPORTED, NESTED, UNKNOWN = "imported", "nested", "unknown"
+"""What happens to a resource. ADDED and TAGGED lose nothing."""
+
+MAYBE = {CHANGED, MAYBE_REPLACED}
+REPLACEMENT = {REPLACED, *MAYBE}
+ANYTHING = {REMOVED, *REPLACEMENT}
+HARMLESS: dict[str, set[str]] = {
+    # Versions of settings. Instances are asked about separately.
+    "AWS::EC2::LaunchTemplate": ANYTHING,
+    # Permissions of roles in this stack. Roles: see Update.is_risky. Users and access keys are not
+    # listed: a key that is deleted cannot be created again.
+    "AWS::IAM::InstanceProfile": ANYTHING,
+    "AWS::IAM::ManagedPolicy": ANYTHING,
+    "AWS::IAM::Policy": ANYTHING,
+    "AWS::IAM::Role": {CHANGED},
+    # Clearing a destination removes the function that copies to it, whose code is in the template.
+    "AWS::Lambda::Function": {CHANGED, REMOVED},
+    "AWS::Lambda::Permission": ANYTHING,
+    "AWS::Events::Rule": ANYTHING,
+    # Every change replaces a selection. Without one, backups end.
+    "AWS::Backup::BackupSelection": REPLACEMENT,
+    "AWS::Backup::BackupPlan": {CHANGED},
+    # Replaced with what they belong to, whose replacement is a loss.
+    "AWS::S3::BucketPolicy": MAYBE,
+    "AWS::AutoScaling::AutoScalingGroup": {CHANGED},
+    "AWS::AutoScaling::ScalingPolicy": MAYBE,
+    "AWS::AutoScaling::WarmPool": MAYBE,
+    "AWS::ElasticLoadBalancingV2::Listener": MAYBE,
+    "AWS::ElasticLoadBalancingV2::ListenerRule": MAYBE,
+    # One rule each, which the template contains.
+    "AWS::EC2::SecurityGroupEgress": REPLACEMENT,
+    "AWS::EC2::SecurityGroupIngress": REPLACEMENT,
+    # Replaced with its key, whose replacement is a loss. No vault with recovery points is deleted.
+    # https://docs.aws.amazon.com/aws-backup/latest/devguide/create-a-vault.html#delete-a-vault
+    "AWS::Backup::BackupVault": {MAYBE_REPLACED},
+}
+"""Type -> what may happen to its resources without a question.
+
+CloudFormation creates these again from the template. Every other type is taken to hold data, an
+identity or an address that nothing brings back.
+"""
+
+MAY_DELETE_DATA = {
+    # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithAutomatedBackups.html
+    "AWS::RDS::DBInstance": (
+        "BackupRetentionPeriod",
+        "RDS deletes automated backups older than the new period",
+    ),
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html
+    "AWS::S3::Bucket": (
+        "LifecycleConfiguration",
+        "new rules expire existing objects and versions too",
+    ),
+}
+"""Type -> property, what a change of it may delete. AWS CLI 2.9 does not show the new value."""
+
+ROLE = "AWS::IAM::Role"
+PARAMETER_OF_ROLE = {
+    "S3BackupRole": "pDestinationBackupS3KmsKey",
+    "BackupCopyRole": "pDestinationBackupVaultArn",
+}
+"""Role of the primary stack -> the parameter without which it does not exist.
+
+Source: conditions cS3Backup and cCopyBackup of the vendor's template 3.8.2.
+"""
+NESTED_STACK = "AWS::CloudFormation::Stack"
+OF_INSTANCES = re.compile(r"AWS::(EC2::(LaunchTemplate|Instance)$|AutoScaling::)")
+"""The types that instances are made of. No change set shows the instances themselves."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change of a resource. Empty: the answer does not say."""
+
+    action: str
+    logical_id: str
+    physical_id: str
+    type: str
+    replacement: str
+    policy_action: str
+    scope: tuple[str, ...]
+    properties: frozenset[str]
+    causes: tuple[str, ...]
+
+    @classmethod
+    def from_answer(cls, change: dict[str, Any]) -> Change:
+        """Return a change of the answer. A hook has no resource: nothing is known of it."""
+        shown = change.get("ResourceChange") or {}
+        details = shown.get("Details") or ()
+        causes = {str(one.get("CausingEntity") or "") for one in details}
+        properties = {str((one.get("Target") or {}).get("Name") or "") for one in details}
+        return cls(
+            action=shown.get("Action") or "",
+            logical_id=shown.get("LogicalResourceId") or "unnamed",
+            physical_id=shown.get("PhysicalResourceId") or "",
+            type=shown.get("ResourceType") or "of unknown type",
+            replacement=shown.get("Replacement") or "",
+            policy_action=shown.get("PolicyAction") or "",
+            scope=tuple(shown.get("Scope") or ()),
+            properties=frozenset(properties - {""}),
+            causes=tuple(sorted(causes - {""})),
+        )
+
+    @property
+    def happening(self) -> str:
+        """What happens to the resource. Older versions of the AWS CLI leave out PolicyAction."""
+        if self.action == "Add":
+            return ADDED
+        if self.action == "Import":
+            return IMPORTED
+        if self.action == "Remove" or self.policy_action in {"Delete", "Retain", "Snapshot"}:
+            return REMOVED
+        if self.action != "Modify":
+            return UNKNOWN
+        if self.type == NESTED_STACK:
+            return NESTED
+        return self._kind_of_modification()
+
+    def _kind_of_modification(self) -> str:
+        if self.replacement == "Conditional":
+            return MAYBE_REPLACED
+        if self.replacement == "True" or self.policy_action.startswith("ReplaceAnd"):
+            return REPLACED
+        if self.scope and "Properties" not in self.scope:
+            return TAGGED
+        if self.replacement == "False" and self.properties == {"ReplicationConfiguration"}:
+            return TAGGED
+        if self.replacement == "False":
+            return DELETING if self._may_delete else CHANGED
+        return MAYBE_REPLACED
+
+    @property
+    def _may_delete(self) -> bool:
+        """If no property is named, any may be changed."""
+        name, _ = MAY_DELETE_DATA.get(self.type, ("", ""))
+        return name != "" and name in (self.properties or {name})
+
+    @property
+    def consequence(self) -> str:
+        """What would be lost or touched, in words."""
+        name, effect = MAY_DELETE_DATA.get(self.type, ("", ""))
+        return {
+            REMOVED: f"would be REMOVED: {self._old_resource}",
+            REPLACED: f"would be REPLACED by a new, empty one: {self._old_resource}",
+            MAYBE_REPLACED: f"may be REPLACED by a new, empty one: {self._old_resource}",
+            DELETING: f"may lose data by another {name}: {effect}",
+            CHANGED: "would be changed in place, and may hold data",
+            IMPORTED: "would be imported: the stack takes over something that exists",
+            NESTED: "would be changed, and what changes in a nested stack cannot be seen here",
+            UNKNOWN: "would be changed in a way that cannot be foreseen "
+            f"({self.action or 'no action'})",
+        }[self.happening]
+
+    @property
+    def _old_resource(self) -> str:
+        fates = {
+            "Delete": "DELETED",
+            "Retain": "kept outside the stack",
+            "Snapshot": "deleted after a snapshot",
+        }
+        policy = self.policy_action.replace("ReplaceAnd", "")
+        return f"the old one is {fates.get(policy, 'DELETED unless the template retains it')}"
+
+    @property
+    def id(self) -> str:
+        """What the person confirms a loss with."""
+        return printable(self.physical_id or self.logical_id)
+
+    @property
+    def warning(self) -> str:
+        """Return the line that names it."""
+        names = [self.type, *filter(None, [self.physical_id])]
+        return printable(f"{self.logical_id} ({', '.join(names)}) {self.consequence}")
+
+    @property
+    def line(self) -> str:
+        """Return the line of the table of changes."""
+        replaced = {"True": "REPLACED", "Conditional": "MAY BE REPLACED"}.get(self.replacement, "")
+        causes = " ".join(self.causes)
+        line = f"  {self.action:8} {self.logical_id:26} {self.type:36} {replaced} {causes}"
+        return printable(line.rstrip())
+
+
+@dataclass(frozen=True)
+class Update:
+    """A change set.
+
+    parameters: of the stack. cleared: those that lose their value, if only_clears and no others.
+    """
+
+    changes: tuple[Change, ...]
+    has_new_template: bool
+    parameters: frozenset[str]
+    cleared: frozenset[str]
+    only_clears: bool
+
+    def is_risky(self, change: Change) -> bool:
+        """Tell whether a change loses or touches something, or may."""
+        if change.happening in {ADDED, TAGGED, *HARMLESS.get(change.type, ())}:
+            return False
+        return not self._is_role_of_cleared_destination(change)
+
+    def _is_role_of_cleared_destination(self, change: Change) -> bool:
+        """Tell whether a role is removed because the operator clears the destination it is for.
+
+        Otherwise a removed role is a loss, even if the template has it under another logical ID:
+        policies of other accounts name its ARN and its unique ID.
+        """
+        if change.type != ROLE or change.happening != REMOVED or self.has_new_template:
+            return False
+        if any(one.type == ROLE and one.happening == ADDED for one in self.changes):
+            return False
+        if self.parameters.intersection(PARAMETER_OF_ROLE.values()):
+            return PARAMETER_OF_ROLE.get(change.logical_id) in self.cleared
+        # The backup stack: its template is not public.
+        return self.only_clears
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal would obey or hide."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
+def judge(
+    change_set: dict[str, Any], comparison: dict[str, Any], template_url: str
+) -> dict[str, Any]:
+    """Return the judgement. An answer with only a part of the changes raises a ValueError."""
+    if change_set.get("NextToken"):
+        message = "the answer holds only a part of the changes"
+        raise ValueError(message)
+    update = Update(
+        changes=tuple(Change.from_answer(one) for one in change_set["Changes"]),
+        has_new_template=bool(template_url),
+        parameters=frozenset(one["ParameterKey"] for one in comparison["parameters"]),
+        cleared=frozenset(comparison["cleared"]),
+        only_clears=len(comparison["differing"]) == len(comparison["cleared"]) > 0,
+    )
+    named = [one for one in update.changes if update.is_risky(one)]
+    lines = [one.line for one in update.changes]
+    instances = [one for one in update.changes if OF_INSTANCES.match(one.type)]
+    restarted = printable(", ".join(one.logical_id for one in instances))
+    if restarted:
+        are_replaced = any(one.replacement != "False" for one in instances)
+        fate = "are REPLACED" if are_replaced else "may be replaced"
+        lines.append(f"instances {fate}, and what runs on them is restarted: {restarted}")
+    return {
+        "changes": lines,
+        "total": len(update.changes),
+        "lost": ",".join(one.id for one in named if one.happening != CHANGED),
+        "warnings": [one.warning for one in named],
+        "restarted": restarted,
+        "touched": ",".join(one.id for one in named if one.happening == CHANGED),
+    }
+
+
+def main() -> None:
+    """Read the two files, print the judgement."""
+    change_set, comparison, template_url = sys.argv[1:]
+    judgement = judge(
+        json.loads(Path(change_set).read_bytes()),
+        json.loads(Path(comparison).read_bytes()),
+        template_url,
+    )
+    sys.stdout.write(f"{json.dumps(judgement)}\n")
+
+
+if __name__ == "__main__":
+    main()
+END_OF_PYTHON
+}
+
+# ---- Shared by all scripts for CloudShell in this release: review it once.
+# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+
+# Ends the script. One line, so that pasting only the tail of this text never closes your shell.
+leave() { exit "$1"; }
+
+# screen is the stderr that the script was started with. What programs write to stderr goes to a
+# file, which say_errors shows. One line each, so that pasting only the tail of this text never
+# takes stderr away from your shell.
+open_screen() { exec {screen}>&2; }
+catch_errors() { exec 2>"${scratch}/errors"; }
+
+# Reads the settings, which the wrapper passes twice so that damage shows, and how the shell was
+# started: arguments are refused, except those of a shell in which a person types.
+# Sets PLAN, WATCH, CONFIRM, problems, and scratch: the current folder from now on, removed at the
+# end. Sets work_continues and before_stop, which stop_interrupted and stop_with read.
+read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_OF_ARGUMENTS
+  set -uo pipefail
+  PLAN=$1
+  WATCH=$2
+  CONFIRM=$3
+  line_end=''
+  problems=0
+  work_continues=no
+  before_stop=:
+  open_screen
+  if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
+    stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
+  fi
+  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+    stop_bad_use "${STEP} takes no arguments; nothing ran." \
+      "To see what it would do: PLAN=1 bash FILE"
+  fi
+  if [[ ${PLAN} != '' && ${PLAN} != 1 ]]; then
+    stop_bad_use "PLAN is '${PLAN}': set it to 1, or unset it"
+  fi
+  if [[ ${WATCH} != '' && ${WATCH} != 0 ]]; then
+    stop_bad_use "WATCH is '${WATCH}': set it to 0, or unset it"
+  fi
+  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
+  export AWS_CLI_ERROR_FORMAT=legacy
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5
+  export TZ=UTC LC_ALL=C.UTF-8
+  if ! scratch=$(mktemp -d --tmpdir "codeocean-cmdgen.$$.XXXXXXXXXX") || ! cd "${scratch}"; then
+    stop 'cannot create a folder for temporary files'
+  fi
+  scratch=${PWD}
+  # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
+  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  export AWS_CLI_HISTORY_FILE="${scratch}/history"
+  trap remove_scratch EXIT
+  trap stop_interrupted INT
+  catch_errors
+}
+
+remove_scratch() {
+  if (($? != 0)); then
+    say_errors
+  fi
+  rm -rf "${scratch}"
+}
+
+# Checks that the programs exist that this script runs, and that the AWS CLI is v2, 2.9 or newer.
+check_programs() { # PROGRAM...
+  local program version
+  for program in "$@"; do
+    if ! command -v "${program}" >/dev/null; then
+      stop_wrong_place "the program ${program} is needed and is not installed here"
+    fi
+  done
+  ask version aws --version
+  version=$(<version)
+  if [[ ${version} != aws-cli/2.9.* && ${version} != aws-cli/2.[1-9][0-9]*.* ]]; then
+    stop_wrong_place "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+  fi
+}
+
+# Runs an AWS CLI command. Its answer goes to a file; if it fails, sets aws_error to its message.
+ask() { # FILE COMMAND...
+  if "${@:2}" >"$1" 2>"$1.error" </dev/null; then
+    return 0
+  fi
+  aws_error=$(grep . "$1.error" | paste --serial --delimiters=' ')
+  return 1
+}
+
+# Sets printable to a text in which "?" replaces what a terminal obeys instead of showing it:
+# control characters (C0, DEL, C1), direction marks, line separators. It works on bytes, as bash
+# does anyway if one byte is not UTF-8. In such a text, any byte above 0x7f may be a control
+# character: all are replaced.
+make_printable() { # TEXT
+  local LC_ALL=C tail=$'[\x80-\xbf]' rest
+  # Overlong, surrogates, and above U+10FFFF.
+  local not_utf8=$'@(\xe0[\x80-\x9f]|\xed[\xa0-\xbf]|\xf0[\x80-\x8f]|\xf4[\x90-\xbf])'
+  printable=${1//[$'\x01'-$'\x1f\x7f']/?}
+  printable=${printable//$'\xc2'[$'\x80'-$'\x9f']/?}
+  printable=${printable//$'\xd8\x9c'/?}
+  printable=${printable//$'\xe2\x80'[$'\x8b'-$'\x8f\xa8'-$'\xae']/?}
+  printable=${printable//$'\xe2\x81'[$'\xa0'-$'\xaf']/?}
+  printable=${printable//$'\xef\xbb\xbf'/?}
+  # Without its sequences of two, three and four bytes, UTF-8 is ASCII.
+  rest=${printable//[$'\xc2'-$'\xdf']${tail}/-}
+  rest=${rest//[$'\xe0'-$'\xef']${tail}${tail}/-}
+  rest=${rest//[$'\xf0'-$'\xf4']${tail}${tail}${tail}/-}
+  if [[ ${rest} == *[$'\x80'-$'\xff']* || $1 == *${not_utf8}* ]]; then
+    printable=${printable//[$'\x80'-$'\xff']/?}
+  fi
+}
+
+# Prints a line on stderr, below any progress. line_end ends the line of the progress.
+say() { # TEXT...
+  make_printable "$*"
+  { printf '%b%s\n' "${line_end}" "${printable}" >&"${screen}"; } 2>/dev/null
+  line_end=''
+}
+
+say_file() { # FILE [PREFIX]
+  local line
+  while IFS= read -r line || [[ ${line} != '' ]]; do
+    say "${2-}${line}"
+  done <"$1"
+}
+
+# Shows what programs have written to stderr since the last time.
+say_errors() {
+  if [[ -s ${scratch-}/errors ]] && cp "${scratch}/errors" "${scratch}/shown-errors"; then
+    : >"${scratch}/errors"
+    say_file "${scratch}/shown-errors"
+  fi
+}
+
+# Rewrites one line on a terminal; prints plain lines elsewhere.
+show_progress() { # TEXT
+  local size
+  if [[ ! -t ${screen} ]]; then
+    say "$1"
+    return
+  fi
+  make_printable "$1"
+  # "ROWS COLUMNS". COLUMNS is not set: bash asks its stderr, which is a file.
+  size=$(stty size <&"${screen}")
+  printf '\r\033[K%s' "${printable:0:${size##* }}" >&"${screen}"
+  line_end='\n'
+}
+
+# Prints a line of results on stdout, below any progress.
+print_result() { # TEXT...
+  make_printable "$*"
+  printf '%b' "${line_end}" >&"${screen}"
+  line_end=''
+  printf '%s\n' "${printable}"
+}
+
+# Reports a problem and counts it: stop_if_problems stops once all are reported.
+add_problem() { # TEXT...
+  say "problem: $*"
+  problems=$((problems + 1))
+}
+
+stop_if_problems() { # TEXT...
+  if ((problems > 0)); then
+    stop "$@"
+  fi
+}
+
+# Asks for confirmation: WORD is typed on the terminal, or given in CONFIRM. What was typed before
+# the question is discarded.
+confirm() { # WORD WHAT_WILL_HAPPEN...
+  local typed=${CONFIRM}
+  say "${@:2}"
+  if [[ ${CONFIRM} == '' ]]; then
+    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
+    make_printable "$1"
+    printf 'Type %s to confirm: ' "${printable}" >&"${screen}"
+    if ! { read -r typed </dev/tty; } 2>/dev/null; then
+      line_end='\n'
+      stop_bad_use "not confirmed: there is no terminal to confirm on. Set CONFIRM=$1"
+    fi
+  fi
+  if [[ ${typed} != "$1" ]]; then
+    stop_bad_use "not confirmed: expected '$1', got '${typed}'"
+  fi
+}
+
+# The ends of a script. Each prints its one last line.
+
+finish() { # TEXT...
+  print_last_line 0 "done: $*"
+}
+
+finish_plan() { # TEXT...
+  print_last_line 0 "plan: $*"
+}
+
+# For WATCH=0: the work has started and is not done.
+finish_started() { # TEXT...
+  print_last_line 4 "started: $*"
+}
+
+print_last_line() { # EXIT_CODE TEXT
+  if ! print_result "$2"; then
+    leave 1
+  fi
+  leave "$1"
+}
+
+stop() { # TEXT...
+  stop_with 1 "$@"
+}
+
+# For a setting, or an answer of the person, that cannot be used.
+stop_bad_use() { # TEXT...
+  stop_with 2 "$@"
+}
+
+# For a wrong account, Region or host, and for missing programs or credentials.
+stop_wrong_place() { # TEXT...
+  stop_with 3 "$@"
+}
+
+# For Ctrl-C. work_continues is yes while the script watches work that continues without it.
+stop_interrupted() {
+  line_end='\n'
+  if [[ ${work_continues} == yes ]]; then
+    stop_with 130 'interrupted. Work in the background continues.' \
+      'Paste the script again to follow it.'
+  fi
+  stop_with 130 'interrupted. Paste the script again to continue.'
+}
+
+# before_stop is a command that takes back what the script has prepared.
+stop_with() { # EXIT_CODE TEXT...
+  say_errors
+  "${before_stop}"
+  say "stopped: ${*:2}"
+  leave "$1"
+}
+
+# Checks that this shell works in the account that the script is for.
+check_account() {
+  local caller
+  if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+  fi
+  caller=$(jq --raw-output .Arn caller)
+  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+    stop_wrong_place "this shell works as ${caller}," \
+      "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
+  fi
+}
+
+# ---- End of the shared part. The next line starts the script; alone, it runs nothing.
+
+"${codeocean_cmdgen-nothing_runs}" "$@"
+# --------------------------------------------------------------------------------------------------
 END_OF_BODY
-CODEOCEAN_CMDGEN
+- end of the script: press Enter to run it -
 )

@@ -2,35 +2,53 @@
   {
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
-    case "${digest}" in
-    7f2b5bf3571976fd8997d08f3a52ffcd8e21df2a767327b7d263cf2c0f8c647a*)
+    case ${digest} in
+    1e39c46bad9ae97ff0502b6705fbe11b07efad3a9538a0ed9af4d042acd50b87\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
-        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" \
+        "$-:$#" 3<&-
       ;;
     *)
-      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      echo 'stopped: the text is incomplete or changed; nothing ran. Copy the script again.' >&2
       false
       ;;
     esac
-  } 3<<'CODEOCEAN_CMDGEN'
+  } 3<<'- end of the script: press Enter to run it -'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
+#
 # codeocean-cmdgen volume-copy-in: make the data volume equal to the restored one
 #
-# Where:   the services instance of the target, in an SSM session; it asks sudo for root.
-# Changes: attaches the restored volume, and makes the data volume equal to it: DELETES what only
-#          the data volume has, overwrites what differs, for good. Unless the data volume is new,
-#          first save it with on-demand-backup from CloudShell: this instance may not.
-# Takes:   hours for hundreds of GB, loaded from S3 as read; it outlives the session. Then both
-#          are compared: all by contents, but /workspaces by size and time.
-# Costs:   nothing.
-# Again:   follows it, goes on after a failure or a reboot, or says when it was completed.
-# Set:     PLAN=1 looks only, WATCH=0 starts and returns, CONFIRM=VOLUME-ID answers.
+# Run in:   the services instance of the target, in an SSM session; it asks sudo for root.
+# Changes:  ec2 attach-volume         attaches the restored volume to this instance
+#           xfs_admin -U              gives it a new UUID, so that a reboot cannot mount it as the
+#                                     data volume
+#           mount                     mounts it read-only at /mnt/codeocean-restored
+#           mount --options remount   makes the data volume read-only for a moment, which proves
+#                                     that nothing writes to it
+#           find -delete              DELETES the links on the data volume; rsync creates them
+#                                     again
+#           cp, rsync --delete        make the data volume equal to the restored one: DELETE what
+#                                     only the data volume has, and overwrite what differs, for
+#                                     good
+# Takes:    hours for hundreds of GB, which EBS loads from S3 as they are read. The copy continues
+#           when the session ends. Then both volumes are compared: everything by contents, except
+#           /workspaces, by size and time.
+# Costs:    nothing. Unless the data volume is new, back it up first with on-demand-backup in
+#           CloudShell. This instance has no permission to.
+# Again:    follows the copy, continues after a failure or a reboot, or reports when it was
+#           completed.
+# Settings: PLAN=1 shows what would change, and changes nothing.
+#           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
+#           CONFIRM=DATA-VOLUME-ID confirms without a terminal.
 
 values() {
-  # from values file [target]
+  # text of this release: sha256 e5f5e8b0eb110c3ee3422f56343db6e6159816b125038caf62705cf7e599eb62
+  # the step
+  STEP=volume-copy-in
+  # from deployment file [target]
   ACCOUNT_ID=333333333333
   REGION=us-east-1
   STACK_NAME=codeocean
@@ -41,359 +59,1085 @@ values() {
   RUN=first
 }
 
-# Says something, below the progress: ${line_end} ends its line.
-say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
-
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
-# nothing can be written. One line each: who pastes the end of this text keeps the shell.
-stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
-
-# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
-show() {
-  [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
+main() {
+  values
+  run_as_root "$@"
+  read_settings "$@"
+  check_services_instance
+  check_programs awk blkid comm cp df flock head lsblk mount nproc readlink rsync sort systemd-run \
+    tail tr umount xargs xfs_admin
+  # After a reboot, the restored volume may be what is mounted: its records are not ours.
+  check_mount "${DATA_VOLUME_ID}" "${DATA_MOUNT}" rw
+  finish_if_completed
+  follow_running_work
+  check_service_stopped
+  remount_to_find_writers
+  find_restored_volume
+  attach_restored_volume
+  wait_for_device
+  mount_restored_volume
+  check_both_sides
+  if [[ ${PLAN} == 1 ]] || ! is_copy_confirmed; then
+    summarize_changes
+    confirm_copy
+  fi
+  start_work
+  follow_work
 }
 
-# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
-ask() { # NAME COMMAND...
-  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
+finish_if_completed() {
+  local record
+  record=$(cat "${records}/volume-copy-in--${RUN}" 2>/dev/null)
+  if [[ ${record} == *completed* ]]; then
+    finish "${record##*$'\n'}. The volumes were not compared again."
+  fi
 }
 
-# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
-settings() {
+follow_running_work() {
+  if is_working; then
+    follow_work
+  fi
+}
+
+# Checks that what service-stop did still holds.
+check_service_stopped() {
+  local loaded active last_record
+  loaded=$(systemctl show codeocean --property=LoadState --value)
+  active=$(systemctl show codeocean --property=ActiveState --value)
+  last_record=$(cat "${records}"/service--* 2>/dev/null | sort --stable --key=1,1 | tail --lines=1)
+  if [[ ${loaded} != masked || ${active} != @(inactive|failed) ||
+    ${last_record} != *' stopped' ]]; then
+    stop "the service is not stopped: codeocean is ${loaded} and ${active}, the last record of it" \
+      "is '${last_record}'. Expected: masked, inactive, stopped. Run service-stop first."
+  fi
+}
+
+# A plan does not ask the kernel: that makes the file system read-only for a moment.
+remount_to_find_writers() {
+  if [[ ${PLAN} != 1 ]]; then
+    prove_nothing_writes 'Paste service-stop again: it shows what.'
+  fi
+}
+
+# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
+# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
+# data volume does not stay read-only.
+prove_nothing_writes() { # HOW_TO_FIND_WRITERS
+  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
+    'take minutes, until all that is in memory is on the volume.'
+  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
+  case $? in
+  0) ;;
+  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
+  *)
+    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
+      "findmnt ${DATA_MOUNT}. Then paste the script again."
+    ;;
+  esac
+}
+
+remount_for_a_moment() {
+  local failed=0
+  if ! remount_data_volume ro; then
+    failed=1
+  fi
+  if ! remount_data_volume rw; then
+    failed=2
+  fi
+  return "${failed}"
+}
+
+# Sets restored_volume to the volume that is copied from, or that was.
+find_restored_volume() {
+  restored_volume=${RESTORED_VOLUME_ID}
+  if [[ ${restored_volume} == '' ]]; then
+    list_restored_volumes
+  fi
+  if [[ ${restored_volume} != vol-* || ${restored_volume} == *' '* ]]; then
+    stop_wrong_place "the restored volume of run ${RUN} is '${restored_volume}', but one is" \
+      'expected. Name it with --restored-volume-id'
+  fi
+  if [[ ${restored_volume} == "${DATA_VOLUME_ID}" ]]; then
+    stop_wrong_place "the restored volume of run ${RUN} is the data volume itself." \
+      'Name the restored one with --restored-volume-id'
+  fi
+}
+
+# Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
+# with spaces between them, or nothing.
+list_restored_volumes() {
+  if ! ask restored_volumes aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --filters \
+    "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
+    "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
+    stop "cannot list the volumes: ${aws_error}"
+  fi
+  restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
+}
+
+# Attaches the restored volume to this instance.
+attach_restored_volume() {
+  local state holder
+  read_visible_volume "${restored_volume}"
+  state=$(jq --raw-output '.Volumes[0].State' volume)
+  holder=$(jq --raw-output '.Volumes[0].Attachments[0].InstanceId // ""' volume)
+  if [[ ${state} != available ]]; then
+    if [[ ${holder} != "${instance_id}" ]]; then
+      stop_wrong_place "${restored_volume} is ${state}, attached to '${holder}'." \
+        "This instance is ${instance_id}"
+    fi
+    return
+  fi
+  if [[ ${PLAN} == 1 ]]; then
+    finish_plan "${restored_volume} would be attached, mounted and compared"
+  fi
+  choose_device_name
+  if ! ask attached aws ec2 attach-volume \
+    --region "${REGION}" \
+    --volume-id "${restored_volume}" \
+    --instance-id "${instance_id}" \
+    --device "${device_name}"; then
+    stop "cannot attach ${restored_volume}: ${aws_error}"
+  fi
+}
+
+# Writes the description of a volume to the file "volume".
+read_visible_volume() { # VOLUME_ID
+  if ! ask volume aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --volume-ids "$1"; then
+    stop_wrong_place "volume $1 is not visible in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+  fi
+}
+
+# Sets device_name to a name that no volume of this instance has, neither as /dev/sdX nor as
+# /dev/xvdX. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html
+choose_device_name() {
+  local letter
+  for letter in {g..p}; do
+    device_name=/dev/sd${letter}
+    if ! grep --quiet "\"/dev/[a-z]*${letter}\"" instances; then
+      return
+    fi
+  done
+}
+
+# Waits until the attached volume has a device, and sets device to it.
+wait_for_device() {
+  local waited=0
+  find_device "${restored_volume}"
+  while [[ ${device} == '' ]]; do
+    if ((waited >= 300)); then
+      stop "${restored_volume} is attached, but its device does not appear. Paste the script again."
+    fi
+    show_progress "waiting for ${restored_volume} to appear, ${waited} of at most 300 s"
+    sleep 5
+    waited=$((waited + 5))
+    find_device "${restored_volume}"
+  done
+}
+
+# Sets restored_mount to the folder where the restored volume is mounted. Mounts it unless it is
+# mounted already, and gives it its own UUID. An earlier paste may have ended between the two.
+mount_restored_volume() {
+  restored_mount=/mnt/codeocean-restored
+  if ! findmnt --noheadings --output TARGET --source "${device}" >mounts; then
+    if [[ ${PLAN} == 1 ]]; then
+      finish_plan "${restored_volume} would be mounted and compared"
+    fi
+    make_private_folder "${restored_mount}"
+    if ! mount_read_only; then
+      stop "cannot mount ${restored_volume} as XFS. If an earlier paste was killed while it" \
+        'changed the UUID, restore the volume again with another --run.'
+    fi
+  fi
+  if has_uuid_of_data_volume; then
+    if [[ ${PLAN} == 1 ]]; then
+      finish_plan "${restored_volume} would be given a UUID of its own, and compared"
+    fi
+    if ! give_own_uuid; then
+      stop "cannot give ${restored_volume} a UUID of its own, as reported above. End what uses" \
+        "${restored_mount}, and paste the script again."
+    fi
+  fi
+}
+
+# Mounting replays the journal of the snapshot; the option norecovery would skip it.
+mount_read_only() {
+  mount --types xfs --options ro,nouuid,nodev,nosuid "${device}" "${restored_mount}"
+}
+
+# The restored volume has the UUID of the volume in the snapshot. With that, a reboot could mount
+# it as the data volume.
+has_uuid_of_data_volume() {
+  local data_device data_uuid restored_uuid
+  data_device=$(findmnt --noheadings --output SOURCE --mountpoint "${DATA_MOUNT}")
+  data_uuid=$(blkid --probe --match-tag UUID --output value "${data_device}")
+  restored_uuid=$(blkid --probe --match-tag UUID --output value "${device}")
+  [[ ${restored_uuid} == "${data_uuid}" ]]
+}
+
+# The UUID changes only while the volume is not mounted.
+give_own_uuid() {
+  if ! umount "${restored_mount}" || ! xfs_admin -U generate "${device}" >uuid; then
+    return 1
+  fi
+  mount_read_only
+}
+
+# Checks that each volume is what it should be: an empty source would wipe the data volume.
+check_both_sides() {
+  read_visible_volume "${DATA_VOLUME_ID}"
+  check_field "the EC2 tags of ${DATA_VOLUME_ID} have" volume '
+    .Volumes[0].Tags // []
+    | from_entries
+    | .["codeocean:deployment"]' "${STACK_NAME}"
+  check_mounts
+  check_topmost_folder
+  check_no_mounts_below
+  check_common_folders
+  check_room
+}
+
+check_mounts() {
+  check_mount "${restored_volume}" "${restored_mount}" ro
+  check_mount "${DATA_VOLUME_ID}" "${DATA_MOUNT}" rw
+}
+
+# The copy includes the owner and mode of the topmost folder, which holds the records.
+check_topmost_folder() {
+  local safe
+  safe=$(find "${restored_mount}" -maxdepth 0 -uid 0 '(' -not -perm /022 -o -perm -1000 ')')
+  if [[ ${safe} == '' ]]; then
+    describe_path "${restored_mount}"
+    stop "${description}: once copied, others could replace the records below ${DATA_MOUNT}." \
+      "Nothing was changed. To continue, give it to root, as the vendor does at each boot:" \
+      "sudo mount -o remount,rw ${restored_mount} && sudo chown root ${restored_mount} &&" \
+      "sudo chmod 700 ${restored_mount} && sudo mount -o remount,ro ${restored_mount}"
+  fi
+}
+
+# What is mounted below the data volume is not part of it, and would be in the way.
+check_no_mounts_below() {
+  local folder
+  findmnt --noheadings --submounts --raw --output TARGET "${DATA_MOUNT}" | sed 1d >mounts
+  while IFS= read -r folder; do
+    add_problem "${folder} is mounted below ${DATA_MOUNT}"
+  done <mounts
+  stop_if_problems 'unmount the above, and paste the script again. Nothing was changed.'
+}
+
+# The restored volume must have folders of the data volume. Warns of those that it lacks.
+check_common_folders() {
+  list_folders "${DATA_MOUNT}" >data_folders
+  list_folders "${restored_mount}" >restored_folders
+  comm -12 data_folders restored_folders >common_folders
+  comm -23 data_folders restored_folders >missing_folders
+  if [[ -s data_folders && ! -s common_folders ]]; then
+    stop "${restored_volume} has none of the folders of ${DATA_MOUNT}; nothing was changed"
+  fi
+  if [[ ! -s restored_folders ]]; then
+    stop "${restored_volume} has no folders; nothing was changed"
+  fi
+  say_file missing_folders "warning: ${restored_volume} has no such folder: ${DATA_MOUNT}/"
+}
+
+list_folders() { # FOLDER
+  find "$1/" -mindepth 1 -maxdepth 1 -type d -not -name .codeocean-cmdgen -printf '%f\n' | sort
+}
+
+check_room() {
+  local used size
+  used=$(measure used "${restored_mount}")
+  size=$(measure size "${DATA_MOUNT}")
+  if ! ((used < size)); then
+    stop "${restored_volume} holds more than ${DATA_VOLUME_ID} can: ${used} KiB, but it has ${size}"
+  fi
+}
+
+# Prints a figure of a mounted file system: used, size and avail in KiB, iused in files.
+measure() { # FIGURE FOLDER
+  df --output="$1" "$2" | tail --lines=1 | tr --delete ' '
+}
+
+# A copy that was confirmed and then interrupted continues without a new confirmation, unless
+# another step has done anything since.
+is_copy_confirmed() {
+  local last_record
+  last_record=$(sort --stable --key=1,1 "${records}"/{service,volume}* 2>/dev/null |
+    tail --lines=1)
+  [[ ${last_record} == *" confirmed ${restored_volume}" ]]
+}
+
+# Sets changes to what the copy would do.
+summarize_changes() {
+  say 'comparing the volumes'
+  if ! changes=$(list_differences comparing | count_changes); then
+    stop 'cannot compare the volumes'
+  fi
+}
+
+# Prints what differs, one line each, and reports progress. rsync escapes odd characters in names.
+# It also prints what is equal, which is left out here: lines of files that begin with "." and name
+# no attribute, and hard links without "=>", which exist already. "/" marks where a name begins.
+list_differences() { # STAGE RSYNC_OPTION...
+  run_rsync --dry-run --itemize-changes --itemize-changes --out-format='%i %l%L /%n' "${@:2}" |
+    count_files "$1" 2>&"${screen}" |
+    sed --regexp-extended '/^([.]. |h. +[0-9]+ \/)/d'
+}
+
+# All that a file has is copied, and what the restored volume does not have is deleted.
+run_rsync() { # RSYNC_OPTION...
+  rsync --archive --hard-links --acls --xattrs --sparse --numeric-ids --one-file-system \
+    --delete --exclude=/.codeocean-cmdgen "$@" "${restored_mount}/" "${DATA_MOUNT}/"
+}
+
+# Passes the lines of rsync through. Reports on stderr how many files they are about, every five
+# seconds: on a terminal in one line, which it clears at the end. A file with several names has
+# several lines, so there may be more lines than files.
+count_files() { # STAGE
+  local files clear_line='' line_end='\n'
+  files=$(measure iused "${restored_mount}")
+  if [[ -t ${screen} ]]; then
+    clear_line='\r\033[K'
+    line_end=''
+  fi
+  awk -v stage="$1" -v files="${files}" -v clear_line="${clear_line}" -v line_end="${line_end}" '
+    BEGIN { start = systime() }
+    { print }
+    substr($0, 1, 1) != "*" && compared < files { compared++ }
+    {
+      seconds = systime() - start
+      if (seconds < reported + 5) next
+      reported = seconds
+      printf "%s%s: %d of %d files (%d%%), %d a second, %d min left%s", clear_line, stage,
+        compared, files, 100 * compared / files, compared / seconds,
+        (files - compared) * seconds / (compared + 1) / 60, line_end > "/dev/stderr"
+    }
+    END { printf "%s", clear_line > "/dev/stderr" }'
+}
+
+# Counts the lines of rsync. The first word says what happens: "*deleting", "+" at its end for what
+# is new, ">" at its beginning for contents. The second is the size.
+count_changes() {
+  awk '
+    /^[*]/ { deleted++; next }
+    /^>/ { bytes += $2 }
+    $1 ~ /[+]$/ { created++; next }
+    /^>/ { changed++; next }
+    { adjusted++ }
+    END {
+      printf "%d to copy, %d to change (%.2f GB in all), %d to adjust, %d to DELETE\n",
+        created, changed, bytes / 1e9, adjusted, deleted
+    }'
+}
+
+# The confirmation may take hours, and another session may have done the work meanwhile.
+confirm_copy() {
+  if [[ ${PLAN} == 1 ]]; then
+    finish_plan "${changes}; nothing was changed"
+  fi
+  confirm "${DATA_VOLUME_ID}" \
+    "${DATA_VOLUME_ID} will become equal to ${restored_volume}: ${changes}. This cannot be undone."
+  check_mounts
+  finish_if_completed
+  check_service_stopped
+  remount_to_find_writers
+  append_record "volume-copy-in--${RUN}" "confirmed ${restored_volume}"
+}
+
+# The work that main starts. Time has passed, so everything that matters is checked again.
+work() {
+  values
+  read_settings "$@"
+  check_services_instance
+  find_restored_volume
+  restored_mount=/mnt/codeocean-restored
+  check_both_sides
+  finish_if_completed
+  report_copying &
+  copy_files
+  kill $!
+  report_verifying &
+  verify_copy
+  kill $!
+  check_mounts
+  check_service_stopped
+  remount_to_find_writers
+  append_record "volume-copy-in--${RUN}" \
+    "completed: ${DATA_VOLUME_ID} was made equal to ${restored_volume}"
+  finish "${DATA_VOLUME_ID} is equal to ${restored_volume}"
+}
+
+# Reports how full the data volume is, until it is killed. The data volume also holds what is
+# deleted later, so it may hold more than the restored volume.
+report_copying() {
+  local files all_files size all_size size_at_start speed left
+  all_files=$(measure iused "${restored_mount}")
+  all_size=$(measure used "${restored_mount}")
+  size_at_start=$(measure used "${DATA_MOUNT}")
+  while sleep 5; do
+    files=$(measure iused "${DATA_MOUNT}")
+    size=$(measure used "${DATA_MOUNT}")
+    left=''
+    if ((size > size_at_start && size < all_size)); then
+      speed=$(((size - size_at_start) / SECONDS + 1))
+      left=" ($((100 * size / all_size))%), $((speed / 1024)) MiB/s,"
+      left+=" $(((all_size - size) / speed / 60)) min left"
+    fi
+    say "copying: ${DATA_VOLUME_ID} holds $((size / 1024)) MiB in ${files} files," \
+      "${restored_volume} $((all_size / 1024)) MiB in ${all_files} files${left}"
+  done
+}
+
+copy_files() {
+  remove_links
+  delete_first_if_room_is_short
+  copy_new_files
+  make_equal
+}
+
+# cp would write through symbolic links. rsync would keep two names linked that are separate files
+# on the restored volume.
+remove_links() {
+  if ! find "${DATA_MOUNT}/" -xdev '(' -type l -o -type f -links +1 ')' -delete; then
+    stop "cannot remove links from ${DATA_MOUNT}, as reported above. Paste the script again."
+  fi
+}
+
+delete_first_if_room_is_short() {
+  local used available
+  used=$(measure used "${restored_mount}")
+  available=$(measure avail "${DATA_MOUNT}")
+  if ! ((used < available)); then
+    make_equal --existing --ignore-existing
+  fi
+}
+
+# A restored volume answers slowly, because its blocks come from S3 when they are first read. So
+# files that do not exist yet are copied many at a time, if they have one name. Errors are ignored:
+# make_equal copies the rest, and what failed here. With one processor, this would not be faster.
+copy_new_files() {
+  local processors
+  processors=$(nproc)
+  if ((processors == 1)); then
+    return
+  fi
+  find "${restored_mount}/" -xdev -path "${restored_mount}/.codeocean-cmdgen" -prune -o \
+    -type f -links 1 -printf '%P\0' |
+    xargs --null --max-procs=16 --max-args=256 env --chdir="${restored_mount}" \
+      cp --archive --no-clobber --parents --target-directory="${DATA_MOUNT}" -- 2>/dev/null
+}
+
+# Makes the data volume equal to the restored volume. Hours may have passed since the mounts were
+# checked: if the restored volume is no longer mounted, rsync would delete everything.
+make_equal() { # RSYNC_OPTION...
+  check_mounts
+  if ! run_rsync "$@"; then
+    stop 'rsync failed, as reported above. Paste the script again.'
+  fi
+}
+
+report_verifying() {
+  while sleep 60; do
+    say "verifying, $((SECONDS / 60)) min since the start"
+  done
+}
+
+# Copies again what differs although its size and time are equal.
+verify_copy() {
+  if ! are_volumes_equal; then
+    make_equal --checksum
+    if ! are_volumes_equal; then
+      stop 'the volumes still differ, as shown above. Paste the script again.'
+    fi
+  fi
+}
+
+# Compares all that rsync copies, and also the contents, except in workspaces, where no database
+# is: databases write in place, so an equal size and time prove nothing.
+are_volumes_equal() {
+  if ! list_differences verifying >differences ||
+    ! list_differences 'verifying contents' --checksum --exclude=/workspaces >>differences; then
+    stop 'cannot compare the volumes'
+  fi
+  head --lines=9 differences >first_differences
+  say_file first_differences
+  [[ ! -s differences ]]
+}
+
+# ---- Shared by all scripts for the services instance in this release: review it once.
+# ---- sha256 554e1da0d2e98121e7c492bbe2125e21e488089332245f069a80b14669413c25
+
+# Ends the script. One line, so that pasting only the tail of this text never closes your shell.
+leave() { exit "$1"; }
+
+# screen is the stderr that the script was started with. What programs write to stderr goes to a
+# file, which say_errors shows. One line each, so that pasting only the tail of this text never
+# takes stderr away from your shell.
+open_screen() { exec {screen}>&2; }
+catch_errors() { exec 2>"${scratch}/errors"; }
+
+# Reads the settings, which the wrapper passes twice so that damage shows, and how the shell was
+# started: arguments are refused, except those of a shell in which a person types.
+# Sets PLAN, WATCH, CONFIRM, problems, and scratch: the current folder from now on, removed at the
+# end. Sets work_continues and before_stop, which stop_interrupted and stop_with read.
+read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_OF_ARGUMENTS
   set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
-  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
-  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
-  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
+  PLAN=$1
+  WATCH=$2
+  CONFIRM=$3
+  line_end=''
+  problems=0
+  work_continues=no
+  before_stop=:
+  open_screen
+  if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
+    stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
+  fi
+  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+    stop_bad_use "${STEP} takes no arguments; nothing ran." \
+      "To see what it would do: PLAN=1 bash FILE"
+  fi
+  if [[ ${PLAN} != '' && ${PLAN} != 1 ]]; then
+    stop_bad_use "PLAN is '${PLAN}': set it to 1, or unset it"
+  fi
+  if [[ ${WATCH} != '' && ${WATCH} != 0 ]]; then
+    stop_bad_use "WATCH is '${WATCH}': set it to 0, or unset it"
+  fi
   export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
-  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
-  scratch=$(mktemp -d)
-  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
+  export AWS_CLI_ERROR_FORMAT=legacy
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5
+  export TZ=UTC LC_ALL=C.UTF-8
+  if ! scratch=$(mktemp -d --tmpdir "codeocean-cmdgen.$$.XXXXXXXXXX") || ! cd "${scratch}"; then
+    stop 'cannot create a folder for temporary files'
+  fi
   scratch=${PWD}
-  trap 'rm -rf "${scratch}"' EXIT
-  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
+  # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
+  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  export AWS_CLI_HISTORY_FILE="${scratch}/history"
+  trap remove_scratch EXIT
+  trap stop_interrupted INT
+  catch_errors
 }
 
-# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
-need() { # PROGRAM...
+remove_scratch() {
+  if (($? != 0)); then
+    say_errors
+  fi
+  rm -rf "${scratch}"
+}
+
+# Checks that the programs exist that this script runs, and that the AWS CLI is v2, 2.9 or newer.
+check_programs() { # PROGRAM...
   local program version
   for program in "$@"; do
-    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
+    if ! command -v "${program}" >/dev/null; then
+      stop_wrong_place "the program ${program} is needed and is not installed here"
+    fi
   done
-  [[ -s version ]] || ask version aws --version
+  ask version aws --version
   version=$(<version)
-  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
-    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+  if [[ ${version} != aws-cli/2.9.* && ${version} != aws-cli/2.[1-9][0-9]*.* ]]; then
+    stop_wrong_place "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+  fi
 }
 
-# A session's user is not root: this very text runs once more, as root.
-as_root() {
-  ((EUID == 0)) || exec sudo --set-home env codeocean_cmdgen=main \
-    bash -o privileged -c "${BASH_EXECUTION_STRING:?}" "$0" "$@"
+# Runs an AWS CLI command. Its answer goes to a file; if it fails, sets aws_error to its message.
+ask() { # FILE COMMAND...
+  if "${@:2}" >"$1" 2>"$1.error" </dev/null; then
+    return 0
+  fi
+  aws_error=$(grep . "$1.error" | paste --serial --delimiters=' ')
+  return 1
 }
 
-# Proves that this is the right services instance before anything else happens: what the vendor
-# wrote on it, what it is, and what EC2 shows to its credentials must all agree.
-guard() { # PROGRAM...
+# Sets printable to a text in which "?" replaces what a terminal obeys instead of showing it:
+# control characters (C0, DEL, C1), direction marks, line separators. It works on bytes, as bash
+# does anyway if one byte is not UTF-8. In such a text, any byte above 0x7f may be a control
+# character: all are replaced.
+make_printable() { # TEXT
+  local LC_ALL=C tail=$'[\x80-\xbf]' rest
+  # Overlong, surrogates, and above U+10FFFF.
+  local not_utf8=$'@(\xe0[\x80-\x9f]|\xed[\xa0-\xbf]|\xf0[\x80-\x8f]|\xf4[\x90-\xbf])'
+  printable=${1//[$'\x01'-$'\x1f\x7f']/?}
+  printable=${printable//$'\xc2'[$'\x80'-$'\x9f']/?}
+  printable=${printable//$'\xd8\x9c'/?}
+  printable=${printable//$'\xe2\x80'[$'\x8b'-$'\x8f\xa8'-$'\xae']/?}
+  printable=${printable//$'\xe2\x81'[$'\xa0'-$'\xaf']/?}
+  printable=${printable//$'\xef\xbb\xbf'/?}
+  # Without its sequences of two, three and four bytes, UTF-8 is ASCII.
+  rest=${printable//[$'\xc2'-$'\xdf']${tail}/-}
+  rest=${rest//[$'\xe0'-$'\xef']${tail}${tail}/-}
+  rest=${rest//[$'\xf0'-$'\xf4']${tail}${tail}${tail}/-}
+  if [[ ${rest} == *[$'\x80'-$'\xff']* || $1 == *${not_utf8}* ]]; then
+    printable=${printable//[$'\x80'-$'\xff']/?}
+  fi
+}
+
+# Prints a line on stderr, below any progress. line_end ends the line of the progress.
+say() { # TEXT...
+  make_printable "$*"
+  { printf '%b%s\n' "${line_end}" "${printable}" >&"${screen}"; } 2>/dev/null
+  line_end=''
+}
+
+say_file() { # FILE [PREFIX]
+  local line
+  while IFS= read -r line || [[ ${line} != '' ]]; do
+    say "${2-}${line}"
+  done <"$1"
+}
+
+# Shows what programs have written to stderr since the last time.
+say_errors() {
+  if [[ -s ${scratch-}/errors ]] && cp "${scratch}/errors" "${scratch}/shown-errors"; then
+    : >"${scratch}/errors"
+    say_file "${scratch}/shown-errors"
+  fi
+}
+
+# Rewrites one line on a terminal; prints plain lines elsewhere.
+show_progress() { # TEXT
+  local size
+  if [[ ! -t ${screen} ]]; then
+    say "$1"
+    return
+  fi
+  make_printable "$1"
+  # "ROWS COLUMNS". COLUMNS is not set: bash asks its stderr, which is a file.
+  size=$(stty size <&"${screen}")
+  printf '\r\033[K%s' "${printable:0:${size##* }}" >&"${screen}"
+  line_end='\n'
+}
+
+# Prints a line of results on stdout, below any progress.
+print_result() { # TEXT...
+  make_printable "$*"
+  printf '%b' "${line_end}" >&"${screen}"
+  line_end=''
+  printf '%s\n' "${printable}"
+}
+
+# Reports a problem and counts it: stop_if_problems stops once all are reported.
+add_problem() { # TEXT...
+  say "problem: $*"
+  problems=$((problems + 1))
+}
+
+stop_if_problems() { # TEXT...
+  if ((problems > 0)); then
+    stop "$@"
+  fi
+}
+
+# Asks for confirmation: WORD is typed on the terminal, or given in CONFIRM. What was typed before
+# the question is discarded.
+confirm() { # WORD WHAT_WILL_HAPPEN...
+  local typed=${CONFIRM}
+  say "${@:2}"
+  if [[ ${CONFIRM} == '' ]]; then
+    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
+    make_printable "$1"
+    printf 'Type %s to confirm: ' "${printable}" >&"${screen}"
+    if ! { read -r typed </dev/tty; } 2>/dev/null; then
+      line_end='\n'
+      stop_bad_use "not confirmed: there is no terminal to confirm on. Set CONFIRM=$1"
+    fi
+  fi
+  if [[ ${typed} != "$1" ]]; then
+    stop_bad_use "not confirmed: expected '$1', got '${typed}'"
+  fi
+}
+
+# The ends of a script. Each prints its one last line.
+
+finish() { # TEXT...
+  print_last_line 0 "done: $*"
+}
+
+finish_plan() { # TEXT...
+  print_last_line 0 "plan: $*"
+}
+
+# For WATCH=0: the work has started and is not done.
+finish_started() { # TEXT...
+  print_last_line 4 "started: $*"
+}
+
+print_last_line() { # EXIT_CODE TEXT
+  if ! print_result "$2"; then
+    leave 1
+  fi
+  leave "$1"
+}
+
+stop() { # TEXT...
+  stop_with 1 "$@"
+}
+
+# For a setting, or an answer of the person, that cannot be used.
+stop_bad_use() { # TEXT...
+  stop_with 2 "$@"
+}
+
+# For a wrong account, Region or host, and for missing programs or credentials.
+stop_wrong_place() { # TEXT...
+  stop_with 3 "$@"
+}
+
+# For Ctrl-C. work_continues is yes while the script watches work that continues without it.
+stop_interrupted() {
+  line_end='\n'
+  if [[ ${work_continues} == yes ]]; then
+    stop_with 130 'interrupted. Work in the background continues.' \
+      'Paste the script again to follow it.'
+  fi
+  stop_with 130 'interrupted. Paste the script again to continue.'
+}
+
+# before_stop is a command that takes back what the script has prepared.
+stop_with() { # EXIT_CODE TEXT...
+  say_errors
+  "${before_stop}"
+  say "stopped: ${*:2}"
+  leave "$1"
+}
+
+# A session's user is not root: this same text runs again as root.
+run_as_root() { # ARGUMENT...
+  if ((EUID != 0)); then
+    exec sudo --set-home env codeocean_cmdgen=main \
+      bash -o privileged -c "${BASH_EXECUTION_STRING:?}" "$0" "$@"
+  fi
+}
+
+# Checks that this is the right services instance. What the vendor wrote on it, what EC2 says it is,
+# and what EC2 shows to its credentials must all agree. Sets instance_id, and records to the folder
+# of completion records.
+check_services_instance() {
   umask 077
   records=${DATA_MOUNT}/.codeocean-cmdgen
-  need aws curl find findmnt grep jq mountpoint sed systemctl "$@"
-  agree /etc/codeocean/stack.json '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' \
-    "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
-  ask token metadata api/token --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 60'
-  sed 's/^/X-aws-ec2-metadata-token: /' token >header
-  ask identity metadata dynamic/instance-identity/document --header @header
-  agree identity '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
+  check_programs aws curl find findmnt flock grep jq mountpoint sed systemctl
+  check_field 'stack.json has' /etc/codeocean/stack.json \
+    '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
+  read_identity
+  check_field "the instance's identity document has" identity '"\(.accountId) \(.region)"' \
+    "${ACCOUNT_ID} ${REGION}"
   instance_id=$(jq --raw-output .instanceId identity)
-  ask instances aws ec2 describe-instances --region "${REGION}" --instance-ids "${instance_id}" ||
-    stop 3 "the credentials here do not see this instance, ${instance_id}: ${complaint}"
-  agree instances '.Reservations[0] | "\(.OwnerId) \(.Instances[0].Tags // [] | from_entries
-    | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"])"' \
-    "${ACCOUNT_ID} ${STACK_NAME}"
-  mountpoint --quiet "${DATA_MOUNT}" || stop 3 "no data volume is mounted at ${DATA_MOUNT}"
+  if ! ask instances aws ec2 describe-instances \
+    --region "${REGION}" \
+    --instance-ids "${instance_id}"; then
+    stop_wrong_place "ec2:DescribeInstances failed for this instance, ${instance_id}: ${aws_error}"
+  fi
+  check_field "the instance's reservation in EC2 has" instances .Reservations[0].OwnerId \
+    "${ACCOUNT_ID}"
+  check_field "the instance's EC2 tags have" instances '
+    .Reservations[0].Instances[0].Tags // []
+    | from_entries
+    | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"]' "${STACK_NAME}"
+  if ! mountpoint --quiet "${DATA_MOUNT}"; then
+    stop_wrong_place "no data volume is mounted at ${DATA_MOUNT}"
+  fi
+  check_private_folder /var/lib/codeocean-cmdgen
+  check_private_folder "${records}"
 }
 
-agree() { # FILE JQ_FILTER WANTED
+check_field() { # WHAT_HAS_IT FILE JQ_FILTER EXPECTED
   local found
-  found=$(jq --raw-output "$2" "$1" 2>/dev/null)
-  [[ ${found} == "$3" ]] || stop 3 "${1##*/} says '${found}', but the script is for '$3'"
+  found=$(jq --raw-output "$3" "$2" 2>/dev/null)
+  if [[ ${found} != "$4" ]]; then
+    stop_wrong_place "$1 '${found}'; the script is for '$4'"
+  fi
 }
 
+# Writes the identity document of the instance to the file "identity".
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
-metadata() { # PATH CURL_OPTION...
+read_identity() {
+  ask token get_metadata api/token \
+    --request PUT --header 'X-aws-ec2-metadata-token-ttl-seconds: 60'
+  sed 's/^/X-aws-ec2-metadata-token: /' token >header
+  ask identity get_metadata dynamic/instance-identity/document --header @header
+}
+
+get_metadata() { # PATH CURL_OPTION...
   curl --silent --fail --noproxy '*' --max-time 5 "${@:2}" "http://169.254.169.254/latest/$1"
 }
 
-# What was done stands on the data volume: it outlives this instance, and is never copied.
-write_record() { # NAME TEXT...
-  mkdir -p "${records}" && printf '%(%FT%TZ)T %s\n' -1 "${*:2}" >>"${records}/$1" &&
-    sync "${records}/$1" && return
-  stop 1 "${records}/$1 cannot be written: no step goes on without its record"
-}
-
-# Wants a word typed after the question, or in CONFIRM; what was typed ahead is thrown away.
-confirm() { # WORD WHAT_WILL_HAPPEN
-  local typed=${CONFIRM}
-  say "$2"
-  if [[ ${CONFIRM} == '' ]]; then
-    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
-    printf 'type %s to go on: ' "$1" >&2
-    { read -r typed </dev/tty; } 2>/dev/null ||
-      stop 2 "nobody is there to type $1, and CONFIRM is not set: nothing was changed"
+# Stops unless only root can use a folder, and only root can have put its contents there. Any local
+# user or container may have planted a folder or a link under this name, to read what root writes
+# there, to have root write elsewhere, or to forge a record. The folder may be missing.
+check_private_folder() { # FOLDER
+  check_parent_folders "$1"
+  if [[ -e $1 || -L $1 ]]; then
+    check_owner "$1"
+    check_files_in "$1"
   fi
-  [[ ${typed} == "$1" ]] || stop 2 "'${typed}' is not '$1': nothing was changed"
 }
 
-unit=codeocean-cmdgen-${0##*/} log=/var/lib/codeocean-cmdgen/${0##*/}.log
-works() { systemctl is-active --quiet "${unit}"; }
-
-# The work goes on in a systemd unit of its own when the session that started it is gone: there this
-# text runs once more and calls work. What it says goes to a log, which each paste follows.
-detach() {
-  ! works || return 0
-  mkdir -p "${log%/*}"
-  printf '%s\n' "${BASH_EXECUTION_STRING}" >"${log%.log}" && echo starting >"${log}"
-  systemd-run --quiet --collect --unit="${unit}" --setenv=codeocean_cmdgen=work \
-    --property=StandardOutput="append:${log}" \
-    bash -o privileged "${log%.log}" '' '' '' '' '' '' || works || stop 1 'systemd did not start it'
-}
-
-# Ends as the work does: its last line tells, and a work that was killed has none.
-follow() {
-  local line='' shown=''
-  [[ $(<"${log%.log}") == "${BASH_EXECUTION_STRING%$'\n'}" ]] || stop 1 "another run works: ${log}"
-  [[ ${WATCH} == '' ]] || finish "done: started as ${unit}; paste again to follow it"
-  while works; do
-    line=$(tail --lines=1 "${log}")
-    [[ ${line} == "${shown}" ]] || show "${line}"
-    shown=${line}
-    sleep 2
+# A user who can write to a parent folder can replace this folder by another. Only a sticky bit, as
+# folders for temporary files have it, prevents that.
+check_parent_folders() { # FOLDER
+  local path=$1 parents=(/) found
+  while [[ ${path} == /*/* ]]; do
+    path=${path%/*}
+    if [[ -e ${path} || -L ${path} ]]; then
+      parents+=("${path}")
+    fi
   done
-  line=$(tail --lines=1 "${log}")
-  [[ ${line} != done:* ]] || finish "${line}"
-  line=$(tail --lines=5 "${log}")
-  say "${line}"
-  stop 1 "the work ended before it was done, paste again to go on; all that it said is in ${log}"
+  if ! found=$(find "${parents[@]}" -maxdepth 0 \
+    '(' -not -type d -o -not -uid 0 -o -perm /022 -not -perm -1000 ')' -print -quit); then
+    stop "cannot check who may replace $1: its contents cannot be trusted"
+  fi
+  if [[ ${found} != '' ]]; then
+    describe_path "${found}"
+    stop "${description}: others could replace what scripts keep below it. It must be a real" \
+      "folder that only root can change. Check: sudo ls -ld ${found}. Then, if it is a folder:" \
+      "sudo chown root ${found} && sudo chmod go-w ${found}"
+  fi
 }
 
-# What service-stop did must still hold. The kernel has the last word: it makes no file system
-# read-only on which a file is open for writing.
-look_at_service() {
-  local state stops
-  state=$(systemctl show codeocean --property=LoadState --property=ActiveState | sort)
-  stops=$(cat "${records}"/service--* 2>/dev/null | sort --stable --key=1,1 | tail --lines=1)
-  [[ ${state} == *=@(inactive|failed)*=masked && ${stops} == *' stopped' ]] ||
-    stop 1 "the service is not stopped (${state//$'\n'/, }): run service-stop first"
-  mount --options remount,ro "${DATA_MOUNT}" ||
-    stop 1 "something writes to ${DATA_MOUNT}: paste service-stop again, which says what"
-  mount --options remount,rw "${DATA_MOUNT}" || stop 1 "${DATA_MOUNT} stayed read-only"
+# The folder itself is examined first: a link is not followed, and nothing below the folder of
+# another user is read.
+check_owner() { # FOLDER
+  local found
+  if ! found=$(find "$1" -maxdepth 0 \
+    '(' -not -type d -o -not -uid 0 -o -perm /077 ')' -print -quit); then
+    stop "cannot check who owns $1: its contents cannot be trusted"
+  fi
+  if [[ ${found} != '' ]]; then
+    refuse_planted "$1" 'a folder of root with mode 700' "$1.aside"
+  fi
 }
 
-# Sets ${restored} to what volume-restore of this run made, and tagged so.
-run_tag=codeocean-cmdgen:run data_tag=codeocean-cmdgen:data-volume-id
-list_restored() {
-  ask found aws ec2 describe-volumes --region "${REGION}" \
-    --filters "Name=tag:${run_tag},Values=${RUN}" "Name=tag:${data_tag},Values=${DATA_VOLUME_ID}" ||
-    stop 1 "the volumes cannot be listed: ${complaint}"
-  restored=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' found)
+# The folder may have had another owner before. A second link to a file is a second way to change
+# it, and a pipe or a device answers whatever it likes.
+check_files_in() { # FOLDER
+  local found
+  if ! found=$(find "$1" -mindepth 1 -maxdepth 1 -not -type d \
+    '(' -not -type f -o -not -uid 0 -o -perm /022 -o -links +1 ')' -printf '%p/' -quit); then
+    stop "cannot check who owns the files in $1: its contents cannot be trusted"
+  fi
+  found=${found%/} # the slash keeps a newline at the end of a name
+  if [[ ${found} != '' ]]; then
+    refuse_planted "${found}" 'a file of root with one name that only root can change' \
+      "$1-${found##*/}.aside"
+  fi
 }
 
-find_restored_volume() {
-  restored=${RESTORED_VOLUME_ID} restored_mount=/mnt/codeocean-restored
-  [[ ${restored} != '' ]] || list_restored
-  [[ ${restored} == vol-* && ${restored} != *' '* && ${restored} != "${DATA_VOLUME_ID}" ]] ||
-    stop 3 "the restored volume of run ${RUN} is '${restored}': name one with --restored-volume-id"
+refuse_planted() { # PATH EXPECTED NEW_PATH
+  local from to
+  describe_path "$1"
+  printf -v from %q "$1"
+  printf -v to %q "$3"
+  stop "${description}, not $2: somebody else may have put it there." \
+    "Check: sudo ls -lan ${from}. Then move it aside:" \
+    "sudo mv --no-target-directory --backup=numbered ${from} ${to}"
 }
 
-# Sets ${device} to where the kernel has a volume, or to nothing: only the serial number tells.
-# https://docs.aws.amazon.com/ebs/latest/userguide/nvme-ebs-volumes.html
-find_device() { # VOLUME_ID
-  device=$(readlink --canonicalize-existing \
-    "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${1/-/}") ||
-    device=$(lsblk --nodeps --noheadings --paths --output NAME,SERIAL |
-      awk -v serial="${1/-/}" '$2 == serial {print $1}')
+# Sets description to what a path is and who owns it. The path is quoted: its name may hold any
+# character.
+describe_path() { # PATH
+  if ! description=$(stat --format='%F of user %U (%u), mode %a, with %h names' "$1"); then
+    description='thing that cannot be examined'
+  fi
+  printf -v description '%q is a %s' "$1" "${description}"
 }
 
-# Demands that a volume is what is mounted there, as XFS, and so.
-prove_mount() { # VOLUME_ID FOLDER ro|rw
+# Creates a folder that only root can use, or checks the one that exists.
+make_private_folder() { # FOLDER
+  check_private_folder "$1"
+  if [[ ! -d $1 ]]; then
+    if ! mkdir --mode=700 "$1"; then
+      stop "cannot create $1"
+    fi
+    check_private_folder "$1"
+  fi
+}
+
+# Completion records live on the data volume, so they survive a replaced instance. Copies exclude
+# them. The record with its new line is written to a new file, which then takes its name: so a
+# record changes completely or not at all, and nobody else can hold the file that is written. The
+# lock on the folder keeps the line of another session from being lost.
+append_record() { # NAME TEXT...
+  local record_file=${records}/$1 new_file lock
+  make_private_folder "${records}"
+  if ! exec {lock}<"${records}" || ! flock --timeout 15 "${lock}"; then
+    stop "another session has locked ${records} for 15 s: no step continues without its record"
+  fi
+  if ! new_file=$(mktemp "${records}/.new.XXXXXX"); then
+    stop "cannot write to ${records}: no step continues without its record"
+  fi
+  if ! write_longer_record "${record_file}" "${new_file}" "${*:2}"; then
+    rm --force "${new_file}"
+    stop "cannot write ${record_file}: no step continues without its record"
+  fi
+  exec {lock}<&-
+}
+
+write_longer_record() { # RECORD_FILE NEW_FILE TEXT
+  if [[ -e $1 ]] && ! cat "$1" >"$2"; then
+    return 1
+  fi
+  if ! printf '%(%FT%TZ)T %s\n' -1 "$3" >>"$2" || ! sync "$2"; then
+    return 1
+  fi
+  mv --no-target-directory "$2" "$1" && sync "${records}"
+}
+
+# Checks that a volume, and nothing else, is mounted at a folder: as XFS, read-only (ro) or
+# writable (rw). Mounts that are stacked at one folder are several lines.
+check_mount() { # VOLUME_ID FOLDER ro|rw
   local mounted
   find_device "$1"
   mounted=$(findmnt --noheadings --raw --output SOURCE,FSTYPE,OPTIONS --mountpoint "$2")
-  [[ ${device} != '' && ${mounted} == "${device} xfs $3,"* && ${mounted} != *norecovery* ]] ||
-    stop 3 "$1 is '${device}' here, but mounted at $2 is '${mounted}': it should be xfs, $3"
-}
-
-# Attaches the restored volume to this instance, and waits until its device is there.
-attach() {
-  local state letter waited=0
-  ask volume aws ec2 describe-volumes --region "${REGION}" --volume-ids "${restored}" ||
-    stop 3 "volume ${restored} cannot be seen in ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  state=$(jq --raw-output '.Volumes[0] | "\(.State) \(.Attachments[0].InstanceId)"' volume)
-  if [[ ${state} == available* ]]; then
-    [[ ${PLAN} == '' ]] || finish "plan: ${restored} would be attached, mounted and compared"
-    for letter in {g..p}; do
-      grep --quiet "\"/dev/[a-z]*${letter}\"" instances || break
-    done
-    ask attached aws ec2 attach-volume --region "${REGION}" \
-      --volume-id "${restored}" \
-      --instance-id "${instance_id}" \
-      --device "/dev/sd${letter}" || stop 1 "${restored} cannot be attached: ${complaint}"
-  elif [[ ${state} != *" ${instance_id}" ]]; then
-    stop 3 "${restored} is ${state}, but this instance is ${instance_id}"
+  if [[ "$3 ${mounted}" == "rw ${device} xfs ro,"* && ${device} != '' ]]; then
+    stop "$2 is read-only: a script may have been killed while it looked for writers. Make it" \
+      "writable, and paste the script again: sudo mount --options-source mtab --options" \
+      "remount,rw $2"
   fi
-  while find_device "${restored}" && [[ ${device} == '' ]]; do
-    ((waited < 300)) || stop 1 "${restored} was attached, but its device is not here: paste again"
-    show "waiting for ${restored} to appear, ${waited} of at most 300 s"
-    sleep 5
-    waited=$((waited + 5))
-  done
-}
-
-# Mounting replays the snapshot's journal, as norecovery would not. It has the data volume's UUID
-# until it gets its own: a reboot could mount it as the data volume.
-mount_restored() {
-  ! findmnt --noheadings --output TARGET --source "${device}" >mounts || return
-  [[ ${PLAN} == '' ]] || finish "plan: ${restored} would be mounted and compared"
-  mkdir -p "${restored_mount}"
-  set -- mount --types xfs --options ro,nouuid "${device}" "${restored_mount}"
-  { "$@" && umount "${restored_mount}" && xfs_admin -U generate "${device}" >nothing && "$@"; } ||
-    stop 1 "${restored} cannot be mounted as XFS; if a paste was killed here, restore another --run"
-}
-
-# Each side must be what it is called: an empty source would wipe the data volume.
-prove_both_sides() {
-  ask volume aws ec2 describe-volumes --region "${REGION}" --volume-ids "${DATA_VOLUME_ID}"
-  agree volume '.Volumes[0].Tags // [] | from_entries | .["codeocean:deployment"]' "${STACK_NAME}"
-  prove_mount "${restored}" "${restored_mount}" ro
-  prove_mount "${DATA_VOLUME_ID}" "${DATA_MOUNT}" rw
-  findmnt --noheadings --submounts --raw --output TARGET "${DATA_MOUNT}" | sed 1d >mounts
-  [[ ! -s mounts ]] || stop 1 "unmount what is below ${DATA_MOUNT} first: $(<mounts)"
-  set -- -mindepth 1 -maxdepth 1 -type d -not -name .codeocean-cmdgen -printf '%f\n'
-  find "${DATA_MOUNT}/" "$@" | sort >old
-  find "${restored_mount}/" "$@" | sort >new
-  comm -12 old new >common
-  [[ -s new && (-s common || ! -s old) ]] ||
-    stop 1 "${restored} has none of the folders of ${DATA_MOUNT}; nothing was changed"
-  comm -23 old new | sed "s|^|warning: ${restored} has no such folder: ${DATA_MOUNT}/|" >&2
-  df --output=used,size "${restored_mount}" "${DATA_MOUNT}" |
-    awk 'NR == 2 { used = $1 } NR == 3 { exit used >= $2 }' ||
-    stop 1 "${restored} holds more than ${DATA_VOLUME_ID} can"
-}
-
-# Makes the data volume equal to the restored one: all that a file has, and what is not there.
-equal() { # RSYNC_OPTION...
-  rsync --archive --hard-links --acls --xattrs --sparse --numeric-ids --one-file-system \
-    --delete --exclude=/.codeocean-cmdgen "$@" "${restored_mount}/" "${DATA_MOUNT}/" ||
-    stop 1 'rsync failed, as it says above'
-}
-
-# Lists what differs, a line each, as rsync escapes odd names; says how far it is now and then.
-compare() { # STAGE RSYNC_OPTION...
-  local all
-  all=$(df --output=iused "${restored_mount}" | tail --lines=1)
-  equal --dry-run --itemize-changes --itemize-changes --out-format='%i %l%L %n' "${@:2}" |
-    awk -v stage="$1" -v all="${all}" '
-      BEGIN { begin = systime(); end = system("test -t 2") ? "\n" : "\r" }
-      !(/^[.]. / || /^h. +[0-9]+ [^=]/) { print } !(/^[*]/) { n++ }
-      (now = systime() - begin) > shown + 4 { shown = now
-        printf "%s: %d of %d files (%d%%), %d a second, %d min left%s", stage, n, all,
-          100 * n / all, n / now, (all - n) * now / (n + 1) / 60, end > "/dev/stderr" }'
-}
-
-# Counts what would be done.
-plan() {
-  say 'comparing the volumes'
-  compare comparing | awk '
-    { count[/^[*]/ ? "gone" : $1 ~ /[+]$/ ? "new" : /^>/ ? "changed" : "other"]++ }
-    /^>/ { bytes += $2 }
-    END { printf "%d to copy, %d to change (%.2f GB in all), %d to adjust, %d to DELETE\n",
-      count["new"], count["changed"], bytes / 1e9, count["other"], count["gone"] }
-  ' >plan || stop 1 'the volumes could not be compared'
-}
-
-copy() {
-  # cp would write through symbolic links, rsync leave together what is one file here and two there.
-  find "${DATA_MOUNT}/" -xdev '(' -type l -o -type f -links +1 ')' -delete
-  # Deletes first where there is no room for both.
-  df --output=used,avail "${restored_mount}" "${DATA_MOUNT}" |
-    awk 'NR == 2 { used = $1 } NR == 3 { exit used < $2 }' && equal --existing --ignore-existing
-  # A restored volume answers slowly: what is not there yet and has one name is copied many files at
-  # a time. The rest, and what goes wrong here, is left to the exact pass behind it.
-  nproc | grep --quiet --line-regexp 1 ||
-    find "${restored_mount}/" -xdev -path "${restored_mount}/.codeocean-cmdgen" -prune -o \
-      -type f -links 1 -printf '%P\0' |
-    xargs --null --max-procs=16 --max-args=256 env --chdir="${restored_mount}" \
-      cp --archive --no-clobber --parents --target-directory="${DATA_MOUNT}" 2>/dev/null
-  equal
-}
-
-# Compares all that rsync copies, and the contents too but for workspaces, where no database lives:
-# in a database, an equal size and time prove nothing.
-verify() {
-  { compare verifying && compare 'verifying contents' --checksum --exclude=/workspaces; } \
-    >differences || stop 1 'the volumes could not be compared'
-  [[ ! -s differences ]] || { head --lines=9 differences >&2 && false; }
-}
-
-# Says now and then how far the data volume has come, until it is killed.
-report() {
-  while sleep 5; do
-    df --output=iused,used "${restored_mount}" "${DATA_MOUNT}" | tr '\n' ' ' |
-      awk -v begun="${begun}" -v seconds="${SECONDS}" '{ rate = ($6 - begun) / seconds
-        printf "copying: %d of %d files, %.1f of %.1f GB (%d%%), %.0f MB/s, %d min left\n", $5, $3,
-          $6 / 976562, $4 / 976562, 100 * $6 / $4, rate / 977, ($4 - $6) / (rate + 1) / 60 }'
-  done
-}
-
-work() {
-  values
-  settings "$@"
-  guard
-  find_restored_volume
-  prove_both_sides
-  begun=$(df --output=used "${DATA_MOUNT}" | tail --lines=1)
-  report &
-  copy
-  kill $!
-  while sleep 60; do say "verifying, $((SECONDS / 60)) min since the start"; done &
-  verify || { equal --checksum && verify; } || stop 1 'the volumes still differ'
-  kill $!
-  look_at_service
-  write_record "volume-copy-in--${RUN}" "completed: ${DATA_VOLUME_ID} was made equal to ${restored}"
-  finish "done: ${DATA_VOLUME_ID} is equal to ${restored}"
-}
-
-main() {
-  local before last
-  values
-  as_root "$@"
-  settings "$@"
-  guard comm lsblk nproc readlink rsync sort systemd-run tail xargs xfs_admin
-  before=$(cat "${records}/volume-copy-in--${RUN}" 2>/dev/null)
-  [[ ${before} != *completed* ]] || finish "done: ${before##*$'\n'}"
-  ! works || follow
-  look_at_service
-  find_restored_volume
-  attach
-  mount_restored
-  prove_both_sides
-  # Half a copy needs no new answer while nothing else was done since.
-  last=$(sort --stable --key=1,1 "${records}"/{service,volume}* 2>/dev/null | tail --lines=1)
-  if [[ ${PLAN} == 1 || ${last} != *" confirmed ${restored}" ]]; then
-    plan
-    [[ ${PLAN} == '' ]] || finish "plan: $(<plan); nothing was changed"
-    confirm "${DATA_VOLUME_ID}" "from ${restored} to ${DATA_VOLUME_ID}: $(<plan)"
-    look_at_service
-    write_record "volume-copy-in--${RUN}" "confirmed ${restored}"
+  if [[ ${device} == '' || ${mounted} == *$'\n'* ||
+    ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
+    stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
+      "The device of the volume is '${device}'"
   fi
-  detach
-  follow
 }
 
-"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+# Sets device to the device of a volume, or to nothing. Only the serial number identifies it.
+# https://docs.aws.amazon.com/ebs/latest/userguide/nvme-ebs-volumes.html
+find_device() { # VOLUME_ID
+  local link=/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${1/-/}
+  if ! device=$(readlink --canonicalize-existing "${link}"); then
+    device=$(lsblk --nodeps --noheadings --paths --output NAME,SERIAL |
+      awk -v serial="${1/-/}" '$2 == serial {print $1}')
+  fi
+}
+
+# Checks that no copy to the data volume was started and not completed: then some of its files are
+# the old ones, and some the restored ones.
+check_copy_is_complete() {
+  local last_record
+  last_record=$(cat "${records}"/volume-copy-in--* 2>/dev/null |
+    sort --stable --key=1,1 | tail --lines=1)
+  if [[ ${last_record} == *' confirmed '* ]]; then
+    stop "a copy to the data volume was started and is not completed (${last_record})." \
+      'Paste volume-copy-in again.'
+  fi
+}
+
+# Makes the data volume read-only or writable, and checks in the kernel's list of mounts that this,
+# and no other option, has changed. With the options of fstab, mount would change others too, and
+# may report success without asking the kernel: with "nofail", if fstab names no existing device.
+remount_data_volume() { # ro|rw
+  local expected found
+  expected=$(list_mount_options | sed "s/^r[ow]\>/$1/; s/ r[ow]\>/ $1/")
+  mount --options-source mtab --options "remount,$1" "${DATA_MOUNT}"
+  found=$(list_mount_options)
+  [[ ${expected} != '' && ${found} == "${expected}" ]]
+}
+
+# Lists the options of the mount, and those of its file system.
+list_mount_options() {
+  findmnt --noheadings --raw --output VFS-OPTIONS,FS-OPTIONS --mountpoint "${DATA_MOUNT}"
+}
+
+# The work runs as a systemd unit of its own, so it continues when the session ends. The unit runs
+# this same text, which calls work there instead of main. What it says goes to a log, and every
+# paste follows that log.
+
+is_working() {
+  local state
+  state=$(systemctl is-active "codeocean-cmdgen-${STEP}")
+  if [[ ${state} == @(inactive|failed|unknown) ]]; then
+    return 1
+  fi
+  if [[ ${state} == '' ]]; then
+    stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# Starts the work, unless it runs already. The lock makes two pastes at the same moment take turns.
+start_work() {
+  local lock_file=/var/lib/codeocean-cmdgen/${STEP}.start lock
+  make_private_folder /var/lib/codeocean-cmdgen
+  if ! exec {lock}>"${lock_file}"; then
+    stop "cannot create ${lock_file}; nothing was started"
+  fi
+  if ! flock --timeout 15 "${lock}"; then
+    stop "another session has locked ${lock_file} for 15 s; this one has started nothing. To see" \
+      'which process: sudo lslocks. Paste the script again.'
+  fi
+  if ! is_working; then
+    start_unit
+  fi
+  exec {lock}>&-
+}
+
+# The unit itself puts its log and its text in place, before it runs the text: if it cannot start,
+# those of the work before stay. The log comes first: no text is ever beside the log of other work
+# that says that it is done.
+start_unit() {
+  local text_file=/var/lib/codeocean-cmdgen/${STEP} log=/var/lib/codeocean-cmdgen/${STEP}.log
+  if ! printf '%s\n' "${BASH_EXECUTION_STRING}" >"${text_file}.new" ||
+    ! echo starting >"${log}.new"; then
+    stop "cannot write ${text_file}.new and its log; nothing was started"
+  fi
+  if ! systemd-run --quiet --collect --unit="codeocean-cmdgen-${STEP}" \
+    --setenv=codeocean_cmdgen=work \
+    --property=ExecStartPre="/bin/mv --no-target-directory ${log}.new ${log}" \
+    --property=ExecStartPre="/bin/mv --no-target-directory ${text_file}.new ${text_file}" \
+    --property=StandardOutput="append:${log}" \
+    bash -o privileged "${text_file}" '' '' '' '' '' '' :0; then
+    stop 'systemd cannot start the work; nothing was started'
+  fi
+}
+
+# Shows the work until it ends, and ends as it did. Only its last line says that it is done: work
+# that was killed has no such line.
+follow_work() {
+  local log=/var/lib/codeocean-cmdgen/${STEP}.log line='' shown=''
+  check_own_work
+  if [[ ${WATCH} == 0 ]]; then
+    finish_started "${STEP} runs in the background as unit codeocean-cmdgen-${STEP}." \
+      'Paste the script again to follow it.'
+  fi
+  work_continues=yes
+  while is_working; do
+    line=$(tail --lines=1 "${log}")
+    check_own_work
+    if [[ ${line} != "${shown}" && ${line} != 'done: '* ]]; then
+      show_progress "${line}"
+    fi
+    shown=${line}
+    sleep 2
+  done
+  work_continues=no
+  # In this order: other work may start now, and puts its text in place before it writes to its log.
+  line=$(tail --lines=1 "${log}")
+  check_own_work
+  if [[ ${line} == 'done: '* ]]; then
+    finish "${line#done: }"
+  fi
+  tail --lines=5 "${log}" >last_lines
+  say_file last_lines
+  stop "the work ended before it was done. Paste the script again to continue. Its log: ${log}"
+}
+
+# What runs, or ran last, may have been started by a script with other values: its outcome is not
+# that of this script.
+check_own_work() {
+  local text_file=/var/lib/codeocean-cmdgen/${STEP}
+  if [[ $(<"${text_file}") != "${BASH_EXECUTION_STRING%$'\n'}" ]]; then
+    stop "the last run of ${STEP} was started by another script (other values or release):" \
+      "${text_file}. Paste that one to follow it."
+  fi
+}
+
+# ---- End of the shared part. The next line starts the script; alone, it runs nothing.
+
+"${codeocean_cmdgen-nothing_runs}" "$@"
+# --------------------------------------------------------------------------------------------------
 END_OF_BODY
-CODEOCEAN_CMDGEN
+- end of the script: press Enter to run it -
 )

@@ -2,35 +2,45 @@
   {
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
-    case "${digest}" in
-    deb4f9f88457dd6921257054f80ea44fe5d4e692ce729618dab2958a7440c57b*)
+    case ${digest} in
+    3a92f32965a0b4161048b603466b43a65a6d40db77cce176d5a198cdd671f977\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-delete \
-        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" 3<&-
+        "${PLAN-}" "${WATCH-}" "${CONFIRM-}" "${PLAN-}" "${WATCH-}" "${CONFIRM-}" \
+        "$-:$#" 3<&-
       ;;
     *)
-      echo 'stopped: the text was damaged on its way, nothing was run: copy and paste it again' >&2
+      echo 'stopped: the text is incomplete or changed; nothing ran. Copy the script again.' >&2
       false
       ;;
     esac
-  } 3<<'CODEOCEAN_CMDGEN'
+  } 3<<'- end of the script: press Enter to run it -'
 false <<'END_OF_BODY'
 # shellcheck shell=bash
+#
 # codeocean-cmdgen volume-delete: detach and delete the restored volume
 #
-# Where:   AWS CloudShell of the target. After volume-release, on the services instance.
-# Changes: DELETES, for good, the volume that volume-restore of this run made: proved by its tags
-#          and by the restore job, which AWS Backup knows for 30 days or more. It is detached
-#          first, never by force. Whether the instance still has it mounted cannot be seen from
-#          here: volume-release says so; a volume in use stays `detaching`, and is not deleted.
-# Takes:   a minute.
-# Costs:   nothing.
-# Again:   goes on, or says when it was deleted, by a record in the home folder.
-# Set:     PLAN=1 looks only, WATCH=0 starts and returns, CONFIRM=VOLUME-ID answers.
+# Run in:   AWS CloudShell, in the target account. First run volume-release on the services
+#           instance: this script cannot see whether the volume is still mounted there.
+# Changes:  ec2 detach-volume   detaches the restored volume, never by force: one that is in use
+#                               stays 'detaching', and is not deleted
+#           ec2 delete-volume   DELETES for good the volume that volume-restore of this run
+#                               created. Proof: its tags, and its restore job, which AWS Backup
+#                               shows for at least 30 days.
+# Takes:    a minute.
+# Costs:    nothing.
+# Again:    follows the deletion, or reports when the volume was deleted, from a record in the
+#           home folder.
+# Settings: PLAN=1 shows what would change, and changes nothing.
+#           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
+#           CONFIRM=RESTORED-VOLUME-ID confirms without a terminal.
 
 values() {
-  # from values file [target]
+  # text of this release: sha256 d848443d470e4028ec98a1bac4c3aa9f6ec8a0067f02bdf276c59fc17bb154a8
+  # the step
+  STEP=volume-delete
+  # from deployment file [target]
   ACCOUNT_ID=333333333333
   REGION=us-east-1
   DATA_VOLUME_ID=vol-0123456789abcdef0
@@ -41,223 +51,561 @@ values() {
   PARTITION=aws
 }
 
-# Says something, below the progress: ${line_end} ends its line.
-say() { printf '%b%s\n' "${line_end}" "$*" >&2 && line_end=''; }
-
-# Both end the script, with the reason (EXIT_CODE TEXT...) or the outcome (TEXT...), even if
-# nothing can be written. One line each: who pastes the end of this text keeps the shell.
-stop() { say "stopped: ${*:2}" || true && exit "$1"; }
-finish() { printf '%b' "${line_end}" >&2 || true && echo "${*:1}" || exit 1 && exit; }
-
-# Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere.
-show() {
-  [[ -t 2 ]] || say "$1"
-  [[ ! -t 2 ]] || { printf '\r\033[K%s' "${1:0:${COLUMNS:-80}}" >&2 && line_end='\n'; }
-}
-
-# Runs a command of AWS. Its answer goes to the file NAME; ${complaint} says why it failed.
-ask() { # NAME COMMAND...
-  "${@:2}" >"$1" 2>"$1.error" </dev/null && return
-  complaint=$(grep . "$1.error" | tr '\n' ' ') && return 1
-}
-
-# The wrapper gives PLAN, WATCH and CONFIRM twice: damage to the one is seen by the other.
-settings() {
-  set -uo pipefail
-  PLAN=$1 WATCH=$2 CONFIRM=$3 complaint='' line_end=''
-  [[ "${PLAN} ${WATCH} ${CONFIRM}" == "$4 $5 $6" ]] || stop 2 'the text was damaged on its way'
-  [[ ${PLAN} == '' || ${PLAN} == 1 ]] || stop 2 "PLAN is '${PLAN}': it may be 1, or unset"
-  [[ ${WATCH} == '' || ${WATCH} == 0 ]] || stop 2 "WATCH is '${WATCH}': it may be 0, or unset"
-  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
-  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5 TZ=UTC LC_ALL=C.UTF-8
-  scratch=$(mktemp -d)
-  cd "${scratch:?}" || stop 1 'there is no folder for temporary files'
-  scratch=${PWD}
-  trap 'rm -rf "${scratch}"' EXIT
-  trap 'line_end="\n"; stop 130 "by Ctrl-C; what works in the background goes on: paste again"' INT
-}
-
-# Demands the programs that the script runs, and an AWS CLI that knows what it asks for.
-need() { # PROGRAM...
-  local program version
-  for program in "$@"; do
-    command -v "${program}" >/dev/null || stop 3 "the program ${program} is needed and not here"
-  done
-  [[ -s version ]] || ask version aws --version
-  version=$(<version)
-  [[ ${version} == aws-cli/2.9.* || ${version} == aws-cli/2.[1-9][0-9]*.* ]] ||
-    stop 3 "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
-}
-
-# Proves that this is the right account before anything else happens.
-guard() {
-  local caller
-  need aws awk cut date grep jq sed sha256sum sort tr
-  ask caller aws sts get-caller-identity --region "${REGION}" ||
-    stop 3 "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  caller=$(jq --raw-output .Arn caller)
-  [[ ${caller} == "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]] ||
-    stop 3 "this shell works as ${caller}, the script is for ${PARTITION} account ${ACCOUNT_ID}"
-}
-
-# Names a problem and goes on, so that all of them are told at once.
-problems=0
-problem() { problems=$((problems + 1)) && say "problem: $*"; }
-
-# Wants a word typed after the question, or in CONFIRM; what was typed ahead is thrown away.
-confirm() { # WORD WHAT_WILL_HAPPEN
-  local typed=${CONFIRM}
-  say "$2"
-  if [[ ${CONFIRM} == '' ]]; then
-    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
-    printf 'type %s to go on: ' "$1" >&2
-    { read -r typed </dev/tty; } 2>/dev/null ||
-      stop 2 "nobody is there to type $1, and CONFIRM is not set: nothing was changed"
-  fi
-  [[ ${typed} == "$1" ]] || stop 2 "'${typed}' is not '$1': nothing was changed"
-}
-
-# What this run has done, ${did}, stands in a file of the home folder, named by what makes the work
-# one: step, values, run. So is the token: where the file is lost, that finds what was started.
-read_record() { # VALUE...
-  token=$(printf '%s\n' "${0##*/}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
-  token=${token:0:32} record=~/.codeocean-cmdgen/${token:0:32}
-  did=$(cat "${record}" 2>/dev/null)
-}
-
-write_record() { # TEXT...
-  did+=$'\n'$*
-  { mkdir -p "${record%/*}" && echo "$*" >>"${record}"; } 2>/dev/null ||
-    say "warning: ${record} cannot be written: a later paste will not know what this one did"
-}
-
-# Sets ${told} to what this run wrote down last behind a word; empty when it wrote nothing.
-recall() { # WORD
-  told=$(sed --quiet "s/^$1 //p" <<<"${did}" | tail --lines=1)
-  [[ ${told} != '' ]]
-}
-
-# Sets ${restored} to what volume-restore of this run made, and tagged so.
-run_tag=codeocean-cmdgen:run data_tag=codeocean-cmdgen:data-volume-id
-list_restored() {
-  ask found aws ec2 describe-volumes --region "${REGION}" \
-    --filters "Name=tag:${run_tag},Values=${RUN}" "Name=tag:${data_tag},Values=${DATA_VOLUME_ID}" ||
-    stop 1 "the volumes cannot be listed: ${complaint}"
-  restored=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' found)
-}
-
-# Only what a restore job made may be deleted, and AWS Backup, no name, says what that was.
-prove_restored() { # ARN
-  ask jobs aws backup list-restore-jobs --region "${REGION}" ||
-    stop 1 "the restore jobs cannot be listed: ${complaint}"
-  jq --exit-status --arg arn "$1" '.RestoreJobs
-    | any(.CreatedResourceArn == $arn and .Status == "COMPLETED")' jobs >proof ||
-    problem "no restore job that AWS Backup still knows has made $1"
-}
-
-# What CloudFormation made is no temporary thing; what has another run's tags is not of this one.
-prove_tags() { # FILE WHERE TAG VALUE
-  jq --exit-status --arg run "${RUN}" --arg run_tag "${run_tag}" --arg tag "$3" --arg value "$4" \
-    "$2"' // [] | from_entries | .[$run_tag] == $run and .[$tag] == $value
-    and all(keys[]; startswith("aws:cloudformation:") | not)' "$1" >proof ||
-    problem "it has not the tags ${run_tag}=${RUN} and $3=$4, which this procedure gives"
-}
-
-# Sets ${restored} to the volume in question: also one that is gone, if this run deleted it.
-find_volume() {
-  ask data aws ec2 describe-volumes --region "${REGION}" --volume-ids "${DATA_VOLUME_ID}" ||
-    stop 3 "volume ${DATA_VOLUME_ID} cannot be seen in ${ACCOUNT_ID}, ${REGION}: ${complaint}"
-  restored=${RESTORED_VOLUME_ID}
-  [[ ${restored} != '' ]] || list_restored
-  ! recall confirmed || [[ ${restored} != '' ]] || restored=${told}
-  [[ ${restored} != '' ]] ||
-    stop 1 "no volume has the tags of run ${RUN} for ${DATA_VOLUME_ID}, and nothing here says" \
-      'that one was deleted: look at EC2 > Volumes'
-  [[ ${restored} != *' '* ]] ||
-    stop 1 "run ${RUN} has several, ${restored}: name one with --restored-volume-id"
-  [[ ${restored} != "${DATA_VOLUME_ID}" ]] || stop 3 "${restored} is the data volume itself"
-}
-
-# Sets ${state} and ${attached}: creating, available, in-use, deleting, or gone; attaching,
-# attached, detaching, busy, or nothing.
-look() {
-  state=gone attached=''
-  if ask volume aws ec2 describe-volumes --region "${REGION}" --volume-ids "${restored}"; then
-    state=$(jq --raw-output '.Volumes[0].State' volume)
-    attached=$(jq --raw-output '.Volumes[0].Attachments[0].State // ""' volume)
-  elif [[ ${complaint} != *NotFound* ]]; then
-    stop 1 "${restored} cannot be looked at: ${complaint}"
-  fi
-}
-
-prove() {
-  prove_tags volume '.Volumes[0].Tags' "${data_tag}" "${DATA_VOLUME_ID}"
-  # Where the vendor's services instance has its data volume, a restored one was put to use.
-  ! jq --exit-status 'any(.Volumes[0].Attachments[]?.Device; test("^/dev/(sd|xvd)e$"))' volume \
-    >proof || problem "${restored} is attached as a data volume, at /dev/sde"
-  prove_restored "arn:${PARTITION}:ec2:${REGION}:${ACCOUNT_ID}:volume/${restored}"
-  ((problems == 0)) || stop 1 "${restored} is left alone"
-}
-
-# EC2 lets go of a volume when the instance does, and nothing is forced here: one that is still
-# mounted stays `detaching`, and is not deleted.
-# https://docs.aws.amazon.com/ebs/latest/userguide/ebs-detaching-volume.html
-detach() {
-  local waited=0
-  [[ ${attached} == detaching || ${attached} == busy ]] ||
-    ask detached aws ec2 detach-volume --region "${REGION}" --volume-id "${restored}" ||
-    stop 1 "${restored} cannot be detached: ${complaint}"
-  [[ ${WATCH} == '' ]] || finish "done: started to detach ${restored}; paste again to delete it"
-  while look && [[ ${state} == in-use ]]; do
-    ((waited < 300)) ||
-      stop 1 "${restored} is still ${attached}, so the instance uses it: run volume-release there" \
-        'and paste again'
-    show "${restored} is ${attached}, waited ${waited} of at most 300 s"
-    sleep 15
-    waited=$((waited + 15))
-  done
-}
-
 main() {
-  local what now
   values
-  settings "$@"
-  guard
-  read_record "${DATA_VOLUME_ID}" "${RESTORED_VOLUME_ID}"
-  find_volume
-  look
+  read_settings "$@"
+  check_programs aws grep jq sed sha256sum
+  check_account
+  read_run_record "${DATA_VOLUME_ID}" "${RESTORED_VOLUME_ID}"
+  check_data_volume
+  find_volume_to_delete
+  read_volume_state
   if [[ ${state} == gone ]]; then
-    recall confirmed && [[ ${told} == "${restored}" ]] ||
-      stop 3 "volume ${restored} cannot be seen in ${ACCOUNT_ID}, ${REGION}: ${complaint}"
+    check_deletion_recorded
   else
-    prove
+    check_proof
+    describe_volume
+  fi
+  if [[ ${PLAN} == 1 ]]; then
+    finish_deletion_plan
   fi
   if [[ ${state} != @(deleting|deleted|gone) ]]; then
-    what=$(jq --raw-output '.Volumes[0] | "\(.VolumeId), \(.Size) GiB, made \(.CreateTime)"' volume)
-    if [[ ${attached} != '' ]]; then
-      what+=", attached to $(jq --raw-output '.Volumes[0].Attachments[0].InstanceId' volume)"
-      say "warning: ${restored} is attached: go on only if volume-release of run ${RUN} has ended" \
-        "there with 'done: ${restored} is not mounted any more'. That cannot be seen from here."
+    confirm_deletion
+    check_again
+    if [[ ${state} == in-use ]]; then
+      detach_volume
+      check_again
     fi
-    [[ ${PLAN} == '' ]] || finish "plan: would detach and delete ${what}; nothing was changed"
-    confirm "${restored}" "deletes, for good: ${what}"
-    write_record "confirmed ${restored}"
-    [[ ${state} != in-use ]] || detach
-    ask deleted aws ec2 delete-volume --region "${REGION}" --volume-id "${restored}" ||
-      stop 1 "${restored} was not deleted: ${complaint}"
+    delete_volume
   fi
-  [[ ${PLAN} == '' ]] || finish "plan: ${restored} is ${state}; nothing was changed"
-  while look && [[ ${state} != gone && ${state} != deleted ]]; do
-    [[ ${WATCH} == '' ]] || finish "done: started to delete ${restored}; paste again to see it gone"
-    show "${restored} is ${state}"
-    sleep 15
-  done
-  now=$(date --iso-8601=seconds)
-  recall gone || { write_record "gone ${now}" && told=${now}; }
-  finish "done: ${restored} is deleted (by ${told})"
+  wait_until_deleted
+  record_deletion
+  finish "${restored_volume} is deleted; EC2 did not show it any more at ${deleted}"
 }
 
-"${codeocean_cmdgen-damaged_and_not_run}" "$@"
+# A file in the home folder records what this run has done. Its name is a digest of what makes
+# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
+# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
+read_run_record() { # VALUE...
+  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
+  token=${token:0:32}
+  run_record_file=~/.codeocean-cmdgen/${token}
+  run_record=$(cat "${run_record_file}" 2>/dev/null)
+}
+
+append_run_record() { # KEY TEXT...
+  run_record+=$'\n'$*
+  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
+    say "warning: cannot write ${run_record_file}:" \
+      'a later paste will not know what this one has done'
+  fi
+}
+
+# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
+find_in_run_record() { # KEY
+  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
+  [[ ${recorded} != '' ]]
+}
+
+# The data volume must be in the account and Region of this script, and belong to a deployment.
+# Writes its description to the file "data_volume".
+check_data_volume() {
+  local deployment
+  if ! read_volume data_volume "${DATA_VOLUME_ID}"; then
+    stop_wrong_place "cannot describe volume ${DATA_VOLUME_ID} in account ${ACCOUNT_ID}," \
+      "${REGION}: ${aws_error}"
+  fi
+  deployment=$(tag_of_volume data_volume codeocean:deployment)
+  if [[ ${deployment} == '' ]]; then
+    stop_wrong_place "volume ${DATA_VOLUME_ID} has no tag codeocean:deployment, so it is not the" \
+      'data volume of a deployment'
+  fi
+}
+
+# Writes the description of a volume to a file. Fails if EC2 does not describe it.
+read_volume() { # FILE VOLUME_ID
+  if ! ask volumes aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --volume-ids "$2"; then
+    return 1
+  fi
+  jq '.Volumes[0]' volumes >"$1"
+}
+
+tag_of_volume() { # FILE KEY
+  jq --raw-output --arg key "$2" '[.Tags[]? | select(.Key == $key) | .Value][0] // ""' "$1"
+}
+
+# Sets restored_volume to the given one, or to what volume-restore of this run tagged, or to what
+# this run has begun to delete.
+find_volume_to_delete() {
+  restored_volume=${RESTORED_VOLUME_ID}
+  if [[ ${restored_volume} == '' ]]; then
+    list_restored_volumes
+  fi
+  if [[ ${restored_volume} == '' ]] && find_in_run_record confirmed; then
+    restored_volume=${recorded}
+  fi
+  if [[ ${restored_volume} == '' ]]; then
+    stop "no volume has the tags of run ${RUN} for ${DATA_VOLUME_ID}, and no record shows that" \
+      'one was deleted. Check EC2 > Volumes.'
+  fi
+  if [[ ${restored_volume} == *' '* ]]; then
+    stop "several volumes have the tags of run ${RUN}: ${restored_volume}." \
+      'Name one with --restored-volume-id'
+  fi
+  if [[ ${restored_volume} == "${DATA_VOLUME_ID}" ]]; then
+    stop_wrong_place "${restored_volume} is the data volume itself"
+  fi
+}
+
+# Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
+# with spaces between them, or nothing.
+list_restored_volumes() {
+  if ! ask restored_volumes aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --filters \
+    "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
+    "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
+    stop "cannot list the volumes: ${aws_error}"
+  fi
+  restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
+}
+
+# Sets state to creating, available, in-use, deleting, deleted, error or gone, and attachment to
+# attaching, attached, detaching, busy or nothing.
+read_volume_state() {
+  state=gone
+  attachment=''
+  if read_volume volume "${restored_volume}"; then
+    state=$(jq --raw-output .State volume)
+    attachment=$(jq --raw-output '.Attachments[0].State // ""' volume)
+  elif [[ ${aws_error} != *NotFound* ]]; then
+    stop "cannot describe ${restored_volume}: ${aws_error}. Paste the script again."
+  fi
+}
+
+# A volume that EC2 does not show counts as deleted only if this run has begun to delete it.
+check_deletion_recorded() {
+  if ! find_in_run_record confirmed || [[ ${recorded} != "${restored_volume}" ]]; then
+    stop_wrong_place "cannot describe volume ${restored_volume} in account ${ACCOUNT_ID}," \
+      "${REGION}: ${aws_error}"
+  fi
+}
+
+check_proof() {
+  check_tags_and_device
+  check_restore_job "arn:${PARTITION}:ec2:${REGION}:${ACCOUNT_ID}:volume/${restored_volume}"
+  stop_if_problems "${restored_volume} is left alone"
+}
+
+check_tags_and_device() {
+  jq '.Tags // []' volume >tags
+  check_run_tags "${restored_volume}" tags codeocean-cmdgen:data-volume-id "${DATA_VOLUME_ID}"
+  # The vendor's services instances have their data volume at this device.
+  if ! jq --exit-status '
+    all(.Attachments[]?.Device; test("^/dev/(sd|xvd)e$") | not)
+    ' volume >elsewhere; then
+    add_problem "${restored_volume} is attached as a data volume, at /dev/sde"
+  fi
+}
+
+# The restore of this run has written these tags. CloudFormation tags what belongs to a stack.
+check_run_tags() { # NAME FILE_OF_TAGS KEY VALUE
+  if ! jq --exit-status --arg run "${RUN}" --arg key "$3" --arg value "$4" '
+    from_entries
+    | .["codeocean-cmdgen:run"] == $run and .[$key] == $value
+    ' "$2" >tags_match; then
+    add_problem "$1 does not have the tags codeocean-cmdgen:run=${RUN} and $3=$4, which the" \
+      'restore of this run writes'
+  fi
+  if ! jq --exit-status '
+    all(.[].Key; startswith("aws:cloudformation:") | not)
+    ' "$2" >outside_stacks; then
+    add_problem "$1 is managed by a CloudFormation stack"
+  fi
+}
+
+# Anybody can write tags. Only AWS Backup knows what its restore jobs created. Writes the last job
+# that created this resource to the file "restore_job".
+check_restore_job() { # ARN
+  if ! ask jobs aws backup list-restore-jobs --region "${REGION}"; then
+    stop "cannot list the restore jobs: ${aws_error}. Paste the script again."
+  fi
+  if ! jq --exit-status --arg arn "$1" '
+    [.RestoreJobs[] | select(.CreatedResourceArn == $arn and .Status == "COMPLETED")]
+    | max_by(.CompletionDate)
+    ' jobs >restore_job; then
+    add_problem "AWS Backup shows no completed restore job that created $1"
+  fi
+}
+
+# Names, before the confirmation, what proves that a resource may be deleted.
+report_proof() { # NAME
+  local made_by
+  made_by=$(jq --raw-output '
+    "restore job \(.RestoreJobId) created it from \(.RecoveryPointArn)"
+    ' restore_job)
+  say "proof that $1 is of run ${RUN}: it has the tags of this run, and ${made_by}"
+  say 'The recovery point is kept.'
+}
+
+# Sets description to what a person must know before the volume is deleted.
+describe_volume() {
+  local instance
+  description=$(jq --raw-output '"\(.VolumeId), \(.Size) GiB, created \(.CreateTime)"' volume)
+  report_proof "${restored_volume}"
+  if [[ ${attachment} != '' ]]; then
+    instance=$(jq --raw-output '.Attachments[0].InstanceId' volume)
+    description+=", attached to ${instance}"
+    say "warning: ${restored_volume} is attached. This shell cannot see whether it is mounted." \
+      "Continue only if volume-release of run ${RUN} has ended there with" \
+      "'done: ${restored_volume} is no longer mounted and can be detached'."
+  fi
+}
+
+finish_deletion_plan() {
+  if [[ ${state} == @(deleting|deleted|gone) ]]; then
+    finish_plan "${restored_volume} is ${state}; nothing was changed"
+  fi
+  if [[ ${attachment} != '' ]]; then
+    finish_plan "would detach and delete ${description}; nothing was changed"
+  fi
+  finish_plan "would delete ${description}; nothing was changed"
+}
+
+# The record shows a later paste that this run deleted the volume, even if this shell dies next.
+confirm_deletion() {
+  confirm "${restored_volume}" "This deletes for good: ${description}"
+  append_run_record confirmed "${restored_volume}"
+}
+
+# A person may confirm hours later, and detaching takes minutes: somebody may have put the volume to
+# use since it was checked.
+check_again() {
+  read_volume_state
+  if [[ ${state} != gone ]]; then
+    check_tags_and_device
+    stop_if_problems "${restored_volume} has changed, and is left alone"
+  fi
+}
+
+# EC2 detaches a volume once the instance has released it. Nothing is forced: a volume that is still
+# mounted stays `detaching`, and is not deleted.
+# https://docs.aws.amazon.com/ebs/latest/userguide/ebs-detaching-volume.html
+detach_volume() {
+  local waited=0
+  if [[ ${attachment} != @(detaching|busy) ]]; then
+    if ! ask detached aws ec2 detach-volume \
+      --region "${REGION}" \
+      --volume-id "${restored_volume}"; then
+      stop "cannot detach ${restored_volume}: ${aws_error}. Paste the script again."
+    fi
+  fi
+  if [[ ${WATCH} == 0 ]]; then
+    finish_started "${restored_volume} is being detached. Paste the script again to delete it."
+  fi
+  work_continues=yes
+  read_volume_state
+  while [[ ${state} == in-use ]]; do
+    if ((waited == 300)); then
+      stop "${restored_volume} is still ${attachment}, so the instance uses it." \
+        'Run volume-release there, and paste this script again.'
+    fi
+    show_progress "${restored_volume} is ${attachment}, waited ${waited} of at most 300 s"
+    sleep 15
+    waited=$((waited + 15))
+    read_volume_state
+  done
+  work_continues=no
+}
+
+delete_volume() {
+  if ! ask deletion aws ec2 delete-volume \
+    --region "${REGION}" \
+    --volume-id "${restored_volume}"; then
+    stop "cannot delete ${restored_volume}: ${aws_error}. Paste the script again."
+  fi
+}
+
+wait_until_deleted() {
+  work_continues=yes
+  read_volume_state
+  while [[ ${state} != @(deleted|gone) ]]; do
+    if [[ ${WATCH} == 0 ]]; then
+      finish_started "${restored_volume} is ${state}. Paste the script again to follow it."
+    fi
+    show_progress "${restored_volume} is ${state}"
+    sleep 15
+    read_volume_state
+  done
+  work_continues=no
+}
+
+# Sets deleted to when this run first saw that the volume was gone.
+record_deletion() {
+  if ! find_in_run_record gone; then
+    recorded=$(date --iso-8601=seconds)
+    append_run_record gone "${recorded}"
+  fi
+  deleted=${recorded}
+}
+
+# ---- Shared by all scripts for CloudShell in this release: review it once.
+# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+
+# Ends the script. One line, so that pasting only the tail of this text never closes your shell.
+leave() { exit "$1"; }
+
+# screen is the stderr that the script was started with. What programs write to stderr goes to a
+# file, which say_errors shows. One line each, so that pasting only the tail of this text never
+# takes stderr away from your shell.
+open_screen() { exec {screen}>&2; }
+catch_errors() { exec 2>"${scratch}/errors"; }
+
+# Reads the settings, which the wrapper passes twice so that damage shows, and how the shell was
+# started: arguments are refused, except those of a shell in which a person types.
+# Sets PLAN, WATCH, CONFIRM, problems, and scratch: the current folder from now on, removed at the
+# end. Sets work_continues and before_stop, which stop_interrupted and stop_with read.
+read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_OF_ARGUMENTS
+  set -uo pipefail
+  PLAN=$1
+  WATCH=$2
+  CONFIRM=$3
+  line_end=''
+  problems=0
+  work_continues=no
+  before_stop=:
+  open_screen
+  if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
+    stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
+  fi
+  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+    stop_bad_use "${STEP} takes no arguments; nothing ran." \
+      "To see what it would do: PLAN=1 bash FILE"
+  fi
+  if [[ ${PLAN} != '' && ${PLAN} != 1 ]]; then
+    stop_bad_use "PLAN is '${PLAN}': set it to 1, or unset it"
+  fi
+  if [[ ${WATCH} != '' && ${WATCH} != 0 ]]; then
+    stop_bad_use "WATCH is '${WATCH}': set it to 0, or unset it"
+  fi
+  export AWS_PAGER='' AWS_DEFAULT_OUTPUT=json AWS_CLI_AUTO_PROMPT=off
+  export AWS_CLI_ERROR_FORMAT=legacy
+  export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=5
+  export TZ=UTC LC_ALL=C.UTF-8
+  if ! scratch=$(mktemp -d --tmpdir "codeocean-cmdgen.$$.XXXXXXXXXX") || ! cd "${scratch}"; then
+    stop 'cannot create a folder for temporary files'
+  fi
+  scratch=${PWD}
+  # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
+  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  export AWS_CLI_HISTORY_FILE="${scratch}/history"
+  trap remove_scratch EXIT
+  trap stop_interrupted INT
+  catch_errors
+}
+
+remove_scratch() {
+  if (($? != 0)); then
+    say_errors
+  fi
+  rm -rf "${scratch}"
+}
+
+# Checks that the programs exist that this script runs, and that the AWS CLI is v2, 2.9 or newer.
+check_programs() { # PROGRAM...
+  local program version
+  for program in "$@"; do
+    if ! command -v "${program}" >/dev/null; then
+      stop_wrong_place "the program ${program} is needed and is not installed here"
+    fi
+  done
+  ask version aws --version
+  version=$(<version)
+  if [[ ${version} != aws-cli/2.9.* && ${version} != aws-cli/2.[1-9][0-9]*.* ]]; then
+    stop_wrong_place "AWS CLI v2, at least 2.9, is needed; this is ${version%% *}"
+  fi
+}
+
+# Runs an AWS CLI command. Its answer goes to a file; if it fails, sets aws_error to its message.
+ask() { # FILE COMMAND...
+  if "${@:2}" >"$1" 2>"$1.error" </dev/null; then
+    return 0
+  fi
+  aws_error=$(grep . "$1.error" | paste --serial --delimiters=' ')
+  return 1
+}
+
+# Sets printable to a text in which "?" replaces what a terminal obeys instead of showing it:
+# control characters (C0, DEL, C1), direction marks, line separators. It works on bytes, as bash
+# does anyway if one byte is not UTF-8. In such a text, any byte above 0x7f may be a control
+# character: all are replaced.
+make_printable() { # TEXT
+  local LC_ALL=C tail=$'[\x80-\xbf]' rest
+  # Overlong, surrogates, and above U+10FFFF.
+  local not_utf8=$'@(\xe0[\x80-\x9f]|\xed[\xa0-\xbf]|\xf0[\x80-\x8f]|\xf4[\x90-\xbf])'
+  printable=${1//[$'\x01'-$'\x1f\x7f']/?}
+  printable=${printable//$'\xc2'[$'\x80'-$'\x9f']/?}
+  printable=${printable//$'\xd8\x9c'/?}
+  printable=${printable//$'\xe2\x80'[$'\x8b'-$'\x8f\xa8'-$'\xae']/?}
+  printable=${printable//$'\xe2\x81'[$'\xa0'-$'\xaf']/?}
+  printable=${printable//$'\xef\xbb\xbf'/?}
+  # Without its sequences of two, three and four bytes, UTF-8 is ASCII.
+  rest=${printable//[$'\xc2'-$'\xdf']${tail}/-}
+  rest=${rest//[$'\xe0'-$'\xef']${tail}${tail}/-}
+  rest=${rest//[$'\xf0'-$'\xf4']${tail}${tail}${tail}/-}
+  if [[ ${rest} == *[$'\x80'-$'\xff']* || $1 == *${not_utf8}* ]]; then
+    printable=${printable//[$'\x80'-$'\xff']/?}
+  fi
+}
+
+# Prints a line on stderr, below any progress. line_end ends the line of the progress.
+say() { # TEXT...
+  make_printable "$*"
+  { printf '%b%s\n' "${line_end}" "${printable}" >&"${screen}"; } 2>/dev/null
+  line_end=''
+}
+
+say_file() { # FILE [PREFIX]
+  local line
+  while IFS= read -r line || [[ ${line} != '' ]]; do
+    say "${2-}${line}"
+  done <"$1"
+}
+
+# Shows what programs have written to stderr since the last time.
+say_errors() {
+  if [[ -s ${scratch-}/errors ]] && cp "${scratch}/errors" "${scratch}/shown-errors"; then
+    : >"${scratch}/errors"
+    say_file "${scratch}/shown-errors"
+  fi
+}
+
+# Rewrites one line on a terminal; prints plain lines elsewhere.
+show_progress() { # TEXT
+  local size
+  if [[ ! -t ${screen} ]]; then
+    say "$1"
+    return
+  fi
+  make_printable "$1"
+  # "ROWS COLUMNS". COLUMNS is not set: bash asks its stderr, which is a file.
+  size=$(stty size <&"${screen}")
+  printf '\r\033[K%s' "${printable:0:${size##* }}" >&"${screen}"
+  line_end='\n'
+}
+
+# Prints a line of results on stdout, below any progress.
+print_result() { # TEXT...
+  make_printable "$*"
+  printf '%b' "${line_end}" >&"${screen}"
+  line_end=''
+  printf '%s\n' "${printable}"
+}
+
+# Reports a problem and counts it: stop_if_problems stops once all are reported.
+add_problem() { # TEXT...
+  say "problem: $*"
+  problems=$((problems + 1))
+}
+
+stop_if_problems() { # TEXT...
+  if ((problems > 0)); then
+    stop "$@"
+  fi
+}
+
+# Asks for confirmation: WORD is typed on the terminal, or given in CONFIRM. What was typed before
+# the question is discarded.
+confirm() { # WORD WHAT_WILL_HAPPEN...
+  local typed=${CONFIRM}
+  say "${@:2}"
+  if [[ ${CONFIRM} == '' ]]; then
+    { read -rs -N 100000 -t 0.5 _ </dev/tty; } 2>/dev/null
+    make_printable "$1"
+    printf 'Type %s to confirm: ' "${printable}" >&"${screen}"
+    if ! { read -r typed </dev/tty; } 2>/dev/null; then
+      line_end='\n'
+      stop_bad_use "not confirmed: there is no terminal to confirm on. Set CONFIRM=$1"
+    fi
+  fi
+  if [[ ${typed} != "$1" ]]; then
+    stop_bad_use "not confirmed: expected '$1', got '${typed}'"
+  fi
+}
+
+# The ends of a script. Each prints its one last line.
+
+finish() { # TEXT...
+  print_last_line 0 "done: $*"
+}
+
+finish_plan() { # TEXT...
+  print_last_line 0 "plan: $*"
+}
+
+# For WATCH=0: the work has started and is not done.
+finish_started() { # TEXT...
+  print_last_line 4 "started: $*"
+}
+
+print_last_line() { # EXIT_CODE TEXT
+  if ! print_result "$2"; then
+    leave 1
+  fi
+  leave "$1"
+}
+
+stop() { # TEXT...
+  stop_with 1 "$@"
+}
+
+# For a setting, or an answer of the person, that cannot be used.
+stop_bad_use() { # TEXT...
+  stop_with 2 "$@"
+}
+
+# For a wrong account, Region or host, and for missing programs or credentials.
+stop_wrong_place() { # TEXT...
+  stop_with 3 "$@"
+}
+
+# For Ctrl-C. work_continues is yes while the script watches work that continues without it.
+stop_interrupted() {
+  line_end='\n'
+  if [[ ${work_continues} == yes ]]; then
+    stop_with 130 'interrupted. Work in the background continues.' \
+      'Paste the script again to follow it.'
+  fi
+  stop_with 130 'interrupted. Paste the script again to continue.'
+}
+
+# before_stop is a command that takes back what the script has prepared.
+stop_with() { # EXIT_CODE TEXT...
+  say_errors
+  "${before_stop}"
+  say "stopped: ${*:2}"
+  leave "$1"
+}
+
+# Checks that this shell works in the account that the script is for.
+check_account() {
+  local caller
+  if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+  fi
+  caller=$(jq --raw-output .Arn caller)
+  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+    stop_wrong_place "this shell works as ${caller}," \
+      "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
+  fi
+}
+
+# ---- End of the shared part. The next line starts the script; alone, it runs nothing.
+
+"${codeocean_cmdgen-nothing_runs}" "$@"
+# --------------------------------------------------------------------------------------------------
 END_OF_BODY
-CODEOCEAN_CMDGEN
+- end of the script: press Enter to run it -
 )

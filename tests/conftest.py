@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,22 +12,57 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A busy machine is no failure.
-settings.register_profile("house", deadline=None)
-settings.load_profile("house")
+
+# A shell without job control starts its background with SIGINT ignored, and an ignored signal is
+# inherited, also by the xdist workers and by the scripts that tests interrupt. What is handled here
+# has its default in programs that are started.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Bear with the typer that runs on Python 3.9: newer releases of click warn about it."""
+    """Choose hypothesis's examples: the same each time, and new ones in a campaign.
+
+    Bear with the typer that runs on Python 3.9: newer releases of click warn about it.
+    """
+    # A busy machine is no failure: no example has a deadline.
+    settings.register_profile("house", deadline=None, derandomize=not is_campaign(config))
+    settings.load_profile("house")
     config.addinivalue_line("filterwarnings", "ignore:.*removed in Click 9:DeprecationWarning")
 
 
+def is_campaign(config: pytest.Config) -> bool:
+    """Tell whether the long tests are asked for."""
+    return "campaign" in config.getoption("markexpr")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses the items by their marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the long tests out unless they are asked for."""
-    if "campaign" not in config.getoption("markexpr"):
-        long = [item for item in items if item.get_closest_marker("campaign")]
+    leave_rest_of_samples_to_campaign(items)
+    if not is_campaign(config):
+        long = [
+            item
+            for item in items
+            if item.get_closest_marker("campaign") and not item.get_closest_marker("newest_cli")
+        ]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
+
+
+def leave_rest_of_samples_to_campaign(items: list[pytest.Item]) -> None:
+    """Mark the cases of sampled tests, apart from some that are spread over all."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sample") and not item.get_closest_marker("campaign"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for of_test in cases.values():
+        marker = of_test[0].get_closest_marker("sample")
+        size = marker.args[0] if marker else len(of_test)
+        chosen = {number * len(of_test) // size for number in range(size)}
+        for number, item in enumerate(of_test):
+            if number not in chosen:
+                item.add_marker(pytest.mark.campaign)
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from codeocean_cmdgen.render import render
+from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.steps import SnapshotCopy
 from codeocean_cmdgen.values import (
     AccountId,
@@ -26,6 +26,7 @@ from codeocean_cmdgen.values import (
     VaultArn,
     VaultName,
 )
+from tests.wrapper import END_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +58,7 @@ def snapshot_copy() -> str:
 
 def shortened(script: str) -> str:
     """Return the same wrapper around a body that only asks who calls: fast to run many times."""
-    head, body, tail = re.split(r"(?<='CODEOCEAN_CMDGEN'\n)|(?=CODEOCEAN_CMDGEN\n\))", script)
+    head, body, tail = re.split(rf"(?<='{END_MARK}'\n)|(?={END_MARK}\n\))", script)
     short = re.sub(r"^main\(\) \{\n.*?^\}\n", _SHORT_MAIN, body, flags=re.DOTALL | re.MULTILINE)
     assert short != body
     return (head + short + tail).replace(_digest(body), _digest(short))
@@ -65,7 +66,7 @@ def shortened(script: str) -> str:
 
 _SHORT_MAIN = """main() {
   values
-  settings "$@"
+  read_settings "$@"
   ask caller aws sts get-caller-identity
   echo 'done: asked'
 }

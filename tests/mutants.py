@@ -21,11 +21,13 @@ TEMPLATES = ROOT / "templates"
 PACKAGE = ROOT / "codeocean_cmdgen"
 VALIDATION = [
     PACKAGE / "values.py",
-    PACKAGE / "sources.py",
-    PACKAGE / "render.py",
+    *(PACKAGE / "inputs").glob("*.py"),
+    *(PACKAGE / "rendering" / f"{name}.py" for name in ("quoting", "script", "paste")),
     *sorted((PACKAGE / "steps").glob("[a-z]*.py")),
 ]
 """What decides whether a value becomes part of a script."""
+PROGRAMS = sorted((PACKAGE / "programs").glob("[a-z]*.py"))
+"""The modules that scripts hold."""
 
 Edit = tuple[int, int, str]
 """Beginning and end of what is replaced, and by what."""
@@ -116,7 +118,7 @@ PYTHON: dict[str, Callable[[str], list[Edit]]] = {
 def mutants(file: Path) -> Iterator[Mutant]:
     """Yield every mistake that can be made in a file, but those in texts for people."""
     text = file.read_text(encoding="utf-8")
-    python = file.suffix == ".py" or file.name.endswith(".py.j2")
+    python = file.suffix == ".py"
     quiet = _texts(text) if python else [False] * len(text)
     for operator, edits in (PYTHON if python else SHELL).items():
         for begin, end, new in edits(text):

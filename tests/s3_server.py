@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 PAGE = 1000
 COPY_LIMIT = 5 * 1024**3
+TAG_LIMIT = 10
 ARCHIVED = {"GLACIER", "DEEP_ARCHIVE"}
 KEPT_HEADERS = ("content-type", "cache-control", "content-encoding", "content-disposition")
 
@@ -124,7 +125,8 @@ FAULTS = ("slow-down", "error-in-200", "internal-error", "cut", "cut-after", "ke
 class S3Server(ThreadingHTTPServer):
     """Serves buckets on 127.0.0.1; ``fault`` names what strikes a request, if anything.
 
-    ``requests`` counts by operation; ``clock`` gives the present second.
+    ``requests`` counts by operation; ``clock`` gives the present second; ``message`` is what an
+    error says, in place of its code.
     """
 
     daemon_threads = True
@@ -138,6 +140,7 @@ class S3Server(ThreadingHTTPServer):
         self.fault: Callable[[int, str], str | None] = lambda _number, _operation: None
         self.clock: Callable[[], int] = lambda: int(time.time())
         self.uploads: dict[str, dict[str, Any]] = {}
+        self.message = ""
         self.lock = threading.RLock()
 
     def server_bind(self) -> None:
@@ -193,7 +196,8 @@ class _Handler(BaseHTTPRequestHandler):
                 status, headers, body = getattr(self, f"_{operation}")()
         except S3Error as error:
             status, headers = error.status, {}
-            body = f"<Error><Code>{error.code}</Code><Message>{error.code}</Message></Error>"
+            message = escape(self.server.message) or error.code
+            body = f"<Error><Code>{error.code}</Code><Message>{message}</Message></Error>"
         if self.fault in {"cut", "cut-after"}:
             self.close_connection = True
             return
@@ -376,13 +380,17 @@ class _Handler(BaseHTTPRequestHandler):
     def _tags(self) -> tuple[int, dict[str, str], str]:
         version = self._find(self.key, self.query.get("versionId"))
         if self.command == "PUT":
-            version.tags = urlencode(
-                [
-                    (one.findtext("{*}Key") or "", one.findtext("{*}Value") or "")
-                    for one in ET.fromstring(self.body).findall(".//{*}Tag")
-                ]
-            )
+            given = [
+                (one.findtext("{*}Key") or "", one.findtext("{*}Value") or "")
+                for one in ET.fromstring(self.body).findall(".//{*}Tag")
+            ]
+            if not given or len(given) > TAG_LIMIT:  # nothing is known of empty sets
+                raise S3Error(400, "MalformedXML")
+            version.tags = urlencode(given)
             return 200, {}, ""
+        if self.command == "DELETE":
+            version.tags = ""
+            return 204, {}, ""
         tags = "".join(
             f"<Tag><Key>{escape(key)}</Key><Value>{escape(value)}</Value></Tag>"
             for key, value in parse_qsl(version.tags, keep_blank_values=True)
@@ -412,6 +420,10 @@ class _Handler(BaseHTTPRequestHandler):
             etag = hashlib.md5(source.content).hexdigest()
         made = self._made(source.content, source.size, etag, self.server.clock())
         made.headers, made.tags = dict(source.headers), source.tags
+        if self.headers.get("x-amz-tagging-directive") == "REPLACE":
+            made.tags = self.headers.get("x-amz-tagging", "")
+        if len(parse_qsl(made.tags)) > TAG_LIMIT:
+            raise S3Error(400, "BadRequest")
         self.bucket.put(self.key, made)
         headers = {"x-amz-version-id": made.version_id}
         return 200, headers, f"<CopyObjectResult><ETag>{made.etag}</ETag></CopyObjectResult>"

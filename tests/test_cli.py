@@ -5,96 +5,52 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import resource
+import shlex
+import socket
 import subprocess
 import sys
+import time
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
+import click
 import pexpect
 import pytest
+import typer
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from codeocean_cmdgen import sources
 from codeocean_cmdgen.arguments import VOCABULARY, flag
-from codeocean_cmdgen.cli import main
+from codeocean_cmdgen.cli.app import app, main
+from codeocean_cmdgen.cli.shared import PROCEDURE_NAMES
+from codeocean_cmdgen.files import carries_mark
+from codeocean_cmdgen.inputs import stack_json
+from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
+from codeocean_cmdgen.inputs.example import EXAMPLE
 from codeocean_cmdgen.procedures import PROCEDURES
-from codeocean_cmdgen.steps import STEPS, SnapshotCopy, Step
-from codeocean_cmdgen.values import Switch
+from codeocean_cmdgen.steps import STEPS, InstanceHold, SnapshotCopy, Step
+from codeocean_cmdgen.values import Preset, Switch
 from codeocean_cmdgen.vendor import REPLICATED_BUCKETS
+from tests.cases import needed
+from tests.wrapper import body_of
 
-EXAMPLES = Path(sources.__file__).with_name("examples")
-VALUES = EXAMPLES / "values.toml"
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+EXAMPLES, VALUES = EXAMPLE.parent, EXAMPLE
 STACK = json.loads((EXAMPLES / "stack.json").read_text())
 CANARIES = ("canary-of-the-database", "canary-of-redis")
 BUCKETS = tuple(
     "--bucket-arn=arn:aws:s3:::codeocean-source-" + name for name in ("capsules", "results")
 )
 
-ON_THE_HOST = {"account_id": "333333333333", "region": "us-east-1", "stack_name": "codeocean"}
-ON_THE_VOLUME = {**ON_THE_HOST, "data_volume_id": "vol-0123456789abcdef0"}
-
-IN_THE_TARGET = {"account_id": "333333333333", "region": "us-east-1"}
-ITS_VAULT = {
-    **IN_THE_TARGET,
-    "backup_vault_name": "codeocean-v1",
-    "role_arn": "arn:aws:iam::333333333333:role/codeocean-BackupRole-1ABC",
-}
-ITS_VOLUME = {"data_volume_id": "vol-0123456789abcdef0"}
-ITS_DATABASE = {"db_instance_id": "codeocean-analyticsdbinstance-1abc"}
-GIVEN: dict[str, dict[str, str]] = {
-    "s3-batch-replication": {
-        "account_id": "111111111111",
-        "region": "us-east-1",
-        "role_arn": "arn:aws:iam::111111111111:role/codeocean-S3BackupRole-1ABC",
-        "bucket_arn": "arn:aws:s3:::codeocean-source-capsules",
-    },
-    "snapshot-copy": {
-        "account_id": "222222222222",
-        "region": "us-east-1",
-        "backup_vault_name": "codeocean-backup-v1",
-        "ebs_snapshot_arn": "arn:aws:ec2:us-east-1::snapshot/snap-0123456789abcdef0",
-        "rds_snapshot_arn": (
-            "arn:aws:rds:us-east-1:222222222222:snapshot:awsbackup:"
-            "copyjob-11111111-2222-3333-4444-555555555555"
-        ),
-        "destination_vault_arn": "arn:aws:backup:us-east-1:333333333333:backup-vault:codeocean-v1",
-        "role_arn": "arn:aws:iam::222222222222:role/service-role/AWSBackupDefaultServiceRole",
-    },
-    "cross-account-backup": {"account_id": "444444444444"},
-    "stack-create": {**ON_THE_HOST, "template_url": "https://vendor.s3.amazonaws.com/one.yaml"},
-    "stack-parameters": {**ON_THE_HOST, "template_url": "https://vendor.s3.amazonaws.com/one.yaml"},
-    "instance-hold": ON_THE_HOST,
-    "instance-release": ON_THE_HOST,
-    "s3-point-in-time": {
-        "account_id": "333333333333",
-        "region": "us-east-1",
-        "bucket_arn": "arn:aws:s3:::codeocean-target-capsules",
-        "at": "2025-11-24T04:00:00Z",
-        "until": "2025-11-25T04:00:00+01:00",
-    },
-    "on-demand-backup": {**ITS_VAULT, **ITS_VOLUME, **ITS_DATABASE, "run": "before-upgrade"},
-    "volume-restore": {**ITS_VAULT, **ITS_VOLUME},
-    "volume-delete": {**IN_THE_TARGET, **ITS_VOLUME},
-    "db-restore": {
-        **ITS_VAULT,
-        **ITS_DATABASE,
-        "master_password_secret_id": "/codeocean/analytics/master-password-0",
-    },
-    "db-delete": {**IN_THE_TARGET, **ITS_DATABASE},
-    "service-stop": ON_THE_HOST,
-    "service-start": ON_THE_HOST,
-    "volume-copy-in": ON_THE_VOLUME,
-    "volume-release": ON_THE_VOLUME,
-    "secrets-save": ON_THE_HOST,
-    "secrets-restore": ON_THE_HOST,
-    "datasets-not-cached": {**ON_THE_HOST, "command": "docker exec codeocean ./migrate"},
-    "db-copy-in": {**ON_THE_HOST, "from_host": "one.example", "to_host": "other.example"},
-}
+GIVEN = {step.name: needed(step) for step in STEPS}
+"""Step -> everything that it needs, by option."""
 
 
 class Outcome(NamedTuple):
@@ -159,8 +115,8 @@ def origins(script: str) -> dict[str, str]:
     return found
 
 
-def values_file(folder: Path, text: str) -> str:
-    file = folder / "values.toml"
+def deployment_file(folder: Path, text: str) -> str:
+    file = folder / "deployment.toml"
     file.write_text(text, encoding="utf-8")
     return f"--values={file}"
 
@@ -186,7 +142,7 @@ def stack_file(folder: Path, **changes: Any) -> str:
 def test_options_alone_make_a_script(step: type[Step]) -> None:
     outcome = run(*options(step.name))
     assert (outcome.code, outcome.err) == (0, "")
-    assert outcome.out.startswith("(\n")
+    assert body_of(outcome.out).startswith("# shellcheck shell=bash\n")
     for name in GIVEN[step.name]:
         assert origins(outcome.out)[name.upper()] == "from option"
 
@@ -207,17 +163,82 @@ def test_help(arguments: list[str]) -> None:
     assert "Usage: codeocean-cmdgen" in outcome.out
 
 
-def test_help_lists_the_steps_of_each_procedure() -> None:
+@pytest.mark.parametrize(
+    ("word", "suggested"), [("runbok", "runbook"), ("snapshot-cpy", "snapshot-copy"), ("xyz", "")]
+)
+def test_a_mistyped_command_is_recognized_once(word: str, suggested: str) -> None:
+    outcome = run(word)
+    meant = f": did you mean {suggested}?" if suggested else ""
+    assert outcome.err.splitlines()[0] == f"error: no such command '{word}'{meant}"
+
+
+def test_help_lists_each_command_once_and_those_of_the_first_day_first() -> None:
+    text = run("--help").out
+    listed = re.findall(r"^  ([a-z][a-z0-9-]+)  ", text, re.MULTILINE)
+    first_day = ["init", "discover", "check", "iam-policy", "runbook", "render", "verify"]
+    further = ["simulate", "rehearse", "completion"]
+    assert listed == [*first_day, *further, *(step.name for step in STEPS)]
+
+
+def test_help_shows_which_procedures_use_a_step() -> None:
+    assert tuple(PROCEDURES) == PROCEDURE_NAMES
     text = run("--help").out
     for step in STEPS:
-        times = sum(step in steps for steps in PROCEDURES.values())
-        assert text.count(f"  {step.name} ") == times > 0
+        (marks,) = re.findall(rf"^  {step.name} +((?:[A-Z-] ){{3}}) ", text, re.MULTILINE)
+        used = [name[0].upper() if step in PROCEDURES[name] else "-" for name in PROCEDURE_NAMES]
+        assert marks.split() == used
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_help_of_a_step_shows_what_its_options_need(step: type[Step]) -> None:
+    text = re.sub(r"(?<=\w)-\n +", "-", run(step.name, "--help").out)  # lines end at hyphens too
+    words = " ".join(text.split())
+    assert f"Paste the script into: {step.header['where']}" in words
+    for name, is_needed in step.arguments().items():
+        about = re.search(rf" {flag(name)} (.*?) (--[a-z-]+|-o,) ", words)
+        assert about, name
+        assert ("[required" in about[1]) == is_needed
+        assert VOCABULARY[name].where in about[1]
+        default = getattr(step, name, None)
+        shown = default not in {None, ()} and VOCABULARY[name].kind is not Switch
+        assert (f"default: {default}" in about[1]) == shown
+    for preset in Preset.names if "preset" in step.arguments() else ():
+        assert f" {preset} " in words
+
+
+def examples(command: str) -> list[list[str]]:
+    """Return the arguments of each example in the help of a command."""
+    shown = run(command, "--help").out.partition("\n  Example")[2]
+    return [shlex.split(line) for line in re.findall(r"codeocean-cmdgen( [\w ./=-]+)", shown)]
+
+
+EXAMPLES_NEED = {"discover": "AWS", "simulate": "the simulator", "rehearse": "the simulator"}
+"""Commands whose examples are only parsed, and what they would need."""
+
+
+def test_the_examples_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of the help, as on a first day."""
+    monkeypatch.chdir(tmp_path)
+    group = typer.main.get_command(app)
+    assert isinstance(group, click.Group)
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        shown = examples(name)
+        assert shown, name
+        for arguments in shown:
+            command = group.get_command(context, name)
+            assert command is not None
+            command.make_context(name, arguments[1:], parent=context)
+            if name not in EXAMPLES_NEED and "--profile" not in arguments:
+                assert run(*arguments).code == 0, arguments
+        if name == "init":
+            Path("deployment.toml").write_text(VALUES.read_text())
 
 
 # Precedence and origins.
 
 
-def test_option_beats_environment_beats_values_file_beats_stack_json(tmp_path: Path) -> None:
+def test_option_beats_environment_beats_deployment_file_beats_stack_json(tmp_path: Path) -> None:
     stack = stack_file(tmp_path)
     given = ["s3-batch-replication", stack]
     script = run(*given).out
@@ -226,11 +247,12 @@ def test_option_beats_environment_beats_values_file_beats_stack_json(tmp_path: P
         "from stack.json",
         "by default",
         "made from the values above and the options",
+        "the step",
     }
     given += [f"--values={VALUES}", "--run=r1"]
     script = run(*given).out
-    assert origins(script)["REGION"] == "from values file [source]"
-    assert origins(script)["ROLE_ARN"] == "from values file [source.s3-batch-replication]"
+    assert origins(script)["REGION"] == "from deployment file [source]"
+    assert origins(script)["ROLE_ARN"] == "from deployment file [source.s3-batch-replication]"
     environment = {"CODEOCEAN_CMDGEN_S3_BATCH_REPLICATION_REGION": "eu-west-1"}
     script = run(*given, **environment).out
     assert "REGION=eu-west-1\n" in script
@@ -263,7 +285,7 @@ def test_the_environment_gives_lists_switches_and_the_table() -> None:
 
 
 def test_a_switch_is_turned_off_by_what_comes_before_the_values_file(tmp_path: Path) -> None:
-    values = values_file(tmp_path, "[source]\nonly-missing=true")
+    values = deployment_file(tmp_path, "[source]\nonly-missing=true")
     arguments = [*options("s3-batch-replication"), values]
     assert '["NONE", "FAILED"]' in run(*arguments).out
     environment = {"CODEOCEAN_CMDGEN_S3_BATCH_REPLICATION_ONLY_MISSING": "no"}
@@ -282,12 +304,12 @@ def test_the_narrower_table_wins_and_keys_take_hyphens_too(tmp_path: Path) -> No
         destination_vault_arn = "arn:aws:backup:us-east-1:333333333333:backup-vault:own"
     """
     arguments = options("snapshot-copy", account_id="", destination_vault_arn="")
-    script = run(*arguments, values_file(tmp_path, text)).out
+    script = run(*arguments, deployment_file(tmp_path, text)).out
     assert "ACCOUNT_ID=222222222222\n" in script
     assert "RETENTION_DAYS=30\n" in script
     assert "backup-vault:own\n" in script
-    assert origins(script)["RETENTION_DAYS"] == "from values file [backup.snapshot-copy]"
-    assert origins(script)["DESTINATION_VAULT_ARN"] == "from values file [target]"
+    assert origins(script)["RETENTION_DAYS"] == "from deployment file [backup.snapshot-copy]"
+    assert origins(script)["DESTINATION_VAULT_ARN"] == "from deployment file [target]"
 
 
 def test_the_values_file_is_read_by_table() -> None:
@@ -304,7 +326,15 @@ def changes(*arguments: str) -> dict[str, str | None]:
     script = run(*arguments).out
     document = script.partition("CHANGES='")[2].partition("'\n")[0]
     found: dict[str, str | None] = json.loads(document)
-    return found
+    pairs = (one.partition("=") for one in array(script, "SET"))
+    found.update((key, value) for key, _, value in pairs)
+    return {**found, **dict.fromkeys(array(script, "CLEAR"))}
+
+
+def array(script: str, name: str) -> list[str]:
+    """Return the words of an array in the values of a script."""
+    (words,) = re.findall(rf"^  {name}=\((.*?)\)$", script, re.MULTILINE | re.DOTALL)
+    return shlex.split(words)
 
 
 def test_a_migration_keeps_objects_in_standard_and_knows_another_region() -> None:
@@ -339,7 +369,7 @@ def test_buckets_are_told_by_their_names_as_cloudformation_makes_them() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], ["nothing is to be done: give --preset, --set, --clear or --template-url"]),
+        ([], ["nothing to do: give --preset, --set, --clear or --template-url"]),
         (["--preset=backup"], ["'backup' is not a preset: expected backup-destination, "]),
         (["--preset=restore-source"], ["--restore-source-account-id is missing"]),
         (
@@ -350,16 +380,19 @@ def test_buckets_are_told_by_their_names_as_cloudformation_makes_them() -> None:
             [
                 "--destination-vault-arn is missing",
                 "0 of the buckets look like the one for Datasets",
-                "x-datasetsinput is none of those that are replicated",
+                "x-datasetsinput is not one of the nine replicated buckets",
             ],
         ),
-        (["--set=pA=1", "--clear=pA"], ["--set and --clear name the parameter pA 2 times"]),
-        (["--set=pA"], ["'pA' is not a stack's parameter and its value: expected KEY=VALUE"]),
+        (
+            ["--set=pA=1", "--clear=pA"],
+            ["parameter pA is given 2 times in --set and --clear: give it once"],
+        ),
+        (["--set=pA"], ["'pA' is not a stack parameter and its value: expected KEY=VALUE"]),
         (["--template-url=http://example.com/t"], ["is not the URL of a template in S3"]),
     ],
 )
 def test_what_no_stack_can_be_changed_by(arguments: list[str], words: list[str]) -> None:
-    place = [f"{flag(name)}={text}" for name, text in ON_THE_HOST.items()]
+    place = [f"{flag(name)}={text}" for name, text in needed(InstanceHold).items()]
     refused(run("stack-parameters", *place, *arguments), *words)
 
 
@@ -390,7 +423,7 @@ def test_the_policy_is_json_and_its_notes_are_elsewhere() -> None:
     outcome = run("iam-policy", "snapshot-copy", "service-stop", f"--values={VALUES}")
     assert outcome.code == 0
     assert json.loads(outcome.out)["Version"] == "2012-10-17"
-    assert "service-stop works with the role of the services instance" in outcome.err
+    assert "service-stop runs with the role of the services instance" in outcome.err
     assert json.loads(run("iam-policy", "snapshot-copy").out)["Statement"]
 
 
@@ -402,8 +435,38 @@ def test_the_policy_takes_the_table_that_a_step_has() -> None:
 
 def test_a_policy_for_no_step_is_refused(tmp_path: Path) -> None:
     assert run("iam-policy", "snapshot-cpy").code == 2
-    missing = run("iam-policy", "snapshot-copy", values_file(tmp_path, "[backup]\n"))
-    refused(missing, "--account-id is missing")
+
+
+def test_the_policy_of_an_incomplete_file_names_what_is_missing(tmp_path: Path) -> None:
+    """It has no option for a value, so it names the values as the file does."""
+    file = deployment_file(tmp_path, "[backup]\naccount_id = '222222222222'\n")
+    steps = ("snapshot-copy", "instance-hold")
+    outcome = run("iam-policy", *steps, file)
+    refused(
+        outcome,
+        "[backup] lacks values of snapshot-copy: region, backup_vault_name, ebs_snapshot_arn, "
+        "rds_snapshot_arn, destination_vault_arn, role_arn",
+        "[target] lacks values of instance-hold: account_id, region, stack_name",
+    )
+    assert "--account-id" not in outcome.err
+    hint = "or allow all resources: codeocean-cmdgen iam-policy snapshot-copy instance-hold"
+    assert f"{hint} --all-resources\n" in outcome.err
+    assert outcome.err.count("hint: ") == 1
+
+
+def test_a_policy_for_all_resources_reads_no_file(tmp_path: Path) -> None:
+    file = deployment_file(tmp_path, "[backup]\n")
+    with_file = run("iam-policy", "snapshot-copy", "--all-resources", file)
+    assert with_file.code == 2
+    outcome = run("iam-policy", "snapshot-copy", "--all-resources")
+    assert (outcome.code, outcome.out) == (0, run("iam-policy", "snapshot-copy").out)
+
+
+def test_a_policy_never_asks_for_a_run() -> None:
+    """No permission depends on the run, which is chosen for each script."""
+    outcome = run("iam-policy", "on-demand-backup", f"--values={VALUES}")
+    assert outcome.code == 0, outcome.err
+    assert "codeocean-v1" in outcome.out
 
 
 # Bad input.
@@ -420,11 +483,11 @@ def test_every_problem_is_told_at_once() -> None:
     )
     refused(
         outcome,
-        "--account-id: '0123456789' is not an AWS account id",
-        "sample of the vendor's guide",
+        "--account-id: '0123456789' is not an AWS account ID",
+        "sample from the vendor's guide",
         "--account-id: ",
         "hint: find it in: console",
-        "availability zone of us-east-1",
+        "Availability Zone of us-east-1",
         "this is an RDS snapshot ARN",
         "this is an EBS snapshot ARN",
         "--backup-vault-name is missing",
@@ -465,8 +528,8 @@ def test_every_problem_is_told_at_once() -> None:
         ),
         (
             "s3-point-in-time",
-            {"until": "2025-11-24T05:00:00+01:00"},
-            "--at 2025-11-24T04:00:00Z is not before --until 2025-11-24T05:00:00+01:00",
+            {"until": "2019-11-24T05:00:00+01:00"},
+            "--at 2019-11-24T04:00:00Z is not before --until 2019-11-24T05:00:00+01:00",
         ),
         (
             "snapshot-copy",
@@ -533,16 +596,19 @@ def test_no_bucket_is_named_twice() -> None:
 
 
 def test_more_buckets_than_a_script_holds_are_refused() -> None:
-    buckets = [f"--bucket-arn=arn:aws:s3:::codeocean-{number}" for number in range(90)]
+    buckets = [f"--bucket-arn=arn:aws:s3:::codeocean-{'x' * 40}{n}" for n in range(900)]
     outcome = run(*options("s3-batch-replication", bucket_arn=""), *buckets)
-    refused(outcome, "more than the 20,000 bytes and 400 lines", "give fewer --bucket-arn")
+    refused(outcome, "more than the 60,000 bytes that one paste", "give fewer --bucket-arn")
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[sauce]\nregion='us-east-1'", ["'sauce' is none of the tables", "did you mean source?"]),
-        ("region='us-east-1'", ["'region' is none of the tables [source], [backup], [target]"]),
+        (
+            "[sauce]\nregion='us-east-1'",
+            ["'sauce' is not one of the tables", "did you mean source?"],
+        ),
+        ("region='us-east-1'", ["'region' is not one of the tables [source], [backup], [target]"]),
         ("[backup]\nregoin='us-east-1'", ["'regoin' in [backup]", "hint: did you mean region?"]),
         ("[backup.snapshot-cpy]\n", ["'snapshot-cpy' in [backup]", "did you mean snapshot-copy?"]),
         ("[backup.snapshot-copy]\nrun_='x'", ["'run_' in [backup.snapshot-copy]", "mean run?"]),
@@ -552,23 +618,28 @@ def test_more_buckets_than_a_script_holds_are_refused() -> None:
         ),
         ("[backup]\nregion=[]", ["region in [backup] is not a text"]),
         ("[backup]\nregion={a='b'}", ["region in [backup] is not a text"]),
-        ("[backup]\nregion=['a','b']", ["--region: one value was expected, not 2"]),
+        ("[backup]\nregion=['a','b']", ["region in [backup]: give one value, not 2"]),
         ("[backup]\nrun='a'\n[backup.snapshot-copy]\naccount-id='a'\naccount_id='b'", ["twice"]),
         ("[backup]\naccount_id=-1", ["account_id in [backup] is not a text"]),
         ("[backup]\naccount_id=0x" + "f" * 9999, ["account_id in [backup] is not a text"]),
         ("[backup]\naccount_id=" + "9" * 9999, ["is not TOML"]),
-        ("[backup]\naccount_id=012345678901", ["is not TOML", "texts stand in quotes"]),
-        ("[backup]\nregion=us-east-1", ["is not TOML", "texts stand in quotes"]),
+        ("[backup]\naccount_id=012345678901", ["is not TOML", "put texts in quotes"]),
+        ("[backup]\nregion=us-east-1", ["is not TOML", "put texts in quotes"]),
         ("[backup]\nregion=" + "[" * 99999, ["is not TOML"]),
+        ("[source]\n[backup]\n[source]\n", ["twice (at line 3", "write each [table] once"]),
+        (
+            "[backup]\nregion='us-east-1'\nregion='us-east-1'\n",
+            ["Cannot overwrite a value (at line 3", "write each value once"],
+        ),
         (
             "[backup]\n'\\e[2J\u00e9'=1\n\"\\n\\u001b\"=2",
-            ["is not the name of a value"],
+            ["is not a known value"],
         ),
     ],
 )
 def test_mistakes_in_the_values_file(text: str, words: list[str], tmp_path: Path) -> None:
     arguments = options("snapshot-copy", account_id="", region="")
-    outcome = run(*arguments, values_file(tmp_path, text))
+    outcome = run(*arguments, deployment_file(tmp_path, text))
     refused(outcome, *words)
 
 
@@ -579,6 +650,114 @@ def test_a_values_file_that_cannot_be_read(tmp_path: Path) -> None:
     latin = tmp_path / "latin.toml"
     latin.write_bytes(b"[source]\nregion = '\xe9'")
     refused(run(*options("snapshot-copy"), f"--values={latin}"), "is not UTF-8 text")
+
+
+@pytest.fixture
+def odd_files(tmp_path: Path) -> Iterator[dict[str, Path]]:
+    """Yield files that would block, or never end, or that are no files at all."""
+    names = ("fifo", "socket", "device", "large", "sparse", "loop")
+    files = {name: tmp_path / name for name in names}
+    os.mkfifo(files["fifo"])
+    files["device"].symlink_to("/dev/zero")
+    files["large"].write_bytes(b"#" * (2**20 + 1))
+    with files["sparse"].open("wb") as sparse:
+        sparse.truncate(2**40)
+    files["loop"].symlink_to(files["loop"])
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(files["socket"]))
+        yield {**files, "folder": tmp_path}
+
+
+ODD = {
+    "fifo": "it is not a regular file",
+    "socket": "No such device or address",
+    "device": "it is not a regular file",
+    "large": "it is larger than 1 MiB",
+    "sparse": "it is larger than 1 MiB",
+    "loop": "Too many levels of symbolic links",
+    "folder": "Is a directory",
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_an_odd_file_is_refused_at_once(kind: str, odd_files: dict[str, Path]) -> None:
+    file = odd_files[kind]
+    commands = [
+        [*options("snapshot-copy"), f"--values={file}"],
+        ["s3-batch-replication", f"--stack-json={file}"],
+        [*options("stack-create"), f"--parameters-from={file}"],
+        ["runbook", "backup", f"--values={file}"],
+        ["check", "backup", "--offline", f"--values={file}"],
+        ["iam-policy", "service-stop", f"--values={file}"],
+        ["discover", "source", f"--values={file}"],
+        ["discover", "source", f"--stack-json={file}", f"--values={file}-new"],
+    ]
+    for command in commands:
+        done = start(*command, timeout=30, preexec_fn=_of_little_memory)
+        told = [one for one in done.stderr.splitlines() if "cannot read" in one]
+        assert (done.returncode, len(told)) == (2, 1), (command, done)
+        assert told[0].startswith("error: --")
+        assert f"cannot read '{file}': {ODD[kind]}" in told[0]
+
+
+def _of_little_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+
+
+DEEP = {
+    "a dotted key": "a." * 50_000 + "b = 1",
+    "blanks": "a . " * 50_000 + "b = 1",
+    "quotes": "'a'.\"b\"." * 50_000 + "b = 1",
+    "a header": "[" + "a." * 50_000 + "b]",
+    "an inline table": "a = {" + "a." * 50_000 + "b = 1}",
+    "after a text": 'a = {b = """c"""", ' + "a." * 50_000 + "b = 1}",
+    "after another text": "a = {b = '''c''''', " + "a." * 50_000 + "b = 1}",
+    "after a comment": "a = [ # \"\n'#', {" + "a." * 50_000 + "b = 1}]",
+    "lists": "a = " + "[" * 500_000,
+}
+
+
+@pytest.mark.parametrize("text", DEEP.values(), ids=list(DEEP))
+def test_a_deep_key_eats_no_memory(text: str, tmp_path: Path) -> None:
+    given = deployment_file(tmp_path, f"# a comment\n{text}\n")
+    done = start(*options("snapshot-copy"), given, timeout=60, preexec_fn=_of_little_memory)
+    assert done.returncode == 2
+    assert "is not TOML: more than 8 nested keys or brackets (at line 2)" in done.stderr
+
+
+def test_dots_in_texts_and_comments_are_no_keys(tmp_path: Path) -> None:
+    dots = "a." * 50 + "a"
+    text = f"# {dots}\n[source]\nstack_name = 'x' # {dots}\nregion = \"{dots}\"\n"
+    (only,) = DeploymentFile("", text).problems
+    assert "region in [source]" in only.message
+    assert "'a.a.a." in only.message
+
+
+def test_lines_are_found_in_a_time_that_grows_with_the_file() -> None:
+    def seconds(lines: int) -> float:
+        text = "[source]\nbucket_arn = [\n" + '  "x",\n' * lines + "]\nodd = 1\n"
+        begun = time.process_time()
+        assert DeploymentFile("", text).position("source", "odd") == f":{lines + 4}"
+        return time.process_time() - begun
+
+    assert seconds(20_000) < 30 * max(seconds(2000), 0.01)
+
+
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
+    text = VALUES.read_text(encoding="utf-8")
+    plain = run("snapshot-copy", f"--values={VALUES}")
+    assert run("snapshot-copy", deployment_file(tmp_path, f"\ufeff{text}")) == plain
+    stack = tmp_path / "stack.json"
+    stack.write_text((EXAMPLES / "stack.json").read_text(), encoding="utf-8-sig")
+    assert run("s3-batch-replication", f"--stack-json={stack}").code == 0
+    saved = tmp_path / "saved.json"
+    saved.write_text('{"Stacks": [{"Parameters": []}]}', encoding="utf-8-sig")
+    assert run(*options("stack-create"), f"--parameters-from={saved}").code == 0
+
+
+def test_a_value_in_the_place_of_a_table_is_told(tmp_path: Path) -> None:
+    told = "deployment.toml:1: source is a table: write [source] on a line of its own"
+    refused(run(*options("snapshot-copy"), deployment_file(tmp_path, "source = 5\n")), told)
 
 
 @pytest.mark.parametrize(
@@ -631,7 +810,8 @@ def test_an_output_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     output = tmp_path / "folder" / "script.sh"
     output.parent.mkdir()
-    output.write_text("mine")
+    old = run(*options("service-stop")).out
+    output.write_text(old)
     outcome = start(
         *options("snapshot-copy"),
         f"--output={output}",
@@ -640,15 +820,216 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     assert outcome.returncode == 2
     assert "--output: cannot write" in outcome.stderr
     assert outcome.stderr.count("\n") == 1
-    assert output.read_text() == "mine"
+    assert output.read_text() == old
     assert list(output.parent.iterdir()) == [output]
+
+
+COMMANDS_WITH_OUTPUT = {
+    "step": options("snapshot-copy"),
+    "runbook": ["runbook", "backup", f"--values={VALUES}"],
+    "page": ["runbook", "backup", f"--values={VALUES}", "--format=html"],
+}
+EVERY_OUTPUT = pytest.mark.parametrize("arguments", COMMANDS_WITH_OUTPUT.values())
+
+
+@EVERY_OUTPUT
+@pytest.mark.parametrize(
+    "text",
+    ["mine\n", "(\n  echo mine\n)\n", "# Runbook: mine\n", "<!doctype html>\n<p>mine</p>\n"],
+)
+def test_a_file_that_is_not_ours_is_never_replaced(
+    arguments: list[str], text: str, tmp_path: Path
+) -> None:
+    output = tmp_path / "notes"
+    output.write_text(text)
+    outcome = run(*arguments, f"--output={output}")
+    refused(outcome, "exists and was not written by codeocean-cmdgen", "choose another name")
+    assert output.read_text() == text
+
+
+@EVERY_OUTPUT
+@pytest.mark.parametrize("other", COMMANDS_WITH_OUTPUT.values())
+def test_a_file_of_ours_is_replaced_and_so_is_an_empty_one(
+    arguments: list[str], other: list[str], tmp_path: Path
+) -> None:
+    output = tmp_path / "ours"
+    output.touch()
+    assert run(*other, f"--output={output}").code == 0
+    assert run(*arguments, f"--output={output}") == (0, "", "")
+    assert output.read_text() == run(*arguments).out
+
+
+@pytest.mark.parametrize("by", ["its name", "a link", "a hard link"])
+def test_the_output_never_replaces_an_input(by: str, tmp_path: Path) -> None:
+    """Not even an input that begins like a script of ours."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    script = run(*options("snapshot-copy")).out
+    marked = {"values": "", "stack-json": "", "parameters-from": ""}
+    for name in marked:
+        (folder / name).write_text(script)
+    (folder / "values").write_text(f"# codeocean-cmdgen render: mine\n{VALUES.read_text()}")
+    (folder / "stack-json").write_text((EXAMPLES / "stack.json").read_text())
+    (folder / "parameters-from").write_text('{"Stacks": [{"Parameters": []}]}')
+    for name in marked:
+        output = folder / name
+        if by != "its name":
+            output = folder / f"link-{name}"
+            (output.symlink_to if by == "a link" else output.hardlink_to)(folder / name)
+    before = {file.name: (file.read_bytes(), file.is_symlink()) for file in folder.iterdir()}
+    inputs = [f"--{name}={folder / name}" for name in marked]
+    prefix = "" if by == "its name" else "link-"
+    for name, said in (
+        ("values", "is the deployment file, which this command reads"),
+        ("stack-json", "is stack.json, which this command reads"),
+        ("parameters-from", "is --parameters-from, which this command reads"),
+    ):
+        outcome = run("stack-create", *inputs, f"--output={folder / f'{prefix}{name}'}")
+        refused(outcome, said, "hint: choose another name\n")
+    refused(run("runbook", "backup", inputs[0], f"--output={folder / 'values'}"), "is the depl")
+    after = {file.name: (file.read_bytes(), file.is_symlink()) for file in folder.iterdir()}
+    assert after == before
+
+
+def test_a_link_is_not_followed_for_writing(tmp_path: Path) -> None:
+    script = run(*options("service-stop")).out
+    target, link = tmp_path / "target.sh", tmp_path / "link.sh"
+    target.write_text(script)
+    link.symlink_to(target)
+    refused(run(*options("snapshot-copy"), f"--output={link}"), "is a symbolic link")
+    dangling = tmp_path / "dangling.sh"
+    dangling.symlink_to(tmp_path / "nowhere")
+    refused(run(*options("snapshot-copy"), f"--output={dangling}"), "is a symbolic link")
+    assert (target.read_text(), link.is_symlink(), dangling.is_symlink()) == (script, True, True)
+
+
+def test_an_open_stream_may_be_the_output() -> None:
+    script = run(*options("snapshot-copy")).out
+    for stream in ("/dev/stdout", "/dev/fd/1"):
+        outcome = start(*options("snapshot-copy"), f"--output={stream}")
+        assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, script, "")
+    outcome = start(*options("snapshot-copy"), "--output=/dev/stderr")
+    assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", script)
+    for stream in ("/dev/null", "/dev/fd/99", "/dev/tty0"):
+        refused(run(*options("snapshot-copy"), f"--output={stream}"), f"'{stream}'")
+
+
+@pytest.mark.parametrize("other", COMMANDS_WITH_OUTPUT.values())
+def test_an_edited_file_of_ours_is_not_replaced(other: list[str], tmp_path: Path) -> None:
+    output = tmp_path / "ours"
+    assert run(*other, f"--output={output}").code == 0
+    generated = output.read_text()
+    for edited in (
+        generated + "# a note of mine\n",
+        generated.replace("\n", "\n\n", 1) if other == options("snapshot-copy") else "",
+        generated.replace("us-east-1", "eu-west-1", 1),
+        generated.replace("a", "b", 1),
+    ):
+        if not carries_mark(edited.encode()):
+            continue
+        output.write_text(edited)
+        outcome = run("runbook", "restore", f"--values={VALUES}", f"--output={output}")
+        refused(outcome, "was changed since it was generated", "choose another name, or remove it")
+        assert output.read_text() == edited
+
+
+RECEIPT = '{\n  "program": "codeocean-cmdgen 1"\n}\n'
+
+
+def test_the_receipt_of_a_rehearsal_replaces_no_other_file(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.json"
+    mine.write_text("{}\n")
+    refused(run("rehearse", "backup", f"--receipt={mine}"), "--receipt: ", "was not written by")
+    assert mine.read_text() == "{}\n"
+    told = f"--receipt: '{tmp_path / 'no'}' is not a folder that you can write to"
+    refused(run("rehearse", "backup", f"--receipt={tmp_path / 'no' / 'receipt.json'}"), told)
+    refused(run("rehearse", "backup", f"--receipt={mine / 'receipt.json'}"), "Not a directory")
+
+
+def _a_persons(path: Path) -> None:
+    path.write_text("mine\n")
+
+
+def _none(path: Path) -> None:
+    path.parent.rename(path.parent.with_name("moved"))
+
+
+@pytest.mark.parametrize("meanwhile", [_a_persons, _none, lambda path: path.symlink_to("/x")])
+def test_a_receipt_is_never_lost(tmp_path: Path, meanwhile: Callable[[Path], None]) -> None:
+    """A rehearsal takes long: what is at the receipt's name then is looked at again."""
+    receipt = tmp_path / "folder" / "receipt.json"
+    receipt.parent.mkdir()
+
+    def follow(*_: object) -> bool:
+        meanwhile(receipt)
+        return True
+
+    with (
+        patch("codeocean_cmdgen.rehearsal.report.follow", follow),
+        patch("codeocean_cmdgen.rehearsal.report.receipt", lambda _: json.loads(RECEIPT)),
+        patch("codeocean_cmdgen.rehearsal.run.Staging"),
+    ):
+        outcome = run("rehearse", "backup", f"--receipt={receipt}")
+    assert (outcome.code, outcome.out) == (2, RECEIPT)
+    assert outcome.err.startswith("error: --receipt: ")
+    assert outcome.err.endswith("hint: the receipt is printed above: save it\n")
+    left = [one.read_text() for one in tmp_path.glob("folder/*") if not one.is_symlink()]
+    assert left in ([], ["mine\n"])
 
 
 def test_a_full_disk_behind_stdout_is_told() -> None:
     with Path("/dev/full").open("w") as full:
         outcome = start(*options("snapshot-copy"), stdout=full)
     assert outcome.returncode == 1
-    assert outcome.stderr == "error: cannot write the script: No space left on device\n"
+    assert outcome.stderr == "error: cannot write to stdout: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&-", "2>&-", "<&- 2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        options("snapshot-copy"),
+        ["runbook", "backup", f"--values={VALUES}"],
+        ["check", "backup", "--offline", f"--values={VALUES}"],
+        ["--version"],
+        ["simulate"],
+        ["rehearse", "backup"],
+    ],
+    ids=lambda one: one[0],
+)
+def test_a_closed_stream_is_no_bug(arguments: list[str], closed: str) -> None:
+    if arguments[0] in {"simulate", "rehearse"} and ">&-" not in closed.split():
+        pytest.skip("it would begin")
+    shell = ["sh", "-c", f'"$@" {closed}', "sh", *PROGRAM, *arguments]
+    done = subprocess.run(shell, capture_output=True, text=True, check=False, timeout=60)
+    if ">&-" in closed.split():
+        assert (done.returncode, done.stdout) == (1, "")
+        told = "" if "2>&-" in closed else "error: cannot write to stdout: Bad file descriptor\n"
+        assert done.stderr == told
+    else:
+        assert (done.returncode, bool(done.stdout)) == (0, True)
+        assert "Traceback" not in done.stderr
+
+
+def test_an_error_of_the_system_names_what_failed_and_where(tmp_path: Path) -> None:
+    """Whatever it is: this one is met on the way to a temporary folder."""
+    nowhere = tmp_path / "file"
+    nowhere.touch()
+    for error, told in (
+        (FileExistsError(17, "File exists", str(nowhere)), f"mkdir failed for '{nowhere}': File"),
+        (OSError(5, "Input/output error", "a", None, "b"), "mkdir failed for 'a' 'b': Input/out"),
+        (OSError(28, "No space left on device"), "mkdir failed: No space left on device"),
+        (OSError("no usable temporary folder"), "mkdir failed: no usable temporary folder"),
+    ):
+
+        def mkdir(*_: object, error: OSError = error) -> None:
+            raise error
+
+        with patch("codeocean_cmdgen.cli.steps.files_read", mkdir):
+            done = run(*options("snapshot-copy"))
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith(f"error: {told}")
+        assert done.err.count("\n") == 1
 
 
 def test_a_mistyped_option_is_refused() -> None:
@@ -670,10 +1051,12 @@ def test_the_services_instances_own_stack_json_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = Path(stack_file(tmp_path).partition("=")[2])
-    monkeypatch.setattr(sources, "STACK_JSON", file)
+    monkeypatch.setattr(stack_json, "STACK_JSON", file)
     assert run("s3-batch-replication").code == 0
     file.write_text("{")
-    refused(run("s3-batch-replication"), "is not JSON", "--account-id is missing")
+    outcome = run("s3-batch-replication")
+    refused(outcome, "is not JSON", "give --account-id --region --role-arn --bucket-arn")
+    assert outcome.err.count("error: ") == 1, "one cause, one message"
     assert run(*options("s3-batch-replication")).code == 0
 
 
@@ -724,7 +1107,7 @@ def test_the_backup_never_reads_stack_json(tmp_path: Path, monkeypatch: pytest.M
     refused(run("s3-batch-replication", "--from=backup", stack_file(tmp_path)), "--role-arn is mis")
     file = tmp_path / "broken.json"
     file.write_text("{")
-    monkeypatch.setattr(sources, "STACK_JSON", file)
+    monkeypatch.setattr(stack_json, "STACK_JSON", file)
     arguments = ["s3-batch-replication", "--from=backup", f"--values={VALUES}"]
     assert run(*arguments).code == 0
     assert run(*arguments, f"--stack-json={file}").code == 0
@@ -794,15 +1177,29 @@ def test_hostile_environment(data: st.DataObject, target: tuple[str, str]) -> No
 
 
 @given(data=st.data(), target=st.sampled_from(TARGETS), as_key=st.booleans())
-def test_hostile_values_file(data: st.DataObject, target: tuple[str, str], *, as_key: bool) -> None:
+def test_hostile_deployment_file(
+    data: st.DataObject, target: tuple[str, str], *, as_key: bool
+) -> None:
     step, name = target
     text = toml_string(data.draw(hostile(name)))
     with TemporaryDirectory() as folder:
         table = next(one for one in STEPS if one.name == step).tables[0]
         content = f"[{table}]\n{text} = 'x'" if as_key else f"[{table}]\n{name} = {text}"
-        file = values_file(Path(folder), content)
+        file = deployment_file(Path(folder), content)
         outcome = run(*options(step, **{name: ""}), file)
-    refused(outcome, "--values:" if as_key else f"values file [{table}]")
+    if VOCABULARY[name].file and not as_key:  # the name of a file that is read with the others
+        refused(outcome, f"{flag(name)}: ", f"(deployment file [{table}])")
+    else:
+        refused(outcome, "--values: ", name if not as_key else "is not")
+
+
+def test_what_is_missing_on_the_command_line_is_one_line() -> None:
+    hint = "hint: codeocean-cmdgen {} --help\n"
+    told = "error: missing PROCEDURE: backup, restore or migration\n"
+    assert run("runbook") == Outcome(2, "", told + hint.format("runbook"))
+    assert run("check") == Outcome(2, "", told + hint.format("check"))
+    told = "error: missing --values: there is no deployment.toml to use in this folder\n"
+    assert run("check", "backup") == Outcome(2, "", f"{told}hint: codeocean-cmdgen init\n")
 
 
 @given(data=st.data(), key=st.sampled_from(["AccountID", "Region", "S3BackupRole", "Results"]))
@@ -828,6 +1225,59 @@ def test_a_hostile_switch_is_refused() -> None:
         outcome = run(*options("s3-batch-replication"), **{variable: text})
         assert (outcome.code, outcome.out) == (2, "")
         assert "\x1b" not in outcome.err
+
+
+# The environment gives values of steps, and nothing else.
+
+
+@pytest.mark.parametrize("text", ["1", "yes", "complete_bash", "bash_source", ""])
+@pytest.mark.parametrize(
+    ("variable", "arguments"),
+    [
+        ("CODEOCEAN_CMDGEN_VERSION", options("snapshot-copy")),
+        ("CODEOCEAN_CMDGEN_HELP", options("snapshot-copy")),
+        ("CODEOCEAN_CMDGEN_SNAPSHOT_COPY_HELP", options("snapshot-copy")),
+        ("_CODEOCEAN_CMDGEN_COMPLETE", options("snapshot-copy")),
+        ("CODEOCEAN_CMDGEN_IAM_POLICY_FROM", ["iam-policy", "snapshot-copy"]),
+        ("CODEOCEAN_CMDGEN_IAM_POLICY_VALUES", ["iam-policy", "snapshot-copy"]),
+        ("CODEOCEAN_CMDGEN_RUNBOOK_OUTPUT", ["runbook", "backup", f"--values={VALUES}"]),
+        ("CODEOCEAN_CMDGEN_RUNBOOK_FORMAT", ["runbook", "backup", f"--values={VALUES}"]),
+        ("CODEOCEAN_CMDGEN_CHECK_OFFLINE", ["check", "backup", f"--values={VALUES}"]),
+        ("CODEOCEAN_CMDGEN_CHECK_FORMAT", ["check", "backup", f"--values={VALUES}"]),
+        ("CODEOCEAN_CMDGEN_REHEARSE_LIST_FAULTS", ["rehearse", "backup", "--fault=none"]),
+    ],
+)
+def test_no_variable_changes_what_a_command_does(
+    variable: str, text: str, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as to print the version, to succeed, and to have done nothing."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    usual, outcome = run(*arguments), run(*arguments, **{variable: text})
+    assert outcome[:2] == usual[:2]
+    assert sorted(outcome.err.splitlines()) == sorted(usual.err.splitlines())  # told in any order
+    assert {file.name for file in tmp_path.iterdir()} == {"home"}
+
+
+def test_no_variable_writes_into_a_folder_or_only_checks_it(tmp_path: Path) -> None:
+    arguments = ["render", "backup", f"--values={VALUES}"]
+    outcome = run(*arguments, CODEOCEAN_CMDGEN_RENDER_DIRECTORY=str(tmp_path / "there"))
+    assert (outcome.code, outcome.out) == (2, "")
+    folder = tmp_path / "folder"
+    run(*arguments, f"--directory={folder}", CODEOCEAN_CMDGEN_RENDER_CHECK="1")
+    assert (folder / "runbook.md").exists()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_option_of_a_step_has_its_variable(step: type[Step], tmp_path: Path) -> None:
+    prefix = f"CODEOCEAN_CMDGEN_{step.name}_".upper().replace("-", "_")
+    output = tmp_path / "script.sh"
+    environment = {f"{prefix}{name.upper()}": text for name, text in GIVEN[step.name].items()}
+    environment |= {f"{prefix}OUTPUT": str(output), f"{prefix}VALUES": str(VALUES)}
+    assert run(step.name, **environment) == (0, "", "")
+    for name in GIVEN[step.name]:
+        origin = f"from environment {prefix}{name.upper()}"
+        assert origins(output.read_text())[name.upper()] == origin
 
 
 # The terminal.
@@ -858,7 +1308,7 @@ def test_what_is_missing_is_asked_for(terminal: Any) -> None:
     child.expect("--account-id: account that this script runs in .*find it in: console")
     child.expect("such as 111111111111: ")
     child.sendline("0123456789\x07")
-    child.expect("is not an AWS account id: expected 12 digits")
+    child.expect("is not an AWS account ID: expected 12 digits")
     child.expect("such as 111111111111: ")
     child.sendline("111111111111 ")
     child.expect("--bucket-arn: bucket to replicate from")
@@ -876,7 +1326,7 @@ def test_what_is_missing_is_asked_for(terminal: Any) -> None:
     given += ["--bucket-arn=arn:aws:s3:::one1", "--bucket-arn=arn:aws:s3:::two2"]
     told = "from answer on the terminal"
     assert origins(script)["ACCOUNT_ID"] == origins(script)["BUCKET_ARN"] == told
-    assert script.startswith("(\n")
+    assert body_of(script).startswith("# shellcheck shell=bash\n")
     assert len(script.splitlines()) >= len(run(*given).out.splitlines())
 
 
@@ -905,12 +1355,15 @@ def test_nothing_is_asked_where_a_mistake_was_made(terminal: Any, tmp_path: Path
 
 IMPORTED = """
 import sys
-from codeocean_cmdgen.cli import main
+from codeocean_cmdgen.cli.app import main
 try:
     main()
 finally:
     heavy = {"tomlkit", "jinja2", "boto3", "botocore", "rich", "pydantic", "moto", "yaml"}
     heavy.add("requests")
+    heavy |= {one for one in sys.modules if one.startswith("codeocean_cmdgen.cli.")} - {
+        "codeocean_cmdgen.cli.app", "codeocean_cmdgen.cli.shared"
+    }
     sys.stderr.write("imported: " + " ".join(sorted(heavy & set(sys.modules))))
 """
 
@@ -919,11 +1372,11 @@ finally:
     ("arguments", "expected"),
     [
         (["--help"], ""),
-        *(([step.name, "--help"], "") for step in STEPS),
-        (["init", "--help"], ""),
-        (["discover", "--help"], ""),
-        ([SnapshotCopy.name, "--account-id=0123456789"], ""),
-        (options(SnapshotCopy.name), "jinja2"),
+        *(([step.name, "--help"], "codeocean_cmdgen.cli.steps") for step in STEPS),
+        (["init", "--help"], "codeocean_cmdgen.cli.accounts"),
+        (["discover", "--help"], "codeocean_cmdgen.cli.accounts"),
+        ([SnapshotCopy.name, "--account-id=0123456789"], "codeocean_cmdgen.cli.steps"),
+        (options(SnapshotCopy.name), "codeocean_cmdgen.cli.steps jinja2"),
     ],
 )
 def test_little_is_imported(arguments: list[str], expected: str) -> None:

@@ -12,13 +12,15 @@ import pexpect
 import pytest
 
 from codeocean_cmdgen.arguments import CHOOSES, FACTS, FINDS
-from codeocean_cmdgen.deployment import example
 from codeocean_cmdgen.discover.recovery_points import facts_of, pair_up
+from codeocean_cmdgen.inputs import stack_json
+from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
+from codeocean_cmdgen.inputs.example import example
+from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.simulator import Simulator, example_world
 from codeocean_cmdgen.simulator.s3_batch import Job
 from codeocean_cmdgen.simulator.server import RoleSession
 from codeocean_cmdgen.simulator.world import BACKUP, PASSWORD, REGION, SOURCE, TARGET
-from codeocean_cmdgen.sources import ValuesFile
 from codeocean_cmdgen.steps import STEPS
 from codeocean_cmdgen.vendor import REPLICATED_BUCKETS
 from tests.test_cli import CANARIES, PROGRAM, Outcome, run, stack_file
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 ACCOUNTS = {"source": SOURCE, "backup": BACKUP, "target": TARGET}
 VAULT = "codeocean-backup-v1"
+VAULT_OF_TARGET = f"arn:aws:backup:{REGION}:{TARGET}:backup-vault:codeocean-v1"
 
 
 class Person:
@@ -47,9 +50,7 @@ class Person:
 
     @property
     def tables(self) -> dict[str, dict[str, tuple[str, ...]]]:
-        read = ValuesFile.read(self.file)
-        assert read.check() == []
-        return read.tables
+        return read_deployment_file(self.file).tables
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def person(simulator: Simulator, tmp_path: Path) -> Person:
-    return Person(simulator, tmp_path / "facts.toml")
+    return Person(simulator, tmp_path / "deployment.toml")
 
 
 def stack_of(simulator: Simulator, account: str) -> Any:
@@ -127,7 +128,7 @@ def test_what_is_discovered_feeds_the_steps(person: Person) -> None:
         step.name: sorted(re.findall(r"error: --(\S+) is missing", outcome.err))
         for step in STEPS
         if (outcome := run(step.name, f"--values={person.file}", "--run=r1")).code
-        and "No such option" not in outcome.err
+        and "no such option" not in outcome.err
     }
     assert missing == {
         "stack-create": ["template-url"],
@@ -192,13 +193,49 @@ def test_of_several_instances_none_is_picked(
 def test_another_accounts_credentials_are_refused(person: Person) -> None:
     person.file.write_text(f"[target]\naccount_id = '{TARGET}'\n")
     outcome = person.discover("target", account=SOURCE)
-    refused(outcome, f"this is account {SOURCE}", f"{person.file}:2", f"in {TARGET}")
+    refused(outcome, f"this is account {SOURCE}", f"{person.file}:2", f"in {TARGET} (")
     assert len(person.simulator.requests) == 1
 
 
 def test_one_deployment_is_not_two(person: Person) -> None:
     assert person.discover("source").code == 0
-    refused(person.discover("target", account=SOURCE), "is the [source] of")
+    outcome = person.discover("target", account=SOURCE)
+    before = person.file.read_text()
+    refused(outcome, f"this is account {SOURCE}", "is the source's", f"{person.file}:1", "expected")
+    assert "or, if both share this one" in outcome.err
+    assert person.file.read_text() == before
+    shared = f'[target]\naccount_id = "{SOURCE}"\n'
+    person.file.write_text(before.replace("[target]\n", shared))
+    refused(person.discover("target", account=SOURCE), "is already the [source] of")
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        f'[target]\naccount_id = "{TARGET}"\n',
+        f'[target]\nrole_arn = "arn:aws:iam::{TARGET}:role/r"\n',
+        f"[backup.snapshot-copy]\ndestination_vault_arn = '{VAULT_OF_TARGET}'\n",
+    ],
+)
+def test_an_account_that_the_file_gives_to_another_is_refused(known: str, person: Person) -> None:
+    person.file.write_text(known)
+    outcome = person.discover("source", account=TARGET)
+    refused(
+        outcome, f"this is account {TARGET}", f"the target's ({person.file}:2)", "expected the so"
+    )
+    assert person.file.read_text() == known
+    person.file.write_text(f'{known}[source]\naccount_id = "{TARGET}"\n')
+    assert person.discover("source", account=TARGET).code == 0, "the person said that they share it"
+    assert person.tables["source"]["account_id"] == (TARGET,)
+
+
+def test_discover_says_first_who_answered(person: Person) -> None:
+    arn = f"arn:aws:sts::{SOURCE}:assumed-role/Operator/operator"
+    first, second, third, fourth, *_ = person.discover("source").err.splitlines()
+    assert first == "asking AWS for the caller's identity"
+    assert second == f"caller: {arn}, account {SOURCE}, {REGION}"
+    assert third.startswith("asking AWS for the stacks")
+    assert fourth == "stack: codeocean"
 
 
 def test_a_stack_of_another_kind_is_refused(person: Person) -> None:
@@ -211,6 +248,12 @@ def test_a_stack_of_another_kind_is_refused(person: Person) -> None:
         refused(outcome, f"is not the {role}'s")
 
 
+def test_a_stack_that_does_not_exist_is_named_with_account_and_region(person: Person) -> None:
+    outcome = person.discover("target", "--stack-name=nope")
+    refused(outcome, f"error: stack nope not found in account {TARGET}, {REGION}\n")
+    assert not person.file.exists()
+
+
 def test_a_missing_bucket_leaves_out_all_and_says_what_to_write(person: Person) -> None:
     del stack_of(person.simulator, SOURCE).physical_ids["S3MLflowBucket"]
     outcome = person.discover("source")
@@ -221,7 +264,7 @@ def test_a_missing_bucket_leaves_out_all_and_says_what_to_write(person: Person) 
 
 def test_a_source_without_backup_configuration_says_what_to_set(person: Person) -> None:
     del stack_of(person.simulator, SOURCE).physical_ids["S3BackupRole"]
-    assert "set its stack's parameters pDestination" in person.discover("source").err
+    assert "set the stack parameters pDestination" in person.discover("source").err
 
 
 def test_what_is_refused_is_left_out_and_named(person: Person) -> None:
@@ -230,8 +273,8 @@ def test_what_is_refused_is_left_out_and_named(person: Person) -> None:
     )
     outcome = person.discover("target", AWS_ACCESS_KEY_ID=session.access_key)
     assert outcome.code == 0
-    assert "not found: role_arn of [target]: AWS does not tell role" in outcome.err
-    assert "not found: services_instance_id of [target]: AWS does not tell" in outcome.err
+    assert "not found: role_arn of [target]: cannot read role" in outcome.err
+    assert "not found: services_instance_id of [target]: cannot read" in outcome.err
     assert "data_volume_id" in person.tables["target"]
     person.file.unlink()
     session = person.simulator.assume(RoleSession(TARGET, "nobody", "me", frozenset()))
@@ -239,15 +282,32 @@ def test_what_is_refused_is_left_out_and_named(person: Person) -> None:
     assert not person.file.exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("AWS_ENDPOINT_URL", "foo"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:99999"),
+        ("AWS_MAX_ATTEMPTS", "abc"),
+    ],
+)
+def test_settings_that_the_sdk_cannot_use_are_bad_input(
+    person: Person, name: str, text: str
+) -> None:
+    outcome = person.discover("target", **{name: text})
+    refused(outcome, "error: the AWS settings cannot be used: ", "hint: check AWS_", code=2)
+    assert not person.file.exists()
+
+
 def test_it_says_what_it_needs(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     region = {"AWS_DEFAULT_REGION": ""}
-    refused(person.discover("target", **region), "--region: '' is not an AWS Region", code=2)
+    told = "no Region is configured\nhint: add --region REGION"
+    refused(person.discover("target", **region), told, code=2)
     refused(person.discover("target", "--profile=none"), "(none) could not be found")
     person.file.write_text("[sauce]\n")
     refused(person.discover("target"), f"{person.file}:1: 'sauce'", code=2)
     person.file.unlink()
     monkeypatch.setitem(__import__("sys").modules, "boto3", None)
-    refused(person.discover("target"), "pip install 'codeocean-cmdgen[aws]'", code=2)
+    refused(person.discover("target"), "pip install boto3", code=2)
 
 
 def test_a_migration_has_the_target_as_destination(person: Person) -> None:
@@ -297,7 +357,7 @@ def test_the_end_of_replication_is_that_of_the_last_job(person: Person) -> None:
     assert end < datetime.fromisoformat(until.replace("Z", "+00:00")) <= end + timedelta(seconds=1)
     job(person, "codeocean-backup-datasets", "Suspended")
     outcome = person.discover("backup")
-    assert f"until of [{table}]: job job-3 still replicates" in outcome.err
+    assert f"until of [{table}]: job job-3 is still replicating" in outcome.err
     assert person.tables[table]["until"] == (until,)
 
 
@@ -310,10 +370,12 @@ def test_the_host_tells_what_stack_json_holds_without_aws(
     monkeypatch.setitem(__import__("sys").modules, "boto3", None)
     database = {"Host": "one.example.us-east-1.rds.amazonaws.com", "Password": CANARIES[0]}
     stack = stack_file(tmp_path, AnalyticsDB=database)
-    monkeypatch.setattr("codeocean_cmdgen.cli.STACK_JSON", tmp_path / "stack.json")
+    monkeypatch.setattr(stack_json, "STACK_JSON", tmp_path / "stack.json")
     outcome = person.discover("source")
     assert outcome.code == 0
-    assert "discover source in CloudShell" in outcome.err
+    command = f"codeocean-cmdgen discover source --values {person.file}"
+    assert f"run {command} in CloudShell" in outcome.err
+    assert f"stack.json: account {SOURCE}, {REGION}, stack codeocean\n" in outcome.err
     tables = person.tables
     assert tables["source"]["db_instance_id"] == ("one",)
     assert len(tables["source"]["bucket_arn"]) == len(REPLICATED_BUCKETS)
@@ -321,7 +383,8 @@ def test_the_host_tells_what_stack_json_holds_without_aws(
     text = person.file.read_text()
     assert "# found: stack.json" in text
     assert not any(canary in text + outcome.err for canary in CANARIES)
-    refused(run("discover", "backup", stack), "has no services instance", code=2)
+    refused(person.discover("backup", stack), "has no services instance", code=2)
+    refused(run("discover", "source"), "missing --values: a services instance", code=2)
     assert person.simulator.requests == []
 
 
@@ -382,14 +445,18 @@ def test_pairs_are_listed_newest_first_and_the_chosen_one_is_taken(backed_up: Pe
     assert rows[0][:3] == ["#", "created", "(UTC)"]
     assert [row[0] for row in rows[1:]] == ["1", "2"]
     assert rows[1][3] == new[0].rpartition("/")[2]
-    assert "has no partner" in listed.err
+    assert "has no counterpart" in listed.err
     assert backed_up.file.read_text() == text
     assert backed_up.discover("recovery-points", f"--choose={rows[1][3]}").code == 0
     assert backed_up.tables["backup"]["ebs_snapshot_arn"] == (new[0],)
     assert backed_up.tables["backup"]["rds_snapshot_arn"] == (new[1],)
     (at,) = backed_up.tables["target.s3-point-in-time"]["at"]
     assert at.startswith(f"{backed_up.simulator.clock.now() - timedelta(hours=1):%Y-%m-%dT%H:%M}")
-    refused(backed_up.discover("recovery-points", "--choose=3"), "none of the 2 pairs", code=2)
+    refused(
+        backed_up.discover("recovery-points", "--choose=3"),
+        "there is no pair '3': choose 1 to 2",
+        code=2,
+    )
 
 
 @pytest.mark.parametrize("answer", ["1", ""])
@@ -402,7 +469,7 @@ def test_on_a_terminal_the_pair_is_asked_for(backed_up: Person, answer: str) -> 
     child = pexpect.spawn(
         str(program), arguments, env={**os.environ, **account}, encoding="utf-8", timeout=20
     )
-    child.expect("which pair")
+    child.expect("Pair number")
     child.sendline(answer)
     child.expect(pexpect.EOF)
     assert child.wait() == 0
@@ -447,9 +514,9 @@ def test_of_near_duplicates_the_copy_is_taken() -> None:
     )
     (pair,) = found.pairs
     assert (pair.ebs.short, pair.rds.short) == ("snap-00000002", "copyjob-1")
-    assert "2 near-duplicates" in found.notes[0]
+    assert "2 duplicates of these backups" in found.notes[0]
     _, warnings = facts_of(pair, "backup")
-    assert "it expires at" in warnings[0]
+    assert "the pair expires at" in warnings[0]
 
 
 def test_each_point_is_in_one_pair_the_nearest() -> None:
@@ -479,3 +546,47 @@ def test_a_vault_without_pairs_or_name_is_told(person: Person) -> None:
     person.file.write_text("[target]\nbackup_vault_name = 'codeocean-v1'\n")
     outcome = person.discover("recovery-points", "--from=target", account=TARGET)
     refused(outcome, "no pair of recovery points")
+
+
+# What is written here, every command reads.
+
+
+def fill(person: Person, role: str) -> None:
+    """Discover one deployment, and for the backup the recovery points in its vault as well."""
+    assert person.discover(role).code == 0
+    if role == "backup":
+        assert person.discover("recovery-points", "--choose=1").code == 0
+
+
+@pytest.mark.parametrize("role", ACCOUNTS)
+def test_every_command_accepts_the_file_that_discover_wrote(
+    person: Person, role: str, tmp_path: Path
+) -> None:
+    fill(person, role)
+    values = f"--values={person.file}"
+    account = person.simulator.account(ACCOUNTS[role]).environment()
+    for procedure in PROCEDURES:
+        offline = run("check", procedure, values, "--offline")
+        live = run("check", procedure, values, **account)
+        for outcome in (offline, live):
+            assert outcome.code in {0, 1}, outcome  # of half a file, something is to be said
+            assert outcome.out.splitlines()[-1].startswith(f"{procedure}: "), outcome
+        assert run("runbook", procedure, values).code == 0
+        folder = tmp_path / procedure
+        assert run("render", procedure, values, f"--directory={folder}").code == 0
+    fill(person, role)
+
+
+def test_every_command_accepts_the_file_of_all_three(person: Person, tmp_path: Path) -> None:
+    for role in ACCOUNTS:
+        fill(person, role)
+    values = f"--values={person.file}"
+    for procedure in PROCEDURES:
+        outcome = run("check", procedure, values, "--offline")
+        assert "services_instance_id" not in outcome.out + outcome.err
+        assert outcome.code in {0, 1}, outcome
+    assert run("check", "restore", values, "--offline").code == 0
+    assert run("iam-policy", "snapshot-copy", values).code == 0
+    folder = tmp_path / "restore"
+    assert run("render", "restore", values, f"--directory={folder}").code == 0
+    assert list(folder.glob("*-volume-restore.sh"))

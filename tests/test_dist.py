@@ -43,7 +43,7 @@ def pythons() -> list[str]:
 
 @pytest.mark.parametrize("python", pythons())
 def test_the_single_file_needs_nothing_but_python(dist: Path, tmp_path: Path, python: str) -> None:
-    values = ROOT / "codeocean_cmdgen" / "examples" / "values.toml"
+    values = ROOT / "codeocean_cmdgen" / "examples" / "deployment.toml"
     empty = tmp_path / "empty"
     empty.mkdir()
     done = subprocess.run(
@@ -60,7 +60,7 @@ def test_the_single_file_needs_nothing_but_python(dist: Path, tmp_path: Path, py
 
 @pytest.mark.parametrize("python", pythons())
 def test_the_single_file_makes_runbooks(dist: Path, tmp_path: Path, python: str) -> None:
-    values = ROOT / "codeocean_cmdgen" / "examples" / "values.toml"
+    values = ROOT / "codeocean_cmdgen" / "examples" / "deployment.toml"
     command = [python, "-I", "-S", str(dist / "codeocean-cmdgen.pyz"), "render", "restore"]
     command += ["--values", str(values), "--directory", str(tmp_path)]
     subprocess.run(command, check=True)
@@ -71,24 +71,69 @@ def test_the_single_file_makes_runbooks(dist: Path, tmp_path: Path, python: str)
 
 @pytest.mark.parametrize("python", pythons())
 def test_the_single_file_looks_over_a_file(dist: Path, tmp_path: Path, python: str) -> None:
-    """It has no boto3, and of the table's library the part that makes tables."""
-    values = tmp_path / "values.toml"
-    example = ROOT / "codeocean_cmdgen" / "examples" / "values.toml"
+    """It has no boto3."""
+    values = tmp_path / "deployment.toml"
+    example = ROOT / "codeocean_cmdgen" / "examples" / "deployment.toml"
     values.write_text(example.read_text().replace("us-east-1::snapshot", "us-west-2::snapshot"))
     command = [python, "-I", "-S", str(dist / "codeocean-cmdgen.pyz"), "check", "restore"]
     command += ["--values", str(values), "--offline"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
-    assert "| F18   | error |" in done.stdout
+    assert done.stdout.startswith("error F18: ")
 
 
-def test_the_wheel_holds_its_templates(dist: Path) -> None:
+@pytest.mark.parametrize("python", pythons())
+def test_the_single_file_verifies_a_script(dist: Path, python: str) -> None:
+    script = ROOT / "golden" / "instance-hold.sh"
+    command = [python, "-I", "-S", str(dist / "codeocean-cmdgen.pyz"), "verify", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "1 verified\n")
+    assert f"{script}: verified\n" in done.stdout
+
+
+@pytest.mark.parametrize("command", [["simulate"], ["rehearse", "restore"]])
+def test_the_single_file_says_that_it_has_no_simulator(dist: Path, command: list[str]) -> None:
+    argv = [sys.executable, "-I", "-S", str(dist / "codeocean-cmdgen.pyz"), *command]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: this installation has no simulator: codeocean_cmdgen")
+    assert "\nhint: install the wheel with its extra" in done.stderr
+
+
+def test_all_take_the_same_versions() -> None:
+    """Whatever the single file carries, the tests ran with."""
+    runtime, development = (
+        {
+            line.split(" ")[0]
+            for line in (ROOT / "requirements" / f"{name}.txt").read_text().splitlines()
+            if "==" in line
+        }
+        for name in ("runtime", "development")
+    )
+    assert runtime <= development
+
+
+def test_the_source_archive_holds_what_its_makefile_needs(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    subprocess.run(["tar", "xzf", archive, "-C", tmp_path], check=True)
+    (unpacked,) = tmp_path.glob("codeocean_cmdgen-*/")
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert [name for name in tracked.stdout.split() if not (unpacked / name).exists()] == []
+
+
+def test_the_wheel_holds_its_templates_and_programs(dist: Path) -> None:
     (wheel,) = dist.glob("*.whl")
     listed = subprocess.run(
         [sys.executable, "-m", "zipfile", "-l", wheel], capture_output=True, text=True, check=True
     ).stdout
     for template in filter(Path.is_file, (ROOT / "templates").rglob("*")):
         assert f"codeocean_cmdgen/templates/{template.relative_to(ROOT / 'templates')}" in listed
+    for program in (ROOT / "codeocean_cmdgen" / "programs").glob("*.py"):
+        assert f"codeocean_cmdgen/programs/{program.name}" in listed
 
 
 def test_the_documents_list_steps_and_checks() -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from rich.console import Console
 
-from codeocean_cmdgen.deployment import Fact, update
+from codeocean_cmdgen.inputs.update import Fact, update
 from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.rehearsal import report
 from codeocean_cmdgen.rehearsal.run import Rehearsal, Row, Staging
@@ -118,7 +118,7 @@ class Disturbed(Rehearsal):
             arns = tuple(f"arn:aws:s3:::codeocean-{word}-{kind}" for kind in BUCKETS)
             steps = {"target": ["s3-point-in-time"]}.get(word, ["s3-batch-replication"])
             facts = [Fact(f"{word}.{step}", "bucket_arn", arns, "two") for step in steps]
-            update(self.facts.file, facts)
+            update(self.file.path, facts)
         super().prepare()
 
     def shell(self, place: str, word: str, account: str) -> Shell:

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import ast
 import getpass
+import hashlib
 import json
 import re
 import subprocess
@@ -17,60 +17,21 @@ from typing import TYPE_CHECKING
 import pytest
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from codeocean_cmdgen import sources
-from codeocean_cmdgen.render import MAX_BYTES, MAX_LINES
+from codeocean_cmdgen import programs
+from codeocean_cmdgen.inputs.example import EXAMPLE
+from codeocean_cmdgen.rendering.paste import MAX_BYTES, MAX_LINES, pasted, shared_paste
 from codeocean_cmdgen.steps import STEPS
+from tests.calls import calls
+from tests.cases import SCRIPTS
 from tests.tools import require
+from tests.wrapper import body_of
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
     from syrupy.location import PyTestLocation
 
 GOLDEN = Path(__file__).parent.parent / "golden"
-EXAMPLES = Path(sources.__file__).with_name("examples")
-EXAMPLE_VALUES = f"--values={EXAMPLES / 'values.toml'}"
-
-SCRIPTS: dict[str, list[str]] = {
-    "s3-batch-replication": [EXAMPLE_VALUES],
-    "s3-batch-replication--stack-json": [f"--stack-json={EXAMPLES / 'stack.json'}"],
-    "s3-batch-replication--restore": [EXAMPLE_VALUES, "--from=backup"],
-    "s3-batch-replication--only-missing": [
-        EXAMPLE_VALUES,
-        "--only-missing",
-        "--report-bucket-arn=arn:aws:s3:::codeocean-source-temp",
-        "--run=second",
-    ],
-    "s3-point-in-time": [EXAMPLE_VALUES],
-    "s3-point-in-time--reversible": [EXAMPLE_VALUES, "--reversible"],
-    "s3-point-in-time--undo": [EXAMPLE_VALUES, "--undo"],
-    "s3-point-in-time--verify": [EXAMPLE_VALUES, "--verify"],
-    "snapshot-copy": [EXAMPLE_VALUES],
-    "snapshot-copy--stack-json": [EXAMPLE_VALUES],
-    "cross-account-backup": [EXAMPLE_VALUES],
-    "stack-create": [EXAMPLE_VALUES],
-    "stack-create--target": [EXAMPLE_VALUES, "--from=target"],
-    "stack-parameters": [EXAMPLE_VALUES],
-    "stack-parameters--restore-source": [EXAMPLE_VALUES, "--from=target"],
-    "stack-parameters--restore-destination": [EXAMPLE_VALUES, "--from=backup"],
-    "instance-hold": [EXAMPLE_VALUES],
-    "instance-release": [EXAMPLE_VALUES],
-    "on-demand-backup": [EXAMPLE_VALUES, "--run=before-upgrade"],
-    "volume-restore": [EXAMPLE_VALUES],
-    "volume-delete": [EXAMPLE_VALUES],
-    "db-restore": [EXAMPLE_VALUES],
-    "db-delete": [EXAMPLE_VALUES],
-    "service-stop": [EXAMPLE_VALUES],
-    "service-start": [EXAMPLE_VALUES],
-    "volume-copy-in": [EXAMPLE_VALUES],
-    "volume-release": [EXAMPLE_VALUES],
-    "secrets-save": [EXAMPLE_VALUES],
-    "secrets-restore": [EXAMPLE_VALUES],
-    "datasets-not-cached": [EXAMPLE_VALUES],
-    "db-copy-in": [EXAMPLE_VALUES],
-    "db-copy-in--drop-old": [EXAMPLE_VALUES, "--drop-old"],
-}
-"""Golden file -> the options that it was made with; its name begins with the step."""
-
+EXAMPLES = EXAMPLE.parent
 NAMES = tuple(SCRIPTS)
 
 
@@ -95,7 +56,7 @@ class PlainScript(SingleFileSnapshotExtension):
 
 
 def generate(name: str, folder: Path) -> str:
-    arguments = [name.partition("--")[0], *SCRIPTS[name]]
+    arguments = list(SCRIPTS[name])
     if name == "snapshot-copy--stack-json":
         arguments = arguments_on_the_target(arguments, folder)
     command = [sys.executable, "-m", "codeocean_cmdgen", *arguments]
@@ -103,15 +64,15 @@ def generate(name: str, folder: Path) -> str:
 
 
 def arguments_on_the_target(arguments: list[str], folder: Path) -> list[str]:
-    """Let the target's stack.json name the vault that the values file names otherwise."""
-    values = (EXAMPLES / "values.toml").read_text()
-    (folder / "values.toml").write_text(values.partition("[target]")[0])
+    """Let the target's stack.json name the vault that the deployment file names otherwise."""
+    values = (EXAMPLES / "deployment.toml").read_text()
+    (folder / "deployment.toml").write_text(values.partition("[target]")[0])
     document = json.loads((EXAMPLES / "stack.json").read_text())
     vault = "arn:aws:backup:us-east-1:333333333333:backup-vault:codeocean-v1"
     document["AWS"] = {"AccountID": "333333333333", "Region": "us-east-1", "BackupVault": vault}
     (folder / "stack.json").write_text(json.dumps(document))
     step = arguments[0]
-    return [step, f"--values={folder / 'values.toml'}", f"--stack-json={folder / 'stack.json'}"]
+    return [step, f"--values={folder / 'deployment.toml'}", f"--stack-json={folder / 'stack.json'}"]
 
 
 # syrupy would rather have the test's name in the file's.
@@ -125,21 +86,13 @@ def test_each_golden_script_is_made_here() -> None:
     assert {file.stem for file in GOLDEN.glob("*.sh")} == set(NAMES)
 
 
-def test_each_step_has_a_golden_script() -> None:
-    assert {step.name for step in STEPS} <= set(NAMES)
-
+PLACES = {step.name: step.place for step in STEPS}
 
 # Rule 2 of the contract, on the scripts as they are reviewed.
 
 
 def golden(name: str) -> str:
     return (GOLDEN / f"{name}.sh").read_bytes().decode("ascii")
-
-
-def body(script: str) -> str:
-    """Return what the wrapper hands to bash."""
-    inside = script.partition("false <<'END_OF_BODY'\n")[2]
-    return inside.partition("END_OF_BODY\nCODEOCEAN_CMDGEN\n")[0]
 
 
 def silent(program: str, *arguments: str, text: str) -> None:
@@ -153,11 +106,18 @@ def test_plain_text_of_bounded_size(name: str) -> None:
     text = golden(name)
     assert re.fullmatch(r"[\n\x20-\x7e]*\n", text)
     assert not re.search(r" $", text, re.MULTILINE)
-    assert len(text) <= MAX_BYTES == 20_000
-    assert text.count("\n") <= MAX_LINES == 400
+    place = PLACES[name.partition("--")[0]]
+    for part in pasted(text, place):
+        assert len(part) <= MAX_BYTES == 60_000
+        assert place != "host" or part.count("\n") <= MAX_LINES == 600
 
 
-ONE_VALUE = re.compile(r"""\s*(\w+=|"\w+": )?\S+""")
+def test_the_shared_part_of_the_services_instance_is_one_paste() -> None:
+    assert len(shared_paste()) <= MAX_BYTES
+    assert shared_paste().count("\n") <= MAX_LINES
+
+
+ONE_VALUE = re.compile(r"""\s*(\w+=|"\w+": |# --[a-z-]+ )?\S+""")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -169,64 +129,144 @@ def test_lines_are_short_unless_one_value_is_long(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_linter_is_silent(name: str) -> None:
     silent("shellcheck", "--norc", "--enable=all", "--shell=sh", text=golden(name))
-    silent("shellcheck", "--norc", "--enable=all", "--shell=bash", text=body(golden(name)))
+    silent("shellcheck", "--norc", "--enable=all", "--shell=bash", text=body_of(golden(name)))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_formatter_is_silent(name: str) -> None:
     silent("shfmt", "-ln", "posix", "-i", "2", "-d", text=golden(name))
-    silent("shfmt", "-ln", "bash", "-i", "2", "-d", text=body(golden(name)))
+    silent("shfmt", "-ln", "bash", "-i", "2", "-d", text=body_of(golden(name)))
 
 
-PROGRAMS = [name for name in NAMES if "<<'END_OF_PYTHON'\n" in golden(name)]
-EXCUSED = (
-    *("INP001", "T201"),  # a program, no package
-    *("ANN401", "TC003"),  # it is all JSON, and short
-    *("D204", "EM", "TRY003", "PLR2004", "PERF203", "C901"),  # a script has 400 lines
-    "D100",  # the shell says what it is for
-    "RUF010",  # `!a` is history to a shell
+SHARED = re.compile(
+    r"^# ---- Shared by all scripts for ([\w ]+) in this release: review it once\.\n"
+    r"# ---- sha256 ([0-9a-f]{64})\n\n(.*?\n)\n# ---- End of the shared part\. ",
+    re.DOTALL | re.MULTILINE,
 )
 
 
-def program(name: str, folder: Path) -> Path:
-    """Take the Python program out of a script."""
-    file = folder / "program.py"
-    inside = body(golden(name)).partition("<<'END_OF_PYTHON'\n")[2]
-    file.write_text(inside.partition("END_OF_PYTHON\n")[0])
-    return file
+@pytest.mark.parametrize("name", NAMES)
+def test_the_parts_stand_in_the_order_in_which_they_are_read(name: str) -> None:
+    text = body_of(golden(name))
+    own, _, rest = text.partition("\n# ---- Shared by all scripts ")
+    functions = re.findall(r"^(\w+)\(\) \{", own, re.MULTILINE)
+    assert functions[:2] == ["values", "main"]
+    assert rest.endswith(f'\n\n"${{codeocean_cmdgen-nothing_runs}}" "$@"\n# {"-" * 98}\n')
+    story = own.partition("\nmain() {\n")[2].partition("\n}\n")[0]
+    called = [word for word in re.findall(r"\w+", story) if word in functions]
+    places = [functions.index(one) for one in dict.fromkeys(called)]
+    assert places == sorted(places), "own functions stand in the order in which main calls them"
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_the_python_inside_is_linted_too(name: str, tmp_path: Path) -> None:
-    configuration = GOLDEN.parent / "pyproject.toml"
-    file = program(name, tmp_path)
-    ruff = ["ruff", "check", "--no-cache", f"--config={configuration}"]
-    mypy = ["mypy", f"--config-file={configuration}", "--python-version=3.10"]
-    for command in ([*ruff, f"--ignore={','.join(EXCUSED)}"], mypy):
-        done = subprocess.run(
-            [sys.executable, "-m", *command, str(file)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
+def test_the_shared_part_is_the_same_in_all_scripts_of_one_place() -> None:
+    found: dict[str, set[str]] = {}
+    for name in NAMES:
+        shared = SHARED.search(body_of(golden(name)))
+        assert shared, name
+        assert hashlib.sha256(shared[3].encode()).hexdigest() == shared[2]
+        found.setdefault(shared[1], set()).add(shared[3])
+    assert found
+    assert all(len(texts) == 1 for texts in found.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_header_names_every_call_that_changes_something(name: str) -> None:
+    text = body_of(golden(name))
+    header = text.partition("\n\n")[0]
+    called = {f"{call.service} {call.operation}" for call in calls(text)}
+    changing = {
+        call
+        for call in called
+        if not re.match(r"\w+ (get|describe|list|head|validate|estimate)-", call)
+    }
+    changes = re.search(r"^# Changes:( .*?)^# Takes:", header, re.DOTALL | re.MULTILINE)
+    assert changes
+    named = set(re.findall(r"^#? +([a-z0-9]+ [a-z]+-[a-z-]+)(?=$| {3})", changes[1], re.MULTILINE))
+    assert changing == named
+
+
+CHAINED = re.compile(r"^[^#\n]*(?:\|\||&&)[^#\n]*(?:\|\||&&)[^#\n]*(?:\|\||&&)", re.MULTILINE)
+DECIDES = re.compile(r"(?:\|\||&&)(?:\s|\\\n|#.*\n)*(?:\{\s*)?(?:stop|finish|leave|confirm)")
+"""Also if what ends the script stands on the next line, as shfmt lays it out."""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_decision_is_chained(name: str) -> None:
+    text = body_of(golden(name)).partition("\nmain() {")[2]
+    assert not CHAINED.search(text)
+    assert not DECIDES.search(text)
+    assert not re.search(
+        r"^\w+\(\) \{[^\n]+\}$", text.partition("\n# ---- Shared by ")[0], re.MULTILINE
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[ a ]] || stop b",
+        "[[ a ]] ||\n    stop b",
+        "[[ a ]] || \\\n    stop b",
+        "[[ a ]] && # why\n  finish b",
+        "[[ a ]] || {\n  leave 1\n}",
+    ],
+)
+def test_a_chained_decision_is_seen(text: str) -> None:
+    assert DECIDES.search(text)
+
+
+MODULES = Path(programs.__file__).parent
+HELD = re.compile(
+    r"^  cat >(\w+)\.py <<'END_OF_PYTHON'\n(.*?)^END_OF_PYTHON\n", re.MULTILINE | re.DOTALL
+)
+"""A module inside a script: its name and its text."""
+WITH_PROGRAM = [name for name in NAMES if "END_OF_PYTHON" in golden(name)]
+
+
+@pytest.mark.parametrize("name", WITH_PROGRAM)
+def test_a_script_holds_its_modules_byte_for_byte(name: str) -> None:
+    held = dict(HELD.findall(body_of(golden(name))))
+    assert held == {module: (MODULES / f"{module}.py").read_text() for module in held}
+    imported = {
+        word
+        for text in held.values()
+        for word in re.findall(r"^ *from \.(\w+)", text, re.MULTILINE)
+    }
+    ran = set(
+        re.findall(
+            r"(?:python3 -I |python3 -E -m program\.|^  start_program )(\w+)",
+            body_of(golden(name)),
+            re.MULTILINE,
         )
-        assert done.returncode == 0, done.stdout
+    )
+    assert imported | ran == set(held)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_the_python_inside_is_of_python_3_9(name: str, tmp_path: Path) -> None:
-    ast.parse(program(name, tmp_path).read_text(), feature_version=(3, 9))
+CALLS = re.compile(r"\bclient(?:_once)?\.([a-z]+(?:_[a-z]+)+)\(")
+"""A call of S3 in a module: `client.delete_objects(`."""
+
+
+@pytest.mark.parametrize("name", [name for name in WITH_PROGRAM if CALLS.search(golden(name))])
+def test_the_header_names_what_the_program_changes(name: str) -> None:
+    body = body_of(golden(name))
+    called = {call for _, text in HELD.findall(body) for call in CALLS.findall(text)}
+    changing = {call for call in called if not re.match("get_|list_|head_", call)}
+    changes = re.search(r"^# Changes:( .*?)^# Takes:", body, re.DOTALL | re.MULTILINE)
+    assert changes
+    named = set(re.findall(r"\b(?:[A-Z][a-z]+){2,}\b", changes[1]))
+    assert named == {"".join(word.title() for word in call.split("_")) for call in changing}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_header_says_what_to_know_and_where_values_came_from(name: str) -> None:
-    header = body(golden(name)).partition("\n\n")[0]
-    assert header.splitlines()[1].startswith(f"# codeocean-cmdgen {name.partition('--')[0]}: ")
-    for label in ("Where", "Changes", "Takes", "Costs", "Again", "Set"):
+    header = body_of(golden(name)).partition("\n\n")[0]
+    assert f"\n# codeocean-cmdgen {name.partition('--')[0]}: " in header
+    for label in ("Run in", "Changes", "Takes", "Costs", "Again", "Settings"):
         assert re.search(rf"^# {label}: +\w", header, re.MULTILINE)
     assert all(line.startswith("#") for line in header.splitlines())
-    values = body(golden(name)).partition("values() {\n")[2].partition("\n}\n")[0]
-    assert re.match(r"  # from (values file \[[\w.-]+\]|stack\.json)\n  ACCOUNT_ID=", values)
+    values = body_of(golden(name)).partition("values() {\n")[2].partition("\n}\n")[0]
+    values = re.sub(r"^  # text of this release: sha256 [0-9a-f]{64}\n", "", values)
+    values = re.sub(r"^  # the step\n.*\n", "", values)
+    assert re.match(r"  # from (deployment file \[[\w.-]+\]|stack\.json)\n  ACCOUNT_ID=", values)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -244,6 +284,6 @@ def test_zsh_can_read_the_body(name: str) -> None:
     takes the rest of one for commands."""
     zsh = require("zsh")
     read = subprocess.run(
-        [zsh, "-fn"], input=body(golden(name)), capture_output=True, text=True, check=False
+        [zsh, "-fn"], input=body_of(golden(name)), capture_output=True, text=True, check=False
     )
     assert (read.stderr, read.returncode) == ("", 0)

@@ -16,34 +16,10 @@ from pathlib import Path
 import pytest
 
 from codeocean_cmdgen.steps import STEPS
-from tests.mutants import ROOT, TEMPLATES, VALIDATION, Mutant, chosen
-from tests.test_golden import SCRIPTS
+from tests.cases import CASES, SCRIPTS
+from tests.mutants import PROGRAMS, ROOT, TEMPLATES, VALIDATION, Mutant, chosen
 from tests.tools import require
 
-EXECUTION = {
-    "cross-account-backup": "cross_account_backup",
-    "datasets-not-cached": "datasets_not_cached",
-    "db-copy-in": "db_copy_in",
-    "db-delete": "temporary_database",
-    "db-restore": "temporary_database",
-    "instance-hold": "instance",
-    "instance-release": "instance",
-    "on-demand-backup": "on_demand_backup",
-    "s3-batch-replication": "s3_batch_replication",
-    "s3-point-in-time": "s3_point_in_time",
-    "secrets-restore": "secrets",
-    "secrets-save": "secrets",
-    "service-start": "service",
-    "service-stop": "service",
-    "snapshot-copy": "snapshot_copy",
-    "stack-create": "stack_create",
-    "stack-parameters": "stack_parameters",
-    "volume-copy-in": "volume",
-    "volume-delete": "volume_delete",
-    "volume-release": "volume",
-    "volume-restore": "volume_restore",
-}
-"""Step -> the module of tests that runs its script."""
 EVERYWHERE = ("place", "host_place", "watch", "second_opinion", "kill")
 """The modules that run every script."""
 HOUSE = [
@@ -60,13 +36,7 @@ VALIDATING = ("test_values.py", "test_render.py", "test_cli.py", "test_deploymen
 LINES_EACH = 100
 """One mistake is tried for so many lines of a file, and one more."""
 
-SURVIVORS = {
-    "09bb18fa3b45": "--verify ignores how its program ended: the loop behind it misses what that "
-    "writes down for each bucket",
-    "29e52ee60221": "a database's name as a pattern: the validation leaves it no character of one",
-    "043ffe978fb2": "service-start goes on where there is nothing to undo: it says that what it "
-    "looks for is not there, and the end is the same",
-}
+SURVIVORS: dict[str, str] = {}
 """Beginning of a mistake's rank -> why it is well that no test notices it."""
 
 PATIENCE = 900.0
@@ -77,14 +47,23 @@ def count(file: Path) -> int:
     return 1 + file.read_text(encoding="utf-8").count("\n") // LINES_EACH
 
 
-FILES = [*sorted(TEMPLATES.rglob("*.sh.j2")), *sorted(TEMPLATES.rglob("*.py.j2")), *VALIDATION]
+FILES = [
+    *sorted(TEMPLATES.rglob("*.sh.j2")),
+    *sorted((TEMPLATES / "parts").glob("*.sh")),
+    *sorted((TEMPLATES / "shared").glob("*.sh")),
+    *PROGRAMS,
+    *VALIDATION,
+]
 MUTANTS = [mutant for file in FILES for mutant in chosen(file, count(file))]
 
 
 def users(file: Path) -> list[str]:
-    """Return the scripts that a template becomes part of, by the words of their templates."""
+    """Return the scripts that a file becomes part of, by the words of their templates."""
+    if file in PROGRAMS:
+        return [step.template or step.name for step in STEPS if file.stem in step.programs]
     name = str(file.relative_to(TEMPLATES))
-    found = [] if name.startswith("_") else [file.name.removesuffix(".sh.j2")]
+    is_part = name.startswith(("_", "parts/"))
+    found = [] if is_part else [file.name.removesuffix(".sh.j2")]
     for other in sorted(TEMPLATES.rglob("*.j2")):
         if f'include "{name}"' in other.read_text(encoding="utf-8"):
             found += users(other)
@@ -94,7 +73,10 @@ def users(file: Path) -> list[str]:
 _EVERY_SCRIPTS = {
     "_body.sh.j2": ["snapshot-copy", "service-stop"],
     "_script.sh.j2": ["snapshot-copy", "service-stop"],
-    "host.sh.j2": ["service-stop", "volume-copy-in"],
+    "_shared.sh.j2": ["snapshot-copy", "service-stop"],
+    "_saved.sh.j2": ["service-stop"],
+    "common.sh": ["snapshot-copy", "service-stop"],
+    "services-instance.sh": ["service-stop", "volume-copy-in"],
 }
 """Template that no other names, for it is in every script -> some of those scripts."""
 GOLDEN = {"stack-parameters--backup": "stack-parameters--restore-destination"}
@@ -102,18 +84,28 @@ GOLDEN = {"stack-parameters--backup": "stack-parameters--restore-destination"}
 
 
 def golden(file: Path) -> list[str]:
-    """Return the golden files that a template becomes part of."""
+    """Return the golden files that a template or a program becomes part of."""
     return [GOLDEN.get(name, name) for name in users(file)]
 
 
 def judges(mutant: Mutant) -> list[list[str]]:
     """Return the tests that may notice a mistake, those that should do so first."""
     if mutant.file in VALIDATION:
-        own = [EXECUTION[one.name] for one in STEPS if one.__module__.endswith(mutant.file.stem)]
+        own = [CASES[one.name].module for one in STEPS if one.__module__.endswith(mutant.file.stem)]
         return [
             [f"tests/{name}" for name in VALIDATING],
             ["tests/test_dist.py"],
             *([f"tests/execution/test_{module}.py"] for module in own or ["snapshot_copy"]),
+        ]
+    if mutant.file in PROGRAMS:
+        holders = [
+            step.name
+            for step in STEPS
+            if any(mutant.file.stem in one.programs for one in (step, *step.__subclasses__()))
+        ]
+        return [
+            ["tests/programs"],
+            *([f"tests/execution/test_{CASES[step].module}.py"] for step in holders),
         ]
     scripts = golden(mutant.file)
     steps = [name.partition("--")[0] for name in scripts]
@@ -122,9 +114,10 @@ def judges(mutant: Mutant) -> list[list[str]]:
         for name in scripts[:2]
         for tool in ("linter", "formatter")
     ]
-    modules = dict.fromkeys(EXECUTION[step] for step in steps)
+    modules = dict.fromkeys(CASES[step].module for step in steps)
+    own = [f"tests/programs/test_{mutant.file.stem}.py"] if mutant.file in PROGRAMS else []
     return [
-        [*looks, *HOUSE],
+        [*own, *looks, *HOUSE],
         *([f"tests/execution/test_{module}.py"] for module in modules),
         ["-k", " or ".join(dict.fromkeys(steps[:2])),
          *(f"tests/execution/test_{module}.py" for module in EVERYWHERE)],
@@ -133,9 +126,13 @@ def judges(mutant: Mutant) -> list[list[str]]:
 
 CONTROL = [
     "tests/test_house.py",
+    "tests/programs",
     "tests/test_dist.py",
     *(f"tests/{name}" for name in VALIDATING),
-    *(f"tests/execution/test_{module}.py" for module in {*EXECUTION.values(), *EVERYWHERE}),
+    *(
+        f"tests/execution/test_{module}.py"
+        for module in {*(row.module for row in CASES.values()), *EVERYWHERE}
+    ),
 ]
 
 
@@ -171,10 +168,8 @@ def copied(folder: Path) -> Path:
 def written_anew(copy: Path, scripts: list[str]) -> bool:
     """Make golden scripts anew; tell whether they can still be made."""
     for name in scripts:
-        command = [sys.executable, "-m", "codeocean_cmdgen", name.partition("--")[0]]
-        made = subprocess.run(
-            [*command, *SCRIPTS[name]], cwd=copy, capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, "-m", "codeocean_cmdgen", *SCRIPTS[name]]
+        made = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
         if made.returncode:
             return False
         (copy / "golden" / f"{name}.sh").write_text(made.stdout)
@@ -184,7 +179,7 @@ def written_anew(copy: Path, scripts: list[str]) -> bool:
 def is_noticed(mutant: Mutant, folder: Path) -> bool:
     copy = copied(folder)
     (copy / mutant.file.relative_to(ROOT)).write_text(mutant.text())
-    if mutant.file not in VALIDATION and not written_anew(copy, golden(mutant.file)):
+    if mutant.file.is_relative_to(TEMPLATES) and not written_anew(copy, golden(mutant.file)):
         return True
     return any(notices(copy, tests) for tests in judges(mutant))
 

@@ -218,7 +218,6 @@ def test_a_lost_deployment_comes_back() -> None:
 
 ENTRY = Entry(
     number="8",
-    anchor="step-8",
     title="Copy",
     place=Place("cloudshell", "backup", "222222222222", "us-east-1"),
     facts=(),

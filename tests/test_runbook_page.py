@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from codeocean_cmdgen import sources
-from codeocean_cmdgen.render import render_page
+from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
+from codeocean_cmdgen.inputs.example import EXAMPLE
+from codeocean_cmdgen.rendering.documents import render_page
 from codeocean_cmdgen.runbook import Runbook, make
 from tests.tools import require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
-VALUES = Path(sources.__file__).with_name("examples") / "values.toml"
+VALUES = EXAMPLE
 OTHER_ACCOUNT = """#!/bin/sh
 if [ "$1" = --version ]; then echo aws-cli/2.31.0; exit; fi
 echo '{"Arn": "arn:aws:iam::999999999999:user/somebody"}'
@@ -37,7 +38,7 @@ new Promise((resolve) => {
 
 @pytest.fixture(scope="module")
 def runbook() -> Runbook:
-    return make("restore", VALUES)
+    return make("restore", read_deployment_file(VALUES))
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +83,15 @@ def clipboard(page: Page) -> str:
 
 def test_each_button_copies_its_script_byte_by_byte(page: Page, runbook: Runbook) -> None:
     for entry in runbook.entries:
-        wanted = {f"Copy {entry.file}": entry.script} if entry.script else {}
-        if entry.paste:
-            wanted[f"Copy {entry.paste.title}"] = entry.paste.text
+        parts = [part for part in entry.parts if part]
+        wanted = {
+            f"Copy {entry.file}{f', paste {number} of {len(parts)}' * (len(parts) > 1)}": part
+            for number, part in enumerate(parts, 1)
+        }
+        if entry.pasting.shared:
+            wanted["Copy the shared part"] = entry.pasting.shared
+        if entry.pasting.joined:
+            wanted[f"Copy {entry.pasting.joined.title}"] = entry.pasting.joined.text
         article = page.locator(f"#{entry.anchor}")
         assert article.get_by_role("button").count() == len(wanted)
         for name, text in wanted.items():
@@ -97,7 +104,7 @@ def test_each_button_copies_its_script_byte_by_byte(page: Page, runbook: Runbook
 
 def test_what_was_copied_passes_its_own_digest(page: Page, tmp_path: Path) -> None:
     """It gets as far as its place guard, which finds itself in another account."""
-    page.get_by_role("button", name="Copy steps 10, 11 and 15").click()
+    page.get_by_role("button", name="Copy steps 1 and 2a").click()
     page.get_by_role("status").get_by_text("Copied").wait_for()
     aws = tmp_path / "aws"
     aws.write_text(OTHER_ACCOUNT)
@@ -135,32 +142,32 @@ def test_what_was_checked_off_and_noted_is_there_again(
     page.get_by_text("1 of 24 done").wait_for()
 
     other = tmp_path / "runbook.html"
-    other.write_text(render_page(make("backup", VALUES)))
+    other.write_text(render_page(make("backup", read_deployment_file(VALUES))))
     tab = page.context.new_page()
     tab.goto(other.as_uri())
     tab.get_by_text("0 of 7 done").wait_for()
 
 
-def test_a_runbook_that_was_made_anew_takes_over_what_was_done(
+def test_a_runbook_that_was_generated_again_imports_what_was_done(
     page: Page, url: str, tmp_path: Path
 ) -> None:
-    values = tmp_path / "facts.toml"
+    values = tmp_path / "deployment.toml"
     values.write_text(VALUES.read_text().replace("until = ", "# until = "))
     anew = tmp_path / "anew.html"
-    anew.write_text(render_page(make("restore", values)))
+    anew.write_text(render_page(make("restore", read_deployment_file(values))))
     page.get_by_role("checkbox", name="Step 4 is done", exact=True).check()
     page.get_by_label("Notes on step 4", exact=True).fill("quiet")
     assert not page.locator("#earlier").is_visible()
     tab = page.context.new_page()
     tab.goto(anew.as_uri())
     tab.get_by_text("0 of 24 done").wait_for()
-    tab.get_by_role("button", name="Take over what was checked off (1)").click()
+    tab.get_by_role("button", name="Import progress from the earlier runbook (1)").click()
     tab.get_by_text("1 of 24 done").wait_for()
     assert tab.get_by_label("Notes on step 4", exact=True).input_value() == "quiet"
     assert not tab.locator("#earlier").is_visible()
     tab.get_by_role("button", name="Copy the command").last.click()
     tab.get_by_role("status").get_by_text("Copied the command").wait_for()
-    assert clipboard(tab).startswith("codeocean-cmdgen discover backup --values facts.toml\n")
+    assert clipboard(tab).startswith("codeocean-cmdgen discover backup --values deployment.toml\n")
     tab.reload()
     tab.get_by_text("1 of 24 done").wait_for()
 
@@ -176,8 +183,8 @@ def test_the_keyboard_is_enough(page: Page, runbook: Runbook) -> None:
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.keyboard.press("Enter")
     page.get_by_role("status").get_by_text("Copied").wait_for()
-    assert runbook.entries[0].paste
-    assert clipboard(page) == runbook.entries[0].paste.text
+    assert runbook.entries[0].pasting.joined
+    assert clipboard(page) == runbook.entries[0].pasting.joined.text
     for _ in range(9):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.type") == "checkbox":
@@ -214,7 +221,11 @@ def test_it_is_a_document_without_any_program(browser: Browser, url: str, runboo
     (stop,) = (one for one in runbook.entries if one.file == "03-service-stop.sh")
     shown = page.locator(f"#script-{stop.anchor}")
     assert shown.is_visible()
-    assert shown.text_content() == stop.script
+    assert (shown.text_content(),) == stop.parts
+    page.get_by_text("Read the shared part").click()
+    shared = page.locator(f"#shared-{stop.anchor}")
+    assert shared.is_visible()
+    assert shared.text_content() == stop.pasting.shared
     page.close()
 
 

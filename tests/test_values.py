@@ -12,6 +12,7 @@ from codeocean_cmdgen import values
 from codeocean_cmdgen.arguments import VOCABULARY
 from codeocean_cmdgen.values import (
     AccountId,
+    Arn,
     BucketArn,
     Days,
     DbInstanceClass,
@@ -78,15 +79,15 @@ def test_accepted_as_it_is(kind: type[Value], text: str) -> None:
 
 REFUSED: list[tuple[type[Value], str, str]] = [
     (AccountId, "0123456789", "expected 12 digits, such as 111111111111"),
-    (AccountId, "0123456789", "the sample of the vendor's guide, which has only 10"),
-    (AccountId, "1111-1111-1111", "without dashes or blanks; this one has 12"),
+    (AccountId, "0123456789", "the sample from the vendor's guide, which has only 10"),
+    (AccountId, "1111-1111-1111", "without dashes or spaces; this one has 12"),
     (AccountId, "11111111111", "this one has 11"),
-    (AccountId, "\uff11" * 12, "is not an AWS account id"),
-    (AccountId, "\u0661" * 12, "is not an AWS account id"),
-    (AccountId, "111111111111\n", "'111111111111\\n' is not an AWS account id"),
+    (AccountId, "\uff11" * 12, "is not an AWS account ID"),
+    (AccountId, "\u0661" * 12, "is not an AWS account ID"),
+    (AccountId, "111111111111\n", "'111111111111\\n' is not an AWS account ID"),
     (AccountId, "us-east-1", "this is an AWS Region"),
-    (AccountId, "", "'' is not an AWS account id"),
-    (Region, "us-east-1a", "this is an availability zone of us-east-1"),
+    (AccountId, "", "'' is not an AWS account ID"),
+    (Region, "us-east-1a", "this is an Availability Zone of us-east-1"),
     (Region, "us-east-\u0661", "is not an AWS Region"),
     (Region, "us-east-1\n", "is not an AWS Region"),
     (Region, "US-EAST-1", "is not an AWS Region"),
@@ -112,7 +113,7 @@ REFUSED: list[tuple[type[Value], str, str]] = [
     (BucketArn, "s3://my-bucket/key", "did you mean arn:aws:s3:::my-bucket?"),
     (BucketArn, "arn:aws:s3:::my-bucket/key", "did you mean arn:aws:s3:::my-bucket?"),
     (BucketArn, "arn:aws:s3:us-east-1:111111111111:accesspoint/a", "is not an S3 bucket ARN"),
-    (VaultName, f"{VAULT}:codeocean-v1", "this is a backup vault ARN: take its name, codeocean-v1"),
+    (VaultName, f"{VAULT}:codeocean-v1", "this is a backup vault ARN: use its name, codeocean-v1"),
     (VaultName, "a", "2 to 50 letters"),
     (VaultName, "a" * 51, "2 to 50 letters"),
     (VaultName, "a b", "is not a backup vault name"),
@@ -120,7 +121,11 @@ REFUSED: list[tuple[type[Value], str, str]] = [
     (VaultArn, "codeocean-v1", "expected arn:PARTITION:backup:REGION:ACCOUNT:backup-vault:NAME"),
     (VaultArn, f"{EBS}/snap-01234567", "this is an EBS snapshot ARN"),
     (VaultArn, VAULT.replace("us-east-1", "cn-north-1") + ":v1", "in partition aws-cn, not in aws"),
-    (EbsSnapshotArn, "arn:aws:ec2:us-east-1:222222222222:snapshot/snap-01234567", "account id out"),
+    (
+        EbsSnapshotArn,
+        "arn:aws:ec2:us-east-1:222222222222:snapshot/snap-01234567",
+        "leave out the account ID",
+    ),
     (EbsSnapshotArn, "snap-0123456789abcdef0", "copy the recovery point's ARN"),
     (EbsSnapshotArn, f"{RDS}:awsbackup:job-{UUID}", "this is an RDS snapshot ARN of AWS Backup"),
     (EbsSnapshotArn, f"{EBS}/snap-0123456g", "is not an EBS snapshot ARN"),
@@ -135,8 +140,8 @@ REFUSED: list[tuple[type[Value], str, str]] = [
         "partition aws, not in aws",
     ),
     (RdsSnapshotArn, f"{EBS}/snap-01234567", "this is an EBS snapshot ARN"),
-    (RdsSnapshotArn, f"{RDS}:rds:db-2025-06-01-04-11", "was not made by AWS Backup"),
-    (RdsSnapshotArn, f"{RDS}:mine", "was not made by AWS Backup"),
+    (RdsSnapshotArn, f"{RDS}:rds:db-2025-06-01-04-11", "AWS Backup did not create this snapshot"),
+    (RdsSnapshotArn, f"{RDS}:mine", "AWS Backup did not create this snapshot"),
     (
         RdsSnapshotArn,
         "arn:aws:rds:us-east-1:222222222222:auto-backup:ab-x",
@@ -155,16 +160,16 @@ REFUSED: list[tuple[type[Value], str, str]] = [
     (Days, "14 days", "is not a number of days"),
     (Switch, "true", "expected yes or no"),
     (RunName, "a" * 33, "up to 32 letters"),
-    (RunName, ".hidden", "is not a name for a round"),
-    (RunName, "two words", "is not a name for a round"),
-    (Instant, "2025-11-24T04:00:00", "say which time zone this is in: add Z for UTC"),
+    (RunName, ".hidden", "is not a name for a run"),
+    (RunName, "two words", "is not a name for a run"),
+    (Instant, "2025-11-24T04:00:00", "add the time zone: Z for UTC"),
     (Instant, "2025-11-24 04:00:00Z", "expected date, time and offset from UTC as in RFC 3339"),
-    (Instant, "2025-11-24", "is not a moment"),
-    (Instant, "2025-02-29T04:00:00Z", "is no moment: day is out of range"),
-    (Instant, "2025-11-24T24:00:00Z", "is no moment: hour must be in 0..23"),
-    (Instant, "2025-11-24T04:00:60Z", "is no moment: second must be in 0..59"),
-    (Instant, "2025-11-24T04:00:00+24:00", "is no moment: "),
-    (Instant, "0001-01-01T00:00:00+01:00", "is no moment: "),
+    (Instant, "2025-11-24", "is not a time"),
+    (Instant, "2025-02-29T04:00:00Z", "is not a valid date and time: day is out of range"),
+    (Instant, "2025-11-24T24:00:00Z", "is not a valid date and time: hour must be in 0..23"),
+    (Instant, "2025-11-24T04:00:60Z", "is not a valid date and time: second must be in 0..59"),
+    (Instant, "2025-11-24T04:00:00+24:00", "is not a valid date and time: "),
+    (Instant, "0001-01-01T00:00:00+01:00", "is not a valid date and time: "),
 ]
 
 
@@ -180,14 +185,14 @@ def test_refused_with_words_that_help(kind: type[Value], text: str, words: str) 
     [
         ("ab", "has 3 to 63 characters"),
         ("a" * 64, "has 3 to 63 characters"),
-        ("My-bucket", "holds only lower-case letters"),
-        ("my_bucket", "holds only lower-case letters"),
-        ("b\u00fccket", "holds only lower-case letters"),
-        ("my-bucket\n", "holds only lower-case letters"),
+        ("My-bucket", "contains only lower-case letters"),
+        ("my_bucket", "contains only lower-case letters"),
+        ("b\u00fccket", "contains only lower-case letters"),
+        ("my-bucket\n", "contains only lower-case letters"),
         ("-bucket", "begins and ends with a letter or digit"),
         ("bucket-", "begins and ends with a letter or digit"),
         (".bucket", "begins and ends with a letter or digit"),
-        ("my..bucket", "never holds two dots in a row"),
+        ("my..bucket", "never contains two dots in a row"),
         ("192.168.5.4", "is not an IP address"),
         ("xn--bucket", "does not begin with xn--"),
         ("sthree-bucket", "does not begin with xn--, sthree-"),
@@ -279,3 +284,15 @@ def test_a_moment_is_told_in_utc_by_whole_seconds(text: str, utc: str) -> None:
 def test_digits_are_counted_where_there_are_digits() -> None:
     assert "this one has 11" in str(AccountId.why_not("1111-1111-111"))
     assert "this one has" not in str(AccountId.why_not("production"))
+
+
+def test_arns_are_built_as_they_are_parsed() -> None:
+    region = Region("cn-north-1")
+    bucket = BucketArn.named("codeocean-bucket", region)
+    assert (BucketArn.why_not(bucket), bucket) == ("", "arn:aws-cn:s3:::codeocean-bucket")
+    vault = VaultArn.named("codeocean-v1", region, "333333333333")
+    assert (VaultArn.why_not(vault), vault.name, vault.region) == ("", "codeocean-v1", region)
+    key = Arn.of("kms", "alias/aws/s3", vault)
+    assert key == "arn:aws-cn:kms:cn-north-1:333333333333:alias/aws/s3"
+    assert (Arn.why_not(key), key.resource, key.resource_id) == ("", "alias/aws/s3", "s3")
+    assert Arn.why_not("codeocean-v1")

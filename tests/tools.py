@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+_REAL = Path(sys.prefix, "real")  # installed by tools/real-parts
 
-def require(program: str) -> str:
+OLDEST_AWS = Path("/usr/bin/aws")
+"""The AWS CLI of Debian 12: 2.9, the oldest that scripts take."""
+NEWEST_AWS = _REAL / "aws/aws"
+"""The newest AWS CLI, in AWS's own build."""
+SEAWEEDFS = _REAL / "bin/weed"
+"""A server of S3 that others have written."""
+
+
+def require(program: str | Path) -> str:
     """Return the path of a program; without it the test is skipped, or fails in CI."""
     path = shutil.which(program)
     if path is None:
         miss(f"{program} is not installed")
-    return path
+    return str(path)
 
 
 def miss(what: str) -> NoReturn:

@@ -13,15 +13,17 @@ from pathlib import Path
 from statistics import median
 from unittest.mock import patch
 
-from codeocean_cmdgen import render
 from codeocean_cmdgen.arguments import flag
+from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
+from codeocean_cmdgen.inputs.resolve import Given, resolve
+from codeocean_cmdgen.rendering import paste
+from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.simulator import Simulator, example_world
-from codeocean_cmdgen.sources import Given, gather
 from codeocean_cmdgen.steps import S3BatchReplication, SnapshotCopy
 from tools import bench_calls, bench_database, bench_point_in_time, bench_volume
 
 ROOT = Path(__file__).parent.parent
-VALUES = ROOT / "codeocean_cmdgen" / "examples" / "values.toml"
+VALUES = ROOT / "codeocean_cmdgen" / "examples" / "deployment.toml"
 RUNS = 21
 LIMIT = 1.25
 """Whole process against the bare imports of typer and jinja2: at most this."""
@@ -39,7 +41,7 @@ def seconds(*command: str) -> float:
 def start_up() -> None:
     """Compare a whole run with the bare imports, in turn, so that both see the same machine."""
     program = str(Path(sys.executable).with_name("codeocean-cmdgen"))
-    given = gather(SnapshotCopy, {}, values_file=VALUES)
+    given = resolve(SnapshotCopy, {}, deployment_file=read_deployment_file(VALUES))
     options = [f"{flag(name)}={getattr(given.step, name)}" for name in SnapshotCopy.arguments()]
     ours = (program, "snapshot-copy", *options)
     bare = (sys.executable, "-c", "import typer, jinja2")
@@ -74,12 +76,14 @@ def growth() -> None:
     for count in (9, 45, 90):
         arns = tuple(f"arn:aws:s3:::codeocean-source-bucket-{number:03}" for number in range(count))
         options = {"bucket_arn": Given(arns, "option --bucket-arn")}
-        gathered = gather(S3BatchReplication, options, values_file=VALUES)
-        with patch.object(render, "MAX_LINES", 10**6), patch.object(render, "MAX_BYTES", 10**9):
+        resolved = resolve(
+            S3BatchReplication, options, deployment_file=read_deployment_file(VALUES)
+        )
+        with patch.object(paste, "MAX_LINES", 10**6), patch.object(paste, "MAX_BYTES", 10**9):
             times = []
             for _ in range(RUNS):
                 begin = time.perf_counter()
-                script = render.render(*gathered)
+                script = render(*resolved)
                 times.append(time.perf_counter() - begin)
         say(
             f"s3-batch-replication, {count} buckets: rendered in {median(times) * 1000:.1f} ms, "
@@ -89,7 +93,7 @@ def growth() -> None:
 
 def calls() -> None:
     """Count and time the AWS calls until all jobs are started, with the real AWS CLI."""
-    script = render.render(*gather(S3BatchReplication, {}, values_file=VALUES))
+    script = render(*resolve(S3BatchReplication, {}, deployment_file=read_deployment_file(VALUES)))
     buckets = 9
     with Simulator() as simulator, tempfile.TemporaryDirectory() as home:
         example_world(simulator, objects_per_bucket=3)

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 
 import trustme
 
-from codeocean_cmdgen.render import render
+from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
+from codeocean_cmdgen.inputs.resolve import Given, resolve
+from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.simulator import Simulator
 from codeocean_cmdgen.simulator.host import Host
 from codeocean_cmdgen.simulator.postgres import Postgres, plain_client
-from codeocean_cmdgen.sources import Given, gather
 from codeocean_cmdgen.steps import DbCopyIn, ServiceStop
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from codeocean_cmdgen.steps import Step
 
-VALUES = Path(__file__).parent.parent / "codeocean_cmdgen" / "examples" / "values.toml"
+VALUES = Path(__file__).parent.parent / "codeocean_cmdgen" / "examples" / "deployment.toml"
 ACCOUNT = "333333333333"
 PASSWORD = "example"  # noqa: S105 - of a server that lives for minutes
 ROUNDS = 3
@@ -55,7 +56,7 @@ def copying(say: Callable[[str], None], *, scale: float = 1.0, rounds: int = ROU
     """Copy a database both ways, in turn, so that both see the same machine."""
     tempfile.tempdir = MEMORY
     authority = trustme.CA()
-    given = vars(gather(DbCopyIn, {}, values_file=VALUES).step)
+    given = vars(resolve(DbCopyIn, {}, deployment_file=read_deployment_file(VALUES)).step)
     servers: dict[str, Any] = {"password": PASSWORD, "authority": authority}
     servers["settings"] = {"shared_buffers": "256MB", "max_wal_size": "1GB"}
     with (
@@ -92,7 +93,7 @@ def _prepare(simulator: Simulator, host: Host, authority: trustme.CA) -> None:
 
 def _run(host: Host, step: type[Step], **values: str) -> None:
     options = {name: Given((value,), "option") for name, value in values.items()}
-    script = render(*gather(step, options, values_file=VALUES))
+    script = render(*resolve(step, options, deployment_file=read_deployment_file(VALUES)))
     with host.session(["sh", "-c", script]) as process:
         output, errors = process.communicate()
     if process.returncode:

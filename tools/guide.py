@@ -6,8 +6,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from codeocean_cmdgen import deployment
 from codeocean_cmdgen.arguments import CHOOSES, FINDS
+from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
+from codeocean_cmdgen.inputs.example import example
+from codeocean_cmdgen.inputs.update import Fact, update
 from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.runbook import UNDISCOVERED, make
 
@@ -91,12 +93,12 @@ def _looked_at(table: str) -> bool:
 def _made(procedure: str, given: Callable[[str, str], bool]) -> Runbook:
     """Make a runbook of those of the example values that are given."""
     facts = [
-        deployment.Fact(table, name, texts, "example")
-        for table, values in deployment.example().items()
+        Fact(table, name, texts, "example")
+        for table, values in example().items()
         for name, texts in values.items()
         if given(table, name)
     ]
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "facts.toml")
-        deployment.update(file, facts)
-        return make(procedure, file)
+        file = Path(folder, "deployment.toml")
+        update(file, facts)
+        return make(procedure, read_deployment_file(file))

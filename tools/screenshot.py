@@ -8,11 +8,12 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from codeocean_cmdgen.render import render_page
+from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
+from codeocean_cmdgen.rendering.documents import render_page
 from codeocean_cmdgen.runbook import make
 
 ROOT = Path(__file__).parent.parent
-VALUES = ROOT / "codeocean_cmdgen" / "examples" / "values.toml"
+VALUES = ROOT / "codeocean_cmdgen" / "examples" / "deployment.toml"
 PICTURE = ROOT / "docs" / "runbook.png"
 
 
@@ -20,7 +21,9 @@ def main() -> None:
     """Show a restore whose first steps are done."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         file = Path(folder, "runbook.html")
-        file.write_text(render_page(make("restore", VALUES)), encoding="ascii")
+        file.write_text(
+            render_page(make("restore", read_deployment_file(VALUES))), encoding="ascii"
+        )
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )

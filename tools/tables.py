@@ -1,7 +1,7 @@
-"""The tables in README.md and docs/, made from what they list.
+"""The tables in README.md and docs/, generated from what they list.
 
-python -m tools.tables           says whether they are up to date (exit code 1: not)
-python -m tools.tables --write   brings them up to date
+python -m tools.tables           checks whether they are up to date (exit code 1 if not)
+python -m tools.tables --write   updates them
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ TABLES = {
     "checks": ("docs/checks.md", checks),
     "effort": ("README.md", effort),
 }
-"""Name of a table -> the document that it stands in, and what makes it."""
+"""Name of a table -> the document that it stands in, and the function that creates it."""
 
 
 def renewed(text: str, name: str, table: str) -> str:
-    """Return a document's text with a table made anew."""
+    """Return a document's text with one table replaced."""
     begin = BEGIN.format(name)
     # Split, not substituted: a backslash in the table is a backslash.
     before, after = re.split(f"{re.escape(begin)}.*?{re.escape(END)}", text, flags=re.DOTALL)

@@ -1,13 +1,13 @@
-"""Looks over a values file and the live accounts before anyone pastes anything.
+"""Checks the deployment file and the live accounts before anyone pastes a script.
 
-Rules are pure functions over facts; only gather.py speaks to AWS, and never changes anything.
+Rules are pure functions over facts. Only questions.py calls AWS, and it never changes anything.
 """
 
 from __future__ import annotations
 
 from codeocean_cmdgen.check import account, bucket, file, machine, vault
-from codeocean_cmdgen.check.facts import ROUTES, Facts, load
-from codeocean_cmdgen.check.report import as_json, as_table
+from codeocean_cmdgen.check.facts import ROUTES, Facts, facts_in_file
+from codeocean_cmdgen.check.report import as_json, as_text
 from codeocean_cmdgen.check.rule import RULES, Rule, Verdict, apply
 
 __all__ = [
@@ -18,16 +18,16 @@ __all__ = [
     "Verdict",
     "account",
     "as_json",
-    "as_table",
+    "as_text",
     "bucket",
+    "facts_in_file",
     "file",
-    "load",
     "look_over",
     "machine",
     "vault",
 ]
 
 
-def look_over(facts: Facts, values_file: str, *, offline: bool) -> Verdict:
-    """Apply all rules; offline, those that need no account."""
-    return apply([rule for rule in RULES if not (offline and rule.live)], facts, values_file)
+def look_over(facts: Facts, deployment_file: str, *, offline: bool) -> Verdict:
+    """Apply all rules, or with `offline` only those that need no account."""
+    return apply([rule for rule in RULES if not (offline and rule.live)], facts, deployment_file)

@@ -1,4 +1,4 @@
-"""Rules about accounts, roles and stacks, as AWS describes them."""
+"""Rules about accounts, roles and stacks."""
 
 from __future__ import annotations
 
@@ -7,16 +7,11 @@ import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from codeocean_cmdgen.check.facts import UnknownError
-from codeocean_cmdgen.check.file import route, travellers
-from codeocean_cmdgen.check.rule import WARNING, rule
+from codeocean_cmdgen import vendor
+from codeocean_cmdgen.check.facts import Unknown, UnknownError
+from codeocean_cmdgen.check.file import both_deployments, route
+from codeocean_cmdgen.check.rule import ADMIT_ORIGIN, EDIT, SET_DESTINATION, WARNING, rule
 from codeocean_cmdgen.values import BucketArn, VaultArn
-from codeocean_cmdgen.vendor import (
-    DESTINATION,
-    REPLICATED_BUCKETS,
-    RESTORE_SOURCE,
-    bucket_parameter,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,14 +19,12 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.check.facts import Deployment, Facts, Job
 
 _STABLE = re.compile(r"(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT)_COMPLETE")
-_TEMPLATE = "the vendor's template 3.8.2, codeocean.template.yaml"
-_GUIDE = "the vendor's guide, Backup and restore"
 _COPY = "https://repost.aws/knowledge-center/backup-troubleshoot-cross-account-copy"
-_LOOK = "aws cloudformation describe-stack-events --stack-name {1} --region {0.region}"
-_CLEAR_DESTINATIONS = (
+CLEAR_DESTINATIONS = (
     "codeocean-cmdgen stack-parameters --from target --values {file} "
-    f"--clear {DESTINATION}VaultArn --clear {DESTINATION}S3KmsKey"
+    f"--clear {vendor.DESTINATION_VAULT} --clear {vendor.DESTINATION_KEY}"
 )
+"""The command that lets the target copy its data nowhere."""
 
 
 def _stacks(facts: Facts) -> Iterator[tuple[Deployment, str]]:
@@ -59,11 +52,11 @@ def _source(facts: Facts) -> list[tuple[Deployment, Facts]]:
     return [(facts.source, facts)]
 
 
-def admits(document: str, account_id: str, action: str) -> bool:
-    """Tell whether a statement of a policy allows an action to an account.
+def allows(document: str, account_id: str, action: str) -> bool:
+    """Return whether a statement of a policy allows an account an action.
 
-    Conditions and denials are not weighed: a policy that does not admit is broken, one that
-    does may still refuse.
+    This ignores conditions and Deny statements. So a policy that allows the action here may still
+    refuse it, but one that does not is certainly wrong.
     """
     return any(
         statement.get("Effect") == "Allow"
@@ -92,36 +85,41 @@ def _names(statement: dict[str, Any], account_id: str) -> bool:
 
 @rule(
     "A01",
-    each=travellers,
-    why="the scripts would be refused, or what is looked at here is another deployment",
-    source="the contract of each script: it knows where it is",
-    mend="codeocean-cmdgen check PROCEDURE --values {file} --profile {0}=NAME",
+    each=both_deployments,
+    why="the scripts would refuse to run, or another deployment is checked here",
+    source="the guard of each script, which compares the account",
+    fix="aws sts get-caller-identity --region {0.region}",
+    advice="This shows whose credentials they are. Then run the check again with "
+    "--profile {0}=NAME, where NAME is a profile for account {0.account_id}.",
 )
 def credentials_of_the_account(deployment: Deployment) -> Iterator[str]:
-    """The credentials are those of the account in the file."""
+    """The credentials belong to the account in the file."""
     found = deployment.credentials
     if not found:
-        raise UnknownError(deployment.unseen)
+        raise UnknownError(Unknown(deployment.why_not_asked))
     if found != deployment.account_id:
-        yield f"[{deployment}] is {deployment.account_id}, the credentials are of {found}"
+        yield f"[{deployment}] is {deployment.account_id}, but the credentials belong to {found}"
 
 
 @rule(
     "A02",
     each=route,
-    why="AWS Backup copies between accounts of one organization only",
+    why="AWS Backup copies only between accounts of the same organization",
     source=_COPY,
-    mend="aws organizations describe-organization",
+    fix="aws organizations describe-organization --region {1.region}",
+    fix_in="{1}",
+    advice="Compare the organization of both accounts. Invite the account that is outside from the "
+    "organization's management account.",
 )
 def one_organization(origin: Deployment, destination: Deployment) -> Iterator[str]:
-    """Both accounts are in one organization."""
+    """Both accounts are in the same organization."""
     if origin.account_id == destination.account_id:
         return
     found = {}
     for one in (origin, destination):
         answer = one.answer("DescribeOrganization")
         if answer is None:
-            yield f"account {one.account_id} of [{one}] is in no organization"
+            yield f"account {one.account_id} of [{one}] does not belong to an organization"
             return
         found[one.role] = answer["Organization"]["Id"]
     if len(set(found.values())) > 1:
@@ -131,27 +129,29 @@ def one_organization(origin: Deployment, destination: Deployment) -> Iterator[st
 @rule(
     "A03",
     each=_jobs,
-    why="the job cannot start; AWS makes the default role when its console is first used",
+    why="the job cannot start; AWS creates the default role when its console is first used",
     source="https://docs.aws.amazon.com/aws-backup/latest/devguide/iam-service-roles.html",
-    mend="aws iam create-role --path /service-role/ --role-name AWSBackupDefaultServiceRole "
-    "--assume-role-policy-document file://trust.json; or open the console of AWS Backup in "
-    "{0.account_id}, Protected resources, Create on-demand backup, once",
+    fix="codeocean-cmdgen discover {0} --values {file}",
+    advice=f"To create {vendor.DEFAULT_ROLE}, open the AWS Backup console once: Protected "
+    "resources, Create on-demand backup.",
 )
 def role_exists(deployment: Deployment, job: Job) -> Iterator[str]:
     """Each role exists."""
     if deployment.answer("GetRole", job.role_arn) is None:
-        yield f"{job.role_arn}, which {job.step} hands over, does not exist"
+        yield f"{job.role_arn}, which {job.step} passes, does not exist"
 
 
 @rule(
     "A04",
     each=_jobs,
-    why="the service cannot assume the role, and each of its jobs fails",
+    why="the service cannot assume the role, so every job fails",
     source="https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-service.html",
-    mend="aws iam get-role --role-name {1.role_arn.name}",
+    fix="aws iam get-role --role-name {1.role_arn.name} --region {0.region}",
+    advice="Allow {1.service} to assume the role in its trust policy, or correct role_arn in the "
+    "deployment file.",
 )
 def role_trusts_the_service(deployment: Deployment, job: Job) -> Iterator[str]:
-    """Each role trusts the service that it is handed to."""
+    """Each role trusts the service that it is passed to."""
     answer = deployment.answer("GetRole", job.role_arn)
     trust = answer["Role"]["AssumeRolePolicyDocument"] if answer else {}
     trusted = {
@@ -167,23 +167,26 @@ def role_trusts_the_service(deployment: Deployment, job: Job) -> Iterator[str]:
 @rule(
     "S01",
     each=_stacks,
-    why="every step begins with the stack's resources; in the wrong Region there is none",
-    source=_GUIDE,
-    mend="codeocean-cmdgen stack-create --values {file}",
+    why="every step needs the stack's resources; in the wrong Region there are none",
+    source=vendor.GUIDE,
+    fix="aws cloudformation describe-stacks --region {0.region}",
+    advice="This lists the stacks that exist. Correct stack_name or region in the deployment file, "
+    "or create the stack with the step stack-create.",
 )
 def stack_exists(deployment: Deployment, name: str) -> Iterator[str]:
     """The stack exists in the account and the Region."""
     if deployment.answer("DescribeStacks", name) is None:
         place = f"{deployment.account_id} {deployment.region}"
-        yield f"there is no stack {name} of [{deployment}] in {place}"
+        yield f"stack {name} of [{deployment}] does not exist in {place}"
 
 
 @rule(
     "S02",
     each=_stacks,
-    why="CloudFormation refuses to update a stack that is at work, or broken",
+    why="CloudFormation refuses to update a stack that is being changed, or that failed",
     source="https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html",
-    mend=_LOOK,
+    fix="aws cloudformation describe-stack-events --stack-name {1} --region {0.region}",
+    advice="Wait until the change is complete. After a failure, the events show the cause.",
 )
 def stack_is_stable(deployment: Deployment, name: str) -> Iterator[str]:
     """The stack is complete."""
@@ -197,12 +200,14 @@ def stack_is_stable(deployment: Deployment, name: str) -> Iterator[str]:
     "S03",
     each=_source_and_target,
     procedures=("restore", "migration"),
-    why="another version cannot read the data; the guide demands the same",
-    source=f"{_GUIDE}: make sure to use the same version",
-    mend="codeocean-cmdgen stack-parameters --from target --values {file} --template-url URL",
+    why="another version cannot read the data; the guide requires the same version",
+    source=f"{vendor.GUIDE}: make sure to use the same version",
+    fix=EDIT,
+    advice="Set template_url in [target.stack-parameters] to the template of [source]. Then run "
+    "stack-parameters --from target.",
 )
 def one_version(source: Deployment, target: Deployment) -> Iterator[str]:
-    """Source and target have the same version of the template."""
+    """Source and target use the same version of the template."""
     mine, its = (
         one.answer("GetTemplateSummary", one.value("stack_name")) for one in (source, target)
     )
@@ -215,37 +220,38 @@ def one_version(source: Deployment, target: Deployment) -> Iterator[str]:
         different = sorted(mine_keys ^ its_keys)
         yield f"only one of [source] and [target] has the parameters {', '.join(different)}"
     elif mine.get("Description") != its.get("Description"):
-        yield f"[source] is {mine.get('Description')!r}, [target] {its.get('Description')!r}"
+        yield f"[source] is {mine.get('Description')!r}, [target] is {its.get('Description')!r}"
 
 
 @rule(
     "S04",
     each=route,
     procedures=("restore", "migration"),
-    why="without it the vault, its key and the buckets of the target admit no other account",
-    source=f"{_TEMPLATE}, pRestoreSourceAccountId",
-    mend="codeocean-cmdgen stack-parameters --from target --values {file} --preset restore-source",
+    why="without it, the target's vault, key and buckets allow no other account",
+    source=f"{vendor.TEMPLATE}, {vendor.RESTORE_SOURCE}",
+    fix=ADMIT_ORIGIN,
+    fix_in="target",
 )
 def restore_source_is_set(origin: Deployment, target: Deployment) -> Iterator[str]:
-    """The restore source parameter of the target is the account that data comes from."""
+    """The target's restore source parameter is the account that data is copied from."""
     parameters = target.parameters
-    found = parameters.get(RESTORE_SOURCE, "")
+    found = parameters.get(vendor.RESTORE_SOURCE, "")
     if parameters and found != origin.account_id:
-        yield f"{RESTORE_SOURCE} of [target] is {found or 'empty'}, not {origin.account_id}"
+        yield f"{vendor.RESTORE_SOURCE} of [target] is {found or 'empty'}, not {origin.account_id}"
 
 
 @rule(
     "S05",
     each=_target,
     procedures=("restore", "migration"),
-    why="each copy that arrives in the vault would start a copy back, and deletions go back too",
-    source=f"{_TEMPLATE}, CopyJobEventRule, and the rules of the buckets",
-    mend=_CLEAR_DESTINATIONS,
+    why="each copy into the vault would start a copy back, and deletions would be replicated back",
+    source=f"{vendor.TEMPLATE}, CopyJobEventRule, and the rules of the buckets",
+    fix=CLEAR_DESTINATIONS,
 )
 def target_copies_nothing_back(target: Deployment) -> Iterator[str]:
-    """No parameter of the target says where its backups go."""
+    """No parameter of the target names a destination for its backups."""
     for key, value in sorted(target.parameters.items()):
-        if key in (f"{DESTINATION}VaultArn", f"{DESTINATION}S3KmsKey") and value:
+        if key in (vendor.DESTINATION_VAULT, vendor.DESTINATION_KEY) and value:
             yield f"{key} of [target] is {value}"
 
 
@@ -253,37 +259,37 @@ def target_copies_nothing_back(target: Deployment) -> Iterator[str]:
     "S06",
     each=route,
     procedures=("backup", "migration"),
-    why="the backups go somewhere else than the file says",
-    source=f"{_TEMPLATE}, pDestinationBackupVaultArn",
-    mend="codeocean-cmdgen stack-parameters --values {file}",
+    why="the backups are copied to another vault than the file names",
+    source=f"{vendor.TEMPLATE}, {vendor.DESTINATION_VAULT}",
+    fix=SET_DESTINATION,
 )
 def copies_go_to_the_destination(origin: Deployment, destination: Deployment) -> Iterator[str]:
     """The source's stack copies its backups to no other vault."""
-    found = origin.parameters.get(f"{DESTINATION}VaultArn", "")
+    found = origin.parameters.get(vendor.DESTINATION_VAULT, "")
     if not found or not destination.vault:
-        return  # stack-parameters is yet to come
+        return  # stack-parameters has not run yet
     vault = VaultArn(found)
     wanted = (destination.account_id, destination.region, destination.vault)
     if VaultArn.why_not(found) or (vault.account_id, vault.region, vault.name) != wanted:
-        yield f"{DESTINATION}VaultArn of [{origin}] is {found}"
+        yield f"{vendor.DESTINATION_VAULT} of [{origin}] is {found}"
 
 
 @rule(
     "S07",
     each=route,
     procedures=("backup", "migration"),
-    why="what belongs into one bucket lands in another: no restore puts that right",
-    source=f"{_TEMPLATE}, pDestinationBackup...BucketArn",
-    mend="codeocean-cmdgen stack-parameters --values {file}",
+    why="objects would be replicated to the bucket of another kind, which no restore can undo",
+    source=f"{vendor.TEMPLATE}, {vendor.bucket_parameter('...')}",
+    fix=SET_DESTINATION,
 )
 def bucket_parameters_are_not_crossed(origin: Deployment, destination: Deployment) -> Iterator[str]:
     """Each bucket parameter of the source's stack names the bucket of its kind."""
     parameters = origin.parameters
-    for kind in REPLICATED_BUCKETS:
-        found = parameters.get(bucket_parameter(kind), "")
+    for kind in vendor.REPLICATED_BUCKETS:
+        found = parameters.get(vendor.bucket_parameter(kind), "")
         wanted = destination.kinds[kind]
-        if found and wanted and BucketArn(found).rpartition(":")[2] not in wanted:
-            yield f"{bucket_parameter(kind)} of [{origin}] is {found}, not {wanted[0]}"
+        if found and wanted and BucketArn(found).name not in wanted:
+            yield f"{vendor.bucket_parameter(kind)} of [{origin}] is {found}, not {wanted[0]}"
 
 
 @rule(
@@ -291,36 +297,44 @@ def bucket_parameters_are_not_crossed(origin: Deployment, destination: Deploymen
     each=_source,
     level=WARNING,
     procedures=("backup", "migration"),
-    why="STANDARD costs more than a backup needs; a deployment that lives on GLACIER_IR pays for "
+    why="STANDARD costs more than a backup needs; with GLACIER_IR a running deployment pays for "
     "each read",
-    source=f"{_GUIDE}: GLACIER_IR for backup, STANDARD (not GLACIER_IR) for migration",
-    mend="codeocean-cmdgen stack-parameters --values {file} --preset {1.procedure}-destination",
+    source=f"{vendor.GUIDE}: GLACIER_IR for backup, STANDARD (not GLACIER_IR) for migration",
+    fix=SET_DESTINATION,
 )
 def storage_class_of_the_procedure(source: Deployment, facts: Facts) -> Iterator[str]:
-    """The storage class of the source's replicas is that of the procedure."""
+    """The storage class of the source's replicas fits the procedure."""
     parameters = source.parameters
-    found = parameters.get(f"{DESTINATION}S3StorageClass", "")
+    found = parameters.get(vendor.DESTINATION_STORAGE_CLASS, "")
     wanted = "STANDARD" if facts.procedure == "migration" else "GLACIER_IR"
-    if parameters.get(f"{DESTINATION}S3KmsKey") and found != wanted:
-        yield f"{DESTINATION}S3StorageClass of [source] is {found}, {facts.procedure} has {wanted}"
+    if parameters.get(vendor.DESTINATION_KEY) and found != wanted:
+        yield (
+            f"{vendor.DESTINATION_STORAGE_CLASS} of [source] is {found}, but {facts.procedure} "
+            f"needs {wanted}"
+        )
+
+
+def _across_regions(facts: Facts) -> list[tuple[Deployment, str]]:
+    """Return the origin, and whether data is copied to another Region: yes or no."""
+    origin, destination = facts.route
+    return [(origin, "no" if origin.region == destination.region else "yes")]
 
 
 @rule(
     "S09",
-    each=route,
+    each=_across_regions,
     procedures=("backup", "migration"),
-    why="without it the copy into another Region is never made",
-    source=f"{_TEMPLATE}, pDestinationBackupVaultCrossRegion",
-    mend="codeocean-cmdgen stack-parameters --values {file} "
-    f"--set {DESTINATION}VaultCrossRegion=yes",
+    why="without it, nothing is copied to the other Region",
+    source=f"{vendor.TEMPLATE}, {vendor.DESTINATION_CROSS_REGION}",
+    fix="codeocean-cmdgen stack-parameters --from {0} --values {file} "
+    f"--set {vendor.DESTINATION_CROSS_REGION}={{1}}",
 )
-def other_region_is_said(origin: Deployment, destination: Deployment) -> Iterator[str]:
-    """The source's stack knows whether its destination vault is in another Region."""
+def other_region_is_said(origin: Deployment, wanted: str) -> Iterator[str]:
+    """The source's stack says correctly whether its destination vault is in another Region."""
     parameters = origin.parameters
-    found = parameters.get(f"{DESTINATION}VaultCrossRegion", "no")
-    wanted = "no" if origin.region == destination.region else "yes"
-    if parameters.get(f"{DESTINATION}VaultArn") and found != wanted:
-        yield f"{DESTINATION}VaultCrossRegion of [{origin}] is {found}, and it should be {wanted}"
+    found = parameters.get(vendor.DESTINATION_CROSS_REGION, "no")
+    if parameters.get(vendor.DESTINATION_VAULT) and found != wanted:
+        yield f"{vendor.DESTINATION_CROSS_REGION} of [{origin}] is {found}, but must be {wanted}"
 
 
 @rule(
@@ -329,15 +343,16 @@ def other_region_is_said(origin: Deployment, destination: Deployment) -> Iterato
     level=WARNING,
     procedures=("migration",),
     why="its certificate is validated by DNS, which still points to the source",
-    source=f"{_GUIDE}: first set the new stack on a different domain",
-    mend="codeocean-cmdgen stack-parameters --from target --values {file} "
-    "--set pDnsRootDomain=DOMAIN",
+    source=f"{vendor.GUIDE}: first set the new stack on a different domain",
+    fix=EDIT,
+    advice=f"Set {vendor.DOMAIN} in [target.stack-parameters] to a domain of the target's own. "
+    "Then run stack-parameters --from target.",
 )
 def domain_of_its_own(source: Deployment, target: Deployment) -> Iterator[str]:
     """The target has a domain of its own until the switch."""
-    mine, its = (one.parameters.get("pDnsRootDomain", "") for one in (source, target))
+    mine, its = (one.parameters.get(vendor.DOMAIN, "") for one in (source, target))
     if mine and mine == its:
-        yield f"pDnsRootDomain of [source] and of [target] is {its}"
+        yield f"{vendor.DOMAIN} of both [source] and [target] is {its}"
 
 
 @rule(
@@ -345,13 +360,15 @@ def domain_of_its_own(source: Deployment, target: Deployment) -> Iterator[str]:
     each=_source,
     level=WARNING,
     procedures=("backup", "migration"),
-    why="the bucket ARNs do nothing without the key: the stack has no replication rule",
-    source=f"{_TEMPLATE}, cS3Backup",
-    mend="codeocean-cmdgen stack-parameters --values {file}",
+    why="without the key the bucket ARNs have no effect: the stack has no replication rule",
+    source=f"{vendor.TEMPLATE}, cS3Backup",
+    fix=SET_DESTINATION,
 )
 def key_goes_with_the_buckets(source: Deployment, _: Facts) -> Iterator[str]:
-    """A stack that names destination buckets names the key, too."""
+    """A stack that names destination buckets also names the key."""
     parameters = source.parameters
-    named = [kind for kind in REPLICATED_BUCKETS if parameters.get(bucket_parameter(kind))]
-    if named and not parameters.get(f"{DESTINATION}S3KmsKey"):
-        yield f"{DESTINATION}S3KmsKey of [source] is empty, and buckets are named: {len(named)}"
+    named = [
+        kind for kind in vendor.REPLICATED_BUCKETS if parameters.get(vendor.bucket_parameter(kind))
+    ]
+    if named and not parameters.get(vendor.DESTINATION_KEY):
+        yield f"{vendor.DESTINATION_KEY} of [source] is empty, but {len(named)} buckets are named"

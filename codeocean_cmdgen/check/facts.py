@@ -1,4 +1,4 @@
-"""What the rules look at: the values file, and what AWS answered for each of its deployments."""
+"""What the rules check: the deployment file, and the answers of AWS for each deployment."""
 
 from __future__ import annotations
 
@@ -6,50 +6,65 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
-from codeocean_cmdgen.arguments import VOCABULARY
-from codeocean_cmdgen.errors import InputError, Problem
-from codeocean_cmdgen.sources import TABLES, read_values
+from codeocean_cmdgen.inputs.deployment_file import TABLES
+from codeocean_cmdgen.steps import (
+    DbRestore,
+    OnDemandBackup,
+    S3BatchReplication,
+    SnapshotCopy,
+    VolumeRestore,
+)
 from codeocean_cmdgen.steps.stack_parameters import by_kind
 from codeocean_cmdgen.values import BucketArn, Region, RoleArn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
+    from codeocean_cmdgen.steps import Step
 
 ROUTES = {
     "backup": ("source", "backup"),
     "restore": ("backup", "target"),
     "migration": ("source", "target"),
 }
-"""Procedure -> the deployments that data travels from and to."""
+"""Procedure -> the deployments that data is copied from and to."""
 
-_ORIGIN_JOBS = {
-    "source": ("s3-batch-replication", "on-demand-backup"),
-    "backup": ("s3-batch-replication", "snapshot-copy"),
+_ORIGIN_JOBS: dict[str, tuple[type[Step], ...]] = {
+    "source": (S3BatchReplication, OnDemandBackup),
+    "backup": (S3BatchReplication, SnapshotCopy),
 }
-_TARGET_JOBS = ("volume-restore", "db-restore")
-_TRUSTED = {
-    "s3-batch-replication": "batchoperations.s3.amazonaws.com",
-    "on-demand-backup": "backup.amazonaws.com",
-    "snapshot-copy": "backup.amazonaws.com",
-    "volume-restore": "backup.amazonaws.com",
-    "db-restore": "backup.amazonaws.com",
-}
-"""Step -> the service that assumes the role that it is given."""
-
-
-class UnknownError(Exception):
-    """Something could not be looked at; the text says what and why."""
+_TARGET_JOBS = (VolumeRestore, DbRestore)
 
 
 class Unknown(NamedTuple):
-    """Stands for an answer that AWS did not give."""
+    """Why something is not known; also a placeholder for an answer that AWS did not give.
 
-    reason: str
+    why: the reason. call: the deployment and the call that failed, if one did. subject: what the
+    call was about.
+    """
+
+    why: str
+    call: str = ""
+    subject: str = ""
+
+    @property
+    def reason(self) -> str:
+        """All of it on one line."""
+        call = f"{self.call} {self.subject}".rstrip()
+        return f"{call}: {self.why}" if call else self.why
+
+
+class UnknownError(Exception):
+    """Something could not be checked."""
+
+    def __init__(self, unknown: Unknown) -> None:
+        super().__init__(unknown.reason)
+        self.unknown = unknown
 
 
 class Job(NamedTuple):
-    """A step that hands a role to a service."""
+    """A step that passes a role to a service."""
 
     step: str
     role_arn: RoleArn
@@ -58,45 +73,47 @@ class Job(NamedTuple):
 
 @dataclass
 class Deployment:
-    """One deployment: its tables of the values file, and what its account answered.
+    """One deployment: its tables of the deployment file, and the answers of its account.
 
-    tables: "" for the table itself, else the step's name -> key -> texts.
-    answers: operation and subject -> what AWS answered; None where there is no such thing.
-    credentials: the account that the credentials for it are of; empty where none are.
-    unseen: why nothing was asked at all; empty when it was.
+    tables: "" for the table itself, otherwise the step's name -> key -> texts.
+    answers: operation and subject -> the answer of AWS; None if the subject does not exist.
+    credentials: the account that its credentials belong to; empty without credentials.
+    profile: the profile of its credentials; empty for the current credentials.
+    why_not_asked: why its account was not asked at all; empty if it was.
     """
 
     role: str
     tables: dict[str, dict[str, tuple[str, ...]]]
     answers: dict[tuple[str, str], Any] = field(default_factory=dict)
     credentials: str = ""
-    unseen: str = "the accounts were not asked"
+    profile: str = ""
+    why_not_asked: str = "the accounts were not asked"
 
     def __str__(self) -> str:
         """Return the name of its table."""
         return self.role
 
     def values(self, name: str, step: str = "") -> tuple[str, ...]:
-        """Return the texts of a value, as the step takes them; none when it is not there."""
+        """Return the texts of a value for a step; none if it is missing."""
         return self.tables.get(step, {}).get(name) or self.tables.get("", {}).get(name, ())
 
     def value(self, name: str, step: str = "") -> str:
-        """Return the first text of a value; empty when it is not there."""
+        """Return the first text of a value; empty if it is missing."""
         return (*self.values(name, step), "")[0]
 
     @property
     def account_id(self) -> str:
-        """The account; empty when the file does not say."""
+        """The account; empty if the file does not give it."""
         return self.value("account_id")
 
     @property
     def region(self) -> str:
-        """The Region; empty when the file does not say."""
+        """The Region; empty if the file does not give it."""
         return self.value("region")
 
     @property
     def partition(self) -> str:
-        """The partition of the Region; empty when the file does not say."""
+        """The partition of the Region; empty if the file does not give the Region."""
         return Region(self.region).aws_partition if self.region else ""
 
     @property
@@ -111,39 +128,67 @@ class Deployment:
 
     @property
     def kinds(self) -> dict[str, list[str]]:
-        """The names of the buckets by what they hold."""
+        """The names of the buckets by kind of content."""
         sorted_out = by_kind(map(BucketArn, self.values("bucket_arn")))
         return {kind: [bucket.name for bucket in found] for kind, found in sorted_out.items()}
 
     def answer(self, operation: str, subject: str = "") -> Any:  # noqa: ANN401 - as AWS shapes it
-        """Return what AWS answered; None when there is no such thing.
+        """Return the answer of AWS; None if the subject does not exist.
 
         Raises:
             UnknownError: AWS was not asked, or refused.
 
         """
-        if self.unseen:
-            raise UnknownError(self.unseen)
+        if self.why_not_asked:
+            raise UnknownError(Unknown(self.why_not_asked))
         if (operation, subject) not in self.answers:
             what = f"{operation} {subject}".strip()
-            reason = f"{self.role}: the file does not say what to ask {what} for"
-            raise UnknownError(reason)
+            reason = f"{self.role}: the file does not give the values for {what}"
+            raise UnknownError(Unknown(reason))
         found = self.answers[operation, subject]
         if isinstance(found, Unknown):
-            raise UnknownError(found.reason)
+            raise UnknownError(found)
         return found
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The parameters of its stack; none when there is no stack."""
+        """The parameters of its stack; none if there is no stack."""
         stack = self.answer("DescribeStacks", self.value("stack_name"))
         parameters = stack["Stacks"][0].get("Parameters", []) if stack else []
         return {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
 
+    @property
+    def vault_key(self) -> str:
+        """The ARN of the vault's key; empty if there is no vault."""
+        vault = self.answer("DescribeBackupVault", self.vault) or {}
+        return str(vault.get("EncryptionKeyArn", ""))
+
+    @property
+    def data_volume(self) -> dict[str, Any]:
+        """The data volume; an empty one if it does not exist, which M01 reports."""
+        answer = self.answer("DescribeVolumes", self.value("data_volume_id"))
+        found: dict[str, Any] = answer["Volumes"][0] if answer and answer["Volumes"] else {}
+        return found
+
+    @property
+    def database(self) -> dict[str, Any]:
+        """The database; an empty one if it does not exist, which M05 reports."""
+        answer = self.answer("DescribeDBInstances", self.value("db_instance_id"))
+        found: dict[str, Any] = answer["DBInstances"][0] if answer else {}
+        return found
+
+    @property
+    def services_group(self) -> dict[str, Any]:
+        """The Auto Scaling group of the services instance; an empty one if there is none."""
+        answer = self.answer("DescribeAutoScalingGroups")
+        groups = answer["AutoScalingGroups"] if answer else []
+        found: dict[str, Any] = groups[0] if groups else {}
+        return found
+
 
 @dataclass
 class Facts:
-    """All that is known for one procedure."""
+    """All facts for one procedure."""
 
     procedure: str
     deployments: dict[str, Deployment]
@@ -151,7 +196,7 @@ class Facts:
 
     @property
     def route(self) -> tuple[Deployment, Deployment]:
-        """The deployments that data travels from and to."""
+        """The deployments that data is copied from and to."""
         origin, destination = ROUTES[self.procedure]
         return self.deployments[origin], self.deployments[destination]
 
@@ -166,20 +211,20 @@ class Facts:
         return self.deployments["target"]
 
     def jobs(self, deployment: Deployment) -> Iterator[Job]:
-        """Yield the steps of the procedure that hand a role to a service, where one is given."""
-        steps: tuple[str, ...] = ()
+        """Yield the steps of the procedure that pass a role to a service, if the file gives it."""
+        steps: tuple[type[Step], ...] = ()
         if deployment is self.route[0]:
             steps = _ORIGIN_JOBS[deployment.role]
         elif deployment.role == "target":
             steps = _TARGET_JOBS
         for step in steps:
-            role = deployment.value("role_arn", step)
+            role = deployment.value("role_arn", step.name)
             if role:
-                yield Job(step, RoleArn(role), _TRUSTED[step])
+                yield Job(step.name, RoleArn(role), step.role_service)
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """The buckets that data travels from and to, of each kind that both sides have."""
+        """The pairs of buckets that data is copied from and to, for each kind that both have."""
         origin, destination = (one.kinds for one in self.route)
         return [
             (one, other)
@@ -190,34 +235,19 @@ class Facts:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether data travels to another account."""
+        """Whether data is copied to another account."""
         origin, destination = self.route
         return origin.account_id != destination.account_id
 
 
-def load(procedure: str, path: Path, now: Optional[datetime] = None) -> Facts:
-    """Read the values file; no account has been asked yet.
-
-    Raises:
-        InputError: the file cannot be read, or holds what is not of its kind.
-
-    """
-    tables = read_values(path)
-    problems = [
-        Problem(f"--values: {name} in [{table}]: {reason}")
-        for table, content in tables.items()
-        for name, texts in content.items()
-        for reason in filter(None, map(VOCABULARY[name].kind.why_not, texts))
-        if not VOCABULARY[name].file
-    ]
-    if problems:
-        raise InputError(problems)
+def facts_in_file(procedure: str, file: DeploymentFile, now: Optional[datetime] = None) -> Facts:
+    """Return the facts that the deployment file gives; this asks no account."""
     deployments = {
         role: Deployment(
             role,
             {
                 table.partition(".")[2]: content
-                for table, content in tables.items()
+                for table, content in file.tables.items()
                 if table.partition(".")[0] == role
             },
         )

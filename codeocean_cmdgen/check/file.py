@@ -1,12 +1,13 @@
-"""Rules about the values file alone; they need no account."""
+"""Rules about the deployment file alone; they need no account."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from codeocean_cmdgen.arguments import VOCABULARY
-from codeocean_cmdgen.check.rule import WARNING, rule
+from codeocean_cmdgen import vendor
+from codeocean_cmdgen.arguments import KNOWN
+from codeocean_cmdgen.check.rule import CHOOSE_POINTS, EDIT, WARNING, rule
 from codeocean_cmdgen.values import (
     Arn,
     Instant,
@@ -15,7 +16,6 @@ from codeocean_cmdgen.values import (
     StackParameter,
     VaultArn,
 )
-from codeocean_cmdgen.vendor import DESTINATION, REPLICATED_BUCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ _SET_UP = {
     "source": ("backup-destination", "migration-destination"),
     "backup": ("restore-destination",),
 }
-"""Table -> the presets that say where its data goes."""
+"""Table -> the presets that set where its data is copied to."""
 
 _VENDOR_REGIONS = (
     "ap-southeast-2",
@@ -41,10 +41,7 @@ _VENDOR_REGIONS = (
 )
 _FAST_CLASSES = ("GLACIER_IR", "STANDARD")
 _SHORTEST_DAYS = 2
-_EDIT = "edit {file}"
 _DISCOVER = "codeocean-cmdgen discover {0} --values {file}"
-_TEMPLATE = "the vendor's template 3.8.2, codeocean.template.yaml"
-_GUIDE = "the vendor's guide, Backup and restore"
 _BACKUP_GUIDE = "https://docs.aws.amazon.com/aws-backup/latest/devguide/"
 _COPIES = f"{_BACKUP_GUIDE}recov-point-create-a-copy.html"
 _ACCOUNTS = f"{_BACKUP_GUIDE}create-cross-account-backup.html"
@@ -53,17 +50,17 @@ _REPLICATION = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/replicatio
 
 
 def the_file(facts: Facts) -> list[tuple[Facts]]:
-    """Give all facts at once."""
+    """Return all facts as the only subject."""
     return [(facts,)]
 
 
-def travellers(facts: Facts) -> list[tuple[Deployment]]:
-    """Give the deployments that data travels from and to."""
+def both_deployments(facts: Facts) -> list[tuple[Deployment]]:
+    """Return the deployments that data is copied from and to, one by one."""
     return [(one,) for one in facts.route]
 
 
 def route(facts: Facts) -> list[tuple[Deployment, Deployment]]:
-    """Give them as a pair."""
+    """Return the deployments that data is copied from and to, as a pair."""
     return [facts.route]
 
 
@@ -81,14 +78,14 @@ def _with_jobs(facts: Facts) -> list[tuple[Deployment, Facts]]:
 
 @rule(
     "F01",
-    each=travellers,
+    each=both_deployments,
     live=False,
-    why="each script is made for one account and Region, and refuses to run elsewhere",
+    why="each script is generated for one account and Region, and refuses to run elsewhere",
     source="README, Use it",
-    mend=_DISCOVER,
+    fix=_DISCOVER,
 )
 def place_is_given(deployment: Deployment) -> Iterator[str]:
-    """The file says in which account and Region each deployment is."""
+    """The file gives the account and Region of each deployment."""
     for name in ("account_id", "region"):
         if not deployment.value(name):
             yield f"[{deployment}] has no {name}"
@@ -98,27 +95,27 @@ def place_is_given(deployment: Deployment) -> Iterator[str]:
     "F02",
     each=route,
     live=False,
-    why="neither recovery points nor replicas cross from one partition of AWS into another",
+    why="AWS copies neither recovery points nor replicas to another partition",
     source=_ARNS,
-    mend=_EDIT,
+    fix=EDIT,
 )
 def same_partition(origin: Deployment, destination: Deployment) -> Iterator[str]:
     """The deployments are in one partition."""
     if origin.partition and destination.partition and origin.partition != destination.partition:
         yield (
-            f"[{origin}] is in {origin.partition}, [{destination}] in {destination.partition}: "
-            f"Regions {origin.region} and {destination.region}"
+            f"[{origin}] is in {origin.partition}, but [{destination}] in "
+            f"{destination.partition}: Regions {origin.region} and {destination.region}"
         )
 
 
 @rule(
     "F03",
-    each=travellers,
+    each=both_deployments,
     live=False,
     level=WARNING,
-    why="the vendor publishes its image in few Regions; elsewhere the stack wants a custom one",
-    source=f"{_TEMPLATE}, Mappings",
-    mend=_EDIT,
+    why="the vendor publishes its image in few Regions; elsewhere the stack needs a custom image",
+    source=f"{vendor.TEMPLATE}, Mappings",
+    fix=EDIT,
 )
 def region_of_the_vendor(deployment: Deployment) -> Iterator[str]:
     """The vendor's image exists in the Region."""
@@ -127,7 +124,7 @@ def region_of_the_vendor(deployment: Deployment) -> Iterator[str]:
         and deployment.region
         and deployment.region not in _VENDOR_REGIONS
     ):
-        yield f"[{deployment}] is in {deployment.region}: set the parameter pCustomAmi there"
+        yield f"[{deployment}] is in {deployment.region}: set the stack parameter {vendor.IMAGE}"
 
 
 @rule(
@@ -136,9 +133,9 @@ def region_of_the_vendor(deployment: Deployment) -> Iterator[str]:
     live=False,
     level=WARNING,
     procedures=("backup",),
-    why="what takes the account and the Region takes the backup with them",
-    source=_GUIDE,
-    mend=_EDIT,
+    why="whoever or whatever destroys the source's account or Region also destroys the backup",
+    source=vendor.GUIDE,
+    fix=EDIT,
 )
 def backup_is_elsewhere(origin: Deployment, destination: Deployment) -> Iterator[str]:
     """The backup is in another account or Region than the source."""
@@ -152,16 +149,19 @@ def backup_is_elsewhere(origin: Deployment, destination: Deployment) -> Iterator
     live=False,
     procedures=("restore", "migration"),
     why="the scripts would overwrite the data volume, the database and the buckets of the source",
-    source=_GUIDE,
-    mend=_EDIT,
+    source=vendor.GUIDE,
+    fix=EDIT,
 )
 def target_is_new(facts: Facts) -> Iterator[str]:
-    """The target is another deployment than the source."""
+    """Source and target are different deployments."""
     source, target = facts.source, facts.target
     for name in ("stack_name", "data_volume_id", "db_instance_id"):
         same = source.value(name) == target.value(name) != ""
         if same and _place(source) == _place(target):
-            yield f"[source] and [target] have the same {name} {target.value(name)} in one place"
+            yield (
+                f"[source] and [target] have the same {name} {target.value(name)} in the same "
+                "account and Region"
+            )
 
 
 def _place(deployment: Deployment) -> tuple[str, str]:
@@ -170,17 +170,17 @@ def _place(deployment: Deployment) -> tuple[str, str]:
 
 @rule(
     "F06",
-    each=travellers,
+    each=both_deployments,
     live=False,
-    why="an ARN of another partition names nothing there",
+    why="an ARN of another partition refers to nothing there",
     source=_ARNS,
-    mend=_EDIT,
+    fix=EDIT,
 )
 def arns_in_partition(deployment: Deployment) -> Iterator[str]:
     """Every ARN is in the partition of its deployment's Region."""
     for content in deployment.tables.values():
         for name, texts in content.items():
-            if not issubclass(VOCABULARY[name].kind, Arn):
+            if not issubclass(KNOWN[name].kind, Arn):
                 continue
             for text in texts:
                 partition = Arn(text).aws_partition
@@ -192,27 +192,27 @@ def arns_in_partition(deployment: Deployment) -> Iterator[str]:
     "F07",
     each=_with_jobs,
     live=False,
-    why="a service assumes a role of the account that the job runs in, and no other",
+    why="a service only assumes roles of the account that the job runs in",
     source="https://docs.aws.amazon.com/aws-backup/latest/devguide/iam-service-roles.html",
-    mend=_EDIT,
+    fix=EDIT,
 )
 def roles_in_account(deployment: Deployment, facts: Facts) -> Iterator[str]:
-    """Each role is one of the account that its step runs in."""
+    """Each role belongs to the account that its step runs in."""
     for job in facts.jobs(deployment):
         if deployment.account_id not in ("", job.role_arn.account_id):
-            yield f"{job.step} takes {job.role_arn}, but [{deployment}] is {deployment.account_id}"
+            yield f"{job.step} uses {job.role_arn}, but [{deployment}] is {deployment.account_id}"
 
 
 @rule(
     "F08",
     each=route,
     live=False,
-    why="the recovery points would be copied to another place than the next steps look in",
+    why="the recovery points would be copied to a vault that later steps do not use",
     source=_ACCOUNTS,
-    mend=_EDIT,
+    fix=EDIT,
 )
 def vault_of_the_destination(origin: Deployment, destination: Deployment) -> Iterator[str]:
-    """The destination vault is the vault of the deployment that data goes to."""
+    """The destination vault is the vault of the deployment that data is copied to."""
     named = destination.value("destination_vault_arn", "snapshot-copy")
     if origin.role == "source":
         named = origin.value("destination_vault_arn", "stack-parameters")
@@ -222,67 +222,76 @@ def vault_of_the_destination(origin: Deployment, destination: Deployment) -> Ite
     if (vault.account_id, vault.region) != _place(destination):
         yield f"destination_vault_arn {named} is not in {' '.join(_place(destination))}"
     elif destination.vault not in ("", vault.name):
-        yield f"destination_vault_arn names {vault.name}, [{destination}] {destination.vault}"
+        yield (
+            f"destination_vault_arn names vault {vault.name}, but [{destination}] has "
+            f"{destination.vault}"
+        )
 
 
 @rule(
     "F09",
-    each=travellers,
+    each=both_deployments,
     live=False,
-    why="two jobs for one bucket replicate it twice, and cost twice",
+    why="two jobs replicate the bucket twice, at twice the cost",
     source=_REPLICATION,
-    mend=_EDIT,
+    fix=EDIT,
 )
 def bucket_once(deployment: Deployment) -> Iterator[str]:
     """No bucket is named twice."""
     for name in sorted({one for one in deployment.buckets if deployment.buckets.count(one) > 1}):
-        yield f"{name} stands {deployment.buckets.count(name)} times in [{deployment}]"
+        yield f"{name} is listed {deployment.buckets.count(name)} times in [{deployment}]"
 
 
 @rule(
     "F10",
     each=route,
     live=False,
-    why="a bucket that is both would be replicated into itself, and then brought back in time",
+    why="the bucket would be replicated to itself, and then restored to an earlier point in time",
     source=_REPLICATION,
-    mend=_EDIT,
+    fix=EDIT,
 )
 def bucket_of_one(origin: Deployment, destination: Deployment) -> Iterator[str]:
     """No bucket belongs to two deployments."""
     for name in sorted({*origin.buckets} & {*destination.buckets}):
-        yield f"{name} stands in [{origin}] and in [{destination}]"
+        yield f"{name} is listed in [{origin}] and in [{destination}]"
+
+
+def _kinds_of_one(facts: Facts) -> Iterator[tuple[Deployment, Deployment, str]]:
+    """Yield each kind of bucket that only one deployment has: which lacks it, and which has it."""
+    origin, destination = facts.route
+    if not origin.buckets or not destination.buckets:
+        return  # F12 reports it
+    for kind in vendor.REPLICATED_BUCKETS:
+        if origin.kinds[kind] and not destination.kinds[kind]:
+            yield destination, origin, kind
+        elif destination.kinds[kind] and not origin.kinds[kind]:
+            yield origin, destination, kind
 
 
 @rule(
     "F11",
-    each=route,
+    each=_kinds_of_one,
     live=False,
-    why="what is in a bucket without a counterpart is not replicated",
-    source=f"{_TEMPLATE}, pDestinationBackup...BucketArn",
-    mend=_DISCOVER,
+    why="the content of a bucket without a counterpart is not replicated",
+    source=f"{vendor.TEMPLATE}, {vendor.bucket_parameter('...')}",
+    fix=_DISCOVER,
 )
-def every_bucket_has_its_pair(origin: Deployment, destination: Deployment) -> Iterator[str]:
+def every_bucket_has_its_pair(lacks: Deployment, has: Deployment, kind: str) -> Iterator[str]:
     """Each bucket has a counterpart of its kind."""
-    if not origin.buckets or not destination.buckets:
-        return  # F12 says so
-    for kind in REPLICATED_BUCKETS:
-        here, there = origin.kinds[kind], destination.kinds[kind]
-        if bool(here) != bool(there):
-            has, lacks = (origin, destination) if here else (destination, origin)
-            yield f"[{has}] has a bucket for {kind}, {(here or there)[0]}, and [{lacks}] has none"
+    yield f"[{has}] has a bucket for {kind}, {has.kinds[kind][0]}, but [{lacks}] has none"
 
 
 @rule(
     "F12",
-    each=travellers,
+    each=both_deployments,
     live=False,
     level=WARNING,
-    why="data in a bucket that the file does not name stays behind; older versions have fewer",
-    source=f"{_TEMPLATE}, the nine replicated buckets",
-    mend=_DISCOVER,
+    why="data in a bucket that the file does not name is not copied; older versions have fewer",
+    source=f"{vendor.TEMPLATE}, the nine replicated buckets",
+    fix=_DISCOVER,
 )
 def all_kinds_of_buckets(deployment: Deployment) -> Iterator[str]:
-    """All nine kinds of buckets are named."""
+    """The file names all nine kinds of buckets."""
     missing = [kind for kind, found in deployment.kinds.items() if not found]
     if missing:
         yield f"[{deployment}] names no bucket for {', '.join(missing)}"
@@ -292,33 +301,35 @@ def all_kinds_of_buckets(deployment: Deployment) -> Iterator[str]:
     "F13",
     each=route,
     live=False,
-    why="the rules would replicate to buckets that nothing is restored from, or into strange ones",
-    source=_GUIDE,
-    mend=_EDIT,
+    why="the rules would replicate to buckets that no restore uses, or to somebody else's",
+    source=vendor.GUIDE,
+    fix=EDIT,
 )
 def destinations_are_the_others(origin: Deployment, destination: Deployment) -> Iterator[str]:
-    """The destination buckets are those of the deployment that data goes to."""
+    """The destination buckets belong to the deployment that data is copied to."""
     named = origin.values("destination_bucket_arn", "stack-parameters")
     known = destination.values("bucket_arn")
     for arn in named if known else ():
         if arn not in known:
-            yield f"destination_bucket_arn {arn} of [{origin}] is no bucket of [{destination}]"
+            yield f"destination_bucket_arn {arn} of [{origin}] is not a bucket of [{destination}]"
 
 
 @rule(
     "F14",
     each=_origin,
     live=False,
-    why="the preset of another procedure sets another storage class, and another destination",
-    source=f"{_GUIDE}: GLACIER_IR for backup, STANDARD for migration",
-    mend=_EDIT,
+    why="the preset of another procedure sets a different storage class and destination",
+    source=f"{vendor.GUIDE}: GLACIER_IR for backup, STANDARD for migration",
+    fix=EDIT,
 )
 def preset_of_the_procedure(origin: Deployment, facts: Facts) -> Iterator[str]:
-    """The preset of stack-parameters is that of the procedure."""
+    """The preset of stack-parameters belongs to the procedure."""
     preset = origin.value("preset", "stack-parameters")
     wanted = "restore-destination" if origin.role == "backup" else f"{facts.procedure}-destination"
     if preset in _SET_UP[origin.role] and preset != wanted:
-        yield f"[{origin}.stack-parameters] has preset {preset}, {facts.procedure} wants {wanted}"
+        yield (
+            f"[{origin}.stack-parameters] has preset {preset}, but {facts.procedure} needs {wanted}"
+        )
 
 
 @rule(
@@ -326,16 +337,16 @@ def preset_of_the_procedure(origin: Deployment, facts: Facts) -> Iterator[str]:
     each=_target,
     live=False,
     procedures=("restore", "migration"),
-    why="copies that arrive in the new vault would be copied back at once",
-    source=f"{_TEMPLATE}, CopyJobEventRule",
-    mend=_EDIT,
+    why="copies in the new vault would immediately be copied back",
+    source=f"{vendor.TEMPLATE}, CopyJobEventRule",
+    fix=EDIT,
 )
 def target_is_created_without_destinations(target: Deployment) -> Iterator[str]:
-    """No parameter that is set on the target says where its backups go."""
+    """No parameter set on the target names a destination for its backups."""
     for step in ("stack-create", "stack-parameters"):
         for text in target.values("set", step):
             parameter = StackParameter(text)
-            if parameter.key.startswith(f"{DESTINATION}Vault") and parameter.value not in (
+            if parameter.key.startswith(f"{vendor.DESTINATION}Vault") and parameter.value not in (
                 "",
                 "no",
             ):
@@ -346,15 +357,19 @@ def target_is_created_without_destinations(target: Deployment) -> Iterator[str]:
     "F16",
     each=_origin,
     live=False,
-    why="Batch Replication cannot read Glacier Flexible Retrieval or Deep Archive: no restore",
+    why="a restore is impossible: Batch Replication cannot read Glacier Flexible Retrieval or "
+    "Deep Archive",
     source="https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-batch.html",
-    mend=_EDIT,
+    fix=EDIT,
 )
 def replicas_stay_readable(origin: Deployment, _: Facts) -> Iterator[str]:
-    """The storage class of the replicas can be restored from."""
+    """A restore can read the storage class of the replicas."""
     for text in origin.values("set", "stack-parameters"):
         parameter = StackParameter(text)
-        if parameter.key == f"{DESTINATION}S3StorageClass" and parameter.value not in _FAST_CLASSES:
+        if (
+            parameter.key == vendor.DESTINATION_STORAGE_CLASS
+            and parameter.value not in _FAST_CLASSES
+        ):
             yield f"[{origin}.stack-parameters] sets {parameter.key} to {parameter.value}"
 
 
@@ -363,16 +378,16 @@ def replicas_stay_readable(origin: Deployment, _: Facts) -> Iterator[str]:
     each=the_file,
     live=False,
     procedures=("restore", "migration"),
-    why="the vault of the target does not admit copies from another account than that one",
-    source=f"{_TEMPLATE}, pRestoreSourceAccountId",
-    mend=_EDIT,
+    why="the target's vault accepts copies only from the restore source",
+    source=f"{vendor.TEMPLATE}, {vendor.RESTORE_SOURCE}",
+    fix=EDIT,
 )
 def restore_source_is_the_origin(facts: Facts) -> Iterator[str]:
     """The restore source is the account that recovery points come from."""
     origin, target = facts.route
     named = target.value("restore_source_account_id", "stack-parameters")
     if named and origin.account_id not in ("", named):
-        yield f"restore_source_account_id is {named}, [{origin}] is {origin.account_id}"
+        yield f"restore_source_account_id is {named}, but [{origin}] is {origin.account_id}"
 
 
 @rule(
@@ -382,7 +397,8 @@ def restore_source_is_the_origin(facts: Facts) -> Iterator[str]:
     procedures=("restore",),
     why="a recovery point is in the account and the Region of its vault",
     source="https://docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html",
-    mend="codeocean-cmdgen discover recovery-points --values {file}",
+    fix=CHOOSE_POINTS,
+    fix_in="backup",
 )
 def points_where_the_vault_is(backup: Deployment) -> Iterator[str]:
     """The recovery points are where the backup vault is."""
@@ -400,15 +416,17 @@ def points_where_the_vault_is(backup: Deployment) -> Iterator[str]:
     each=lambda facts: [(facts.deployments["backup"], facts)],
     live=False,
     procedures=("restore",),
-    why="a first backup has the key of the database, which AWS manages: no other account reads it",
+    why="the original backup is encrypted with the database's AWS managed key, which no other "
+    "account can use",
     source="https://docs.aws.amazon.com/aws-backup/latest/devguide/encryption.html",
-    mend="codeocean-cmdgen discover recovery-points --values {file}",
+    fix=CHOOSE_POINTS,
+    fix_in="backup",
 )
 def point_is_a_copy(backup: Deployment, facts: Facts) -> Iterator[str]:
-    """The RDS recovery point is a copy, which has the key of its vault."""
+    """The RDS recovery point is a copy, encrypted with the key of its vault."""
     text = backup.value("rds_snapshot_arn", "snapshot-copy")
     if facts.elsewhere and text and ":awsbackup:job-" in RdsSnapshotArn(text):
-        yield f"rds_snapshot_arn {text} was made by a backup job, not by a copy job"
+        yield f"rds_snapshot_arn {text} was created by a backup job, not by a copy job"
 
 
 @rule(
@@ -416,12 +434,12 @@ def point_is_a_copy(backup: Deployment, facts: Facts) -> Iterator[str]:
     each=the_file,
     live=False,
     procedures=("restore",),
-    why="the buckets would keep what is newer than the backup, or lose what is older",
-    source="README, Buckets as they were at the snapshot",
-    mend=_EDIT,
+    why="the buckets would keep objects newer than the backup, or lose older ones",
+    source="README, Restoring buckets to a point in time",
+    fix=EDIT,
 )
-def moments_in_order(facts: Facts) -> Iterator[str]:
-    """The moment to go back to lies before the end of replication, and both have passed."""
+def times_in_order(facts: Facts) -> Iterator[str]:
+    """The point in time to restore is before the end of replication, and both are in the past."""
     moments = {
         name: moment_of(text)
         for name in ("at", "until")
@@ -429,13 +447,13 @@ def moments_in_order(facts: Facts) -> Iterator[str]:
     }
     for name, moment in moments.items():
         if moment > facts.now + timedelta(minutes=5):
-            yield f"{name} {moment.isoformat()} is yet to come"
+            yield f"{name} {moment.isoformat()} is in the future"
     if len(moments) == 2 and moments["at"] >= moments["until"]:  # noqa: PLR2004 - both
         yield f"at {moments['at'].isoformat()} is not before until {moments['until'].isoformat()}"
 
 
 def moment_of(text: str) -> datetime:
-    """Return the moment that a checked text names, aware, in UTC."""
+    """Return the time that a checked text names, as an aware datetime in UTC."""
     return datetime.fromisoformat(Instant(text).utc().replace("Z", "+00:00"))
 
 
@@ -445,18 +463,18 @@ def moment_of(text: str) -> datetime:
     live=False,
     level=WARNING,
     procedures=("restore", "migration"),
-    why="the temporary database would get the master password of another deployment",
-    source=f"{_TEMPLATE}, AnalyticsDBMasterPassword",
-    mend=_EDIT,
+    why="the temporary database would get another deployment's master password",
+    source=f"{vendor.TEMPLATE}, {vendor.DATABASE_PASSWORD}",
+    fix=EDIT,
 )
 def secret_of_the_stack(target: Deployment) -> Iterator[str]:
-    """The secret of the master password is that of the target's stack."""
+    """The secret of the master password belongs to the target's stack."""
     secret, stack = (
         target.value("master_password_secret_id", "db-restore"),
         target.value("stack_name"),
     )
     if secret and stack and not SecretId(secret).name.startswith(f"/{stack}/"):
-        yield f"master_password_secret_id {secret} is not below /{stack}/"
+        yield f"master_password_secret_id {secret} does not begin with /{stack}/"
 
 
 @rule(
@@ -464,12 +482,12 @@ def secret_of_the_stack(target: Deployment) -> Iterator[str]:
     each=_target,
     live=False,
     procedures=("restore", "migration"),
-    why="the database would be copied over itself, or deleted in the place of the temporary one",
-    source=_GUIDE,
-    mend=_EDIT,
+    why="the database would be copied onto itself, or deleted instead of the temporary one",
+    source=vendor.GUIDE,
+    fix=EDIT,
 )
 def databases_are_two(target: Deployment) -> Iterator[str]:
-    """The temporary database is another than the deployment's own."""
+    """The temporary database is not the deployment's own."""
     for one, other in (("from_host", "to_host"), ("temporary_db_instance_id", "db_instance_id")):
         for step in ("db-copy-in", "db-restore", "db-delete"):
             value = target.value(one, step)
@@ -483,12 +501,12 @@ def databases_are_two(target: Deployment) -> Iterator[str]:
     each=_target,
     live=False,
     procedures=("restore", "migration"),
-    why="the live data volume would be overwritten by itself, or deleted",
-    source=_GUIDE,
-    mend=_EDIT,
+    why="the live data volume would be copied onto itself, or deleted",
+    source=vendor.GUIDE,
+    fix=EDIT,
 )
 def volumes_are_two(target: Deployment) -> Iterator[str]:
-    """The restored volume is another than the data volume."""
+    """The restored volume is not the data volume."""
     for step in ("volume-copy-in", "volume-release", "volume-delete"):
         value = target.value("restored_volume_id", step)
         if value and value == target.value("data_volume_id", step):
@@ -501,16 +519,16 @@ def volumes_are_two(target: Deployment) -> Iterator[str]:
     each=_origin,
     live=False,
     level=WARNING,
-    why="a backup that is kept for a day may expire before its copies are made and restored",
+    why="a backup that is kept for a day may expire before it is copied and restored",
     source=_COPIES,
-    mend=_EDIT,
+    fix=EDIT,
 )
 def kept_long_enough(origin: Deployment, _: Facts) -> Iterator[str]:
-    """Recovery points are kept for longer than a restore takes."""
+    """Recovery points are kept longer than a restore takes."""
     for step in ("on-demand-backup", "snapshot-copy"):
         days = origin.value("retention_days", step)
         if days and int(days) < _SHORTEST_DAYS:
-            yield f"{step} of [{origin}] keeps recovery points for {days} day"
+            yield f"{step} of [{origin}] keeps recovery points for only {days} day"
 
 
 @rule(
@@ -518,15 +536,15 @@ def kept_long_enough(origin: Deployment, _: Facts) -> Iterator[str]:
     each=_origin,
     live=False,
     level=WARNING,
-    why="replicas have the status REPLICA: a job for what is missing replicates none of them",
+    why="replicas have the status REPLICA: a job for missing objects replicates none of them",
     source="https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-batch.html",
     procedures=("restore",),
-    mend=_EDIT,
+    fix=EDIT,
 )
 def replicas_are_taken_along(origin: Deployment, _: Facts) -> Iterator[str]:
-    """The restore replicates replicas."""
+    """The restore also replicates replicas."""
     if origin.value("only_missing", "s3-batch-replication") == "yes":
-        yield f"[{origin}] has only_missing: in a backup bucket every object is a replica"
+        yield f"[{origin}] sets only_missing, but in a backup bucket every object is a replica"
 
 
 @rule(
@@ -534,12 +552,12 @@ def replicas_are_taken_along(origin: Deployment, _: Facts) -> Iterator[str]:
     each=_target,
     live=False,
     procedures=("restore", "migration"),
-    why="another version cannot read the data: the versions have to be the same",
-    source=f"{_GUIDE}: make sure to use the same version",
-    mend=_EDIT,
+    why="another version cannot read the data: the versions must be the same",
+    source=f"{vendor.GUIDE}: make sure to use the same version",
+    fix=EDIT,
 )
 def one_template(target: Deployment) -> Iterator[str]:
-    """The target is made of one version of the template."""
+    """The target uses one version of the template."""
     urls = {
         url
         for step in ("stack-create", "stack-parameters")

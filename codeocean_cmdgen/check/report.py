@@ -1,88 +1,176 @@
-"""Tells what came of a check: as a table for people, as JSON for machines."""
+"""Reports the result of a check: as text for people, as JSON for programs."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, TextIO
+import textwrap
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
 
 from codeocean_cmdgen.check.rule import ERROR, Verdict
+from codeocean_cmdgen.terminal import BOLD, GREEN, RED, YELLOW, printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from codeocean_cmdgen.check.facts import Facts
-    from codeocean_cmdgen.check.rule import Rule
+    from codeocean_cmdgen.check.rule import Finding, Fix, Rule, Unchecked
 
 
-def summary(verdict: Verdict, facts: Facts) -> str:
-    """Return the last line: what was found, and what was not looked at."""
-    errors = sum(one.rule.level == ERROR for one in verdict.findings)
-    warnings = len(verdict.findings) - errors
-    line = f"{facts.procedure}: {verdict.looked} checks, {errors} errors, {warnings} warnings"
-    unseen = len({one.rule.name for one in verdict.unseen})
-    return f"{line}, {unseen} checks not or not wholly looked at" if unseen else line
+class Line(NamedTuple):
+    """A line of the report, and its color on a terminal."""
+
+    text: str
+    color: str = ""
 
 
-def as_table(verdict: Verdict, facts: Facts, out: TextIO) -> None:
-    """Write a table as wide as the terminal, then the commands that mend, whole, to copy."""
-    from rich import box  # noqa: PLC0415 - slow, and JSON does without
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+def as_text(verdict: Verdict, facts: Facts, *, offline: bool, width: int) -> Iterator[Line]:
+    """Yield the report: problems and their fixes, what was not checked, and a summary.
 
-    console = Console(file=out, color_system=None, emoji=False, highlight=False, markup=False)
+    Prose is wrapped between words. ARNs, names and commands stay whole, so that they can be copied,
+    and so does the summary.
 
-    def show(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-        table = Table(box=box.ASCII2, show_lines=True)
-        for column in columns:
-            table.add_column(column, overflow="fold")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
-
-    if verdict.findings:
-        found: dict[Rule, list[str]] = {}
-        for one in verdict.findings:
-            found.setdefault(one.rule, []).append(one.what)
-        show(
-            ("check", "level", "what", "why it matters"),
-            [(rule.name, rule.level, "\n".join(what), rule.why) for rule, what in found.items()],
-        )
-        out.write("\nto mend it:\n")
-        mends: dict[str, list[str]] = {}
-        for one in verdict.findings:
-            mends.setdefault(one.mend, []).append(one.rule.name)
-        out.writelines(
-            f"  # {', '.join(dict.fromkeys(names))}\n  {mend}\n" for mend, names in mends.items()
-        )
-        out.write("\n")
-    if verdict.unseen:
-        reasons: dict[str, list[str]] = {}
-        for unseen in verdict.unseen:
-            reasons.setdefault(unseen.reason, []).append(unseen.rule.name)
-        show(
-            ("not looked at, so not known to be good", "checks"),
-            [(reason, ", ".join(names)) for reason, names in reasons.items()],
-        )
-    out.write(f"{summary(verdict, facts)}\n")
+    offline: whether the accounts were left out. width: the columns of a line.
+    """
+    shown_by: dict[str, str] = {}
+    for rule, found in groupby(verdict.findings, key=lambda one: one.rule):
+        findings = list(found)
+        yield from _problems(rule, findings, width)
+        yield from _wrapped(f"why: {rule.why}", width, "  ")
+        fixes = list(dict.fromkeys(one.fix for one in findings))
+        yield from _fixes(fixes, shown_by, width)
+        shown_by.update({fix.command: shown_by.get(fix.command, rule.name) for fix in fixes})
+        yield Line("")
+    yield from _not_checked(verdict.unchecked, width)
+    yield Line(_summary(verdict, facts, offline=offline), _result(verdict))
 
 
-def as_json(verdict: Verdict, facts: Facts, out: TextIO) -> None:
-    """Write one JSON document."""
+def _causes(findings: Iterable[Finding]) -> dict[tuple[Rule, tuple[str, str], str], list[str]]:
+    """Return the resources of each cause. One problem of several resources is one cause."""
+    causes: dict[tuple[Rule, tuple[str, str], str], list[str]] = {}
+    for one in findings:
+        causes.setdefault((one.rule, one.kind, one.problem), []).append(one.resource)
+    return causes
+
+
+def _problems(rule: Rule, findings: list[Finding], width: int) -> Iterator[Line]:
+    color = RED if rule.level == ERROR else YELLOW
+    for (_, (noun, owner), problem), resources in _causes(findings).items():
+        head = f"{rule.level} {rule.name}: "
+        if not noun:
+            head += problem
+        elif len(resources) == 1:
+            head += f"{noun} {resources[0]} {owner}: {problem}"
+        else:
+            head += f"{len(resources)} {noun}s {owner}: {problem}"
+        yield from _wrapped(head, width, "", color)
+        if len(resources) > 1:
+            yield from (Line(f"    {printable(resource)}") for resource in resources)
+
+
+def _fixes(fixes: list[Fix], shown_by: dict[str, str], width: int) -> Iterator[Line]:
+    """Yield the fixes; for a command that another check has shown, only the check's name."""
+    names = dict.fromkeys(shown_by[fix.command] for fix in fixes if fix.command in shown_by)
+    if names:
+        yield Line(f"  fix: as for {', '.join(names)}")
+    new = [fix for fix in fixes if fix.command not in shown_by]
+    for where, group in groupby(new, key=lambda fix: fix.where):
+        yield from _wrapped(f"fix: {where}:" if where else "fix:", width, "  ")
+        yield from (Line(f"    {printable(fix.command)}", BOLD) for fix in group)
+    for advice in dict.fromkeys(fix.advice for fix in new if fix.advice):
+        yield from _wrapped(advice, width, "    ")
+
+
+def _not_checked(unchecked: list[Unchecked], width: int) -> Iterator[Line]:
+    """Yield what was not checked: a refused call with its checks, an account as a whole."""
+    causes: dict[tuple[str, str], list[Unchecked]] = {}
+    for one in unchecked:
+        causes.setdefault((one.unknown.call, one.unknown.why), []).append(one)
+    for (call, why), several in causes.items():
+        subjects = [name for name in dict.fromkeys(one.unknown.subject for one in several) if name]
+        reason = several[0].reason if len(subjects) < 2 else f"{call}: {why}"  # noqa: PLR2004
+        rules = {one.rule.name: one.rule.title for one in several}
+        yield from _wrapped(f"not checked: {reason}", width, "", YELLOW)
+        if len(subjects) > 1:
+            yield from (Line(f"    {printable(subject)}") for subject in subjects)
+        if call:
+            for name, title in rules.items():
+                yield from _wrapped(f"{name}: {title}", width, "  ")
+        else:
+            yield from _wrapped(f"{_count(len(rules), 'check')}: {', '.join(rules)}", width, "  ")
+        yield Line("")
+
+
+def _summary(verdict: Verdict, facts: Facts, *, offline: bool) -> str:
+    """Return the last line: the numbers of causes, what is missing, and the exit code."""
+    levels = [rule.level for rule, _, _ in _causes(verdict.findings)]
+    errors = levels.count(ERROR)
+    counts = [
+        _count(verdict.checked, "check"),
+        _count(errors, "error"),
+        _count(len(levels) - errors, "warning"),
+    ]
+    incomplete = len({one.rule.name for one in verdict.unchecked})
+    if incomplete:
+        counts.append(f"{_count(incomplete, 'check')} incomplete")
+    if offline:
+        counts.append("accounts not checked")
+    meaning = "exit 1: a step would fail or data would be lost"
+    if not verdict.fails:
+        meaning = "exit 0: no error found" + " in what was checked" * bool(incomplete or offline)
+    return f"{facts.procedure}: {', '.join(counts)}; {meaning}"
+
+
+def _result(verdict: Verdict) -> str:
+    """Return the color of the summary: green only if nothing is left to do."""
+    if verdict.fails:
+        return RED
+    return YELLOW if verdict.findings or verdict.unchecked else GREEN
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _wrapped(text: str, width: int, indent: str, color: str = "") -> Iterator[Line]:
+    """Yield a text as lines, broken only between words."""
+    # A finding may contain any character. Make it printable before it is laid out, because a
+    # character that a terminal does not show has no width.
+    lines = textwrap.wrap(
+        printable(text),
+        width,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    yield from (Line(line, color) for line in lines)
+
+
+def as_json(verdict: Verdict, facts: Facts) -> str:
+    """Return one JSON document in ASCII, with no control characters except newlines."""
     document = {
         "procedure": facts.procedure,
         "fails": verdict.fails,
-        "checks": verdict.looked,
+        "checks": verdict.checked,
         "findings": [
             {
                 "check": one.rule.name,
                 "level": one.rule.level,
                 "title": one.rule.title,
                 "what": one.what,
+                "resource": one.resource,
                 "why": one.rule.why,
                 "source": one.rule.source,
-                "mend": one.mend,
+                "fix": one.fix.command,
+                "fix_where": one.fix.where,
+                "advice": one.fix.advice,
             }
             for one in verdict.findings
         ],
-        "not_looked_at": [{"check": one.rule.name, "reason": one.reason} for one in verdict.unseen],
+        "not_checked": [
+            {"check": one.rule.name, "reason": one.reason} for one in verdict.unchecked
+        ],
     }
-    json.dump(document, out, indent=2)
-    out.write("\n")
+    # JSON escapes all control characters except DEL, which can only occur in its strings.
+    return json.dumps(document, indent=2).replace("\x7f", "\\u007f") + "\n"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from codeocean_cmdgen.check.account import admits
+from codeocean_cmdgen import vendor
+from codeocean_cmdgen.check.account import allows
 from codeocean_cmdgen.check.file import moment_of
-from codeocean_cmdgen.check.rule import WARNING, rule
+from codeocean_cmdgen.check.rule import ADMIT_ADVICE, CHOOSE_POINTS, WARNING, admit, rule
+from codeocean_cmdgen.values import Arn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,19 +21,14 @@ _COPIES = f"{_GUIDE}recov-point-create-a-copy.html"
 _ENCRYPTION = f"{_GUIDE}encryption.html"
 _LOCK = f"{_GUIDE}vault-lock.html"
 _COPIED_DAYS = 14
-"""What the vendor's stack keeps copies for, where the file does not say."""
+"""How long the vendor's stack keeps copies, if the file does not say."""
 
 _DAILY = timedelta(days=2)
-"""Within which a daily backup must have arrived."""
+"""The time within which a daily backup must be copied."""
 
-_START_WINDOW = timedelta(hours=2, minutes=15)
-"""How far apart one plan's jobs may start, and a little. Source: the vendor's BackupPlan."""
-
-_PAIR = timedelta(hours=24)
 _RESTORE = timedelta(days=1)
-"""What a restore needs its recovery point for, at least."""
+"""The least time for which a restore needs its recovery point."""
 
-_CHOOSE = "codeocean-cmdgen discover recovery-points --values {file}"
 _VAULT = "aws backup describe-backup-vault --backup-vault-name {0.vault} --region {0.region}"
 
 
@@ -40,13 +37,13 @@ def _vaults(facts: Facts) -> list[tuple[Deployment]]:
 
 
 def _receiving(facts: Facts) -> list[tuple[Deployment, Deployment]]:
-    """Give the vault that receives copies from another account, and whence."""
+    """Return the receiving and the sending deployment, if they are in different accounts."""
     origin, destination = facts.route
     return [(destination, origin)] if facts.elsewhere and destination.vault else []
 
 
-def _giving(facts: Facts) -> list[tuple[Deployment, Deployment]]:
-    """Give the vault that recovery points leave for another account, and whither."""
+def _sending(facts: Facts) -> list[tuple[Deployment, Deployment]]:
+    """Return the sending and the receiving deployment, if they are in different accounts."""
     origin, destination = facts.route
     return [(origin, destination)] if facts.elsewhere and origin.vault else []
 
@@ -69,101 +66,103 @@ def _pair(facts: Facts) -> list[tuple[Deployment]]:
 
 
 def _point(deployment: Deployment, arn: str) -> dict[str, Any]:
-    """Return a recovery point; an empty one where there is none, which R01 tells."""
+    """Return a recovery point; an empty one if it does not exist, which R01 reports."""
     found: dict[str, Any] = deployment.answer("DescribeRecoveryPoint", arn) or {}
     return found
-
-
-def _key(deployment: Deployment) -> str:
-    vault = deployment.answer("DescribeBackupVault", deployment.vault) or {}
-    return str(vault.get("EncryptionKeyArn", ""))
 
 
 @rule(
     "V01",
     each=_vaults,
-    why="there is nothing to copy from, or into",
+    why="there is no vault to copy from or to",
     source=_GUIDE,
-    mend="codeocean-cmdgen discover {0} --values {file}",
+    fix="codeocean-cmdgen discover {0} --values {file}",
 )
 def vault_exists(deployment: Deployment) -> Iterator[str]:
     """The backup vault exists in the account and the Region."""
     if deployment.answer("DescribeBackupVault", deployment.vault) is None:
-        yield f"there is no vault {deployment.vault} of [{deployment}] in {deployment.region}"
+        yield f"vault {deployment.vault} of [{deployment}] does not exist in {deployment.region}"
 
 
 @rule(
     "V02",
     each=_receiving,
-    why="every copy job ends with: Access Denied trying to call AWS Backup service",
+    why="every copy job fails with: Access Denied trying to call AWS Backup service",
     source=f"{_GUIDE}create-a-vault-access-policy.html",
-    mend="codeocean-cmdgen stack-parameters --from target --values {file} --preset restore-source; "
-    "of a backup stack, its source account parameter",
+    fix=admit,
+    fix_in="{0}",
+    advice=ADMIT_ADVICE,
 )
-def vault_admits_the_origin(destination: Deployment, origin: Deployment) -> Iterator[str]:
-    """The vault that receives copies admits the account that they come from."""
+def vault_allows_the_origin(destination: Deployment, origin: Deployment) -> Iterator[str]:
+    """The vault that receives copies allows the account that they come from."""
     if destination.answer("DescribeBackupVault", destination.vault) is None:
         return
     answer = destination.answer("GetBackupVaultAccessPolicy", destination.vault)
     action = "backup:CopyIntoBackupVault"
-    if not answer or not admits(answer["Policy"], origin.account_id, action):
-        yield f"vault {destination.vault} of [{destination}] does not admit {origin.account_id}"
+    if not answer or not allows(answer["Policy"], origin.account_id, action):
+        yield f"vault {destination.vault} of [{destination}] does not allow {origin.account_id}"
 
 
 @rule(
     "V03",
     each=_receiving,
-    why="a copy from another account cannot be encrypted with a key that AWS manages",
+    why="a copy from another account cannot be encrypted with an AWS managed key",
     source=_ENCRYPTION,
-    mend=_VAULT,
+    fix=_VAULT,
+    advice="The key of a vault cannot be changed: use a vault with a customer managed key.",
 )
 def vault_has_a_key_of_its_own(destination: Deployment, _: Deployment) -> Iterator[str]:
-    """The key of the vault that receives copies is a customer's."""
-    key = _key(destination)
+    """The vault that receives copies has a customer managed key."""
+    key = destination.vault_key
     answer = destination.answer("DescribeKey", key) if key else None
     if answer and answer["KeyMetadata"].get("KeyManager") == "AWS":
-        yield f"vault {destination.vault} of [{destination}] has a key that AWS manages"
+        yield f"vault {destination.vault} of [{destination}] has an AWS managed key"
 
 
 @rule(
     "V04",
     each=_vaults,
-    why="nothing can be written to the vault, or read from it",
+    why="nothing can be written to the vault or read from it",
     source="https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html",
-    mend="aws kms cancel-key-deletion, or enable-key, --key-id KEY --region {0.region}",
+    fix="aws kms describe-key --key-id {0.vault_key} --region {0.region}",
+    advice="If its deletion is pending, run aws kms cancel-key-deletion. Then run aws kms "
+    "enable-key. Both take the same options.",
 )
 def key_works(deployment: Deployment) -> Iterator[str]:
     """The key of the vault is enabled."""
-    key = _key(deployment)
+    key = deployment.vault_key
     answer = deployment.answer("DescribeKey", key) if key else None
     if key and (answer is None or answer["KeyMetadata"]["KeyState"] != "Enabled"):
-        state = answer["KeyMetadata"]["KeyState"] if answer else "not there"
-        yield f"key {key} of vault {deployment.vault} is {state}"
+        state = answer["KeyMetadata"]["KeyState"] if answer else "does not exist"
+        yield f"key {key} of vault {deployment.vault}: {state}"
 
 
 @rule(
     "V05",
-    each=_giving,
+    each=_sending,
     level=WARNING,
     procedures=("restore",),
-    why="the destination must decrypt the point with it: the copy fails without a word on the key",
+    why="the destination needs it to decrypt the recovery point: the copy fails, and the error "
+    "does not mention the key",
     source=_ENCRYPTION,
-    mend="aws kms get-key-policy --policy-name default --key-id KEY --region {0.region}",
+    fix="aws kms get-key-policy --policy-name default --key-id {0.vault_key} --region {0.region}",
+    advice="Allow account {1.account_id} to use kms:Decrypt in this policy.",
 )
-def key_admits_the_destination(origin: Deployment, destination: Deployment) -> Iterator[str]:
-    """The key that recovery points are encrypted with admits the account that they go to."""
-    key = _key(origin)
+def key_allows_the_destination(origin: Deployment, destination: Deployment) -> Iterator[str]:
+    """The key of the recovery points allows the account that they are copied to."""
+    key = origin.vault_key
     answer = origin.answer("GetKeyPolicy", key) if key else None
-    if answer and not admits(answer["Policy"], destination.account_id, "kms:Decrypt"):
-        yield f"key {key} of [{origin}] does not let {destination.account_id} decrypt"
+    if answer and not allows(answer["Policy"], destination.account_id, "kms:Decrypt"):
+        yield f"key {key} of [{origin}] does not allow {destination.account_id} to decrypt"
 
 
 @rule(
     "V06",
     each=_receiving,
-    why="the vault refuses copies that are kept for another time than its lock allows",
+    why="the vault refuses copies with a retention that its lock does not allow",
     source=_LOCK,
-    mend=_VAULT,
+    fix=_VAULT,
+    advice="Set retention_days in the deployment file to a number of days that the lock allows.",
 )
 def lock_allows_the_retention(destination: Deployment, origin: Deployment) -> Iterator[str]:
     """The lock of the vault allows the retention of the copies."""
@@ -172,8 +171,8 @@ def lock_allows_the_retention(destination: Deployment, origin: Deployment) -> It
     least, most = vault.get("MinRetentionDays", 0), vault.get("MaxRetentionDays", 0)
     if days < (least or 0) or (most and days > most):
         yield (
-            f"vault {destination.vault} keeps points {least or 1} to {most or 'any number of'} "
-            f"days, the copies {days}"
+            f"vault {destination.vault} keeps recovery points {least or 1} to "
+            f"{most or 'any number of'} days, but the copies are to be kept {days} days"
         )
 
 
@@ -182,12 +181,14 @@ def lock_allows_the_retention(destination: Deployment, origin: Deployment) -> It
     each=lambda facts: [(facts.deployments["backup"], facts)],
     level=WARNING,
     procedures=("backup",),
-    why="a backup that does not arrive is noticed on the day when it is needed",
-    source="the vendor's template 3.8.2, pBackupSchedule: daily",
-    mend="aws backup list-copy-jobs --region {0.region}, in the source's account",
+    why="otherwise a missing backup is only noticed when it is needed",
+    source=f"{vendor.TEMPLATE}, {vendor.BACKUP_SCHEDULE}: daily",
+    fix="aws backup list-copy-jobs --by-state FAILED --region {1.source.region}",
+    fix_in="source",
+    advice="This lists the copies that failed, with the reason.",
 )
-def backups_arrive(backup: Deployment, facts: Facts) -> Iterator[str]:
-    """A recovery point of each kind has arrived within two days."""
+def backups_are_recent(backup: Deployment, facts: Facts) -> Iterator[str]:
+    """The vault has a recovery point of each kind from the last two days."""
     if not backup.vault or not _copies(facts):
         return
     answer = backup.answer("ListRecoveryPointsByBackupVault", backup.vault) or {}
@@ -198,12 +199,12 @@ def backups_arrive(backup: Deployment, facts: Facts) -> Iterator[str]:
     }
     for kind in ("EBS", "RDS"):
         if kind not in recent:
-            yield f"vault {backup.vault} has no {kind} recovery point of the last two days"
+            yield f"vault {backup.vault} has no {kind} recovery point from the last two days"
 
 
 def _copies(facts: Facts) -> bool:
-    """Tell whether the source is set up to copy its backups; if it is not, none is missing."""
-    return bool(facts.source.parameters.get("pDestinationBackupVaultArn"))
+    """Return whether the source is set up to copy its backups; otherwise none is missing."""
+    return bool(facts.source.parameters.get(vendor.DESTINATION_VAULT))
 
 
 @rule(
@@ -212,7 +213,8 @@ def _copies(facts: Facts) -> bool:
     procedures=("restore",),
     why="there is nothing to restore from",
     source=_COPIES,
-    mend=_CHOOSE,
+    fix=CHOOSE_POINTS,
+    fix_in="backup",
 )
 def point_exists(backup: Deployment, kind: str, arn: str) -> Iterator[str]:
     """The recovery points are in the backup vault."""
@@ -226,7 +228,8 @@ def point_exists(backup: Deployment, kind: str, arn: str) -> Iterator[str]:
     procedures=("restore",),
     why="only a complete recovery point can be copied and restored",
     source=_COPIES,
-    mend=_CHOOSE,
+    fix=CHOOSE_POINTS,
+    fix_in="backup",
 )
 def point_is_complete(backup: Deployment, kind: str, arn: str) -> Iterator[str]:
     """The recovery points are complete."""
@@ -239,11 +242,14 @@ def point_is_complete(backup: Deployment, kind: str, arn: str) -> Iterator[str]:
     "R03",
     each=lambda facts: [(*point, facts) for point in _points(facts)],
     procedures=("restore",),
-    why="it expires before it is restored: retention counts from the creation of the first backup",
+    why="it expires before it is restored: retention starts when the original backup is created",
     source=_COPIES,
-    mend=_CHOOSE,
+    fix=CHOOSE_POINTS,
+    fix_in="backup",
 )
-def point_lives_long_enough(backup: Deployment, kind: str, arn: str, facts: Facts) -> Iterator[str]:
+def point_is_kept_long_enough(
+    backup: Deployment, kind: str, arn: str, facts: Facts
+) -> Iterator[str]:
     """The recovery points do not expire during the restore."""
     ends = _point(backup, arn).get("CalculatedLifecycle", {}).get("DeleteAt")
     if ends and ends - facts.now < _RESTORE:
@@ -255,30 +261,32 @@ def point_lives_long_enough(backup: Deployment, kind: str, arn: str, facts: Fact
     each=_pair,
     level=WARNING,
     procedures=("restore",),
-    why="database and files are of two moments: what one knows the other does not",
-    source="the vendor's template 3.8.2, BackupPlan: both start within two hours",
-    mend=_CHOOSE,
+    why="database and files are from different points in time, and do not match",
+    source=f"{vendor.TEMPLATE}, BackupPlan: both start within two hours",
+    fix=CHOOSE_POINTS,
+    fix_in="backup",
 )
 def points_of_one_backup(backup: Deployment) -> Iterator[str]:
-    """Both recovery points are of one backup."""
+    """Both recovery points belong to the same backup."""
     apart = _apart(backup)
-    if _START_WINDOW < apart <= _PAIR:
-        yield f"the EBS and the RDS recovery point are {apart} apart"
+    if vendor.START_WINDOW < apart <= vendor.BACKUP_INTERVAL:
+        yield f"the EBS and RDS recovery points are {apart} apart"
 
 
 @rule(
     "R05",
     each=_pair,
     procedures=("restore",),
-    why="database and files are of two days: the restored system contradicts itself",
-    source="the vendor's template 3.8.2, BackupPlan: both start within two hours",
-    mend=_CHOOSE,
+    why="database and files are from different days: the restored system is inconsistent",
+    source=f"{vendor.TEMPLATE}, BackupPlan: both start within two hours",
+    fix=CHOOSE_POINTS,
+    fix_in="backup",
 )
 def points_of_one_day(backup: Deployment) -> Iterator[str]:
-    """Both recovery points are of one day."""
+    """Both recovery points are from the same day."""
     apart = _apart(backup)
-    if apart > _PAIR:
-        yield f"the EBS and the RDS recovery point are {apart} apart"
+    if apart > vendor.BACKUP_INTERVAL:
+        yield f"the EBS and RDS recovery points are {apart} apart"
 
 
 def _apart(backup: Deployment) -> timedelta:
@@ -291,24 +299,26 @@ def _apart(backup: Deployment) -> timedelta:
     "R06",
     each=_points,
     procedures=("restore",),
-    why="with the key of the volume or the database, which AWS manages, no other account reads it",
+    why="no other account can use the AWS managed key of the volume or the database",
     source=_ENCRYPTION,
-    mend=_CHOOSE,
+    fix=CHOOSE_POINTS,
+    fix_in="backup",
 )
 def point_has_the_key_of_the_vault(backup: Deployment, kind: str, arn: str) -> Iterator[str]:
     """The recovery points are encrypted with the key of the backup vault."""
     key = _point(backup, arn).get("EncryptionKeyArn")
-    if key and key != _key(backup):
-        yield f"the {kind} recovery point {arn} has the key {key}, not that of the vault"
+    if key and key != backup.vault_key:
+        yield f"the {kind} recovery point {arn} has the key {key}, not the vault's key"
 
 
 @rule(
     "R07",
     each=_points,
     procedures=("restore",),
-    why="what is in cold storage cannot be copied to another vault",
+    why="a recovery point in cold storage cannot be copied to another vault",
     source=_COPIES,
-    mend=_CHOOSE,
+    fix=CHOOSE_POINTS,
+    fix_in="backup",
 )
 def point_is_warm(backup: Deployment, kind: str, arn: str) -> Iterator[str]:
     """The recovery points are not in cold storage."""
@@ -321,32 +331,34 @@ def point_is_warm(backup: Deployment, kind: str, arn: str) -> Iterator[str]:
     each=lambda facts: [(*point, facts) for point in _points(facts)],
     procedures=("restore",),
     level=WARNING,
-    why="a vault may hold points of several deployments: this one may be another's",
+    why="a vault may hold recovery points of several deployments: this may be another's",
     source="the vendor's guide: a backup stack supports one deployment",
-    mend=_CHOOSE,
+    fix=CHOOSE_POINTS,
+    fix_in="backup",
 )
 def point_is_of_the_source(backup: Deployment, kind: str, arn: str, facts: Facts) -> Iterator[str]:
-    """The recovery points are of the source's account."""
+    """The recovery points come from the source's account."""
     resource = _point(backup, arn).get("ResourceArn", "")
-    if resource and facts.source.account_id not in ("", resource.split(":")[4]):
-        yield f"the {kind} recovery point {arn} is of {resource}"
+    if resource and facts.source.account_id not in ("", Arn(resource).account_id):
+        yield f"the {kind} recovery point {arn} is a backup of {resource}"
 
 
 @rule(
     "R09",
     each=lambda facts: [(facts.deployments["backup"], facts)],
     procedures=("restore",),
-    why="objects that the snapshot knows would be removed from the buckets, for good",
-    source="README, Buckets as they were at the snapshot",
-    mend=_CHOOSE,
+    why="objects that the snapshot refers to would be permanently removed from the buckets",
+    source="README, Restoring buckets to a point in time",
+    fix=CHOOSE_POINTS,
+    fix_in="backup",
 )
 def moment_is_not_before_the_snapshot(backup: Deployment, facts: Facts) -> Iterator[str]:
-    """The moment that buckets go back to is not before the EBS recovery point."""
+    """The buckets are not restored to a point in time before the EBS recovery point."""
     arn = point_names(backup).get("EBS")
     text = facts.target.value("at", "s3-point-in-time")
     created = _point(backup, arn).get("CreationDate") if arn and text else None
     if created and moment_of(text) < created.replace(microsecond=0):
-        yield f"at is {text}, and the EBS recovery point was created at {_shown(created)}"
+        yield f"at is {text}, but the EBS recovery point was created at {_shown(created)}"
 
 
 @rule(
@@ -354,17 +366,19 @@ def moment_is_not_before_the_snapshot(backup: Deployment, facts: Facts) -> Itera
     each=lambda facts: [(facts.deployments["backup"], facts)],
     procedures=("restore",),
     level=WARNING,
-    why="the buckets would keep what was made long after the snapshot, which knows nothing of it",
-    source="README, Buckets as they were at the snapshot",
-    mend=_CHOOSE,
+    why="the buckets would keep objects created long after the snapshot, which does not refer to "
+    "them",
+    source="README, Restoring buckets to a point in time",
+    fix=CHOOSE_POINTS,
+    fix_in="backup",
 )
 def moment_is_near_the_snapshot(backup: Deployment, facts: Facts) -> Iterator[str]:
-    """The moment that buckets go back to is not long after the EBS recovery point."""
+    """The buckets are not restored to a point in time long after the EBS recovery point."""
     arn = point_names(backup).get("EBS")
     text = facts.target.value("at", "s3-point-in-time")
     created = _point(backup, arn).get("CreationDate") if arn and text else None
-    if created and moment_of(text) > created + _PAIR:
-        yield f"at is {text}, and the EBS recovery point was created at {_shown(created)}"
+    if created and moment_of(text) > created + vendor.BACKUP_INTERVAL:
+        yield f"at is {text}, but the EBS recovery point was created at {_shown(created)}"
 
 
 def _shown(moment: datetime) -> str:

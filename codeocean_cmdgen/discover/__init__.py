@@ -1,5 +1,5 @@
-"""Finds the facts of a deployment where they are: in its account, or on its services instance.
+"""Finds the facts of a deployment in its account, or on its services instance.
 
-Reads only, asks AWS for each thing once, and no value of a secret. boto3 is imported when AWS is
-asked: what stack.json tells needs none.
+It only reads, asks AWS each question once, and never reads the value of a secret. boto3 is only
+imported to ask AWS; reading stack.json does not need it.
 """

@@ -1,29 +1,22 @@
-"""The recovery points of a vault, in pairs of data volume and database."""
+"""Finds the recovery points of a vault, in pairs of data volume and database."""
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
+from codeocean_cmdgen import vendor
 from codeocean_cmdgen.arguments import KNOWN
-from codeocean_cmdgen.deployment import Fact
-from codeocean_cmdgen.discover.account import Account, Say
+from codeocean_cmdgen.discover.caller import Caller
 from codeocean_cmdgen.discover.finder import Finder, first
 from codeocean_cmdgen.errors import InputError, Problem, shown
+from codeocean_cmdgen.inputs.update import Fact
+from codeocean_cmdgen.values import Arn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from codeocean_cmdgen.sources import ValuesFile
-
-_TOGETHER = timedelta(hours=2, minutes=15)
-"""How far apart the two jobs of one backup may begin, with some slack: the vendor's window is 2 h.
-
-Source: the vendor's template 3.8.2, BackupPlan.
-"""
-_APART = timedelta(hours=24)
-"""From here on two recovery points are not of one backup."""
+    from codeocean_cmdgen.inputs.deployment_file import DeploymentFile, Tell
 
 
 class Point(NamedTuple):
@@ -38,13 +31,15 @@ class Point(NamedTuple):
     @property
     def short(self) -> str:
         """The end of its ARN, as the console shows it."""
-        return re.split("[:/]", self.arn)[-1]
+        return Arn(self.arn).resource_id
 
     @property
     def deployment(self) -> tuple[str, str]:
-        """Region and account of what was backed up."""
-        parts = self.resource_arn.split(":")
-        return (parts[3], parts[4]) if len(parts) > 4 else ("", "")  # noqa: PLR2004 - an ARN
+        """Region and account of the backed-up resource."""
+        if Arn.why_not(self.resource_arn):
+            return ("", "")
+        resource = Arn(self.resource_arn)
+        return (resource.region, resource.account_id)
 
 
 class Pair(NamedTuple):
@@ -60,12 +55,12 @@ class Pair(NamedTuple):
 
     @property
     def expires(self) -> Optional[datetime]:
-        """When the first of them goes."""
+        """When the first of them expires."""
         return min((one.expires for one in self if one.expires), default=None)
 
 
 class Pairs(NamedTuple):
-    """The pairs of a vault, newest first, and what is to be said of the rest."""
+    """The pairs of a vault, newest first, and notes on the other recovery points."""
 
     pairs: list[Pair]
     notes: list[str]
@@ -73,29 +68,29 @@ class Pairs(NamedTuple):
 
 def find(
     table: str,
-    file: ValuesFile,
-    say: Say,
+    file: DeploymentFile,
+    say: Tell,
     *,
     region: Optional[str] = None,
     profile: Optional[str] = None,
 ) -> Pairs:
-    """Find the pairs of recovery points in the vault of a table of the file.
+    """Find the pairs of recovery points in the vault that a table of the file names.
 
     Raises:
         InputError: the file does not name the vault.
-        DiscoveryError: AWS refuses, or these are another account's credentials.
+        DiscoveryError: AWS refuses the call, or the credentials belong to another account.
 
     """
     vault = first(file, table, "backup_vault_name")
     if vault is None:
         problem = Problem(
-            f"backup_vault_name is missing in [{table}] of {file.name}",
-            f"codeocean-cmdgen discover {table} finds it",
+            f"backup_vault_name is missing in [{table}] of {file.position()}",
+            f"to find it, run codeocean-cmdgen discover {table} {file.option}",
         )
         raise InputError([problem])
-    account = Account(profile, region or first(file, table, "region"), say)
-    Finder(table, file).demand_account(account.id, "the caller's identity")
-    answer = account.ask(
+    caller = Caller(profile, region or first(file, table, "region"), say)
+    Finder(table, file).demand_account(caller.account_id, "the caller's identity")
+    answer = caller.ask(
         f"the recovery points of vault {vault}",
         "backup",
         "list_recovery_points_by_backup_vault",
@@ -105,10 +100,10 @@ def find(
 
 
 def pair_up(described: Iterable[dict[str, Any]]) -> Pairs:
-    """Pair recovery points as AWS Backup describes them: each with the nearest of the other kind.
+    """Pair recovery points, as described by AWS Backup: each with the nearest of the other kind.
 
-    The vendor's stack copies each backup within its vault, so there may be two of the same: the
-    copy is taken, because only that has a key that other accounts may use.
+    The vendor's stack copies each backup within its vault, so a backup may be there twice. Take
+    the copy, because only the copy has a key that other accounts may use.
     """
     best: dict[tuple[str, str, datetime], Point] = {}
     twins = 0
@@ -121,7 +116,7 @@ def pair_up(described: Iterable[dict[str, Any]]) -> Pairs:
             continue
         name = "ebs_snapshot_arn" if one["ResourceType"] == "EBS" else "rds_snapshot_arn"
         if KNOWN[name].kind.why_not(one["RecoveryPointArn"]):
-            notes.append(f"{one['RecoveryPointArn']} is no snapshot")
+            notes.append(f"{one['RecoveryPointArn']} is not a snapshot")
             continue
         point = Point(
             one["RecoveryPointArn"],
@@ -134,7 +129,7 @@ def pair_up(described: Iterable[dict[str, Any]]) -> Pairs:
         twins += key in best
         best[key] = max(best.get(key, point), point, key=_preference)
     if twins:
-        notes.append(f"{twins} near-duplicates of the same backups are not shown: copies are")
+        notes.append(f"{twins} duplicates of these backups are not shown: copies are preferred")
     volumes, databases = (
         [point for (kind, *_), point in best.items() if kind == wanted] for wanted in ("EBS", "RDS")
     )
@@ -146,7 +141,7 @@ def pair_up(described: Iterable[dict[str, Any]]) -> Pairs:
     pairs.sort(key=lambda pair: pair.ebs.created, reverse=True)
     paired = {point.arn for pair in pairs for point in pair}
     notes += [
-        f"{point.arn} of {point.created:%Y-%m-%d %H:%M} has no partner"
+        f"{point.arn}, created {point.created:%Y-%m-%d %H:%M} UTC, has no counterpart"
         for point in best.values()
         if point.arn not in paired
     ]
@@ -158,15 +153,15 @@ def _preference(point: Point) -> tuple[bool, datetime]:
 
 
 def _nearest(point: Point, others: list[Point]) -> Optional[Point]:
-    """Return the point of the other kind that is nearest in time, of the same deployment."""
+    """Return the nearest point in time among others of the same deployment."""
     own = [one for one in others if one.deployment == point.deployment]
-    near = [one for one in own if abs(one.created - point.created) < _APART]
+    near = [one for one in own if abs(one.created - point.created) < vendor.BACKUP_INTERVAL]
     return min(near, key=lambda one: abs(one.created - point.created), default=None)
 
 
 def table_of(pairs: list[Pair]) -> Any:  # noqa: ANN401 - a table of rich
     """Return the pairs as a table, numbered from 1."""
-    from rich.table import Table  # noqa: PLC0415 - for those who look at it only
+    from rich.table import Table  # noqa: PLC0415 - only needed to show it
 
     table = Table(box=None, pad_edge=False)
     for title in ("#", "created (UTC)", "data volume", "database", "apart", "expires"):
@@ -184,7 +179,7 @@ def table_of(pairs: list[Pair]) -> Any:  # noqa: ANN401 - a table of rich
 
 
 def choose(pairs: list[Pair], choice: str) -> Pair:
-    """Return the pair that a person means: its number, or the id of its EBS snapshot.
+    """Return the chosen pair, by its number or the ID of its EBS snapshot.
 
     Raises:
         InputError: there is no such pair.
@@ -193,16 +188,16 @@ def choose(pairs: list[Pair], choice: str) -> Pair:
     named = {str(number): pair for number, pair in enumerate(pairs, 1)}
     named |= {pair.ebs.short: pair for pair in pairs}
     if choice not in named:
+        numbers = "1" if len(pairs) == 1 else f"1 to {len(pairs)}"
         problem = Problem(
-            f"{shown(choice)} is none of the {len(pairs)} pairs: expected a number of the table, "
-            "or the id of the data volume's snapshot"
+            f"there is no pair {shown(choice)}: choose {numbers}, or the ID of an EBS snapshot"
         )
         raise InputError([problem])
     return named[choice]
 
 
 def facts_of(pair: Pair, table: str) -> tuple[list[Fact], list[str]]:
-    """Return what the pair is for the file, and what to be warned of."""
+    """Return the facts of the pair for the file, and warnings about it."""
     moment = f"{pair.ebs.created:%Y-%m-%dT%H:%M:%SZ}"
     origin = f"backup of {moment}"
     facts = [
@@ -211,8 +206,11 @@ def facts_of(pair: Pair, table: str) -> tuple[list[Fact], list[str]]:
         Fact("target.s3-point-in-time", "at", (moment,), "creation of the EBS recovery point"),
     ]
     warnings = []
-    if pair.apart > _TOGETHER:
-        warnings.append(f"the two are {pair.apart} apart: are they of one backup?")
+    if pair.apart > vendor.START_WINDOW:
+        warnings.append(
+            f"the two recovery points are {pair.apart} apart: make sure that they belong to the "
+            "same backup"
+        )
     if pair.expires and pair.expires - datetime.now(timezone.utc) < timedelta(days=1):
-        warnings.append(f"it expires at {pair.expires:%Y-%m-%d %H:%M} UTC: copy it before")
+        warnings.append(f"the pair expires at {pair.expires:%Y-%m-%d %H:%M} UTC: copy it first")
     return facts, warnings

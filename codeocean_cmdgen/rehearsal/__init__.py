@@ -1,1 +1,1 @@
-"""Rehearses a procedure: a world is built, lost, and brought back by generated scripts alone."""
+"""Rehearses a procedure: builds a world, loses it, and restores it with generated scripts only."""

@@ -1,4 +1,4 @@
-"""A deployment's analytics database: a real PostgreSQL behind an instance of the simulated RDS."""
+"""A deployment's analytics database: a real PostgreSQL behind a simulated RDS instance."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 NAME = "codeocean"
 _CA_BUNDLE = "/etc/pki/tls/certs/rds-global-bundle.pem"
 _QUICK = {"fsync": "off"}
-# What differs by its nature, or because a copy was made, and means nothing.
+# Lines that always differ between two dumps, or differ because of a copy, without any meaning.
 _MEANINGLESS = re.compile(
     r"^(?:--|\\(?:un)?restrict\b).*\n|^COMMENT ON DATABASE (?:.|\n)*?';\n", re.MULTILINE
 )
 
 
 class Contents(NamedTuple):
-    """All that a database server holds: what a snapshot of it keeps."""
+    """The whole content of a database server, as a snapshot keeps it."""
 
     sql: str
     password: str
 
 
 class Database:
-    """One server."""
+    """A database server."""
 
     def __init__(self, server: Postgres, password: str) -> None:
-        """Wrap a server that is running."""
+        """Wrap a running server."""
         self._server, self._password = server, password
 
     def sql(self, text: str) -> str:
@@ -44,26 +44,26 @@ class Database:
         return self._server.sql(text, NAME, user="root")
 
     def snapshot(self) -> Contents:
-        """Return what it holds, as one transaction sees it."""
+        """Return its content in a single transaction."""
         return Contents(self._server.dump(NAME), self._password)
 
     def set_password(self, password: str) -> None:
-        """Give the master user another password."""
+        """Change the password of the master user."""
         self._password = password
         self._server.set_password(password)
 
     def close(self) -> None:
-        """Remove it."""
+        """Stop and remove the server."""
         self._server.close()
 
 
 class Databases:
-    """The database servers of one services instance's network."""
+    """The database servers in the network of a services instance."""
 
     def __init__(self, host: Host, authority: trustme.CA) -> None:
-        """Let the instance know the authority, and have PostgreSQL's programs."""
+        """Install PostgreSQL's programs and the certificate authority on the instance."""
         self._host, self._authority, self._count = host, authority, 1
-        # A server ends with the thread that started it: this one lives on.
+        # A server ends with the thread that started it, so a thread that stays starts all servers.
         self._starter = ThreadPoolExecutor(max_workers=1)
         plain_client(host)
         bundle = host.path(_CA_BUNDLE)
@@ -71,8 +71,8 @@ class Databases:
         authority.cert_pem.write_to_path(str(bundle))
 
     def start(self, instance: Instance, contents: Contents) -> Database:
-        """Start the server of an instance, with the contents of a snapshot, or of an example."""
-        return self._starter.submit(self._start, instance.host, contents).result()
+        """Start the server of an instance with the given contents."""
+        return self._starter.submit(self._start, instance.address, contents).result()
 
     def _start(self, name: str, contents: Contents) -> Database:
         self._count += 1
@@ -88,18 +88,18 @@ class Databases:
         return Database(server, contents.password)
 
     def close(self) -> None:
-        """Start no more."""
+        """Stop the thread that starts servers."""
         self._starter.shutdown()
 
 
 def serve(simulator: Simulator, databases: Databases, arn: str, contents: Contents) -> None:
-    """Let a server run behind an instance that is there already."""
+    """Start a server behind an existing instance."""
     (instance,) = (one for one in simulator.rds.instances if one.arn == arn)
     simulator.rds.servers[arn] = databases.start(instance, contents)
 
 
 def rows(contents: Contents) -> Counter[str]:
-    """Return every row with its table's name, and every line of the schema."""
+    """Return every row with the name of its table, and every line of the schema."""
     found: Counter[str] = Counter()
     table = ""
     for line in _MEANINGLESS.sub("", contents.sql).splitlines():
@@ -113,12 +113,12 @@ def rows(contents: Contents) -> Counter[str]:
 
 
 def empty(password: str) -> Contents:
-    """Return what a new deployment's server holds."""
+    """Return the contents of a new deployment's server."""
     return Contents("CREATE DATABASE codeocean OWNER root;", password)
 
 
 def example(password: str) -> Contents:
-    """Return what a server in use holds."""
+    """Return the contents of a server in use."""
     return Contents(_EXAMPLE, password)
 
 

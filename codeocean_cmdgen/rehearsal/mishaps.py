@@ -1,4 +1,4 @@
-"""What goes wrong at 3 a.m., each at its place; a script meets it, is mended, and pasted again."""
+"""Mishaps as they happen at 3 a.m.: each hits a script, which is then fixed and pasted again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from codeocean_cmdgen.steps import (
 
 
 class Fault(NamedTuple):
-    """What AWS does: the arguments of the simulator's own faults."""
+    """A fault of AWS: the arguments of the simulator's faults."""
 
     operation: str
     kind: str
@@ -28,20 +28,20 @@ class Fault(NamedTuple):
 class Mishap(NamedTuple):
     """Something that goes wrong once, when the first script of a step is pasted.
 
-    meets: what the script then says, as a regular expression. survives: whether it is done all the
-    same; None where either is well. mended: what the person does before pasting again.
-    faults: what AWS does. kills: whether the shell dies with the first of them.
-    share: how much of the text arrives. changed: a text in it, and as what it arrives.
-    pasted_into: whose CloudShell it goes to. killed: at which words the shell dies.
-    answer: the word that is typed. in_use: whether somebody still writes into the buckets.
-    new_run: whether the script is generated anew for another run.
+    expected: a regular expression for the script's output. survives: whether the script succeeds
+    nevertheless; None if both are acceptable. remedy: what the person does before pasting again.
+    faults: the faults of AWS. kills: whether the first fault also kills the shell.
+    share: the part of the text that is pasted. changed: a text in it, and its replacement.
+    pasted_into: the deployment whose CloudShell is used. killed: the output at which the shell is
+    killed. answer: the confirmation that is typed. in_use: whether somebody still writes into the
+    buckets. new_run: whether the script is generated again for another run.
     """
 
     about: str
     step: type[Step]
-    meets: str
+    expected: str
     survives: bool | None = False
-    mended: str = "paste again"
+    remedy: str = "paste again"
     faults: tuple[Fault, ...] = ()
     kills: bool = False
     share: float = 1.0
@@ -53,11 +53,11 @@ class Mishap(NamedTuple):
     new_run: bool = False
 
     def fits(self, procedure: str) -> bool:
-        """Tell whether a procedure has the step."""
+        """Return whether a procedure has the step."""
         return any(task.step is self.step for part in RUNBOOKS[procedure] for task in part.tasks)
 
-    def arriving(self, script: str) -> str:
-        """Return what of a script arrives."""
+    def damage(self, script: str) -> str:
+        """Return the text that is pasted instead of a script."""
         return script[: int(len(script) * self.share)].replace(*self.changed)
 
 
@@ -71,32 +71,32 @@ MISHAPS = {
     "paste-cut": Mishap(
         "the terminal loses the last third of the paste",
         S3BatchReplication,
-        "unexpected end of file|damaged",
+        "unexpected end of file|the text is incomplete or changed; nothing ran",
         share=0.66,
     ),
     "paste-damaged": Mishap(
-        "one word of the paste arrives as another",
+        "one word of the paste is changed on its way",
         S3BatchReplication,
-        "the text was damaged on its way, nothing was run",
+        "the text is incomplete or changed; nothing ran",
         changed=("bucket", "basket"),
     ),
     "objects-failed": Mishap(
-        "S3 fails some objects of a job that it calls Complete",
+        "some objects of a job fail, although S3 reports it as Complete",
         S3BatchReplication,
         "1 of [0-9]+ objects were not replicated",
-        mended="generate it with a new --run, and paste that",
+        remedy="generate it with a new --run, and paste that",
         faults=(Fault("s3control:CreateJob", "failed-tasks"),),
         new_run=True,
     ),
     "wrong-account": Mishap(
         "the script is pasted into CloudShell of the target's account",
         SnapshotCopy,
-        "this shell works as .*, the script is for aws account",
-        mended="open the right account, and paste again",
+        "this shell works as .*, but the script is for aws account",
+        remedy="open the right account, and paste again",
         pasted_into="target",
     ),
     "copy-failed": Mishap(
-        "AWS fails a copy of a recovery point, for no reason of yours",
+        "a copy of a recovery point fails inside AWS",
         SnapshotCopy,
         "internal error",
         faults=(Fault("backup:StartCopyJob", "fail-job"),),
@@ -105,41 +105,41 @@ MISHAPS = {
         "the credentials expire while the copies are watched",
         SnapshotCopy,
         "[Ee]xpired",
-        mended="log in again, and paste again",
+        remedy="log in again, and paste again",
         faults=(Fault("backup:DescribeCopyJob", "expired-token", 40),),
     ),
     "shell-killed": Mishap(
-        "the shell dies while the copies are under way",
+        "the shell dies while the copies are running",
         SnapshotCopy,
         "copy: (started|found)",
         killed="RDS copy: ",
     ),
     "throttle-storm": Mishap(
-        "AWS Backup answers the first requests: too many of them",
+        "AWS Backup throttles the first requests",
         SnapshotCopy,
         "done: ",
         survives=True,
-        mended="nothing: the AWS CLI tries again",
+        remedy="nothing: the AWS CLI tries again",
         faults=(Fault("backup:*", "throttle", 3),),
     ),
     "restore-failed": Mishap(
-        "AWS fails the restore of the volume",
+        "the restore of the volume fails inside AWS",
         VolumeRestore,
         "internal error",
         faults=(Fault("backup:StartRestoreJob", "fail-job"),),
     ),
     "wrong-word": Mishap(
-        "the person types yes, and not the word that is asked for",
+        "the person types yes instead of the requested confirmation",
         VolumeCopyIn,
-        "'yes' is not .*: nothing was changed",
+        "not confirmed: expected 'vol-[0-9a-f]+', got 'yes'",
         answer="yes",
     ),
     "still-writing": Mishap(
-        "somebody writes into the target's buckets before they are brought back",
+        "somebody writes into the target's buckets before they are restored",
         S3PointInTime,
         "it is in use",
-        mended="stop them, take --until anew, and paste again",
+        remedy="stop them, generate the script with a new --until, and paste it",
         in_use=True,
     ),
 }
-"""Name -> the mishap, in the order in which they may follow each other."""
+"""Name -> mishap, in an order in which they can happen one after the other."""

@@ -1,6 +1,6 @@
-"""What happens in the world while a procedure is followed, and what must come of it.
+"""Plots: what happens in the world while a procedure is followed, and the expected result.
 
-A plot prepares the world, lets things happen between the steps, and says what is compared.
+A plot prepares the world, triggers events between the steps, and compares the result.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from codeocean_cmdgen.procedures import Task
-    from codeocean_cmdgen.rehearsal.facts import Facts
+    from codeocean_cmdgen.rehearsal.deployment_file import RehearsalFile
     from codeocean_cmdgen.rehearsal.mishaps import Mishap
 
     Run = Callable[[str, type[Any]], None]
@@ -33,15 +33,15 @@ _MINUTE, _HOUR = 60, 3600
 
 
 class Plot:
-    """What all procedures have in common."""
+    """The common part of all plots."""
 
     about: ClassVar[str]
 
-    def __init__(self, stage: Stage, facts: Facts) -> None:
-        """Begin with an empty world."""
-        self.stage, self.facts = stage, facts
+    def __init__(self, stage: Stage, file: RehearsalFile) -> None:
+        """Start with an empty world."""
+        self.stage, self.file = stage, file
         self.moment: datetime | None = None
-        """The moment that the outcome is compared with."""
+        """The moment whose state the result is compared with."""
         self.lost: datetime | None = None
         """When the source was lost."""
         self.served: datetime | None = None
@@ -50,29 +50,29 @@ class Plot:
         self.comparisons: list[Comparison] = []
 
     def prepare(self, run: Run) -> None:
-        """Make the world as it is when the procedure begins."""
+        """Build the world in its state at the beginning of the procedure."""
 
     def before(self, task: Task) -> None:
-        """Let happen what happens before a task."""
+        """Trigger the events before a task."""
 
     def after(self, task: Task) -> None:
-        """Let happen what comes of a task that was done."""
+        """Apply the effects of a completed task."""
         if task.step is StackCreate:
             self.stage.furnish(task.deployment)
         self.stage.apply()
-        self.facts.look(self.stage)
+        self.file.update_volume_ids(self.stage)
         if task.step is ServiceStart and not self.stage.missing.host:
             self.served = self.stage.simulator.clock.now()
 
-    def mend(self, mishap: Mishap, deployment: str) -> None:
-        """Do what a person does after a mishap, besides pasting again."""
+    def fix(self, mishap: Mishap, deployment: str) -> None:
+        """Do what a person does after a mishap, apart from pasting again."""
         if mishap.new_run:
-            self.facts.put(f"{deployment}.{mishap.step.name}", run="second")
+            self.file.put(f"{deployment}.{mishap.step.name}", run="second")
         if mishap.in_use:
-            self.facts.put("target.s3-point-in-time", until=self._now())
+            self.file.put("target.s3-point-in-time", until=self._now())
 
     def end(self) -> None:
-        """Compare at the end."""
+        """Compare the result at the end."""
 
     def _compare_again(self) -> None:
         known = {one.kind for one in self.comparisons if one.differences}
@@ -84,24 +84,24 @@ class Plot:
 
 
 class Backup(Plot):
-    """A deployment at work gets its first backup."""
+    """A deployment in use gets its first backup."""
 
-    about = "a deployment that people work on is given a backup, and is backed up once"
+    about = "a deployment in use gets a backup stack, and is backed up once"
 
-    def prepare(self, run: Run) -> None:  # noqa: ARG002 - nothing was run before the first backup
-        """Make a deployment at work."""
+    def prepare(self, run: Run) -> None:  # noqa: ARG002 - no script runs before the first backup
+        """Build a deployment in use."""
         self.stage.build_source()
-        self.facts.look(self.stage)
+        self.file.update_volume_ids(self.stage)
 
     def before(self, task: Task) -> None:
-        """Let people go on working."""
+        """Let people continue to work."""
         if task.step is SecretsSave:
             self.stage.write("source", "while-set-up")
         if task.step is OnDemandBackup:
             self.moment = self.stage.simulator.clock.now()
 
     def end(self) -> None:
-        """Compare the backup with the deployment, which only its application changed since."""
+        """Compare the backup with the deployment, which only its application has changed since."""
         stage = self.stage
         wanted = without_work(stage.state("source"))
         found = stage.state_of(stage.points("backup"), "source")
@@ -115,11 +115,11 @@ class Restore(Plot):
     about = "a deployment that is backed up is lost, with everything in its account"
 
     def prepare(self, run: Run) -> None:
-        """Back up, let people work on, and lose the source."""
+        """Back up, let people continue to work, and lose the source."""
         stage = self.stage
         stage.build_source()
         stage.build_backup()
-        self.facts.look(stage)
+        self.file.update_volume_ids(stage)
         run("source", SecretsSave)
         stage.wait(_HOUR)
         live = stage.state("source")
@@ -133,7 +133,7 @@ class Restore(Plot):
         stage.destroy_source()
         self.lost = stage.simulator.clock.now()
         points = stage.points("backup")
-        self.facts.put(
+        self.file.put(
             "backup", ebs_snapshot_arn=points["EBS"].arn, rds_snapshot_arn=points["RDS"].arn
         )
 
@@ -143,15 +143,15 @@ class Restore(Plot):
             self.comparisons = compare(self.wanted, self.stage.state("target"))
 
     def after(self, task: Task) -> None:
-        """Note the two moments that s3-point-in-time wants."""
+        """Write the two moments that s3-point-in-time needs into the file."""
         super().after(task)
         if task.step is S3BatchReplication:
-            self.facts.put("target.s3-point-in-time", until=self._now())
+            self.file.put("target.s3-point-in-time", until=self._now())
         if task.step is SnapshotCopy and self.moment:
-            self.facts.put("target.s3-point-in-time", at=_written(self.moment))
+            self.file.put("target.s3-point-in-time", at=_written(self.moment))
 
     def end(self) -> None:
-        """Compare once more: nothing that was tidied up may have taken anything along."""
+        """Compare again: cleaning up must not have removed anything else."""
         self._compare_again()
 
 
@@ -160,10 +160,10 @@ class Migration(Plot):
 
     about = "a deployment moves to another account, while people work on it"
 
-    def prepare(self, run: Run) -> None:  # noqa: ARG002 - nothing was run before
-        """Make a deployment at work."""
+    def prepare(self, run: Run) -> None:  # noqa: ARG002 - no script runs before
+        """Build a deployment in use."""
         self.stage.build_source()
-        self.facts.look(self.stage)
+        self.file.update_volume_ids(self.stage)
 
     def before(self, task: Task) -> None:
         """Let people work until phase 2, and compare before they work again."""
@@ -177,15 +177,15 @@ class Migration(Plot):
             self.comparisons = compare(self.wanted, self.stage.state("target"))
 
     def after(self, task: Task) -> None:
-        """Note the recovery points of phase 2, of which the vault then holds several."""
+        """Write the recovery points of phase 2 into the file: the vault then holds several."""
         super().after(task)
         if task.step is OnDemandBackup:
             points = self.stage.points("target")
-            self.facts.put("target.volume-restore", ebs_snapshot_arn=points["EBS"].arn)
-            self.facts.put("target.db-restore", rds_snapshot_arn=points["RDS"].arn)
+            self.file.put("target.volume-restore", ebs_snapshot_arn=points["EBS"].arn)
+            self.file.put("target.db-restore", rds_snapshot_arn=points["RDS"].arn)
 
     def end(self) -> None:
-        """Compare once more: nothing that was tidied up may have taken anything along."""
+        """Compare again: cleaning up must not have removed anything else."""
         self._compare_again()
 
 

@@ -1,4 +1,4 @@
-"""What a deployment holds, so that two can be compared: objects, files, rows, secrets."""
+"""Compares the content of two deployments: objects, files, rows and secrets."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SHOWN = 5
 
 
 class Comparison(NamedTuple):
-    """What came of comparing one kind of thing.
+    """The result of comparing one kind of content.
 
-    size: how many there are. differences: in words, none where all are equal.
+    size: how many items there are. differences: in words; none if all items are equal.
     """
 
     kind: str
@@ -30,7 +30,7 @@ class Comparison(NamedTuple):
 
 
 def compare(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[Comparison]:
-    """Compare all that both hold, kind by kind; what one alone has counts as a difference."""
+    """Compare the content of both, kind by kind; an item in only one of them is a difference."""
     return [
         Comparison(
             kind, _count(wanted[kind]), tuple(_differences(wanted[kind], found.get(kind, {})))
@@ -51,17 +51,17 @@ def _differences(wanted: Mapping[Any, Any], found: Mapping[Any, Any]) -> Iterabl
         if name not in found:
             yield f"missing: {_shown(name)}"
         elif name not in wanted:
-            yield f"too many: {_shown(name)}"
+            yield f"extra: {_shown(name)}"
         elif wanted[name] != found[name]:
-            yield f"not equal: {_shown(name)}{_how(wanted[name], found[name])}"
+            yield f"not equal: {_shown(name)}{_differing(wanted[name], found[name])}"
 
 
-def _how(wanted: object, found: object) -> str:
-    """Say by what two files differ."""
+def _differing(wanted: object, found: object) -> str:
+    """Return which properties of two files differ."""
     if not isinstance(wanted, dict) or not isinstance(found, dict):
         return ""
     names = sorted({*wanted, *found})
-    return f", by {', '.join(one for one in names if wanted.get(one) != found.get(one))}"
+    return f" in {', '.join(one for one in names if wanted.get(one) != found.get(one))}"
 
 
 def _shown(name: object) -> str:
@@ -69,9 +69,9 @@ def _shown(name: object) -> str:
 
 
 def objects(names: Mapping[str, str]) -> dict[str, Any]:
-    """Return every version and delete marker of buckets, with all that a reader can see of it.
+    """Return every version and delete marker of buckets, with everything that a reader can see.
 
-    names: what a bucket is for -> its name.
+    names: kind of content -> name of the bucket.
     """
     return {
         f"{kind}/{key} version {version_id}": seen
@@ -81,7 +81,7 @@ def objects(names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def saved_secrets(file: Path) -> dict[str, Any]:
-    """Return what secrets-save saved, as `secrets` returns it; nothing where it never ran."""
+    """Return what secrets-save saved, in the form of `secrets`; nothing if it never ran."""
     if not file.exists():
         return {}
     found = json.loads(file.read_text("utf-8"))["parameters"]

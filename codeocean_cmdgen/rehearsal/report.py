@@ -1,4 +1,4 @@
-"""Tells of a rehearsal: line by line while it runs, and what came of it."""
+"""Reports on a rehearsal: line by line while it runs, then its result."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
+
+from codeocean_cmdgen.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,28 +23,38 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.rehearsal.run import Rehearsal, Row
 
 _MINUTE, _HOUR = 60, 3600
-_TAIL = 12  # lines of what a script said that was not done
+_TAIL = 12  # lines shown of the output of a script that failed
 
 
 def follow(rehearsal: Rehearsal, console: Console) -> bool:
-    """Rehearse, and tell of it; return whether all was done, and all is equal."""
+    """Rehearse and report; return whether everything was done and the result is equal."""
     console.print(f"[bold]Rehearsal: {rehearsal.procedure}[/bold]: {rehearsal.plot.about}")
-    with console.status("the world is made"):
+    with console.status("building the world"):
         rehearsal.prepare()
     for line in _reality(rehearsal):
-        console.print(line, highlight=False)
-    rows = list(_told(rehearsal, console))
-    left_out = [row.number for row in rows if row.outcome.startswith("left out")]
+        console.print(_as_text(line), highlight=False)
+    rows = list(_follow(rehearsal, console))
+    skipped = [row.number for row in rows if row.outcome.startswith("skipped")]
     console.print(_table(rows))
-    _tell_comparisons(rehearsal, console)
+    _show_comparisons(rehearsal, console)
     problems = list(_problems(rehearsal, rows))
     verdict, colour = ("NOT rehearsed", "red") if problems else ("rehearsed", "green")
-    if left_out and not problems:
-        verdict, colour = "rehearsed in part", "yellow"
-        problems = [f"left out: steps {', '.join(left_out)}; all else was done, and is equal"]
+    if skipped and not problems:
+        verdict, colour = "partly rehearsed", "yellow"
+        problems = [
+            f"skipped: steps {', '.join(skipped)}; the others were done, and the result is equal"
+        ]
     console.print(
         Panel(
-            "\n".join([*_figures(rehearsal, rows), *(problems or ["all was done, all is equal"])]),
+            "\n".join(
+                map(
+                    _as_text,
+                    [
+                        *_figures(rehearsal, rows),
+                        *(problems or ["every step was done, and the result is equal"]),
+                    ],
+                )
+            ),
             title=f"{rehearsal.procedure}: {verdict}",
             border_style=colour,
             expand=False,
@@ -50,8 +63,13 @@ def follow(rehearsal: Rehearsal, console: Console) -> bool:
     return not problems
 
 
+def _as_text(line: str) -> str:
+    """Return a line that may contain script output, with no effect on a terminal or on Rich."""
+    return escape(printable(line))
+
+
 def receipt(rehearsal: Rehearsal) -> dict[str, Any]:
-    """Return what can be kept as a proof, as JSON takes it."""
+    """Return a record of the rehearsal to keep as a proof, for JSON."""
     plot = rehearsal.plot
     return {
         "program": f"codeocean-cmdgen {version('codeocean-cmdgen')}",
@@ -68,11 +86,11 @@ def receipt(rehearsal: Rehearsal) -> dict[str, Any]:
             one.kind: {"count": one.size, "differences": list(one.differences)}
             for one in plot.comparisons
         },
-        "steps": [_kept(row) for row in rehearsal.rows],
+        "steps": [_as_record(row) for row in rehearsal.rows],
     }
 
 
-def _kept(row: Row) -> dict[str, Any]:
+def _as_record(row: Row) -> dict[str, Any]:
     return {
         "step": row.number,
         "place": row.place,
@@ -83,11 +101,11 @@ def _kept(row: Row) -> dict[str, Any]:
     }
 
 
-def _told(rehearsal: Rehearsal, console: Console) -> Iterator[Row]:
-    """Do the steps, and tell of each when it has ended."""
+def _follow(rehearsal: Rehearsal, console: Console) -> Iterator[Row]:
+    """Do the steps, and report on each when it has ended."""
     rows = rehearsal.follow()
     while True:
-        with nullcontext() if rehearsal.person else console.status("the next step is done"):
+        with nullcontext() if rehearsal.person else console.status("running the next step"):
             row = next(rows, None)
         if row is None:
             return
@@ -95,30 +113,29 @@ def _told(rehearsal: Rehearsal, console: Console) -> Iterator[Row]:
         mark = "[yellow]!![/yellow]" if row.done and row.mishap else mark
         console.print(f"{mark} {row.number:>7}  {row.title}", highlight=False)
         console.print(
-            f"            {row.outcome}",
+            f"            {_as_text(row.outcome)}",
             style="dim",
             highlight=False,
-            markup=False,
             soft_wrap=True,
         )
         if row.mishap or not row.done:
             for line in row.output.splitlines()[-_TAIL:]:
-                console.print(f"            | {line}", highlight=False, markup=False)
+                console.print(f"            | {_as_text(line)}", highlight=False)
         yield row
 
 
 def _reality(rehearsal: Rehearsal) -> Iterator[str]:
-    """Say what of the world is real."""
+    """Yield which parts of the world are real."""
     missing = rehearsal.stage.missing
-    yield "real: the scripts, the AWS CLI, and every request that it makes"
-    yield (f"simulated: AWS; what it takes there is made up. This machine: {platform.platform()}")
+    yield "real: the scripts, the AWS CLI, and all its requests"
+    yield f"simulated: AWS, and the time that it takes; this machine is {platform.platform()}"
     yield (
-        f"data volume: none, and no services instance: {missing.host}"
+        f"data volume and services instance: not available here: {missing.host}"
         if missing.host
         else "data volume: a real XFS file system on a loop device, on a host with a real systemd"
     )
     yield (
-        f"analytics database: none: {missing.database}"
+        f"analytics database: not available here: {missing.database}"
         if missing.database
         else "analytics database: a real PostgreSQL"
     )
@@ -139,27 +156,27 @@ def _table(rows: Iterable[Row]) -> Table:
 
 
 def _short(row: Row) -> str:
-    """Return the outcome in a word or two."""
+    """Return the outcome in one or two words."""
     if not row.done:
         return "[red]not done[/red]"
     if row.mishap:
-        return "[yellow]met[/yellow]"
+        return "[yellow]as expected[/yellow]"
     if row.outcome.startswith("done: "):
         return "[green]done[/green]"
-    return row.outcome.partition(":")[0]
+    return _as_text(row.outcome.partition(":")[0])
 
 
-def _tell_comparisons(rehearsal: Rehearsal, console: Console) -> None:
+def _show_comparisons(rehearsal: Rehearsal, console: Console) -> None:
     for one in rehearsal.plot.comparisons:
         for difference in one.differences[:5]:
             console.print(f"[red]{one.kind}[/red]: ", end="")
-            console.print(difference, highlight=False, markup=False)
+            console.print(_as_text(difference), highlight=False)
 
 
 def _figures(rehearsal: Rehearsal, rows: list[Row]) -> Iterator[str]:
     plot = rehearsal.plot
     if plot.moment:
-        yield f"compared with: {plot.moment:%F %T} UTC, when the backup was made"
+        yield f"compared with: {plot.moment:%F %T} UTC, when the backup was created"
     counted = [f"{one.size} {one.kind}" for one in plot.comparisons]
     if counted:
         yield f"compared:      {', '.join(counted)}"
@@ -168,8 +185,8 @@ def _figures(rehearsal: Rehearsal, rows: list[Row]) -> Iterator[str]:
         yield f"recovery point: {lost} of work lost"
     if plot.lost and plot.served:
         took = _duration((plot.served - plot.lost).total_seconds())
-        yield f"recovery time:  {took} until people could work again, as AWS is simulated here"
-    yield f"took here:      {_duration(sum(row.here for row in rows))} for {len(rows)} entries"
+        yield f"recovery time:  {took} until people could work again, in simulated time"
+    yield f"real time:     {_duration(sum(row.here for row in rows))} for {len(rows)} entries"
 
 
 def _problems(rehearsal: Rehearsal, rows: list[Row]) -> Iterator[str]:
@@ -177,7 +194,7 @@ def _problems(rehearsal: Rehearsal, rows: list[Row]) -> Iterator[str]:
         if not row.done:
             yield f"ended at step {row.number}: {row.outcome}"
     for mishap in rehearsal.mishaps:
-        yield f"never came: {mishap.about}"
+        yield f"this fault did not occur: {mishap.about}"
     for one in rehearsal.plot.comparisons:
         if one.differences:
             yield f"NOT EQUAL: {len(one.differences)} differences in {one.kind}"
@@ -194,7 +211,7 @@ def _moment(moment: datetime | None) -> str | None:
 
 
 def _duration(seconds: float) -> str:
-    """Write a duration as a person says it."""
+    """Return a duration in words."""
     if seconds < _MINUTE:
         return f"{seconds:.0f} s"
     if seconds < _HOUR:

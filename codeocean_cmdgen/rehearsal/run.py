@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from contextlib import ExitStack
@@ -11,16 +10,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from codeocean_cmdgen.inputs.deployment_file import DEPLOYMENT_FILE, read_deployment_file
+from codeocean_cmdgen.inputs.resolve import resolve
+from codeocean_cmdgen.isolation import private_folder, search_path
 from codeocean_cmdgen.procedures import RUNBOOKS
-from codeocean_cmdgen.rehearsal.facts import Facts
+from codeocean_cmdgen.rehearsal.deployment_file import RehearsalFile
 from codeocean_cmdgen.rehearsal.plots import PLOTS
 from codeocean_cmdgen.rehearsal.shells import Ended, Shell
 from codeocean_cmdgen.rehearsal.stage import ACCOUNTS, Stage
-from codeocean_cmdgen.render import render
+from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.runbook import Entry, Runbook, make
 from codeocean_cmdgen.simulator import Simulator
 from codeocean_cmdgen.simulator.aws import any_aws, cloudshell_python
-from codeocean_cmdgen.sources import gather
 from codeocean_cmdgen.steps import DbCopyIn
 
 if TYPE_CHECKING:
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
 
 _MINUTE = 60
 _BEGINNING = timedelta(days=1)
-"""The rehearsal happens in the past: scripts know the time, and simulated time runs ahead of it."""
+"""The rehearsal starts in the past, because simulated time runs ahead of the real time."""
 
 
 class Row(NamedTuple):
-    """What became of one entry of the runbook.
+    """The result of one entry of the runbook.
 
-    seconds: as AWS would count them; here: as this machine did. mishap: whether something went
-    wrong on purpose; it is done when the script met it as it should.
+    seconds: in simulated time; here: in real time on this machine. mishap: whether something went
+    wrong on purpose; the row is done if the script reacted as expected.
     """
 
     number: str
@@ -55,21 +56,21 @@ class Row(NamedTuple):
 
 
 class Rehearsal:
-    """A procedure, its world, and how far it is."""
+    """A procedure, its world, and its progress."""
 
     mishaps: tuple[Mishap, ...] = ()
-    """What goes wrong, each once."""
+    """The mishaps that are still to happen, each once."""
     person: Person | None = None
-    """Who pastes the scripts; without one the rehearsal does."""
+    """The person who pastes the scripts; if None, the rehearsal does."""
 
     def __init__(self, procedure: str, simulator: Simulator, aws: Path, folder: Path) -> None:
-        """Build nothing yet; ``folder`` is an empty one."""
+        """Build nothing yet; ``folder`` is an empty folder."""
         self.procedure, self.simulator = procedure, simulator
         self.stage = Stage(simulator, aws)
-        self.facts = Facts(folder / "facts.toml")
-        self.plot: Plot = PLOTS[procedure](self.stage, self.facts)
+        self.file = RehearsalFile(folder / DEPLOYMENT_FILE)
+        self.plot: Plot = PLOTS[procedure](self.stage, self.file)
         self.rows: list[Row] = []
-        """What became of the entries so far."""
+        """The results of the entries so far."""
         self.folder = folder
         self._programs = f"{aws}:{cloudshell_python(folder / 'programs')}"
 
@@ -79,15 +80,15 @@ class Rehearsal:
         return sorted(self.folder.glob("home-*"))
 
     def prepare(self) -> None:
-        """Make the world as it is when the procedure begins."""
+        """Build the world in its state at the beginning of the procedure."""
         self.plot.prepare(self._run_before)
 
     def runbook(self) -> Runbook:
-        """Return the runbook, with what is known by now."""
-        return make(self.procedure, self.facts.file)
+        """Return the runbook with the values that are known by now."""
+        return make(self.procedure, read_deployment_file(self.file.path))
 
     def follow(self) -> Iterator[Row]:
-        """Do what the runbook says, entry by entry; stop after one that could not be done."""
+        """Follow the runbook entry by entry; stop after an entry that failed."""
         tasks = [task for part in RUNBOOKS[self.procedure] for task in part.tasks]
         for number, task in enumerate(tasks):
             self.plot.before(task)
@@ -100,7 +101,7 @@ class Rehearsal:
         self.plot.end()
 
     def _attempts(self, task: Task, number: int) -> Iterator[Row]:
-        """Yield what became of a task: first of the mishaps that have their place there."""
+        """Yield the results of a task: first those of its mishaps, then its own."""
         here = [one for one in self.mishaps if one.step is task.step and not self._why_not(task)]
         self.mishaps = tuple(one for one in self.mishaps if one not in here)
         for mishap in here:
@@ -108,7 +109,7 @@ class Rehearsal:
         yield self.do(task, self.runbook().entries[number])
 
     def _suffer(self, mishap: Mishap, task: Task, entry: Entry) -> Row:
-        """Let a script go wrong, and mend what a person would mend."""
+        """Run a script with a mishap, then do what a person would do to fix it."""
         for fault in mishap.faults:
             self.simulator.faults.add(**fault._asdict())
         if mishap.in_use:
@@ -121,27 +122,27 @@ class Rehearsal:
         if mishap.kills:
             self.simulator.faults.on_strike = shell.kill
         row = self._timed(
-            entry, shell, mishap.arriving(entry.script), answer=mishap.answer, killed=mishap.killed
+            entry, shell, mishap.damage(entry.script), answer=mishap.answer, killed=mishap.killed
         )
         self.simulator.faults.clear()
-        self.plot.mend(mishap, task.deployment)
-        met = mishap.survives in {None, row.done} and bool(re.search(mishap.meets, row.output))
+        self.plot.fix(mishap, task.deployment)
+        as_expected = bool(re.search(mishap.expected, row.output))
         return row._replace(
-            title=f"mishap: {mishap.about}",
-            outcome=f"{row.outcome}; {mishap.mended}",
-            done=met,
+            title=f"fault: {mishap.about}",
+            outcome=f"{row.outcome}; {mishap.remedy}",
+            done=as_expected and mishap.survives in {None, row.done},
             mishap=True,
         )
 
     def do(self, task: Task, entry: Entry) -> Row:
-        """Do what an entry of the runbook asks for."""
+        """Do the task of an entry of the runbook."""
         reason = self._why_not(task)
         if task.step is None:
-            word = "seen to" if task.seen_to else "by hand"
-            done = not self.person or bool(task.seen_to) or self.person.does(entry)
+            word = "already done" if task.prose.seen_to else "by hand"
+            done = not self.person or bool(task.prose.seen_to) or self.person.does(entry)
             return Row(entry.number, entry.title, task.deployment, 0, 0, word, done)
         if reason:
-            return Row(entry.number, entry.title, _short(entry), 0, 0, f"left out: {reason}")
+            return Row(entry.number, entry.title, _short(entry), 0, 0, f"skipped: {reason}")
         shell = self.shell(task.step.place, task.deployment, entry.place.account_id)
         return self._timed(entry, shell, entry.script)
 
@@ -168,19 +169,20 @@ class Rehearsal:
         return self.stage.missing.host if task.step.place == "host" else ""
 
     def shell(self, place: str, word: str, account: str) -> Shell:
-        """Return a new shell: an account's CloudShell, or on a deployment's services instance."""
+        """Return a new shell in an account's CloudShell or on a deployment's services instance."""
         if place == "host":
             host = self.stage.hosts[word]
             return Shell(
                 lambda script: host.session_command("sh", *_how(script)), host.user_environment()
             )
-        return Shell(lambda script: ["bash", *_how(script)], self._environment(account))
-
-    def _environment(self, account: str) -> dict[str, str]:
-        """Return the environment of an account's CloudShell."""
         home = self.folder / f"home-{account}"
-        home.mkdir(exist_ok=True)
-        path = f"{self._programs}:{os.environ['PATH']}"
+        home.mkdir(mode=0o700, exist_ok=True)
+        environment = self._environment(account, home)
+        return Shell(lambda script: ["bash", *_how(script)], environment, home)
+
+    def _environment(self, account: str, home: Path) -> dict[str, str]:
+        """Return the environment of an account's CloudShell."""
+        path = f"{self._programs}:{search_path()}"
         return {
             **self.simulator.environment(account, path=path),
             "HOME": str(home),
@@ -190,12 +192,11 @@ class Rehearsal:
         }
 
     def _run_before(self, word: str, step: type[Any]) -> None:
-        """Run a step's script before the procedure begins; raise RuntimeError where it fails."""
+        """Run a step's script before the procedure begins; raise RuntimeError if it fails."""
         if self.stage.missing.host:
             return
-        made, origins = gather(
-            step, {}, table=word, values_file=self.facts.file, own_stack_json=False
-        )
+        file = read_deployment_file(self.file.path)
+        made, origins = resolve(step, {}, table=word, deployment_file=file, own_stack_json=False)
         ended: Ended = self.shell(step.place, word, made.account_id).run(render(made, origins))
         if not ended.done:
             message = f"{step.name} of the {word} failed: {ended.output}"
@@ -211,18 +212,19 @@ def _short(entry: Entry) -> str:
 
 
 class Staging:
-    """Opens what a rehearsal needs. Use it as a context manager."""
+    """Sets up what a rehearsal needs. Use it as a context manager."""
 
     def __init__(self, procedure: str, kind: type[Rehearsal] = Rehearsal) -> None:
-        """Open nothing yet."""
+        """Set up nothing yet."""
         self._procedure, self._kind, self._closing = procedure, kind, ExitStack()
 
     def __enter__(self) -> Rehearsal:
         """Return a rehearsal whose world is still empty."""
         with ExitStack() as closing:
-            folder = Path(closing.enter_context(TemporaryDirectory(prefix="rehearsal-")))
+            # Nobody else may enter the folder, so nobody else can read anything in it.
+            temporary = TemporaryDirectory(prefix="rehearsal-", dir=private_folder())
+            folder = Path(closing.enter_context(temporary))
             (folder / "aws").mkdir()
-            folder.chmod(0o755)
             aws = closing.enter_context(any_aws(folder / "aws"))
             beginning = datetime.now(timezone.utc) - _BEGINNING
             simulator = closing.enter_context(Simulator(1.0, beginning))

@@ -1,4 +1,4 @@
-"""The shells that scripts are pasted into, and the person who answers what they ask."""
+"""The shells that scripts are pasted into, and the answers to their confirmations."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import os
 import re
 import shlex
 import signal
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pexpect
@@ -15,10 +17,20 @@ import pexpect
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_QUESTION = re.compile(r"type (\S+) to go on: ")
+_QUESTION = re.compile(r"[Tt]ype (\S+) to (?:go on|confirm): ")
 _MOVEMENTS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_PATIENCE = 900.0  # seconds without a word; a script tells of itself far more often
+_PATIENCE = 900.0  # seconds without output; a script shows its progress far more often
 _COLUMNS = 100
+_DOOR = """\
+#!/bin/sh
+exec {python} -I /dev/fd/3 3<<'END'
+import os
+os.close(3)
+os.chdir({folder!r})
+command = {command!r}
+os.execvpe(command[0], command, {environment!r})
+END
+"""
 
 
 class Ended(NamedTuple):
@@ -29,13 +41,13 @@ class Ended(NamedTuple):
 
     @property
     def last_line(self) -> str:
-        """What it said last."""
+        """The last line of its output."""
         lines = [line for line in self.output.splitlines() if line.strip()]
         return lines[-1] if lines else ""
 
     @property
     def done(self) -> bool:
-        """Whether it claims success, by exit code and last line."""
+        """Whether it reports success by its exit code and last line."""
         return self.code == 0 and self.last_line.startswith("done: ")
 
 
@@ -44,31 +56,42 @@ class Shell:
     """A terminal in one place: an account's CloudShell, or a session on a services instance."""
 
     command: Callable[[str], Sequence[str]]
-    """Returns the command that runs a script there; without one, a shell to type into."""
+    """Returns the command that runs a script there; for an empty script, an interactive shell."""
     environment: dict[str, str]
+    """The whole environment: nothing is inherited from the process that opens the shell."""
+    folder: Path = Path("/")
+    """The start folder; a session on a services instance chooses its own."""
     _child: Any = None
 
     def kill(self) -> None:
-        """Kill what runs there, if anything does."""
+        """Kill the running process, if there is one."""
         if self._child and self._child.isalive():
             with suppress(ProcessLookupError):
                 os.killpg(self._child.pid, signal.SIGKILL)
 
     def door(self) -> str:
-        """Return a script that opens this shell in a person's own terminal."""
-        variables = [f"{name}={value}" for name, value in self.environment.items()]
-        return f"#!/bin/sh\nexec {shlex.join(['env', '-i', *variables, *self.command('')])}\n"
+        """Return a program that opens this shell in a person's own terminal.
+
+        It passes no variables on a command line, which every user of the machine could read.
+        """
+        return _DOOR.format(
+            python=shlex.quote(sys.executable),
+            folder=str(self.folder),
+            command=list(self.command("")),
+            environment=self.environment,
+        )
 
     def run(self, script: str, *, answer: str = "", killed: str = "") -> Ended:
-        """Run a script to its end, as a person who types each word that it wants.
+        """Run a script to its end, and type each confirmation that it asks for.
 
-        answer: the word that is typed instead. killed: the words at which the shell dies.
+        answer: the answer that is typed instead. killed: the output at which the shell is killed.
         """
         program, *arguments = self.command(script)
         child: Any = pexpect.spawn(
             program,
             arguments,
             env=self.environment,
+            cwd=str(self.folder),
             timeout=_PATIENCE,
             dimensions=(24, _COLUMNS),
             encoding="utf-8",
@@ -88,6 +111,6 @@ class Shell:
 
 
 def _plain(shown: str) -> str:
-    """Return what stays on the screen: a line that was rewritten, as it was last."""
+    """Return what remains on the screen: of a rewritten line, only its last state."""
     lines = _MOVEMENTS.sub("", shown).replace("\r\n", "\n").split("\n")
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)

@@ -1,6 +1,6 @@
-"""The world that a procedure is rehearsed in: deployments with hosts, volumes, databases, buckets.
+"""The world of a rehearsal: deployments with hosts, volumes, databases and buckets.
 
-What CloudFormation makes of a template is made here, when a script has made or updated a stack.
+When a script has created or updated a stack, this module creates the resources of its template.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from codeocean_cmdgen.simulator.world import (
     TARGET,
     vendor_lifecycle,
 )
+from codeocean_cmdgen.values import BucketArn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,27 +57,27 @@ _ROLES = {
     "source": "codeocean-S3BackupRole-1ABC",
     "backup": "codeocean-backup-S3RestoreRole-1ABC",
 }
-_EMPTY = "licenses"  # a bucket without objects, for which S3 says that a job failed
-_SAVED = ".codeocean-secrets/parameters.json"  # on the data volume, by secrets-save
+_EMPTY = "licenses"  # a bucket without objects, for which S3 reports a failed job
+_SAVED = ".codeocean-secrets/parameters.json"  # on the data volume, written by secrets-save
 _AT_WORK = b"codeocean"  # the folder that the running application writes into
 _STEP = 30.0
 
 
 class Missing(NamedTuple):
-    """What this machine cannot do, and so is not rehearsed."""
+    """Why parts of the world are not available on this machine; empty if they are."""
 
     host: str = ""
     database: str = ""
 
 
 class Stage:
-    """The three deployments, those that exist."""
+    """The three deployments, as far as they exist."""
 
     kinds: tuple[str, ...] = KINDS
-    """What the buckets of a deployment are for."""
+    """The kinds of content of a deployment's buckets."""
 
     def __init__(self, simulator: Simulator, aws: Path) -> None:
-        """Begin with an organization alone; ``aws`` is the folder of hosts' AWS CLI."""
+        """Start with only an organization; ``aws`` is the folder of the hosts' AWS CLI."""
         self.simulator, self.world = simulator, World(simulator)
         self.hosts: dict[str, Host] = {}
         self.missing = Missing()
@@ -90,31 +91,31 @@ class Stage:
         self.world.role(BACKUP, service_role, ["backup.amazonaws.com"], "/service-role/")
 
     def close(self) -> None:
-        """Remove all that runs."""
+        """Remove all running servers and hosts."""
         for server in self.simulator.rds.servers.values():
             server.close()
         self.simulator.rds.servers.clear()
         self._closing.close()
 
-    # What is there.
+    # The state of the world.
 
     def stack(self, word: str) -> Stack | None:
         """Return the stack of a deployment."""
         return self.simulator.cloudformation.stack(ACCOUNTS[word], REGION, STACK_NAMES[word])
 
     def buckets(self, word: str) -> dict[str, str]:
-        """Return the names of a deployment's buckets, by what they are for."""
+        """Return the names of a deployment's buckets by kind of content."""
         return {kind: f"codeocean-{word}-{kind}" for kind in self.kinds}
 
     def _has_buckets(self, word: str) -> bool:
         return all(map(backends.find_bucket, self.buckets(word).values()))
 
     def _names(self) -> list[str]:
-        """Return what the buckets are for, as templates write it."""
+        """Return the kinds of buckets in the spelling of the templates."""
         return [name for name in templates.BUCKETS if name.lower() in self.kinds]
 
     def database(self, word: str) -> Database | None:
-        """Return a deployment's own database, where PostgreSQL is installed."""
+        """Return a deployment's own database, if PostgreSQL is installed."""
         found = self.simulator.rds.servers.get(_database_arn(word))
         return found if isinstance(found, Database) else None
 
@@ -125,14 +126,14 @@ class Stage:
         found = [one for one in self.simulator.backup.points.values() if one.vault_arn == vault]
         return {one.resource_type: one for one in sorted(found, key=lambda one: one.completed)}
 
-    # What happens.
+    # Events.
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
         self.simulator.clock.advance(seconds)
 
     def build_source(self) -> None:
-        """Make a source deployment that is at work."""
+        """Build a source deployment that is in use."""
         self.world.stack(
             SOURCE, "codeocean", templates.PRIMARY_URL, pDnsRootDomain="codeocean.example.com"
         )
@@ -141,7 +142,7 @@ class Stage:
             for key in range(3 + number % 3):
                 for age in range(key % 3 + 1, 0, -1):
                     self._write_old(kind, f"data/{key}", age * 24 + number)
-            self._grow_old(kind)
+            self._age_versions(kind)
         host = self.hosts.get("source")
         if host:
             plant(host.path("/data"))
@@ -158,8 +159,8 @@ class Stage:
                 bucket, key, content=content, modified=modified, metadata={"age": str(hours)}
             )
 
-    def _grow_old(self, kind: str) -> None:
-        """Let the lifecycle rules of a bucket have their effect on what is old in it."""
+    def _age_versions(self, kind: str) -> None:
+        """Write old versions into a bucket, and apply its lifecycle rules to them."""
         bucket = backends.find_bucket(f"codeocean-source-{kind}")
         if bucket is None:
             return
@@ -171,7 +172,7 @@ class Stage:
         lifecycle.carry_out(bucket, rules, self.simulator.clock.now())
 
     def build_backup(self) -> None:
-        """Make a backup stack, and let the source use it."""
+        """Build a backup stack, and back up the source to it."""
         self.world.stack(BACKUP, "codeocean-backup", templates.BACKUP_URL, pSourceAccountId=SOURCE)
         self.furnish("backup")
         self._point_source_to_backup()
@@ -198,7 +199,7 @@ class Stage:
                     replication.replicate_new(self.simulator.s3, bucket, version)
 
     def furnish(self, word: str) -> None:
-        """Make what a complete stack stands for, unless it is there."""
+        """Create the resources of a complete stack, unless they exist."""
         stack = self.stack(word)
         buckets = self.buckets(word)
         if stack is None or self._has_buckets(word):
@@ -222,7 +223,7 @@ class Stage:
         self._serve(word, stack)
 
     def _boot(self, word: str) -> dict[str, str]:
-        """Boot the services instance; return the ids of it and of its volume."""
+        """Boot the services instance; return its ID and that of its data volume."""
         named = {"AnalyticsDB": {"Host": database_host(word), "Port": "5432"}}
         try:
             host = Host(self.simulator, ACCOUNTS[word], aws=self._aws, stack_json=named)
@@ -238,7 +239,7 @@ class Stage:
         return {"instance": host.instance_id, "data_volume": host.data_volume_id}
 
     def _serve(self, word: str, stack: Stack) -> None:
-        """Run a database server, in the network of the instance."""
+        """Run a database server in the network of the instance."""
         if word not in self.hosts:
             return
         try:
@@ -255,7 +256,7 @@ class Stage:
         ].start(instance, contents)
 
     def apply(self) -> None:
-        """Let the stacks' parameters have the effect that the vendor's templates give them."""
+        """Apply the stacks' parameters as the vendor's templates do."""
         for word in ("source", "backup"):
             stack = self.stack(word)
             if stack and self._has_buckets(word):
@@ -269,7 +270,7 @@ class Stage:
         role = f"arn:aws:iam::{stack.account}:role/{_ROLES[word]}"
         for kind, destination in _destinations(stack).items():
             source = backends.find_bucket(self.buckets(word).get(kind, ""))
-            target = backends.find_bucket(destination.rpartition(":")[2])
+            target = backends.find_bucket(BucketArn(destination).name)
             known = self.simulator.s3.replication.get(source.name, {"Rules": []}) if source else {}
             there = {rule["Destination"]["Bucket"] for rule in known.get("Rules", ())}
             if source and target and destination not in there:
@@ -290,13 +291,13 @@ class Stage:
         copies.pop(own, None)
         if destination:
             copies[own] = destination
-        admitted = stack.parameters["pRestoreSourceAccountId"]
-        self.world.admit(own, admitted)
+        allowed = stack.parameters["pRestoreSourceAccountId"]
+        self.world.allow(own, allowed)
 
     def back_up(self) -> dict[str, RecoveryPoint]:
-        """Do what the vendor's backup plan does in a night; return the copies' points."""
+        """Do what the vendor's backup plan does every night; return the copied recovery points."""
         stack = self.stack("source")
-        assert stack  # noqa: S101 - it is at work
+        assert stack  # noqa: S101 - it is in use
         client = self.simulator.account(SOURCE).client("backup")
         volume = stack.physical_ids["DataVolume"]
         for arn in (f"arn:aws:ec2:{REGION}:{SOURCE}:volume/{volume}", _database_arn("source")):
@@ -311,7 +312,7 @@ class Stage:
         return self.points("backup")
 
     def write(self, word: str, note: str) -> None:
-        """Let people work: objects made, overwritten and deleted; files, rows and secrets too."""
+        """Let people work: create, overwrite and delete objects; write files, rows and secrets."""
         for kind in self.kinds:
             if kind != _EMPTY:
                 self.write_object(word, kind, f"new/{note}", note)
@@ -325,7 +326,7 @@ class Stage:
             host.root("sync")  # as the kernel does within half a minute
         database = self.database(word)
         if database:
-            database.sql(f"INSERT INTO logins VALUES ('{note}')")  # noqa: S608 - our own word
+            database.sql(f"INSERT INTO logins VALUES ('{note}')")  # noqa: S608 - our own text
         self._put_parameter(word, f"notes/{note}", "String", note)
 
     def write_object(self, word: str, kind: str, key: str, content: str) -> None:
@@ -347,7 +348,7 @@ class Stage:
         )
 
     def destroy_source(self) -> None:
-        """Lose the source's account, with all that is in it."""
+        """Lose the source's account with everything in it."""
         host = self.hosts.pop("source", None)
         database = self.simulator.rds.servers.pop(_database_arn("source"), None)
         if database:
@@ -356,10 +357,10 @@ class Stage:
             host.close()
         self.world.lose(SOURCE)
 
-    # What is compared.
+    # The state that is compared.
 
     def state(self, word: str) -> dict[str, Any]:
-        """Return all that a deployment holds now."""
+        """Return the current content of a deployment."""
         database = self.database(word) if word in DATABASES else None
         host = self.hosts.get(word)
         found: dict[str, Any] = {
@@ -377,7 +378,7 @@ class Stage:
         return found
 
     def state_of(self, points: dict[str, RecoveryPoint], word: str) -> dict[str, Any]:
-        """Return what recovery points hold; ``word`` names the instance that looks at it."""
+        """Return the content of recovery points; ``word`` names the instance that mounts them."""
         found: dict[str, Any] = {}
         if points["EBS"].contents and word in self.hosts:
             with self._mounted(points["EBS"], self.hosts[word]) as root:
@@ -390,7 +391,7 @@ class Stage:
 
     @contextmanager
     def _mounted(self, point: RecoveryPoint, host: Host) -> Iterator[Path]:
-        """Mount what a recovery point of a volume holds."""
+        """Mount the content of a volume's recovery point."""
         ec2 = self.simulator.ec2
         volume = ec2.volume(host.account_id, host.zone, snapshot_id=point.contents)
         folder = "/run/rehearsal"
@@ -427,7 +428,7 @@ def _database_arn(word: str) -> str:
 
 
 def _destinations(stack: Stack) -> dict[str, str]:
-    """Return the ARNs of the buckets that a stack replicates to; empty ones where it does not."""
+    """Return the ARNs of the buckets that a stack replicates to, empty for the others."""
     return {
         name.lower(): next(
             (

@@ -1,4 +1,4 @@
-"""EC2 Auto Scaling: groups, their tags and their suspended processes. Nothing scales.
+"""EC2 Auto Scaling: groups, their tags and suspended processes. Groups do not scale.
 
 Sources: autoscaling service model; EC2 Auto Scaling User Guide, "Suspend and resume Amazon EC2 Auto
 Scaling processes".
@@ -37,7 +37,7 @@ _GROUP = "auto-scaling-group"
 
 @dataclass
 class Group:
-    """One group of one instance, as the vendor's services instance is in."""
+    """A group with one instance, like that of the vendor's services instance."""
 
     name: str
     instance_id: str
@@ -112,7 +112,7 @@ class AutoScaling:
 
 
 def _processes(call: Call) -> Iterable[str]:
-    """Return the processes that a request names: all of them when it names none."""
+    """Return the processes that a request names; all of them if it names none."""
     named: list[str] = call.parameters.get("ScalingProcesses") or list(PROCESSES)
     for process in named:
         if process not in PROCESSES:

@@ -1,4 +1,4 @@
-"""Moto, reached without its server: state of all accounts in this process.
+"""Moto, called without its server: the state of all accounts is in this process.
 
 Moto keeps its state in module globals, so one process holds one simulated AWS at a time.
 """
@@ -28,14 +28,14 @@ _ROLE_ARN = re.compile(r"arn:(?P<partition>[^:]+):iam::(?P<account>\d{12}):role/
 
 
 def reset() -> None:
-    """Forget the state of all accounts."""
+    """Delete the state of all accounts."""
     BackendDict.reset()
     reset_model_data()
     s3_backends.bucket_accounts.clear()
 
 
 def account_of(access_key: str) -> str | None:
-    """Return the account of an access key that moto gave out (CreateAccessKey, AssumeRole)."""
+    """Return the account of an access key that moto issued (CreateAccessKey, AssumeRole)."""
     for account, partitions in list(iam_backends.items()):
         if any(access_key in backend.access_keys for backend in partitions.values()):
             return account
@@ -63,7 +63,7 @@ def find_role(arn: str) -> Role | None:
 
 
 def answer(call: Call) -> HttpResponse:
-    """Let moto answer a call; raise AwsError when it does not have the operation."""
+    """Let moto answer a call; raise AwsError if it does not have the operation."""
     call.moto_request.environ["HTTP_X_MOTO_ACCOUNT_ID"] = call.account
     for pattern, handler in _handlers(call.service):
         if pattern.match(call.http.path.partition("?")[0]):

@@ -4,8 +4,8 @@ Backup and restore jobs are in backup_jobs.py.
 
 Sources: backup service model; AWS Backup Developer Guide, "Creating a copy of a backup", "Creating
 backup copies across AWS accounts", "Encryption for backups"; AWS re:Post Knowledge Center on
-failing cross-account copies. Chosen where AWS does not say: a copy whose retention has passed when
-it is finished ends FAILED, so that a wrong retention is noticed.
+failing cross-account copies. AWS does not document what happens to a copy whose retention has
+passed when it is finished; here it ends as FAILED, so that a wrong retention is noticed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from moto.backup.models import backup_backends
 
 from codeocean_cmdgen.simulator import backends, policy
 from codeocean_cmdgen.simulator.errors import AwsError
+from codeocean_cmdgen.values import Arn
 
 if TYPE_CHECKING:
     from moto.backup.models import Vault
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _COPYABLE = {"COMPLETED", "AVAILABLE"}
-_FRESH = timedelta(minutes=1)  # what the fault "invisible" hides
+_FRESH = timedelta(minutes=1)  # the fault "invisible" hides younger jobs
 _COLD_DAYS = 90  # Lifecycle: deletion at least this long after the move to cold storage
 _TWIN_DAYS, _COPIED_DAYS = 1, 14  # of the vendor's automatic copies
 _AUTOMATIC_DELAY = timedelta(seconds=20)  # from the event to the copy job; chosen
@@ -51,7 +52,7 @@ _POINT_ARNS = {
 class RecoveryPoint:
     """One backup in a vault; ``aws_managed_key`` marks keys that other accounts cannot use.
 
-    ``contents``: what EC2 or RDS kept of the resource at that moment.
+    ``contents``: the resource's content at that moment, as stored by EC2 or RDS.
     """
 
     arn: str
@@ -79,7 +80,7 @@ class RecoveryPoint:
 
 @dataclass
 class CopyJob:
-    """One copy job. Its times are fixed when it is started; ``settle`` does what is due."""
+    """One copy job. Its times are fixed when it is started; ``settle`` does the due work."""
 
     job_id: str
     account: str
@@ -106,10 +107,10 @@ class Backup:
     """AWS Backup of all accounts and Regions.
 
     ``seconds_created`` and ``seconds_running`` are how long jobs stay in these states. With
-    ``single_hop_rds`` off, RDS copies across account and Region in one action fail, as they do
-    where AWS has not yet made them possible. Accounts outside ``organization`` (None: no limit)
-    are refused. What the vendor's stack copies by itself is in ``automatic_copies``: the ARN of its
-    vault -> that of the vault it copies to. Nobody may pass the roles in ``unpassable``.
+    ``single_hop_rds`` off, RDS copies to another account and Region in one action fail, as they do
+    where AWS does not support them yet. Accounts outside ``organization`` (None: no limit) are
+    refused. ``automatic_copies`` are the copies that the vendor's stack starts by itself: the ARN
+    of its vault -> that of the destination vault. Nobody may pass the roles in ``unpassable``.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -155,8 +156,8 @@ class Backup:
     ) -> str:
         """Put a recovery point of type EBS or RDS into a vault and return its ARN.
 
-        ``created`` is aware. Without ``arn`` the point gets one as copies have. Raise AwsError when
-        there is no such vault.
+        ``created`` is aware. Without ``arn`` the point gets an ARN in the form of copies. Raise
+        AwsError if there is no such vault.
         """
         vault = find_vault(account_id, region, vault_name)
         point = RecoveryPoint(
@@ -177,7 +178,7 @@ class Backup:
         return point.arn
 
     def settle(self) -> None:
-        """Bring all jobs to the state they have now; drop points whose retention has ended."""
+        """Update the state of all jobs, and remove points whose retention has ended."""
         now = self._clock.now()
         while due := [job for job in self.jobs.values() if job.runs and job.ends <= now]:
             for job in due:
@@ -190,7 +191,8 @@ class Backup:
                 del self.points[key]
 
     def _finish(self, job: CopyJob) -> None:
-        region, account = job.destination_vault_arn.split(":")[3:5]
+        destination = Arn(job.destination_vault_arn)
+        region, account = destination.region, destination.account_id
         copied = RecoveryPoint(
             arn=new_arn(job.source.resource_type, region, account),
             vault_arn=job.destination_vault_arn,
@@ -215,10 +217,11 @@ class Backup:
             self.arrive(copied, job.ends, job.role_arn)
 
     def arrive(self, point: RecoveryPoint, time: datetime, role_arn: str) -> None:
-        """Put a new point into its vault; the vendor's Lambda function then copies it on.
+        """Put a new point into its vault; the vendor's Lambda function then copies it.
 
-        A backup first goes into the same vault, for a day, which gives it the vault's key; that
-        copy then goes to the destination. Source: the vendor's template 3.8.2, BackupCopyFunction.
+        A backup is first copied within the same vault, kept for a day, so that the copy has the
+        vault's key. That copy is then copied to the destination. Source: the vendor's template
+        3.8.2, BackupCopyFunction.
         """
         self.points[point.vault_arn, point.arn] = point
         destination = self.automatic_copies.get(point.vault_arn)
@@ -234,7 +237,8 @@ class Backup:
 
     def _why_not(self, job: CopyJob, copied: RecoveryPoint) -> str | None:
         """Return why the copy fails, or None."""
-        region, account = job.destination_vault_arn.split(":")[3:5]
+        destination = Arn(job.destination_vault_arn)
+        region, account = destination.region, destination.account_id
         foreign = account != job.account
         outside = self.organization is not None and not {account, job.account} <= self.organization
         two_hops = foreign and region != job.region and not self.single_hop_rds
@@ -269,9 +273,9 @@ class Backup:
         )
 
     def once(self, call: Call, start: Callable[[], _T]) -> _T:
-        """Start what a request asks for, unless its token did before.
+        """Start what a request asks for, unless a request with the same token did before.
 
-        A token is used up by the request that failed, even if the cause is mended since.
+        A failed request also uses up its token, even if the cause is fixed afterwards.
         """
         token = (call.operation, call.account, call.region, call.parameters["IdempotencyToken"])
         if token not in self._tokens:
@@ -285,16 +289,16 @@ class Backup:
         return cast("_T", started)
 
     def reserve(self, resource_arn: str, created: datetime) -> datetime:
-        """Return when a job created then begins: one job per resource at a time, others wait."""
+        """Return when a job begins: each resource has one job at a time, and others wait."""
         begins = created + timedelta(seconds=self.seconds_created)
         return max(begins, self._busy.get(resource_arn, begins))
 
     def occupy(self, resource_arn: str, ends: datetime) -> None:
-        """Let no other job of the resource begin before."""
+        """Delay other jobs of the resource until a moment."""
         self._busy[resource_arn] = ends
 
     def check_role(self, call: Call) -> None:
-        """Refuse a role that the caller may not pass, or the service not assume."""
+        """Refuse a role that the caller may not pass or the service may not assume."""
         arn = call.parameters["IamRoleArn"]
         if arn in self.unpassable:
             message = f"The caller is not authorized to perform: iam:PassRole on resource: {arn}"
@@ -340,11 +344,11 @@ class Backup:
         failing: bool = False,
     ) -> CopyJob:
         begins = self.reserve(point.resource_arn, created)
-        region, account = point.vault_arn.split(":")[3:5]
+        vault = Arn(point.vault_arn)
         job = CopyJob(
             job_id=str(uuid.uuid4()).upper(),
-            account=account,
-            region=region,
+            account=vault.account_id,
+            region=vault.region,
             source=point,
             destination_vault_arn=destination_vault_arn,
             role_arn=role_arn,
@@ -435,7 +439,7 @@ class Backup:
 
 
 def find_vault(account: str, region: str, name: str) -> Vault:
-    """Return a vault; raise AwsError when there is none."""
+    """Return a vault; raise AwsError if it does not exist."""
     vault = backup_backends[account][region].vaults.get(name)
     if vault is None:
         message = f"Backup vault {name} does not exist"
@@ -443,10 +447,10 @@ def find_vault(account: str, region: str, name: str) -> Vault:
     return vault
 
 
-def _find_vault_by_arn(arn: str) -> Vault | None:
-    region, account, _, name = arn.split(":")[3:7]
-    regions = backup_backends[account]
-    return regions[region].vaults.get(name) if region in regions else None
+def _find_vault_by_arn(text: str) -> Vault | None:
+    arn = Arn(text)
+    regions = backup_backends[arn.account_id]
+    return regions[arn.region].vaults.get(arn.resource_id) if arn.region in regions else None
 
 
 def _fill(template: str, region: str, account: str) -> str:
@@ -461,13 +465,13 @@ def _fill(template: str, region: str, account: str) -> str:
 
 
 def new_arn(resource_type: str, region: str, account: str, by: str = "copyjob") -> str:
-    """Return the ARN of a recovery point that is made now; ``by`` is `job` or `copyjob`."""
+    """Return the ARN of a new recovery point; ``by`` is `job` or `copyjob`."""
     return _fill(_POINT_ARNS[resource_type], region, account).replace("copyjob", by)
 
 
 def _check_role(account: str, arn: str) -> None:
     role = backends.find_role(arn)
-    if role is None or arn.split(":")[4] != account:
+    if role is None or Arn(arn).account_id != account:
         message = f"The role {arn} does not exist in account {account}"
         raise AwsError(message, "InvalidParameterValueException")
     service = {"Service": "backup.amazonaws.com"}
@@ -527,7 +531,7 @@ def _describe_job(job: CopyJob) -> dict[str, Any]:
 def _describe_point(point: RecoveryPoint) -> dict[str, Any]:
     description: dict[str, Any] = {
         "RecoveryPointArn": point.arn,
-        "BackupVaultName": point.vault_arn.rpartition(":")[2],
+        "BackupVaultName": Arn(point.vault_arn).resource_id,
         "BackupVaultArn": point.vault_arn,
         "SourceBackupVaultArn": point.source_vault_arn,
         "ResourceArn": point.resource_arn,
@@ -548,7 +552,7 @@ def _describe_point(point: RecoveryPoint) -> dict[str, Any]:
     return description
 
 
-# Parameter: the field it compares with, and how.
+# Parameter: the field that it is compared with, and how.
 _JOB_FILTERS = {
     "ByResourceArn": ("ResourceArn", "is"),
     "ByState": ("State", "is"),
@@ -576,7 +580,7 @@ _POINT_FILTERS = {
 def passes(
     item: dict[str, Any], given: dict[str, Any], filters: dict[str, tuple[str, str]]
 ) -> bool:
-    """Tell whether a description passes the filters that were given."""
+    """Return whether a description passes the given filters."""
     for name, (member, how) in filters.items():
         if name not in given:
             continue
@@ -595,7 +599,7 @@ def passes(
 
 
 def page(member: str, items: list[dict[str, Any]], given: dict[str, Any]) -> dict[str, Any]:
-    """Return the page of a list that was asked for."""
+    """Return the requested page of a list."""
     try:
         first = int(given.get("NextToken", "0"))
     except ValueError as error:

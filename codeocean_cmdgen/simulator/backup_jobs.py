@@ -2,8 +2,8 @@
 
 Sources: backup service model; AWS Backup Developer Guide, "Restoring an Amazon EBS volume",
 "Restoring an Amazon RDS database" and "Restore testing inferred metadata"; rds service model,
-RestoreDBInstanceFromDBSnapshot; ec2 service model, gp3. Where it is not known whether AWS takes a
-value, as an alias for kmsKeyId or gp3 without Iops, it is refused here.
+RestoreDBInstanceFromDBSnapshot; ec2 service model, gp3. If it is not known whether AWS accepts a
+value, such as an alias for kmsKeyId or gp3 without Iops, it is refused here.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from codeocean_cmdgen.simulator import backends
 from codeocean_cmdgen.simulator.backup import RecoveryPoint, find_vault, new_arn, page, passes
 from codeocean_cmdgen.simulator.errors import AwsError
 from codeocean_cmdgen.simulator.rds import Instance
+from codeocean_cmdgen.values import Arn
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.wire import Call
 
 _GIB = 2**30
-_FRESH = timedelta(minutes=1)  # what the fault "invisible" hides
+_FRESH = timedelta(minutes=1)  # the fault "invisible" hides younger jobs
 _RESOURCE = re.compile(
     r"arn:[^:]+:(?:ec2:(?P<ec2>[^:]+:\d{12}):volume/(?P<volume>vol-\w+)"
     r"|rds:(?P<rds>[^:]+:\d{12}):db:(?P<db>[\w-]+))"
@@ -94,22 +95,22 @@ class Job:
     message: str | None = None
     contents: Any = None
     made: str | None = None
-    """What came of it: the ARN of the recovery point, or of the resource."""
+    """The ARN of the recovery point or resource that the job created."""
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will happen to it any more."""
+        """Whether the job has ended."""
         return self.state in {"COMPLETED", "FAILED"}
 
 
 class BackupJobs:
     """Backup and restore jobs of all accounts and Regions.
 
-    Jobs take the time that those of ``backup`` take.
+    Jobs take as long as those of ``backup``.
     """
 
     def __init__(self, clock: Clock, backup: Backup, rds: Rds, ec2: Callable[[], Ec2]) -> None:
-        """Start without jobs; ec2: gives EC2, which is slow to load."""
+        """Start without jobs; ``ec2`` returns EC2, which is slow to load."""
         self._clock, self._backup, self._rds, self._ec2 = clock, backup, rds, ec2
         self.backups: dict[str, Job] = {}
         self.restores: dict[str, Job] = {}
@@ -124,7 +125,7 @@ class BackupJobs:
         }
 
     def settle(self) -> None:
-        """Do what is due."""
+        """Do the work that is due."""
         now = self._clock.now()
         for jobs, finish in ((self.backups, self._end_backup), (self.restores, self._end_restore)):
             for job in jobs.values():
@@ -164,7 +165,12 @@ class BackupJobs:
         """Return the type of a resource that exists in the caller's account and Region."""
         found = _RESOURCE.fullmatch(arn)
         place = f"{call.region}:{call.account}"
-        if found and found["ec2"] == place and self._ec2().has_volume(place, found["volume"]):
+        has_volume = self._ec2().has_volume
+        if (
+            found
+            and found["ec2"] == place
+            and has_volume(call.region, call.account, found["volume"])
+        ):
             return "EBS"
         if found and found["rds"] == place and self._rds.find(call.account, call.region, arn):
             return "RDS"
@@ -200,7 +206,7 @@ class BackupJobs:
             status="COMPLETED",
             size_bytes=self._size(job),
             encryption_key_arn=None,
-            aws_managed_key=True,  # a backup keeps the key of what it was made of
+            aws_managed_key=True,  # a backup keeps the key of its resource
             role_arn=job.role_arn,
             contents=job.contents,
         )
@@ -208,15 +214,16 @@ class BackupJobs:
         self._backup.arrive(point, job.ends, job.role_arn)
 
     def _keep(self, job: Job) -> object:
-        """Keep what the resource holds now, where anything stands behind it."""
+        """Store and return the current content of the resource, if it has any."""
         if job.resource_type == "EBS":
-            return self._ec2().snapshot(job.resource_arn.rpartition("/")[2])
+            return self._ec2().snapshot(Arn(job.resource_arn).resource_id)
         return self._rds.snapshot(job.resource_arn)
 
     def _size(self, job: Job) -> int:
         if job.resource_type == "EBS":
-            place = f"{job.region}:{job.account}"
-            return self._ec2().gib(place, job.resource_arn.rpartition("/")[2]) * _GIB
+            return (
+                self._ec2().gib(job.region, job.account, Arn(job.resource_arn).resource_id) * _GIB
+            )
         instance = self._rds.find(job.account, job.region, job.resource_arn)
         return (instance.gib if instance else 1) * _GIB
 
@@ -239,7 +246,7 @@ class BackupJobs:
         raise AwsError(message, "ResourceNotFoundException")
 
     def _shown(self, call: Call, jobs: dict[str, Job]) -> list[Job]:
-        """Return the caller's jobs, the newest first."""
+        """Return the caller's jobs, newest first."""
         hidden = self._clock.now() - _FRESH if "invisible" in call.faults else self._clock.now()
         if "vanish" in call.faults and call.operation.startswith("List"):
             jobs.clear()
@@ -280,7 +287,8 @@ class BackupJobs:
     def _find_point(self, call: Call) -> RecoveryPoint:
         arn = call.parameters["RecoveryPointArn"]
         for point in self._backup.points.values():
-            place = tuple(point.vault_arn.split(":")[3:5])
+            vault = Arn(point.vault_arn)
+            place = (vault.region, vault.account_id)
             if point.arn == arn and place == (call.region, call.account):
                 return point
         message = f"There is no recovery point {arn} in account {call.account}, {call.region}"
@@ -320,7 +328,7 @@ class BackupJobs:
             job.message = f"The volume size is invalid for the snapshot: {size} GiB"
             return
         if job.point and job.point.contents:
-            self._ec2().share_snapshot(job.point.contents, job.point.arn.rpartition("/")[2])
+            self._ec2().share_snapshot(job.point.contents, Arn(job.point.arn).resource_id)
         volume = self._ec2().volume(
             job.account,
             given["availabilityzone"],
@@ -328,7 +336,7 @@ class BackupJobs:
             iops=int(given["iops"]) if "iops" in given else None,
             throughput=int(given["throughput"]) if "throughput" in given else None,
             kms_key_id=given.get("kmskeyid"),
-            snapshot_id=job.point.arn.rpartition("/")[2] if job.point else None,
+            snapshot_id=Arn(job.point.arn).resource_id if job.point else None,
         )
         partition = backends.partition_of(job.region)
         job.made = f"arn:{partition}:ec2:{job.region}:{job.account}:volume/{volume}"
@@ -342,7 +350,7 @@ class BackupJobs:
         return page("RestoreJobs", chosen, call.parameters)
 
     def _restore_metadata(self, call: Call) -> dict[str, Any]:
-        """Return the resource as it was; what is only information is named so, or null."""
+        """Return the backed-up resource's metadata, including values that are for information."""
         vault = find_vault(call.account, call.region, call.parameters["BackupVaultName"])
         point = self._find_point(call)
         gib = str(point.size_bytes // _GIB)
@@ -350,15 +358,15 @@ class BackupJobs:
             "EBS": {
                 "aws:backup:request-id": str(uuid.uuid4()),
                 "encrypted": "true",
-                "volumeId": point.resource_arn.rpartition("/")[2],
+                "volumeId": Arn(point.resource_arn).resource_id,
                 "volumeSize": gib,
                 "volumeType": "gp3",
             },
             "RDS": {
                 "AllocatedStorage": gib,
                 "DBInstanceClass": "db.t4g.small",
-                "DBInstanceIdentifier": point.resource_arn.rpartition(":")[2],
-                "DBSnapshotIdentifier": point.arn.partition("snapshot:")[2],
+                "DBInstanceIdentifier": Arn(point.resource_arn).resource_id,
+                "DBSnapshotIdentifier": Arn(point.arn).resource.removeprefix("snapshot:"),
                 "InformationalOnly:EngineVersion": "15.7",
             },
         }
@@ -370,9 +378,9 @@ class BackupJobs:
 
 
 def _check_ebs(metadata: dict[str, str]) -> None:
-    """Refuse metadata that no volume can be made of; the case of keys does not count."""
+    """Refuse metadata that no volume can be created from; keys are not case-sensitive."""
     given = {key.lower(): value for key, value in metadata.items()}
-    # What get-recovery-point-restore-metadata tells of the source is borne with.
+    # Accept the source's volumeId, which get-recovery-point-restore-metadata returns.
     unknown = sorted(set(given) - _EBS_KEYS - {"volumeid"})
     numbers = {"iops": _GP3_IOPS, "throughput": _GP3_THROUGHPUT, "volumesize": range(1, 65537)}
     problems = {
@@ -380,7 +388,7 @@ def _check_ebs(metadata: dict[str, str]) -> None:
         "availabilityZone is missing": not given.get("availabilityzone"),
         "encrypted must be true or false": given.get("encrypted", "true") not in _BOOLEANS,
         "volumeType must be gp3 here": given.get("volumetype", "gp3") != "gp3",
-        "kmsKeyId must be the id or the ARN of a key": not _KEY.fullmatch(
+        "kmsKeyId must be the ID or the ARN of a key": not _KEY.fullmatch(
             given.get("kmskeyid", "arn:aws:kms:us-east-1:111111111111:key/own")
         ),
     }
@@ -410,7 +418,7 @@ def _check_rds(metadata: dict[str, str]) -> None:
         ),
         "StorageType gp3 needs Iops": metadata.get("StorageType") == "gp3"
         and "Iops" not in metadata,
-        "AvailabilityZone goes not with MultiAZ": "AvailabilityZone" in metadata
+        "AvailabilityZone cannot be combined with MultiAZ": "AvailabilityZone" in metadata
         and metadata.get("MultiAZ") == "true",
         **{
             f"{name} must be true or false": metadata.get(name, "true") not in _BOOLEANS
@@ -440,7 +448,7 @@ def _describe_backup(job: Job) -> dict[str, Any]:
         **_describe(job),
         "BackupJobId": job.job_id,
         "BackupVaultArn": job.vault_arn,
-        "BackupVaultName": job.vault_arn.rpartition(":")[2],
+        "BackupVaultName": Arn(job.vault_arn).resource_id,
         "ResourceArn": job.resource_arn,
         "RecoveryPointArn": job.made,
         "State": "CREATED" if job.state == "waiting" else job.state,

@@ -8,9 +8,9 @@ from typing import Callable
 
 
 class Clock:
-    """Simulated UTC time: start + real time passed x speed + every advance.
+    """Simulated UTC time: start + elapsed real time x speed + all advances.
 
-    A speed of 0 stands still between advances, which makes tests repeatable.
+    With a speed of 0 time stands still between advances, which makes tests repeatable.
     """
 
     def __init__(self, speed: float, start: datetime | None = None) -> None:
@@ -27,9 +27,9 @@ class Clock:
         return self._start + timedelta(seconds=passed + self._advanced)
 
     def advance(self, seconds: float) -> None:
-        """Move time forward by ``seconds``; raise ValueError when negative or endless."""
+        """Move time forward by ``seconds``; raise ValueError if negative or infinite."""
         if not 0 <= seconds < float("inf"):
-            msg = f"time goes forward only, not by {seconds} s"
+            msg = f"time moves only forward, not by {seconds} s"
             raise ValueError(msg)
         self._advanced += seconds
         for listener in self.on_advance:

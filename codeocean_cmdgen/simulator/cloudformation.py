@@ -1,9 +1,9 @@
-"""CloudFormation: stacks, change sets and events. Nothing is made of what a template declares.
+"""CloudFormation: stacks, change sets and events. It does not create a template's resources.
 
 Sources: cloudformation service model; CloudFormation User Guide, "Update CloudFormation stacks
-using change sets", "Parameters" and "Monitor stack progress"; messages as public issues quote them.
-Chosen where AWS does not say: how long everything takes, and that an executed change set is gone
-when its update has ended.
+using change sets", "Parameters" and "Monitor stack progress"; messages as quoted in public issues.
+AWS does not document how long everything takes, or that an executed change set is deleted when its
+update has ended: both are our choice.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NO_UPDATES = "No updates are to be performed."
 
 @dataclass(frozen=True)
 class Parameter:
-    """What a template says of one parameter; a ``default`` of None: a value must be given."""
+    """A parameter of a template; without a ``default`` (None) a value must be given."""
 
     label: str = ""
     default: str | None = ""
@@ -50,12 +50,13 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Resource:
-    """What a template says of one resource, as far as a change set depends on it.
+    """A resource of a template, as far as a change set depends on it.
 
-    ``uses``: the parameters that its properties are made of; a change of those in ``replaced_by``
-    needs a new one. ``when``: it exists only while this parameter has a value. ``made_with``: a
-    resource whose attributes it needs, for which a new one would need a new one of this too.
-    ``revision``: its other properties.
+    ``uses``: the parameters that its properties use; a change of those in ``replaced_by`` replaces
+    the resource. ``when``: it exists only while this parameter has a value. ``made_with``: a
+    resource whose attributes it uses; replacing that one also replaces this one. ``revision``: its
+    other properties. ``deletion_policy``: what happens to the replaced resource. ``property``: the
+    property that uses the parameters; without it, its name is invented.
     """
 
     type: str
@@ -64,11 +65,13 @@ class Resource:
     when: str = ""
     made_with: str = ""
     revision: int = 0
+    deletion_policy: str = "Delete"
+    property: str = ""
 
 
 @dataclass(frozen=True)
 class Template:
-    """What a template declares."""
+    """The parameters and resources that a template declares."""
 
     parameters: dict[str, Parameter]
     resources: dict[str, Resource]
@@ -85,7 +88,7 @@ class Template:
 
 @dataclass
 class _Step:
-    """Something that happens to a stack, and the event that tells of it."""
+    """A change of a stack, and the event that reports it."""
 
     time: datetime
     logical_id: str
@@ -96,7 +99,7 @@ class _Step:
 
 @dataclass
 class Stack:
-    """One stack. ``steps`` are what an operation in progress has still to do."""
+    """One stack. ``steps`` are the remaining steps of an operation in progress."""
 
     account: str
     region: str
@@ -115,15 +118,15 @@ class Stack:
     id: str = ""
 
     def __post_init__(self) -> None:
-        """Name it."""
+        """Set the ID of the stack."""
         partition = backends.partition_of(self.region)
         self.id = (
             f"arn:{partition}:cloudformation:{self.region}:{self.account}:stack/{self.name}/"
             f"{uuid.uuid4()}"
         )
 
-    def happen(self, step: _Step) -> None:
-        """Do a step, and tell of it."""
+    def do_step(self, step: _Step) -> None:
+        """Do a step, and record its event."""
         own = step.logical_id == self.name
         step.effect()
         resource = self.template.resources.get(step.logical_id)
@@ -168,9 +171,12 @@ class ChangeSet:
 class CloudFormation:
     """The stacks of all accounts and Regions.
 
-    ``templates`` are found by their URL. ``seconds_pending`` is how long a change set takes to be
-    ready, ``seconds_each`` how long a resource does. ``readable_metadata`` off makes the summary's
-    metadata the text that is not JSON, as has been seen too.
+    ``templates`` are found by their URL. ``create`` creates a resource of a stack by its logical
+    ID, and returns its physical ID; by default there is only an ID. ``seconds_pending`` is the time
+    until a change set is ready, ``seconds_each`` the time that each resource takes. With
+    ``readable_metadata`` off, the summary's metadata is a text that is not JSON, as AWS sometimes
+    returns it. ``shown_otherwise`` replaces members that change sets show of a resource, by logical
+    ID; None omits a member.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -179,7 +185,9 @@ class CloudFormation:
         self.seconds_pending = 8.0
         self.seconds_each = 20.0
         self.readable_metadata = True
+        self.shown_otherwise: dict[str, dict[str, Any]] = {}
         self.templates: dict[str, Template] = {}
+        self.create: Callable[[Stack, str], str] = _physical_id
         self.stacks: list[Stack] = []
         self.change_sets: list[ChangeSet] = []
         self.operations = {
@@ -206,21 +214,21 @@ class CloudFormation:
         *,
         physical_ids: dict[str, str] | None = None,
     ) -> Stack:
-        """Make a stack that is complete, and return it; raise AwsError for bad parameters."""
+        """Create a complete stack, and return it; raise AwsError for wrong parameters."""
         values = _values(template, parameters, {})
         capabilities = list(template.capabilities)
         now = self._clock.now()
         stack = Stack(account_id, region, name, template, values, now, capabilities=capabilities)
         for logical_id in template.present(values):
             stack.physical_ids[logical_id] = (physical_ids or {}).get(
-                logical_id, _physical_id(name, logical_id)
+                logical_id, self.create(stack, logical_id)
             )
-        stack.happen(_Step(now, name, "CREATE_COMPLETE"))
+        stack.do_step(_Step(now, name, "CREATE_COMPLETE"))
         self.stacks.append(stack)
         return stack
 
     def stack(self, account_id: str, region: str, name_or_id: str) -> Stack | None:
-        """Return a stack by its name or id."""
+        """Return a stack by its name or ID."""
         for stack in self.stacks:
             if (stack.account, stack.region) == (account_id, region) and name_or_id in {
                 stack.name,
@@ -230,14 +238,14 @@ class CloudFormation:
         return None
 
     def settle(self) -> None:
-        """Bring all stacks and change sets to the state they have now."""
+        """Update the state of all stacks and change sets."""
         now = self._clock.now()
         for change_set in self.change_sets:
             if change_set.status == "CREATE_PENDING" and change_set.ready_at <= now:
                 _make_ready(change_set)
         for stack in self.stacks:
             while stack.steps and stack.steps[0].time <= now:
-                stack.happen(stack.steps.pop(0))
+                stack.do_step(stack.steps.pop(0))
 
     # Reading.
 
@@ -358,11 +366,17 @@ class CloudFormation:
             capabilities=given.get("Capabilities", []),
             created=self._clock.now(),
             ready_at=self._clock.now() + timedelta(seconds=self.seconds_pending),
-            changes=list(_changes(stack, template, parameters)),
+            changes=[self._show_otherwise(one) for one in _changes(stack, template, parameters)],
             new_template=not previous,
         )
         self.change_sets.append(change_set)
         return {"Id": change_set.id, "StackId": stack.id}
+
+    def _show_otherwise(self, change: dict[str, Any]) -> dict[str, Any]:
+        shown = change["ResourceChange"]
+        shown |= self.shown_otherwise.get(shown["LogicalResourceId"], {})
+        kept = {name: value for name, value in shown.items() if value is not None}
+        return {**change, "ResourceChange": kept}
 
     def _change_set(self, call: Call) -> ChangeSet | None:
         name = call.parameters["ChangeSetName"]
@@ -430,7 +444,7 @@ class CloudFormation:
         return {}
 
     def _cancel_update(self, call: Call) -> dict[str, Any]:
-        """Roll an update back; from now on all events bear the token of the cancellation."""
+        """Roll back an update; all further events have the token of the cancellation."""
         stack = self._find(call)
         if stack.status != "UPDATE_IN_PROGRESS":
             message = "CancelUpdateStack cannot be called from current stack status"
@@ -447,7 +461,7 @@ class CloudFormation:
         return {}
 
     def _update(self, change_set: ChangeSet, *, failing: bool) -> Iterator[_Step]:
-        """Yield what an update does: all of it, or half of it and back."""
+        """Yield the steps of an update; a failing one stops halfway and rolls back."""
         stack = change_set.stack
         changes = [change["ResourceChange"] for change in change_set.changes]
         kept = [one for one in changes if one["Action"] != "Remove"]
@@ -499,7 +513,7 @@ class CloudFormation:
         for one in kept:
             if one["Action"] == "Add" or one.get("Replacement") == "True":
                 logical_id = one["LogicalResourceId"]
-                stack.physical_ids[logical_id] = _physical_id(stack.name, logical_id)
+                stack.physical_ids[logical_id] = self.create(stack, logical_id)
         for one in removed:
             stack.physical_ids.pop(one["LogicalResourceId"], None)
         self.change_sets.remove(change_set)
@@ -535,14 +549,14 @@ class CloudFormation:
         return {"StackId": stack.id}
 
     def _creation(self, stack: Stack, *, failing: bool) -> Iterator[_Step]:
-        """Yield what a creation does: all of it, or half of it and back."""
+        """Yield the steps of a creation; a failing one stops halfway and rolls back."""
         now, each = self._clock.now(), timedelta(seconds=self.seconds_each)
         names = list(stack.template.present(stack.parameters))
         if failing:
             names, (cancelled, *_) = names[: len(names) // 2], names[len(names) // 2 :]
         yield _Step(now, stack.name, "CREATE_IN_PROGRESS", "User Initiated")
         for number, name in enumerate(names):
-            stack.physical_ids[name] = _physical_id(stack.name, name)
+            stack.physical_ids[name] = self.create(stack, name)
             yield _Step(now + number * each, name, "CREATE_IN_PROGRESS")
             if failing and name == names[-1]:
                 yield _Step(now + (number + 1) * each, name, "CREATE_FAILED", _NOT_ALLOWED)
@@ -563,8 +577,8 @@ class CloudFormation:
 _NOT_ALLOWED = "User is not authorized to perform what this resource needs, as injected"
 
 
-def _physical_id(stack: str, logical_id: str) -> str:
-    return f"{stack}-{logical_id}-{uuid.uuid4().hex[:12].upper()}"
+def _physical_id(stack: Stack, logical_id: str) -> str:
+    return f"{stack.name}-{logical_id}-{uuid.uuid4().hex[:12].upper()}"
 
 
 def _refuse_unless_updatable(stack: Stack) -> None:
@@ -574,7 +588,7 @@ def _refuse_unless_updatable(stack: Stack) -> None:
 
 
 def _given(request: dict[str, Any]) -> dict[str, str | None]:
-    """Return the parameters of a request: None for those that keep their previous value."""
+    """Return the parameters of a request; None for those that keep their previous value."""
     return {
         one["ParameterKey"]: None if one.get("UsePreviousValue") else one.get("ParameterValue", "")
         for one in request.get("Parameters", [])
@@ -582,9 +596,9 @@ def _given(request: dict[str, Any]) -> dict[str, str | None]:
 
 
 def _values(template: Template, given: dict[str, Any], previous: dict[str, str]) -> dict[str, str]:
-    """Return the value of each parameter; what is not given has the template's default.
+    """Return the value of each parameter; if it is not given, the template's default.
 
-    Raise AwsError, as CloudFormation does, before anything is made.
+    Like CloudFormation, raise AwsError before anything is created.
     """
     unknown = sorted(set(given) - set(template.parameters))
     if unknown:
@@ -628,7 +642,7 @@ def _check_capabilities(template: Template, given: list[str]) -> None:
 def _changes(
     stack: Stack, template: Template, parameters: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the changes between a stack and what it is to become."""
+    """Yield the changes between a stack and its new state."""
     old, new = stack.template.present(stack.parameters), template.present(parameters)
     changed = {
         name
@@ -648,16 +662,20 @@ def _changes(
         if name not in old:
             change |= {"Action": "Add", "PhysicalResourceId": None}
         elif name not in new:
-            change |= {"Action": "Remove"}
+            change |= {"Action": "Remove", "PolicyAction": resource.deletion_policy}
         elif causes or replace(old[name], uses=()) != replace(new[name], uses=()):
             replaced = changed & set(resource.replaced_by)
             change |= {
                 "Action": "Modify",
                 "Replacement": "True" if replaced else "False",
+                "PolicyAction": f"ReplaceAnd{resource.deletion_policy}" if replaced else None,
                 "Scope": ["Properties"],
                 "Details": [
                     {
-                        "Target": {"Attribute": "Properties"},
+                        "Target": {
+                            "Attribute": "Properties",
+                            "Name": resource.property or f"Of{cause}",
+                        },
                         "Evaluation": "Static",
                         "ChangeSource": "ParameterReference",
                         "CausingEntity": cause,
@@ -666,14 +684,14 @@ def _changes(
                 ],
             }
         elif changed & set(new.get(resource.made_with, resource).uses):
-            # Before the update nobody knows whether the other one will be a new one.
+            # Before the update it is unknown whether the other resource will be replaced.
             change |= {
                 "Action": "Modify",
                 "Replacement": "Conditional",
                 "Scope": ["Properties"],
                 "Details": [
                     {
-                        "Target": {"Attribute": "Properties"},
+                        "Target": {"Attribute": "Properties", "Name": f"Of{resource.made_with}"},
                         "Evaluation": "Dynamic",
                         "ChangeSource": "ResourceAttribute",
                         "CausingEntity": f"{resource.made_with}.Arn",
@@ -730,7 +748,7 @@ def _declare(name: str, parameter: Parameter) -> dict[str, Any]:
 
 
 def _java(value: object) -> str:
-    """Write a document as Java prints a map."""
+    """Return a document in the form in which Java prints a map."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}={_java(item)}" for key, item in value.items()) + "}"
     return str(value)

@@ -18,45 +18,45 @@ _UDEV = "/run/udev/data"
 
 
 class Devices:
-    """Loop devices, each with what udev makes of an EBS volume: node, link and serial number.
+    """Loop devices, each with the node, link and serial number that udev gives to an EBS volume.
 
-    Source: EC2 User Guide, "Map Amazon EBS volumes to NVMe device names". The serial number lies
-    where lsblk and udevadm look, in udev's database.
+    Source: EC2 User Guide, "Map Amazon EBS volumes to NVMe device names". The serial number is in
+    udev's database, where lsblk and udevadm read it.
     """
 
     def __init__(self, machine: Machine, *, by_id: bool = True) -> None:
-        """Start without any; ``by_id`` tells whether they have links."""
+        """Start without devices; ``by_id`` sets whether they have links."""
         self._machine = machine
         self._by_id = by_id
         self._loops: dict[str, LoopDevice] = {}
 
     def close(self) -> None:
-        """Let go of all."""
+        """Detach all devices."""
         for loop in self._loops.values():
             loop.close()
         self._loops.clear()
 
     def path(self, volume_id: str) -> str:
-        """Return the path of a volume's device on the host; raise KeyError when it has none."""
+        """Return the path of a volume's device on the host; raise KeyError if it has none."""
         return f"/dev/{self._loops[volume_id].name}"
 
     def plug(self, volume_id: str, image: Path) -> None:
-        """Make a device of a volume's image."""
+        """Create a device for a volume's image."""
         loop = self._loops[volume_id] = LoopDevice(image)
         os.mknod(self._machine.path(f"/dev/{loop.name}"), stat.S_IFBLK | 0o660, loop.number)
         (self._machine.block / loop.name).symlink_to(f"../devices/virtual/block/{loop.name}")
         if self._by_id:
             self._link(volume_id).symlink_to(f"../../{loop.name}")
         if self._machine.init:
-            self._tell(volume_id)
+            self._write_serial_number(volume_id)
 
     def unplug(self, volume_id: str) -> None:
-        """Let go of a volume's device, if it has one; what has it mounted keeps it."""
+        """Detach a volume's device, if it has one; existing mounts keep it."""
         if volume_id in self._loops:
             self._loops[volume_id].close()
 
     def busy(self, volume_id: str) -> bool:
-        """Tell whether a device that was let go of is still there; forget it when it is not."""
+        """Return whether a detached device still exists; remove its node if it does not."""
         loop = self._loops.get(volume_id)
         if loop is None or loop.attached:
             return loop is not None
@@ -66,12 +66,12 @@ class Devices:
         (self._machine.block / loop.name).unlink()
         return False
 
-    def tell_all(self) -> None:
-        """Put all serial numbers where programs look; a boot forgets them."""
+    def write_serial_numbers(self) -> None:
+        """Write all serial numbers into udev's database; they are lost in a boot."""
         for volume_id in self._loops:
-            self._tell(volume_id)
+            self._write_serial_number(volume_id)
 
-    def _tell(self, volume_id: str) -> None:
+    def _write_serial_number(self, volume_id: str) -> None:
         number, serial = self._loops[volume_id].number, _serial(volume_id)
         folder = self._machine.path(_UDEV)
         folder.mkdir(parents=True, exist_ok=True)

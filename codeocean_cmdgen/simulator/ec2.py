@@ -1,4 +1,4 @@
-"""EC2's instances and volumes: what moto does not refuse, and changes that take time.
+"""EC2's instances and volumes: refusals that moto lacks, and changes that take time.
 
 Sources: ec2 service model; EC2 API Reference, "AttachVolume", "CreateVolume", "DetachVolume" and
 "Error codes"; EC2 User Guide, "Device names for volumes". Times are chosen.
@@ -18,6 +18,7 @@ from moto.ec2.models.elastic_block_store import Volume
 
 from codeocean_cmdgen.simulator import backends, images
 from codeocean_cmdgen.simulator.errors import AwsError
+from codeocean_cmdgen.values import Arn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
     from moto.ec2.models.elastic_block_store import VolumeAttachment
     from moto.ec2.models.instances import Instance
 
+    from codeocean_cmdgen.simulator.backup import Backup
     from codeocean_cmdgen.simulator.clock import Clock
     from codeocean_cmdgen.simulator.wire import Call, HttpResponse
 
-# Moto's 1300 images, each with a snapshot, are in nobody's account, and take a moment to load.
+# Moto's 1300 images, each with a snapshot, belong to no account here, and are slow to load.
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
-# /dev/sdg and /dev/xvdg are the same.
+# /dev/sdg and /dev/xvdg are the same attachment point.
 _DEVICE = re.compile(r"/dev/(?:sd|xvd)(?P<point>[b-z])|/dev/xvd(?P<far_point>[b-d][a-z])")
 _ID = "{}-(?:[0-9a-f]{{8}}|[0-9a-f]{{17}})"
 _ATTACHABLE = {"running", "stopped"}
@@ -45,20 +47,20 @@ _GP3_IOPS, _GP3_THROUGHPUT = 3000, 125  # of a volume for which nothing else is 
 
 
 class Slots(Protocol):
-    """Where an instance's volumes become devices."""
+    """The place where an instance's volumes become devices."""
 
     def plug(self, volume_id: str, image: Path) -> None:
-        """Make a device of a volume's image."""
+        """Create a device for a volume's image."""
 
     def unplug(self, volume_id: str) -> None:
-        """Let go of the device, if there is one; what has it mounted keeps it."""
+        """Detach the device, if there is one; existing mounts keep it."""
 
     def busy(self, volume_id: str) -> bool:
-        """Tell whether a device that was let go of is still there."""
+        """Return whether a detached device still exists."""
 
 
 class SlowVolume(Volume):
-    """A volume of moto that is not available at once."""
+    """A moto volume that becomes available only after some time."""
 
     available_at = datetime.min.replace(tzinfo=timezone.utc)
     clock: Clock
@@ -71,7 +73,7 @@ class SlowVolume(Volume):
 
 @dataclass
 class _Change:
-    """An attachment on its way in, or out."""
+    """An attachment that is being attached or detached."""
 
     attachment: VolumeAttachment
     asked: datetime
@@ -81,9 +83,12 @@ class _Change:
 class Ec2:
     """Volumes and instances of all accounts."""
 
-    def __init__(self, clock: Clock, folder: Path) -> None:
-        """Start without any; what is on volumes goes to files in the folder."""
-        self._clock = clock
+    def __init__(self, clock: Clock, folder: Path, backup: Backup) -> None:
+        """Start without any; the content of volumes is stored in files in the folder.
+
+        The snapshots are those of the recovery points in ``backup``.
+        """
+        self._clock, self._backup = clock, backup
         self._folder = folder
         self._slots: dict[str, Slots] = {}
         self._changes: list[_Change] = []
@@ -91,11 +96,12 @@ class Ec2:
             "AttachVolume": self._attach_volume,
             "CreateVolume": self._create_volume,
             "DeleteVolume": self._delete_volume,
+            "DescribeSnapshots": self._describe_snapshots,
             "DetachVolume": self._detach_volume,
         }
 
     def answer(self, call: Call) -> dict[str, Any] | HttpResponse:
-        """Carry out an operation; raise AwsError when EC2 refuses."""
+        """Carry out an operation; raise AwsError if EC2 refuses it."""
         if call.parameters.get("DryRun"):
             message = "Request would have succeeded, but DryRun flag is set."
             raise AwsError(message, "DryRunOperation", 412)
@@ -117,10 +123,10 @@ class Ec2:
         throughput: int | None = None,
         kms_key_id: str | None = None,
     ) -> str:
-        """Create an encrypted gp3 volume, available at once; return its id.
+        """Create an encrypted gp3 volume, available at once; return its ID.
 
-        snapshot_id: what is on it, where ``keep_snapshot`` was told; it need not exist in EC2.
-        volume_id: the id that it gets; one of moto's choice without.
+        snapshot_id: its content, as stored by ``keep_snapshot``; it need not exist in EC2.
+        volume_id: its ID; without it, moto chooses one.
         """
         region = zone[:-1]
         key = f"arn:{backends.partition_of(region)}:kms:{region}:{account_id}:key/aws-ebs"
@@ -150,9 +156,9 @@ class Ec2:
         *,
         tags: dict[str, str] | None = None,
     ) -> str:
-        """Create a running instance, with a root volume at /dev/xvda; return its id.
+        """Create a running instance, with a root volume at /dev/xvda; return its ID.
 
-        slots: where volumes that are attached to it become devices; none by default.
+        slots: where its attached volumes become devices; by default they do not.
         """
         backend = _backend(account_id, zone[:-1])
         reservation = backend.run_instances(
@@ -174,7 +180,7 @@ class Ec2:
         return instance.id
 
     def unslot(self, instance_id: str) -> None:
-        """Make no more devices for an instance."""
+        """Create no more devices for an instance."""
         self._slots.pop(instance_id, None)
 
     def attach(self, volume_id: str, instance_id: str, device: str) -> None:
@@ -184,18 +190,16 @@ class Ec2:
         )
         self._plug(attachment)
 
-    def has_volume(self, place: str, volume_id: str) -> bool:
-        """Tell whether a volume is at a place: Region and account, with a colon between."""
-        region, account_id = place.split(":")
+    def has_volume(self, region: str, account_id: str, volume_id: str) -> bool:
+        """Return whether an account has a volume in a Region."""
         return volume_id in _backend(account_id, region).volumes
 
-    def gib(self, place: str, volume_id: str) -> int:
-        """Return the size of a volume at a place."""
-        region, account_id = place.split(":")
+    def gib(self, region: str, account_id: str, volume_id: str) -> int:
+        """Return the size of a volume of an account in a Region."""
         return int(_backend(account_id, region).volumes[volume_id].size)
 
     def image(self, volume_id: str) -> Path:
-        """Return the file with what is on a volume, made when first asked for."""
+        """Return the file with the content of a volume; it is created when first needed."""
         image = self._folder / f"{volume_id}.img"
         if not image.exists():
             volume = _find_volume(volume_id)
@@ -207,16 +211,16 @@ class Ec2:
         return image
 
     def keep_snapshot(self, snapshot_id: str, volume_id: str) -> None:
-        """Keep what is on a volume at this moment: volumes of that snapshot begin with it.
+        """Store the current content of a volume as that of a snapshot.
 
-        The volume may be of any account, attached, mounted and written to: then its file system is
-        kept as a power cut would leave it.
+        The volume may belong to any account. If it is attached, mounted and written to, its file
+        system is stored as a power cut would leave it.
         """
         image = self.image(volume_id)
         images.copy(image, self._folder / f"{snapshot_id}.img", image.stat().st_size)
 
     def snapshot(self, volume_id: str) -> str:
-        """Keep what is on a volume, if anything was ever put there; return its name, or nothing."""
+        """Store the content of a volume as a snapshot; return its name, or "" if it has none."""
         if not (self._folder / f"{volume_id}.img").exists():
             return ""
         name = f"snap-{uuid.uuid4().hex[:17]}"
@@ -224,13 +228,13 @@ class Ec2:
         return name
 
     def share_snapshot(self, snapshot_id: str, other_id: str) -> None:
-        """Let one more snapshot have what was kept for the first."""
+        """Give another snapshot the same content."""
         other = self._folder / f"{other_id}.img"
         if not other.exists():
             other.hardlink_to(self._folder / f"{snapshot_id}.img")
 
     def settle(self) -> None:
-        """Do what is due."""
+        """Do the work that is due."""
         for change in self._changes[:]:
             finish = self._finish_detaching if change.leaving else self._finish_attaching
             if finish(change.attachment, self._clock.now() - change.asked):
@@ -308,8 +312,30 @@ class Ec2:
         (self._folder / f"{volume.id}.img").unlink(missing_ok=True)
         return response
 
+    def _describe_snapshots(self, call: Call) -> dict[str, Any]:
+        points = {
+            Arn(point.arn).resource_id: point
+            for point in self._backup.points.values()
+            if point.resource_type == "EBS" and Arn(point.vault_arn).account_id == call.account
+        }
+        missing = [one for one in call.parameters.get("SnapshotIds", ()) if one not in points]
+        if missing:
+            message = f"The snapshot '{missing[0]}' does not exist."
+            raise AwsError(message, "InvalidSnapshot.NotFound")
+        return {
+            "Snapshots": [
+                {
+                    "SnapshotId": snapshot_id,
+                    "OwnerId": call.account,
+                    "State": "completed",
+                    "VolumeSize": points[snapshot_id].size_bytes // images.GIB,
+                }
+                for snapshot_id in call.parameters.get("SnapshotIds") or points
+            ]
+        }
+
     def _now(self) -> datetime:
-        """Return the time as moto keeps it: in UTC, but unaware."""
+        """Return the time as moto stores it: in UTC, but naive."""
         return self._clock.now().astimezone(timezone.utc).replace(tzinfo=None)
 
 
@@ -318,7 +344,7 @@ def _backend(account_id: str, region: str) -> EC2Backend:
 
 
 def _find_volume(volume_id: str) -> Volume:
-    """Return a volume of any account; raise KeyError when there is none."""
+    """Return a volume of any account; raise KeyError if there is none."""
     for regions in list(ec2_backends.values()):
         for backend in list(regions.values()):
             if volume_id in backend.volumes:
@@ -345,7 +371,7 @@ def _instance(call: Call) -> Instance:
 
 
 def _check_ids(call: Call) -> None:
-    """Refuse ids that no volume and no instance can have."""
+    """Refuse IDs that no volume and no instance can have."""
     for name, pattern, code in (
         ("Volume", _ID.format("vol"), "InvalidVolumeID.Malformed"),
         ("Instance", _ID.format("i"), "InvalidInstanceID.Malformed"),
@@ -423,7 +449,7 @@ def _check_attachable(volume: Volume, instance: Instance, device: str) -> None:
 
 
 def _point(device: str) -> str:
-    """Return what tells one attachment point from another."""
+    """Return the part of a device name that identifies the attachment point."""
     found = _DEVICE.fullmatch(device)
     return found["point"] or found["far_point"] if found else device
 

@@ -1,4 +1,4 @@
-"""What a simulated call may end with instead of a result."""
+"""The errors that a simulated call may end with."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class AwsError(Exception):
     def __init__(
         self, message: str, code: str, status: int = 400, headers: dict[str, str] | None = None
     ) -> None:
-        """Set the answer; ``headers`` go on the HTTP response."""
+        """Set the answer; ``headers`` are added to the HTTP response."""
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
@@ -18,4 +18,4 @@ class AwsError(Exception):
 
 
 class DisconnectedError(Exception):
-    """The connection is cut and no answer is sent."""
+    """The connection is cut before an answer is sent."""

@@ -12,24 +12,24 @@ KINDS = frozenset(
         "internal-error",  # HTTP 500
         "access-denied",
         "expired-token",
-        "disconnect",  # cut before the operation is carried out
-        "disconnect-after",  # carried out, then cut before the answer
-        "fail-job",  # the job that is created ends as failed
-        "failed-tasks",  # `count` tasks of the job that is created fail
-        "slow-job",  # the working phase of the job that is created takes ten times as long
-        "invisible",  # the answer does not show the jobs of the last minute yet
-        "vanish",  # the job asked for is gone, now and later
+        "disconnect",  # the connection is cut before the operation is carried out
+        "disconnect-after",  # the operation is carried out, but the connection is cut
+        "fail-job",  # the created job ends as failed
+        "failed-tasks",  # `count` tasks of the created job fail
+        "slow-job",  # the working phase of the created job takes ten times as long
+        "invisible",  # the answer does not show jobs of the last minute
+        "vanish",  # the requested job disappears permanently
     }
 )
 
 
 @dataclass
 class Fault:
-    """One injected fault and what is left of it.
+    """An injected fault and how often it still strikes.
 
-    ``operation`` is ``service:Operation``, with ``*`` as wildcard. ``times`` is how often it
-    strikes (None: for ever), after the first ``after`` matching calls were let through. ``match``
-    maps parameters, dotted for nested ones, to the value they must have.
+    ``operation`` is ``service:Operation``, with ``*`` as a wildcard. ``times`` is how often it
+    strikes (None: always), after the first ``after`` matching calls have passed. ``match`` maps
+    parameters (dotted for nested ones) to the values that they must have.
     """
 
     operation: str
@@ -40,13 +40,13 @@ class Fault:
     count: int = 1
 
     def matches(self, operation: str, parameters: dict[str, Any]) -> bool:
-        """Tell whether this call is one that the fault is meant for."""
+        """Return whether the fault applies to this call."""
         return fnmatchcase(operation, self.operation) and all(
             _value(parameters, name) == wanted for name, wanted in self.match.items()
         )
 
     def strikes(self) -> bool:
-        """Count one matching call and tell whether the fault strikes it."""
+        """Count a matching call, and return whether the fault strikes it."""
         if self.after > 0:
             self.after -= 1
             return False
@@ -57,10 +57,10 @@ class Fault:
 
 
 class Faults:
-    """All faults that are waiting."""
+    """All pending faults."""
 
     def __init__(self) -> None:
-        """Start without any."""
+        """Start without faults."""
         self._faults: list[Fault] = []
         self.on_strike: Callable[[], object] = lambda: None
         """Called whenever a fault strikes."""
@@ -75,7 +75,7 @@ class Faults:
         match: dict[str, Any] | None = None,
         count: int = 1,
     ) -> None:
-        """Add a fault (see Fault); raise ValueError when the kind is not one of KINDS."""
+        """Add a fault (see Fault); raise ValueError if the kind is not one of KINDS."""
         if kind not in KINDS:
             msg = f"unknown fault {kind!r}, not one of {', '.join(sorted(KINDS))}"
             raise ValueError(msg)
@@ -87,7 +87,7 @@ class Faults:
         self.on_strike = lambda: None
 
     def take(self, operation: str, parameters: dict[str, Any]) -> dict[str, Fault]:
-        """Return the faults, by kind, that strike this call, and count it."""
+        """Count this call, and return the faults that strike it, by kind."""
         matching = [fault for fault in self._faults if fault.matches(operation, parameters)]
         struck = {fault.kind: fault for fault in matching if fault.strikes()}
         if struck:

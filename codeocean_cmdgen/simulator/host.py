@@ -8,33 +8,40 @@
         host.path("/etc/fstab").read_text()                         # its files, from here
         host.reboot()
 
-A Host is made of Linux namespaces with systemd in them (see `machine`): file system, processes,
-network and host name are its own; what is changed there is private to it, and gone with it. On it
+A Host consists of Linux namespaces with systemd in them (see `machine`). It has its own file
+system, processes, network and host name; changes there are private to it, and removed with it. On
+it
 
 - `aws` is the real AWS CLI, with credentials of the instance's role from the instance metadata
-  service (version 2 only); that role may do INSTANCE_ROLE_ACTIONS and nothing else, by default;
+  service (version 2 only); by default that role allows only INSTANCE_ROLE_ACTIONS;
 - `/data` is a volume, `host.data_volume_id`: XFS on a loop device. Any volume that is attached to
   `host.instance_id` becomes a loop device, with a link in `/dev/disk/by-id` and the serial number
-  that `lsblk` shows. `host.copy_volume` makes a volume of another's content, as a restore does;
+  that `lsblk` shows. `host.copy_volume` creates a volume with another's content, as a restore does;
 - `codeocean.service` writes below /data while it runs; `docker` is a stub (`inside/docker.py`),
-  whose containers `host.container` starts;
-- `sleep` lets simulated time pass; `sh` is bash; `ssm-user` may sudo without a password.
+  whose containers are started by `host.container`;
+- `sleep` lets simulated time pass; `sh` is bash; `ssm-user` may use sudo without a password.
 
-Simplified: volumes are /dev/loopN where a real host has /dev/nvmeNn1. The role's permissions know
-actions, not resources. No cron daemon and no rpm; other programs of the machine show through.
+Simplified: volumes are /dev/loopN, but on a real host /dev/nvmeNn1. The role's permissions cover
+actions, not resources. There is no cron daemon and no rpm; other programs of the machine are
+visible.
 """
 
 from __future__ import annotations
 
 import contextlib
+import grp
 import json
 import os
+import pwd
 import socket
 import subprocess
 import uuid
 from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codeocean_cmdgen.isolation import clean_environment
 from codeocean_cmdgen.simulator.devices import Devices
 from codeocean_cmdgen.simulator.images import GIB
 from codeocean_cmdgen.simulator.machine import PROGRAMS, HostUnavailableError, Machine
@@ -43,7 +50,6 @@ from codeocean_cmdgen.simulator.server import RoleSession
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from typing_extensions import Self
 
@@ -64,7 +70,8 @@ INSTANCE_ROLE_ACTIONS = frozenset(
     }
 )
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_USER, _USER_ID = "ssm-user", 1001
+_USER = "ssm-user"
+_FIRST_USER_ID = 2_100_000_000  # above the IDs that directories assign to people
 _CA_BUNDLE = "/etc/pki/simulator.pem"
 _UNITS, _LOCAL_UNITS = "/usr/lib/systemd/system", "/etc/systemd/system"
 _WANTED = {
@@ -78,27 +85,27 @@ _BUCKETS = (
     *("Batch", "Capsules", "Datasets", "DatasetsInput", "DockerRegistry", "Inputfiles"),
     *("Licenses", "MLflow", "Packages", "Public", "Results", "Scratch", "Temp"),
 )
-_PATIENCE = 60.0  # seconds, for a command of ours
+_PATIENCE = 60.0  # seconds for one of our own commands
 
 
 class Session(subprocess.Popen[str]):
     """A program that somebody runs through the Systems Manager agent.
 
-    Its process only waits for the one in the host: signals are for the group, as Ctrl-C is.
+    This process only waits for the one in the host. Send signals to the group, as Ctrl-C does.
     """
 
     cgroup: Path
 
     def __exit__(self, *error: object) -> None:
-        """End the session, should it still be there."""
+        """End the session if it still runs."""
         if self.poll() is None:
             self.end()
         super().__exit__(*error)  # type: ignore[arg-type]
 
     def end(self) -> None:
-        """End the session: kill the program and all that it started, but no systemd units."""
+        """End the session: kill the program and everything it started except systemd units."""
         with contextlib.suppress(ProcessLookupError):
-            # Out of the way, so that it waits for the one in the host.
+            # Move this process out of the group, so that it waits for the one in the host.
             (self.cgroup.parent / "cgroup.procs").write_text(f"{self.pid}", encoding="utf-8")
         (self.cgroup / "cgroup.kill").write_text("1", encoding="utf-8")
         self.wait(_PATIENCE)
@@ -121,12 +128,12 @@ class Host:
         unit_folder: str = _UNITS,
         by_id: bool = True,
     ) -> None:
-        """Boot it; raise HostUnavailableError where that is not possible.
+        """Boot the host; raise HostUnavailableError if that is not possible.
 
-        aws: a folder whose `aws` takes the place of /usr/bin/aws.
-        actions: what the instance's role may do, such as ``ec2:*``.
-        stack_json: members to put over those of /etc/codeocean/stack.json.
-        unit_folder: where codeocean.service lies, else /etc/systemd/system.
+        aws: a folder whose `aws` replaces /usr/bin/aws.
+        actions: the actions that the instance's role allows, such as ``ec2:*``.
+        stack_json: members that override those of /etc/codeocean/stack.json.
+        unit_folder: the folder of codeocean.service, by default /etc/systemd/system.
         by_id: whether devices of volumes have links in /dev/disk/by-id.
         """
         self.simulator, self.account_id, self.stack = simulator, account_id, stack
@@ -160,12 +167,12 @@ class Host:
         self._closing.close()
 
     def reboot(self) -> None:
-        """Lose power and boot again: disks stay; processes, /run and /tmp do not."""
+        """Lose power and boot again: disks are kept; processes, /run and /tmp are lost."""
         self.machine.halt()
         self._boot()
 
     def path(self, inside: str | Path) -> Path:
-        """Return where this process finds a file of the host."""
+        """Return the path under which this process finds a file of the host."""
         return self.machine.path(inside)
 
     def popen(
@@ -176,9 +183,9 @@ class Host:
         beside: bool = False,
         **options: Any,  # noqa: ANN401 - Popen's
     ) -> subprocess.Popen[str]:
-        """Start a program in the host, outside of any unit; ``options`` are Popen's.
+        """Start a program in the host, outside any unit; ``options`` are Popen's.
 
-        beside: share only the host's network, as if it were another server in its subnet.
+        beside: share only the host's network, like another server in its subnet.
         """
         entry = self.machine.network_entry() if beside else self.machine.entry()
         environment = {**self._environment(), "HOME": "/root", "USER": user}
@@ -186,7 +193,7 @@ class Host:
         return subprocess.Popen([*entry, *_become(user), *argv], **options)
 
     def root(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        """Run a command as root; raise CalledProcessError when it fails."""
+        """Run a command as root; raise CalledProcessError if it fails."""
         pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         with self.popen(argv, **pipes) as process:
             output, errors = process.communicate(timeout=_PATIENCE)
@@ -202,8 +209,8 @@ class Host:
     ) -> Session:
         """Start a program as ssm-user, as the Systems Manager agent does.
 
-        Its input is empty, its output and errors are pipes, unless ``options``, which are Popen's,
-        say otherwise.
+        Its input is empty, and its output and errors are pipes, unless ``options``, which are
+        Popen's, change that.
         """
         options = {
             "stdin": subprocess.DEVNULL,
@@ -220,19 +227,19 @@ class Host:
         return session
 
     def session_command(self, *argv: str) -> list[str]:
-        """Return the command that runs a program as ``session`` does, for one's own terminal.
+        """Return the command that runs a program as ``session`` does, in a person's own terminal.
 
-        It takes the environment that ``user_environment`` returns.
+        Run it with the environment of ``user_environment``.
         """
         return [*self._enter_agent()[0], *argv]
 
     def user_environment(self) -> dict[str, str]:
-        """Return the environment that a session of ssm-user begins with."""
+        """Return the initial environment of a session of ssm-user."""
         user = {"HOME": f"/home/{_USER}", "USER": _USER, "LOGNAME": _USER, "SHELL": "/bin/bash"}
         return {**self._environment(), **user, "TERM": "xterm-256color"}
 
     def hostname(self, name: str) -> None:
-        """Let a name, such as a database's, mean 127.0.0.1 on the host."""
+        """Let a name, such as a database's, resolve to 127.0.0.1 on the host."""
         with self.path("/etc/hosts").open("a", encoding="utf-8") as hosts:
             hosts.write(f"127.0.0.1 {name}\n")
 
@@ -244,16 +251,16 @@ class Host:
         image: str = "codeocean/worker:1",
         restart: str = "unless-stopped",
     ) -> str:
-        """Start a container whose program is a command of the host; return its id.
+        """Start a container whose program is a command of the host; return its ID.
 
-        binds: such as ``/data/registry:/var/lib/registry``; of the volumes it sees these only.
+        binds: such as ``/data/registry:/var/lib/registry``; it sees no other parts of the volumes.
         """
         volumes = [f"--volume={bind}" for bind in binds]
         options = ["--detach", f"--name={name}", f"--restart={restart}", *volumes]
         return self.root("docker", "run", *options, image, *command).stdout.strip()
 
     def volume(self, *, gib: int = 1, tags: dict[str, str] | None = None) -> str:
-        """Create a volume with an empty XFS file system in the host's zone; return its id."""
+        """Create a volume with an empty XFS file system in the host's zone; return its ID."""
         volume_id = self.simulator.ec2.volume(self.account_id, self.zone, gib=gib, tags=tags)
         _make_xfs(self.simulator.ec2.image(volume_id), str(uuid.uuid4()))
         return volume_id
@@ -261,13 +268,13 @@ class Host:
     def copy_volume(
         self, volume_id: str, *, gib: int | None = None, tags: dict[str, str] | None = None
     ) -> str:
-        """Create a volume in the host's zone with what is on another now; return its id.
+        """Create a volume in the host's zone with the current content of another; return its ID.
 
-        It begins as one restored from a snapshot: with the other's UUID, and, when that is mounted,
-        with a journal that has to be replayed. Programs' writes are in it that a sync has seen.
+        It is like one restored from a snapshot: it has the other's UUID and, if that is mounted, a
+        journal that must be replayed. It contains all writes that were synced.
 
-        volume_id: may be of any account, and attached to any host.
-        gib: the size of the copy, by default the other's.
+        volume_id: may belong to any account, and be attached to any host.
+        gib: the size of the copy, by default that of the other volume.
         """
         ec2 = self.simulator.ec2
         snapshot_id = f"snap-{uuid.uuid4().hex[:17]}"
@@ -281,7 +288,7 @@ class Host:
         return self.devices.path(volume_id)
 
     def _enter_agent(self) -> tuple[list[str], Path]:
-        """Return the words before a command in a new session, and the session's control group."""
+        """Return the command prefix for a new session, and the session's control group."""
         self._sessions += 1
         below = f"system.slice/amazon-ssm-agent.service/session-{self._sessions}"
         cgroup = self.machine.cgroup / below
@@ -308,9 +315,9 @@ class Host:
         self.attach(self.docker_volume_id, "/dev/sdf")
 
     def _furnish(self, aws: Path | None, unit_folder: str) -> None:
-        """Put into the root file system what an instance of the vendor's image has."""
+        """Install the files of the vendor's image in the root file system."""
         copy = ["/bin/cp", "--recursive", "--remove-destination", f"{PROGRAMS}/root/."]
-        subprocess.run([*copy, self.path("/")], check=True)
+        subprocess.run([*copy, self.path("/")], env=clean_environment(), check=True)
         self.path("/usr/local/bin/sleep").chmod(0o755)
         self._write("/etc/sudoers", (PROGRAMS / "root/etc/sudoers").read_text("utf-8"), 0o440)
         self._write("/usr/bin/docker", (PROGRAMS / "docker.py").read_text("utf-8"), 0o755)
@@ -330,27 +337,41 @@ class Host:
         if aws:
             self.machine.share(aws, "/opt/aws")
             self._link("/usr/bin/aws", "/opt/aws/aws")
+            for link in filter(Path.is_symlink, aws.iterdir()):
+                self._show(link.resolve().parent)
+
+    def _show(self, folder: Path) -> None:
+        """Let the host see a folder of the machine where the machine has it."""
+        if not self.path(folder).exists():
+            self.machine.share(folder, str(folder))
 
     def _data_uuid(self) -> str:
         blkid = ["/sbin/blkid", "--match-tag=UUID", "--output=value"]
         image = self.simulator.ec2.image(self.data_volume_id)
-        found = subprocess.run([*blkid, image], check=True, stdout=subprocess.PIPE, text=True)
+        found = subprocess.run(
+            [*blkid, image],
+            env=clean_environment(),
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         return found.stdout.strip()
 
     def _add_user(self) -> None:
+        number = _free_id()
         for name, line in (
-            ("passwd", f"{_USER}:x:{_USER_ID}:{_USER_ID}::/home/{_USER}:/bin/bash\n"),
-            ("group", f"{_USER}:x:{_USER_ID}:\n"),
+            ("passwd", f"{_USER}:x:{number}:{number}::/home/{_USER}:/bin/bash\n"),
+            ("group", f"{_USER}:x:{number}:\n"),
             ("shadow", f"{_USER}:!:20000:0:99999:7:::\n"),
         ):
             with self.path(f"/etc/{name}").open("a", encoding="utf-8") as file:
                 file.write(line)
         home = self.path(f"/home/{_USER}")
         home.mkdir(mode=0o700)
-        os.chown(home, _USER_ID, _USER_ID)
+        os.chown(home, number, number)
 
     def _configure_network(self) -> None:
-        """Let all of the host's processes reach the simulator."""
+        """Make the simulator reachable for all processes of the host."""
         self._write(_CA_BUNDLE, self.simulator.ca_bundle.read_text("utf-8"))
         self._write("/etc/simulator-port", f"{self.simulator.port}\n")
         variables = " ".join(f"{name}={value}" for name, value in self._environment().items())
@@ -358,7 +379,10 @@ class Host:
         self._write("/etc/systemd/system.conf.d/simulator.conf", configuration)
 
     def _environment(self) -> dict[str, str]:
-        """Return what all processes of the host have in their environment."""
+        """Return the environment of all processes of the host.
+
+        In the host's own network the proxy needs no password, because nobody else can reach it.
+        """
         proxy = f"http://127.0.0.1:{self.simulator.port}"
         return {
             "PATH": _PATH,
@@ -366,13 +390,13 @@ class Host:
             "HTTPS_PROXY": proxy,
             "https_proxy": proxy,
             "AWS_CA_BUNDLE": _CA_BUNDLE,
-            # The AWS CLI gives up after a second: too soon on a busy machine.
+            # By default the AWS CLI gives up after a second: too soon on a busy machine.
             "AWS_METADATA_SERVICE_TIMEOUT": "20",
             "AWS_METADATA_SERVICE_NUM_ATTEMPTS": "3",
         }
 
     def _write_stack_json(self, changes: dict[str, Any], mode: int) -> None:
-        """Write what the vendor's template 3.8.2 writes; the passwords are invented."""
+        """Write the file as the vendor's template 3.8.2 does; the passwords are invented."""
         stack, region = self.stack, self.region
         vault = f"arn:aws:backup:{region}:{self.account_id}:backup-vault:{stack}-v1"
         content = {
@@ -433,7 +457,7 @@ class Host:
 
     def _boot(self) -> None:
         self.machine.boot()
-        self.devices.tell_all()
+        self.devices.write_serial_numbers()
 
 
 def _become(user: str) -> list[str]:
@@ -444,4 +468,21 @@ def _become(user: str) -> list[str]:
 
 def _make_xfs(image: Path, identity: str) -> None:
     make = ["/sbin/mkfs.xfs", "-q", "-m", f"uuid={identity}", str(image)]
-    subprocess.run(make, check=True)
+    subprocess.run(make, env=clean_environment(), check=True)
+
+
+def _free_id() -> int:
+    """Return an ID that no user and no group of this machine has.
+
+    The host's processes are processes of the machine: a local user with the same ID could read,
+    trace and kill processes of ssm-user, who may become root.
+    """
+    return next(number for number in count(_FIRST_USER_ID) if not _is_taken(number))
+
+
+def _is_taken(number: int) -> bool:
+    for look_up in (pwd.getpwuid, grp.getgrgid):
+        with contextlib.suppress(KeyError):
+            look_up(number)
+            return True
+    return False

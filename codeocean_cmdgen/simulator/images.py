@@ -1,4 +1,4 @@
-"""Files with what is on volumes and in snapshots; holes in them take no space."""
+"""Files with the content of volumes and snapshots; holes in them take no space."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _CHUNK = 1 << 20
 
 
 def make(path: Path, size: int) -> None:
-    """Make an empty image of ``size`` bytes."""
+    """Create an empty image of ``size`` bytes."""
     path.parent.mkdir(exist_ok=True)
     path.touch(0o600)
     os.truncate(path, size)
 
 
 def copy(source: Path, target: Path, size: int) -> None:
-    """Make an image with what is on another at one moment, though that is written to.
+    """Create an image with the content of another at one moment, even during writes to it.
 
-    ``size`` is in bytes, at least the other's.
+    ``size`` is in bytes, and at least that of the other.
     """
     while True:
         target.unlink(missing_ok=True)
@@ -34,9 +34,9 @@ def copy(source: Path, target: Path, size: int) -> None:
 
 
 def _copied_at_once(source: Path, target: Path) -> bool:
-    """Copy, and tell whether the copy is what the source was at some moment.
+    """Copy, and return whether the copy equals the source at some moment.
 
-    It is when all of the source is still the same afterwards: at the moment between.
+    It does if the source is unchanged afterwards: the moment is then between copy and comparison.
     """
     with source.open("rb") as old, target.open("r+b") as new:
         before = list(_data(old.fileno()))
@@ -55,7 +55,7 @@ def _chunk(file: int, offset: int, end: int) -> bytes:
 
 
 def _data(file: int) -> Iterator[tuple[int, int]]:
-    """Give the parts of a file that are no holes, as offsets."""
+    """Yield the parts of a file that are not holes, as offsets."""
     end = 0
     while True:
         try:

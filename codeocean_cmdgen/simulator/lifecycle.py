@@ -1,9 +1,10 @@
-"""What S3 does, once a day, by the lifecycle rules of a bucket.
+"""The work that S3 does once a day for the lifecycle rules of a bucket.
 
 Sources: Amazon S3 User Guide, "Lifecycle configuration elements" (days are counted from the
 creation of a version, or from that of its successor, and end at the next midnight UTC), "Expiring
-objects", "Constraints and considerations for transitions" (objects below 128 KB stay). Rules are
-told apart by prefix alone; current versions do not expire, and newer ones are not counted.
+objects", "Constraints and considerations for transitions" (objects below 128 KB are not moved). Of
+a filter only the prefix is used; current versions do not expire, and the number of newer versions
+is ignored.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 SMALLEST_MOVED = 128 * 1024
-"""Bytes: what is smaller stays in its storage class."""
+"""Bytes: smaller objects stay in their storage class."""
 
 
 def carry_out(bucket: FakeBucket, rules: Iterable[dict[str, Any]], now: datetime) -> None:
@@ -70,7 +71,7 @@ def _move(rule: dict[str, Any], version: Version, successor: Version | None, now
 
 
 def _is_over(since: datetime, days: int, now: datetime) -> bool:
-    """Tell whether so many days are over: they end at the midnight that follows them."""
+    """Return whether a number of days is over: they end at the midnight that follows them."""
     end = since + timedelta(days=days)
     midnight = end.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     return now >= midnight

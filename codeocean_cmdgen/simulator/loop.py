@@ -17,13 +17,13 @@ _ATTEMPTS = 100
 
 
 class LoopDevice:
-    """An image file as a block device, for as long as it is open here or mounted anywhere.
+    """An image file as a block device, as long as it is open here or mounted anywhere.
 
-    The kernel detaches it then, so nothing is left of it after a crash.
+    After that the kernel detaches it, so nothing remains after a crash.
     """
 
     def __init__(self, image: Path) -> None:
-        """Attach an image to a free device; raise OSError where that is not possible."""
+        """Attach an image to a free device; raise OSError if that is not possible."""
         self._image = image
         file = os.open(image, os.O_RDWR)
         try:
@@ -34,7 +34,7 @@ class LoopDevice:
         self._device: int | None = device
 
     def close(self) -> None:
-        """Let go of it: at once, or when the last mount of it is gone. Once more does no harm."""
+        """Detach it, at once or when its last mount is removed. Repeating this has no effect."""
         device, self._device = self._device, None
         if device is not None:
             os.close(device)
@@ -59,7 +59,7 @@ def _attach(file: int, image: Path) -> tuple[str, int]:
             fcntl.ioctl(device, _CONFIGURE, config)
         except OSError as error:
             os.close(device)
-            if error.errno != errno.EBUSY:  # somebody else was faster
+            if error.errno != errno.EBUSY:  # somebody else took the device
                 raise
         else:
             return name, device

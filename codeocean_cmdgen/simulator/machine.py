@@ -1,7 +1,7 @@
 """The hardware of a simulated host: Linux namespaces with a root file system and a network.
 
-Nothing that happens in them reaches the machine, and the kernel removes them when the process that
-made them is gone, however it went. Needs root and a kernel with namespaces and overlayfs.
+Nothing in them affects the machine, and the kernel removes them when the process that created them
+ends, however it ends. They need root and a kernel with namespaces and overlayfs.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import threading
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
+
+from codeocean_cmdgen.isolation import clean_environment
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -35,22 +37,23 @@ class HostUnavailableError(RuntimeError):
 
 
 class Machine:
-    """A private root file system and network, in which systemd is booted, once or repeatedly."""
+    """A private root file system and network, in which systemd can be booted repeatedly."""
 
     def __init__(self) -> None:
-        """Build it, switched off; raise HostUnavailableError where that is not possible."""
+        """Build it, switched off; raise HostUnavailableError if that is not possible."""
         self.cgroup = _check() / f"codeocean-host-{os.getpid()}-{next(_numbers)}"
         self.init = 0
-        """The process id of systemd, as the machine counts; 0 while switched off."""
+        """The process ID of systemd on the machine; 0 while switched off."""
         self.scratch = Path(tempfile.mkdtemp(prefix="codeocean-host-"))
         arguments = ["hold", str(self.scratch), str(self.cgroup)]
         self._holder = subprocess.Popen(
-            [_find("unshare"), "--mount", "--net", "bash", _PROGRAM, *arguments],
+            [_find("unshare"), "--mount", "--net", _find("bash"), _PROGRAM, *arguments],
+            env=clean_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # Ctrl-C is not for it
+            start_new_session=True,  # so that it does not receive Ctrl-C
         )
         self._answer()
 
@@ -63,7 +66,7 @@ class Machine:
         self.close()
 
     def boot(self) -> None:
-        """Switch on, and return when all units of the default target have been started."""
+        """Switch on, and return when all units of the default target are started."""
         with self.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
             notifications.bind("\0simulator")
             notifications.settimeout(_PATIENCE)
@@ -72,7 +75,7 @@ class Machine:
                 pass
 
     def share(self, folder: Path, inside: str) -> None:
-        """Show a folder of the machine in the host, from the next boot on; no spaces in names."""
+        """Mount a folder of the machine in the host at the next boot; names have no spaces."""
         self._order(f"share {folder} {inside}")
 
     def halt(self) -> None:
@@ -89,13 +92,13 @@ class Machine:
 
     @property
     def block(self) -> Path:
-        """What the host sees as /sys/block."""
+        """The folder that is /sys/block on the host."""
         return _seen_by(self._holder.pid, self.scratch / "block")
 
     def path(self, inside: str | Path) -> Path:
-        """Return where this process finds a path of the host.
+        """Return the path under which this process finds a path of the host.
 
-        While it is off, what a boot mounts is not there: /run, /tmp and the volumes.
+        While the host is off, mounts of a boot do not exist: /run, /tmp and the volumes.
         """
         relative = str(inside).lstrip("/")
         if self.init:
@@ -103,9 +106,9 @@ class Machine:
         return _seen_by(self._holder.pid, self.scratch / "root" / relative)
 
     def entry(self, cgroup: str = "") -> list[str]:
-        """Return the words to put before a command that is to run in the host, as root.
+        """Return the prefix of a command that runs in the host as root.
 
-        cgroup: the one to run in, below the host's.
+        cgroup: the control group to run in, below the host's.
         """
         join = 'echo 0 >"$0/cgroup.procs" && exec "$@"'
         spaces = ("--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup")
@@ -113,7 +116,7 @@ class Machine:
         return ["/bin/sh", "-c", join, str(self.cgroup / cgroup), *enter]
 
     def network_entry(self) -> list[str]:
-        """Return the words before a command that is to run beside the host, in its network."""
+        """Return the prefix of a command that runs beside the host, in its network."""
         return [_find("nsenter"), f"--net=/proc/{self._holder.pid}/ns/net", "--"]
 
     def socket(self, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
@@ -125,7 +128,7 @@ class Machine:
                 if ctypes.CDLL(None).setns(network.fileno(), _NEW_NETWORK) == 0:
                     made.append(socket.socket(family, kind))
 
-        # A thread has a network of its own, from here to its end.
+        # A thread that joins a network stays in it until it ends.
         thread = threading.Thread(target=make)
         thread.start()
         thread.join()

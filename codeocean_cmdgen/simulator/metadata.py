@@ -25,7 +25,7 @@ _LONGEST = 21600  # seconds
 
 @dataclass(frozen=True)
 class Instance:
-    """What an instance can learn about itself."""
+    """The facts that an instance can read about itself."""
 
     account_id: str
     region: str
@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_PUT(self) -> None:
-        """Give a token."""
+        """Return a token."""
         lifetime = self.headers.get(_TTL, "")
         if self.path != _TOKEN_PATH:
             self._send(404, "")
@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, token, {_TTL: lifetime})
 
     def do_GET(self) -> None:
-        """Give a text to who has a token."""
+        """Return a text to a client with a token."""
         path = self.path.rstrip("/")
         text = self.server.content.get(self.path) or self.server.content.get(path)
         text = text or self.server.content.get(f"{path}/")

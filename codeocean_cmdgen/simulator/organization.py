@@ -35,7 +35,7 @@ class Organization:
     _updated: datetime | None = None
 
     def __post_init__(self) -> None:
-        """List what can be asked, by service."""
+        """List the operations by service."""
         self.operations = {"DescribeOrganization": self._describe_organization}
         self.backup_operations = {
             "DescribeGlobalSettings": self._describe_settings,

@@ -1,4 +1,4 @@
-"""Parameter Store of Systems Manager: what it refuses and moto does not.
+"""Parameter Store of Systems Manager: the refusals that moto lacks.
 
 Sources: ssm service model; Systems Manager API Reference, "PutParameter" and "GetParametersByPath";
 User Guide, "Managing parameter tiers". Sizes are counted in bytes, the stricter reading of "4 KB".
@@ -24,7 +24,7 @@ _STANDARD_BYTES, _ADVANCED_BYTES = 4096, 8192
 
 
 def answer(call: Call) -> HttpResponse:
-    """Carry out an operation; raise AwsError when Parameter Store refuses."""
+    """Carry out an operation; raise AwsError if Parameter Store refuses it."""
     if call.operation == "PutParameter":
         _check_name(call.parameters["Name"])
         _check_value(call.parameters, _present(call))
@@ -35,7 +35,7 @@ def answer(call: Call) -> HttpResponse:
 
 @dataclass(frozen=True)
 class _Present:
-    """What counts of the parameter that is there before a new version of it is put."""
+    """The properties of an existing parameter that matter when a new version is put."""
 
     type: str | None = None
     tier: str = "Standard"

@@ -1,7 +1,7 @@
-"""The part of IAM's policy language that this simulator decides by.
+"""The part of IAM's policy language that this simulator evaluates.
 
-Statements with a Condition, NotAction, NotPrincipal or NotResource count as not matching, so they
-neither allow nor deny. Source: IAM User Guide, "IAM JSON policy reference".
+Statements with a Condition, NotAction, NotPrincipal or NotResource never match, so they neither
+allow nor deny. Source: IAM User Guide, "IAM JSON policy reference".
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 def allows(
     document: str | bytes | None, action: str, principal: dict[str, str], resource: str = "*"
 ) -> bool:
-    """Tell whether a resource or trust policy lets the principal do the action.
+    """Return whether a resource or trust policy allows the principal the action.
 
     ``principal`` is ``{"AWS": account id}`` or ``{"Service": host name}``. An absent or unreadable
     document allows nothing.

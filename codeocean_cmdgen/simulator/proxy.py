@@ -1,12 +1,17 @@
-"""A small HTTPS-intercepting proxy, so that the AWS CLI reaches the simulator unchanged.
+"""A small HTTPS-intercepting proxy, so that an unchanged AWS CLI reaches the simulator.
 
-It listens on 127.0.0.1 only and never opens a connection itself.
+It listens only on 127.0.0.1 and never opens a connection itself. Every user of the machine can
+reach that address, so the proxy needs a password. With it, a client can act in all simulated
+accounts, read the recorded requests, and let requests fail.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hmac
 import json
+import secrets
 import socket
 import ssl
 import threading
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONTROL_PATH = "/_simulator/"
+PASSWORD_HEADER = "Proxy-Authorization"  # noqa: S105 - a header
 _BACKLOG = 128
 _OWN_HEADERS = {"connection", "content-length", "date", "server", "transfer-encoding"}
 
@@ -38,7 +44,7 @@ class Proxy:
     ) -> None:
         """Listen on a free port; ``handle`` answers for AWS, ``control`` for the simulator.
 
-        The certificate that clients have to trust is written to ``ca_bundle``.
+        The certificate that clients must trust is written to ``ca_bundle``.
         """
         self._authority = trustme.CA()
         self._authority.cert_pem.write_to_path(str(ca_bundle))
@@ -46,19 +52,28 @@ class Proxy:
         self._lock = threading.Lock()
         self.handle = handle
         self.control = control
-        self._listener = Listener(self, socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG))
+        user = f"simulator:{secrets.token_urlsafe(32)}"
+        self.password = f"Basic {base64.b64encode(user.encode()).decode()}"
+        """The value that clients send in PASSWORD_HEADER."""
+        listening = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
+        self._listener = Listener(self, listening, self.password)
         self.port: int = self._listener.port
+        self.url = f"http://{user}@127.0.0.1:{self.port}"
+        """The URL for clients: the AWS CLI, SDKs and curl send the part before the @."""
 
     def close(self) -> None:
         """Stop listening."""
         self._listener.close()
 
     def listen_too(self, listening: socket.socket) -> Listener:
-        """Serve on one more socket, of another network, until the listener is closed."""
+        """Serve on another socket until the listener is closed, without a password.
+
+        listening: a socket of another network, which only authorized callers may enter.
+        """
         return Listener(self, listening)
 
     def tls_context(self, host: str) -> ssl.SSLContext:
-        """Return the TLS settings for a host, with its own certificate; made once per host."""
+        """Return the TLS settings for a host, with its own certificate; created once per host."""
         with self._lock:
             if host not in self._contexts:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -70,14 +85,15 @@ class Proxy:
 class Listener:
     """A listening socket and the thread that serves it."""
 
-    def __init__(self, proxy: Proxy, listening: socket.socket) -> None:
-        """Serve until closed, and close the socket then."""
+    def __init__(self, proxy: Proxy, listening: socket.socket, password: str = "") -> None:
+        """Serve until closed, then close the socket; clients must send ``password``, if any."""
         address = listening.getsockname()
         self.port: int = address[1]
         self._server = _Server(address, _Handler, bind_and_activate=False)
         self._server.socket.close()
         self._server.socket = listening
         self._server.proxy = proxy
+        self._server.password = password
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.05,), daemon=True
         )
@@ -94,9 +110,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     proxy: Proxy
+    password: str
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: what went wrong is the client's to tell."""
+        """Print nothing: the client reports the error."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -106,19 +123,21 @@ class _Handler(BaseHTTPRequestHandler):
     _host = ""
 
     def handle(self) -> None:
-        """Serve until the client leaves, however it leaves."""
+        """Serve until the client disconnects, however it does."""
         with contextlib.suppress(OSError):
             super().handle()
 
     def finish(self) -> None:
-        """Close the encrypted socket too, which the server does not know of."""
+        """Also close the encrypted socket, which the server does not know."""
         with contextlib.suppress(OSError):
             super().finish()
         self.connection.close()
 
     def do_CONNECT(self) -> None:
-        """Begin to speak TLS in the name of a host of AWS."""
+        """Start TLS in the name of an AWS host."""
         host = self.path.rpartition(":")[0]
+        if not self._is_authorized():
+            return
         if not is_aws(host):
             self._refuse(host)
             return
@@ -129,17 +148,19 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile = self.connection.makefile("rb")
         self.wfile = self.connection.makefile("wb")
         self._host = host
-        # Clients that ask for the tunnel in HTTP/1.0 mean to use it all the same.
+        # Keep the connection even for clients that request the tunnel with HTTP/1.0.
         self.close_connection = False
 
     def handle_expect_100(self) -> bool:
-        """Tell a client that waits to send its body; the tunnel's stream is buffered."""
+        """Tell a waiting client to send its body; the stream of the tunnel is buffered."""
         super().handle_expect_100()
         self.wfile.flush()
         return True
 
     def _serve(self) -> None:
         host, path = self._host, self.path
+        if not host and not self._is_authorized():
+            return
         if not host:
             parts = urlsplit(self.path)
             host = parts.hostname or ""
@@ -151,7 +172,8 @@ class _Handler(BaseHTTPRequestHandler):
             try:
                 self._send(self.server.proxy.handle(request))
             except DisconnectedError:
-                # Cut within the status line. Without a byte of it the AWS CLI blames the proxy.
+                # Cut within the status line: if no byte of it arrives, the AWS CLI reports a
+                # failure of the proxy.
                 self.wfile.write(b"HTTP/1.1")
                 self.wfile.flush()
                 self.close_connection = True
@@ -160,8 +182,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _serve  # noqa: N815
 
+    def _is_authorized(self) -> bool:
+        """Return whether the client sent the password; if not, refuse it."""
+        given = self.headers.get(PASSWORD_HEADER, "")
+        wanted = self.server.password
+        if not wanted or hmac.compare_digest(given.encode("latin-1"), wanted.encode()):
+            return True
+        self.close_connection = True  # so that the unread body is not taken for a request
+        headers = {"Content-Type": "text/plain", "Proxy-Authenticate": 'Basic realm="simulator"'}
+        self._send(HttpResponse(407, headers, b"the simulator is for whoever started it\n"))
+        return False
+
     def _refuse(self, host: str) -> None:
-        message = f"the simulator lets nothing out: {host or 'this address'} is not AWS\n"
+        message = f"the simulator blocks all other hosts: {host or 'this address'} is not AWS\n"
         self.close_connection = True
         self._send(HttpResponse(403, {"Content-Type": "text/plain"}, message.encode()))
 

@@ -1,4 +1,4 @@
-"""RDS: database instances, their states, and changes that take their time.
+"""RDS: database instances, their states, and changes that take time.
 
 Sources: rds service model; RDS User Guide, "Viewing DB instance status" and "Deleting a DB
 instance"; hashicorp/terraform-provider-aws#31445 on the state after a modification. Times are
@@ -25,7 +25,7 @@ _DELETING = timedelta(minutes=3)
 
 @dataclass
 class Modification:
-    """A change on its way: noticed some time after it was asked for, and applied after that."""
+    """A pending change: it shows some time after the request, and is applied after that."""
 
     noticed: datetime
     applied: datetime
@@ -35,7 +35,7 @@ class Modification:
 
 @dataclass
 class Instance:
-    """One DB instance. ``available_at`` and ``gone_at`` bound the time in which it is of use."""
+    """One DB instance. It is usable from ``available_at`` to ``gone_at``."""
 
     account: str
     region: str
@@ -66,12 +66,12 @@ class Instance:
 
     @property
     def resource_id(self) -> str:
-        """The DbiResourceId, which no other instance of the same name ever has."""
+        """The DbiResourceId, which differs even between instances of the same name."""
         digest = hashlib.sha256(f"{self.arn} {self.available_at}".encode()).hexdigest()
         return f"db-{digest[:26].upper()}"
 
     @property
-    def host(self) -> str:
+    def address(self) -> str:
         """The address of the endpoint."""
         return f"{self.identifier}.example.{self.region}.rds.amazonaws.com"
 
@@ -87,31 +87,32 @@ class Instance:
 
 
 class Server(Protocol):
-    """What runs behind an instance's endpoint."""
+    """The server behind an instance's endpoint."""
 
     def snapshot(self) -> object:
-        """Return what it holds."""
+        """Return its content."""
 
     def set_password(self, password: str) -> None:
-        """Give the master user another password."""
+        """Change the password of the master user."""
 
     def close(self) -> None:
-        """End, and forget what it holds."""
+        """Stop, and delete its content."""
 
 
 class Rds:
     """The DB instances of all accounts.
 
-    Nothing runs behind an endpoint but what ``servers`` has, by the instance's ARN. ``start`` makes
-    it of what ``Server.snapshot`` returned, when a restored instance becomes available.
+    ``servers`` holds the servers behind the endpoints, by the instance's ARN. When a restored
+    instance becomes available, ``start`` creates its server from the result of
+    ``Server.snapshot``.
 
-    ``seconds_unnoticed`` and ``seconds_modifying`` are how long a modified instance still says
-    that it is available, and how long the change then takes. With ``shows_pending`` off, what is
-    pending is not shown. ``quota`` is the number of instances that an account may have.
+    ``seconds_unnoticed`` is how long a modified instance is still shown as available, and
+    ``seconds_modifying`` how long the change then takes. With ``shows_pending`` off, pending
+    changes are not shown. ``quota`` is the number of instances that an account may have.
     """
 
     def __init__(self, clock: Clock) -> None:
-        """Start without any."""
+        """Start without instances."""
         self.seconds_unnoticed = 40.0
         self.seconds_modifying = 60.0
         self.shows_pending = True
@@ -147,17 +148,17 @@ class Rds:
         return None
 
     def snapshot(self, arn: str) -> object:
-        """Return what an instance holds now; None where nothing runs."""
+        """Return the current content of an instance; None if no server runs."""
         return self.servers[arn].snapshot() if arn in self.servers else None
 
     def launch(self, arn: str, contents: object) -> None:
-        """Start what runs behind a restored instance, where anything does."""
+        """Start the server behind a restored instance, if it has one."""
         for one in self.instances:
             if one.arn == arn and self.start and contents is not None:
                 self.servers[arn] = self.start(one, contents)
 
     def why_not_create(self, instance: Instance) -> str | None:
-        """Return why there cannot be such an instance, in the words of RDS."""
+        """Return why an instance cannot be created, in the words of RDS."""
         groups = {self.vpcs.get(group) for group in instance.security_groups}
         of_account = [one for one in self.instances if one.account == instance.account]
         taken = self.find(instance.account, instance.region, instance.identifier)
@@ -176,7 +177,7 @@ class Rds:
         return next((reason for reason, applies in reasons.items() if applies), None)
 
     def settle(self) -> None:
-        """Apply what is due; forget what is deleted."""
+        """Apply due changes, and remove deleted instances."""
         now = self._clock.now()
         for one in self.instances[:]:
             change = one.modification
@@ -202,7 +203,7 @@ class Rds:
 
     def _describe(self, call: Call) -> dict[str, Any]:
         if call.parameters.get("Filters"):
-            message = "the simulator filters no DB instances"
+            message = "the simulator does not filter DB instances"
             raise AwsError(message, "NotImplemented", 501)
         name = call.parameters.get("DBInstanceIdentifier")
         own = [
@@ -250,10 +251,10 @@ class Rds:
                 {"DBParameterGroupName": one.parameter_group, "ParameterApplyStatus": "in-sync"}
             ],
             "TagList": [{"Key": key, "Value": value} for key, value in one.tags.items()],
-            # An instance gets these when it is created.
+            # An instance has these only after its creation.
             **(
                 {
-                    "Endpoint": {"Address": one.host, "Port": 5432},
+                    "Endpoint": {"Address": one.address, "Port": 5432},
                     "InstanceCreateTime": one.available_at,
                 }
                 if one.status(now) != "creating"
@@ -347,7 +348,7 @@ def _demand_available(instance: Instance, now: datetime) -> None:
 
 
 def _check_password(password: str) -> None:
-    """Refuse what PostgreSQL's master password may not be (rds model, MasterUserPassword)."""
+    """Refuse a password that RDS does not allow for PostgreSQL (rds model, MasterUserPassword)."""
     plain = password.isascii() and password.isprintable()
     if not plain or set(password) & set('/"@ ') or len(password) not in _PASSWORD_LENGTHS:
         message = (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from moto.s3.models import FakeDeleteMarker, FakeKey
 
 from codeocean_cmdgen.simulator import backends, policy
+from codeocean_cmdgen.values import BucketArn
 
 if TYPE_CHECKING:
     from moto.s3.models import FakeBucket
@@ -26,7 +27,7 @@ _KMS = "aws:kms"
 
 @dataclass(frozen=True)
 class Task:
-    """One version or delete marker to replicate, and the rules that ask for it."""
+    """One version or delete marker to replicate, and the rules that apply to it."""
 
     version: Version
     rules: tuple[dict[str, Any], ...]
@@ -39,7 +40,7 @@ def enabled_rules(s3: S3, bucket: FakeBucket) -> list[dict[str, Any]]:
 
 
 def eligible_tasks(s3: S3, bucket: FakeBucket) -> list[Task]:
-    """Return a task for each version that an enabled rule takes, oldest first within a key."""
+    """Return a task for each version that an enabled rule covers, oldest first within a key."""
     rules = enabled_rules(s3, bucket)
     tasks = []
     for name in sorted(bucket.keys):
@@ -51,7 +52,7 @@ def eligible_tasks(s3: S3, bucket: FakeBucket) -> list[Task]:
 
 
 def replicate_new(s3: S3, source: FakeBucket, version: Version) -> None:
-    """Do at once what S3 does with a version that was just written."""
+    """Replicate a version that was just written, at once."""
     rules = tuple(rule for rule in enabled_rules(s3, source) if _takes(rule, version, source))
     if rules:
         replicate(s3, source, Task(version, rules))
@@ -61,8 +62,8 @@ def replicate(s3: S3, source: FakeBucket, task: Task, injected: str = "") -> str
     """Carry out a task; return a failure code, or an empty string.
 
     With an ``injected`` failure code nothing is copied.
-    The source's replication status becomes COMPLETED or FAILED; that of something that is itself
-    a replica stays REPLICA, which the User Guide leaves open.
+    The source's replication status becomes COMPLETED or FAILED. For a source that is itself a
+    replica it stays REPLICA; the User Guide does not say this.
     """
     failures = [] if injected else [_copy(s3, source, task.version, rule) for rule in task.rules]
     failure = injected or next(filter(None, failures), "")
@@ -92,7 +93,7 @@ def _takes(rule: dict[str, Any], version: Version, bucket: FakeBucket) -> bool:
 
 def _copy(s3: S3, source: FakeBucket, version: Version, rule: dict[str, Any]) -> str:
     target = rule["Destination"]
-    bucket = backends.find_bucket(target["Bucket"].rpartition(":")[2])
+    bucket = backends.find_bucket(BucketArn(target["Bucket"]).name)
     if bucket is None:
         return "DstBucketNotFound"
     failure = _why_not(source, version, bucket, target)
@@ -103,7 +104,7 @@ def _copy(s3: S3, source: FakeBucket, version: Version, rule: dict[str, Any]) ->
         replica: Version = copy.copy(version)
     else:
         replica = _copy_object(source, version, bucket, target)
-    # A stable sort: versions of the same second keep the order in which they arrive.
+    # A stable sort: versions of the same second keep the order in which they were written.
     versions = sorted([*existing, replica], key=lambda item: item.last_modified)
     bucket.keys.setlist(version.name, versions)
     s3.set_status(bucket.name, replica, "REPLICA")
@@ -113,7 +114,7 @@ def _copy(s3: S3, source: FakeBucket, version: Version, rule: dict[str, Any]) ->
 def _why_not(
     source: FakeBucket, version: Version, bucket: FakeBucket, target: dict[str, Any]
 ) -> str:
-    """Return the code of what stands in the way, or an empty string."""
+    """Return the failure code that applies, or an empty string."""
     if not bucket.is_versioned:
         return "DstBucketUnversioned"
     if target.get("Account", bucket.account_id) != bucket.account_id:
@@ -122,7 +123,7 @@ def _why_not(
         return "DstPutObjectNotPermitted"
     if isinstance(version, FakeKey) and version.encryption == _KMS:
         key_id = _replica_key(target)
-        # The managed key of another account: its policy lets nobody else in.
+        # The AWS managed key of another account: its policy allows no other account.
         if key_id.endswith(":alias/aws/s3") and f":{source.account_id}:" not in key_id:
             return "DstKmsKeyInvalidState"
     return ""
@@ -133,7 +134,7 @@ def _replica_key(target: dict[str, Any]) -> str:
 
 
 def _may_write(source: FakeBucket, version: Version, bucket: FakeBucket) -> bool:
-    """Tell whether the destination's bucket policy lets the source's account replicate."""
+    """Return whether the destination's bucket policy allows the source's account to replicate."""
     is_marker = isinstance(version, FakeDeleteMarker)
     return source.account_id == bucket.account_id or policy.allows(
         bucket.policy,

@@ -1,9 +1,9 @@
-"""What Amazon S3 does that moto does not, in front of moto's S3.
+"""The behaviour of Amazon S3 that moto lacks, in front of moto's S3.
 
-Owner, access and Region checks; version listings that stay fast in large buckets; replication and
-lifecycle configurations that come back whole; replication status of objects. Sources: Amazon S3
-API Reference and User Guide ("Bucket owner condition", "Policies and permissions in Amazon S3").
-There is no live replication: objects travel by Batch Replication jobs only.
+This covers owner, access and Region checks, version listings that stay fast in large buckets,
+replication and lifecycle configurations that are returned completely, and the replication status of
+objects. Sources: Amazon S3 API Reference and User Guide ("Bucket owner condition", "Policies and
+permissions in Amazon S3"). There is no live replication: only Batch Replication jobs copy objects.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from moto.s3.models import FakeDeleteMarker, FakeKey
 from codeocean_cmdgen.simulator import backends, policy
 from codeocean_cmdgen.simulator.errors import AwsError
 from codeocean_cmdgen.simulator.wire import result_response
+from codeocean_cmdgen.values import BucketArn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +79,7 @@ class S3:
         }
 
     def status_of(self, bucket: str, version: Version) -> str:
-        """Return the replication status of a version; NONE when it was never replicated."""
+        """Return the replication status of a version; NONE if it was never replicated."""
         return self._statuses.get((bucket, version.name, version.version_id), "NONE")
 
     def set_status(self, bucket: str, version: Version, status: str) -> None:
@@ -86,7 +87,7 @@ class S3:
         self._statuses[bucket, version.name, version.version_id] = status
 
     def answer(self, call: Call) -> dict[str, Any] | HttpResponse:
-        """Carry out an S3 operation; raise AwsError when S3 refuses."""
+        """Carry out an S3 operation; raise AwsError if S3 refuses it."""
         name = call.parameters.get("Bucket")
         if not name or call.operation == "CreateBucket":
             return backends.answer(call)
@@ -110,7 +111,7 @@ class S3:
         return self._with_status(call, backends.answer(call))
 
     def _with_status(self, call: Call, response: HttpResponse) -> HttpResponse:
-        """Add the replication status to what moto says about an object."""
+        """Add the replication status to moto's answer about an object."""
         if call.operation in {"HeadObject", "GetObject"}:
             version = response.headers.get("x-amz-version-id", "null")
             key = (call.parameters["Bucket"], call.parameters["Key"], version)
@@ -161,7 +162,7 @@ class S3:
     def _list_object_versions(self, call: Call, bucket: FakeBucket) -> HttpResponse:
         given = call.parameters
         if given.get("Delimiter"):
-            message = "the simulator lists versions without delimiter only"
+            message = "the simulator lists versions only without a delimiter"
             raise AwsError(message, "NotImplemented", 501)
         limit = min(given.get("MaxKeys", _PAGE), _PAGE)
         entries = _entries_after(
@@ -199,9 +200,10 @@ class S3:
 
 
 def history(name: str) -> dict[tuple[str, str], tuple[Any, ...]]:
-    """Return, by key and id, all that can be seen of each version and delete marker of a bucket.
+    """Return, by key and ID, everything visible of each version and delete marker of a bucket.
 
-    That is: its place among those of the key, its time, and of versions content, metadata and tags.
+    That is its position among those of the key and its time, and for versions also the content,
+    metadata and tags.
     """
     bucket = backends.find_bucket(name)
     if bucket is None:
@@ -241,7 +243,7 @@ def _check_region(call: Call, bucket: FakeBucket) -> None:
 
 
 def _check_rule(rule: dict[str, Any]) -> None:
-    """Refuse what S3 refuses about a rule (API Reference, ReplicationRule)."""
+    """Refuse rules that S3 refuses (API Reference, ReplicationRule)."""
     if "Filter" in rule and not {"Priority", "DeleteMarkerReplication"} <= rule.keys():
         message = "Priority and DeleteMarkerReplication must be specified with Filter"
         raise AwsError(message, "InvalidRequest")
@@ -250,7 +252,7 @@ def _check_rule(rule: dict[str, Any]) -> None:
     if "SseKmsEncryptedObjects" in criteria and "EncryptionConfiguration" not in destination:
         message = "EncryptionConfiguration must be specified with SseKmsEncryptedObjects"
         raise AwsError(message, "InvalidRequest")
-    bucket = backends.find_bucket(destination["Bucket"].rpartition(":")[2])
+    bucket = backends.find_bucket(BucketArn(destination["Bucket"]).name)
     if bucket is None:
         message = "Destination bucket must exist."
         raise AwsError(message, "InvalidRequest")
@@ -262,7 +264,7 @@ def _check_rule(rule: dict[str, Any]) -> None:
 def _entries_after(
     bucket: FakeBucket, prefix: str, key_marker: str, version_marker: str
 ) -> Iterator[tuple[Version, bool]]:
-    """Give versions, newest first within a key, that follow the markers, with IsLatest."""
+    """Yield the versions after the markers, newest first within a key, with IsLatest."""
     names = sorted(bucket.keys)
     for name in names[bisect_left(names, max(prefix, key_marker)) :]:
         if not name.startswith(prefix):

@@ -2,7 +2,7 @@
 
 Sources: s3control service model; Amazon S3 User Guide, "Managing S3 Batch Operations jobs",
 "Replicating existing objects with Batch Replication", "Tracking job status and completion
-reports". Where AWS does not document a failure code, the code is this simulator's own.
+reports". If AWS does not document a failure code, the simulator uses its own.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeocean_cmdgen.simulator import backends, policy, replication
 from codeocean_cmdgen.simulator.errors import AwsError
+from codeocean_cmdgen.values import BucketArn, RoleArn
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.clock import Clock
@@ -26,10 +27,10 @@ if TYPE_CHECKING:
 
 _TERMINAL = {"Complete", "Failed", "Cancelled"}
 _KEPT = timedelta(days=90)  # User Guide: jobs are kept 90 days after they end
-_FRESH = timedelta(minutes=1)  # what the fault "invisible" hides
+_FRESH = timedelta(minutes=1)  # the fault "invisible" hides younger jobs
 _NO_KEYS = "Manifest generation found no keys matching the filter criteria."
 _NO_REPORT = "The job report could not be written to your report bucket"
-# User Guide: a job of 1,000 tasks or more fails when over half of them fail.
+# User Guide: a job of 1,000 tasks or more fails if over half of them fail.
 _RATE_TASKS = 1000
 _RATE = 0.5
 _FILTERS = {"EligibleForReplication", "ObjectReplicationStatuses", "CreatedAfter", "CreatedBefore"}
@@ -45,10 +46,10 @@ _DESCRIBED = (
 
 
 class JobFailedError(Exception):
-    """A job cannot go on: reason and failure code."""
+    """A job cannot continue: reason and failure code."""
 
     def __init__(self, reason: str, code: str) -> None:
-        """Set what FailureReasons will say."""
+        """Set the reason and the code for FailureReasons."""
         super().__init__(reason)
         self.code = code
         self.reason = reason
@@ -75,7 +76,7 @@ class Job:
     results: list[tuple[Version, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Enter the first state when created."""
+        """Enter the first state."""
         self.since = self.created
 
     @property
@@ -91,21 +92,21 @@ class Job:
 
     @property
     def filter(self) -> dict[str, Any]:
-        """Which objects to take."""
+        """The filter that selects objects."""
         chosen: dict[str, Any] = self._generator.get("Filter", {})
         return chosen
 
     @property
     def expected_owner(self) -> str:
-        """Account that must own the source bucket: as asked, else the job's."""
+        """The account that must own the source bucket: the requested one, or the job's."""
         return str(self._generator.get("ExpectedBucketOwner", self.account))
 
 
 class S3Batch:
     """S3 Batch Operations of all accounts and Regions.
 
-    ``seconds_per_state`` is how long each state but the working one takes; ``objects_per_second``
-    how fast a job works while Active. Both may be changed at any time.
+    ``seconds_per_state`` is how long each state except Active takes, and ``objects_per_second`` is
+    how fast an Active job works. Both may be changed at any time.
     """
 
     def __init__(self, clock: Clock, s3: S3) -> None:
@@ -124,7 +125,7 @@ class S3Batch:
         }
 
     def settle(self) -> None:
-        """Bring all jobs to the state they have now, and do the work that is due by then."""
+        """Update the state of all jobs, and do the work that is due."""
         now = self._clock.now()
         for job in list(self.jobs.values()):
             while job.status not in _TERMINAL and self._leave(job, now):
@@ -133,7 +134,7 @@ class S3Batch:
                 del self.jobs[job.job_id]
 
     def _leave(self, job: Job, now: datetime) -> bool:
-        """Move a job to its next state if its time in this one is over; tell whether it did."""
+        """Move a job to its next state if its time in this one is over; return whether it moved."""
         duration = self._duration(job)
         if duration is None or job.since + timedelta(seconds=duration) > now:
             return False
@@ -148,7 +149,7 @@ class S3Batch:
         return True
 
     def _duration(self, job: Job) -> float | None:
-        """Return the seconds that a job stays in its state; None when it waits for a person."""
+        """Return the seconds that a job stays in its state; None if it waits for a person."""
         if job.status == "Suspended":
             return None
         if job.status == "Active":
@@ -181,7 +182,7 @@ class S3Batch:
         ):
             reason = f"S3 Batch Operations may not assume the role {job.request['RoleArn']}"
             raise JobFailedError(reason, "AssumeRoleNotPermitted")
-        bucket = backends.find_bucket(job.source_arn.rpartition(":")[2])
+        bucket = backends.find_bucket(BucketArn(job.source_arn).name)
         if bucket is None:
             reason = f"No bucket has the ARN {job.source_arn}"
             raise JobFailedError(reason, "SrcBucketNotFound")
@@ -204,7 +205,7 @@ class S3Batch:
         return tasks
 
     def _work(self, job: Job) -> None:
-        bucket = backends.find_bucket(job.source_arn.rpartition(":")[2])
+        bucket = backends.find_bucket(BucketArn(job.source_arn).name)
         for index, task in enumerate(job.tasks or []):
             injected = "InternalError" if index < job.tasks_to_fail else ""
             failure = "SrcBucketNotFound"
@@ -225,10 +226,10 @@ class S3Batch:
             raise JobFailedError(reason, "JobFailureRate")
 
     def _write_report(self, job: Job, report: dict[str, Any]) -> bool:
-        bucket = backends.find_bucket(report["Bucket"].rpartition(":")[2])
+        bucket = backends.find_bucket(BucketArn(report["Bucket"]).name)
         if bucket is None or report.get("ExpectedBucketOwner", job.account) != bucket.account_id:
             return False
-        source = job.source_arn.rpartition(":")[2]
+        source = BucketArn(job.source_arn).name
         folder = "/".join(filter(None, [report.get("Prefix"), f"job-{job.job_id}"]))
         results = []
         for failed, status in ((False, "succeeded"), (True, "failed")):
@@ -312,7 +313,7 @@ class S3Batch:
         return {"Job": described}
 
     def _progress(self, job: Job) -> dict[str, Any] | None:
-        """Return the ProgressSummary: none until the manifest is generated or has failed."""
+        """Return the ProgressSummary; None until the manifest is generated or has failed."""
         if job.tasks is None and job.status not in _TERMINAL:
             return None
         total = len(job.tasks or [])
@@ -380,32 +381,32 @@ def _page_start(token: str | None, ids: list[str]) -> int:
 
 
 def _check_request(account: str, request: dict[str, Any]) -> None:
-    """Refuse what the model cannot tell (API Reference, CreateJob)."""
+    """Refuse requests by rules that are not in the model (API Reference, CreateJob)."""
     if ("Manifest" in request) == ("ManifestGenerator" in request):
         message = "Exactly one of Manifest and ManifestGenerator must be given"
         raise AwsError(message, "InvalidRequest")
     if "Manifest" in request or request["Operation"].keys() != {"S3ReplicateObject"}:
-        message = "The simulator runs S3ReplicateObject with a generated manifest only"
+        message = "The simulator runs only S3ReplicateObject with a generated manifest"
         raise AwsError(message, "InvalidRequest")
     generator = request["ManifestGenerator"]["S3JobManifestGenerator"]
     if generator["EnableManifestOutput"]:
         message = "The simulator does not save generated manifests"
         raise AwsError(message, "InvalidRequest")
     if generator.get("Filter", {}).keys() - _FILTERS:
-        message = f"The simulator filters by {', '.join(sorted(_FILTERS))} only"
+        message = f"The simulator filters only by {', '.join(sorted(_FILTERS))}"
         raise AwsError(message, "InvalidRequest")
     report = request["Report"]
     if report["Enabled"] and not {"Bucket", "Format", "ReportScope"} <= report.keys():
         message = "Bucket, Format and ReportScope are required when a report is enabled"
         raise AwsError(message, "InvalidRequest")
     role = request["RoleArn"]
-    if role.split(":")[4] != account or backends.find_role(role) is None:
+    if RoleArn(role).account_id != account or backends.find_role(role) is None:
         message = f"The role {role} does not exist in account {account}"
         raise AwsError(message, "InvalidRequest")
 
 
 def _selects(chosen: dict[str, Any], version: Version, status: str) -> bool:
-    """Tell whether a filter takes a version (API Reference, JobManifestGeneratorFilter)."""
+    """Return whether a filter selects a version (API Reference, JobManifestGeneratorFilter)."""
     modified = version.last_modified
     return (
         status in (chosen.get("ObjectReplicationStatuses") or [status])

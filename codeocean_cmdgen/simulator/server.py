@@ -1,4 +1,4 @@
-"""The simulated AWS: takes requests, checks them, and lets the services answer."""
+"""The simulated AWS: receives requests, checks them, and passes them to the services."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError
 from moto.core.utils import get_service_model
 
+from codeocean_cmdgen.isolation import NO_AWS_SETTINGS, private_folder, search_path
 from codeocean_cmdgen.simulator import backends, parameters
 from codeocean_cmdgen.simulator.autoscaling import AutoScaling
 from codeocean_cmdgen.simulator.backup import Backup
@@ -30,7 +31,12 @@ from codeocean_cmdgen.simulator.cloudformation import CloudFormation
 from codeocean_cmdgen.simulator.errors import AwsError, DisconnectedError
 from codeocean_cmdgen.simulator.faults import Faults
 from codeocean_cmdgen.simulator.organization import Organization
-from codeocean_cmdgen.simulator.proxy import CONTROL_PATH, Proxy, json_response
+from codeocean_cmdgen.simulator.proxy import (
+    CONTROL_PATH,
+    PASSWORD_HEADER,
+    Proxy,
+    json_response,
+)
 from codeocean_cmdgen.simulator.rds import Rds
 from codeocean_cmdgen.simulator.s3 import S3
 from codeocean_cmdgen.simulator.s3_batch import S3Batch
@@ -58,9 +64,9 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.proxy import Listener
 
 _ACCOUNT_ID = re.compile(r"\d{12}")
-_KEY_PREFIX = "AKIASIML"  # with the account id, the 20 characters of a real key
+_KEY_PREFIX = "AKIASIML"  # with the account ID as long as a real key: 20 characters
 
-# Codes for what any service can answer: service, or else protocol, then code and status.
+# Codes of errors that any service can return: service or protocol, then code and status.
 # Sources: each service's API Reference, "Common Errors"; S3's "Error Responses".
 _COMMON_ERRORS: dict[str, dict[str, tuple[str, int]]] = {
     "throttle": {
@@ -112,17 +118,17 @@ _SLEEP = """#!/bin/bash
 [[ ${SIMULATOR_PORT-} ]] || exec /bin/sleep "$@"
 body="{\\"seconds\\": \\"$*\\"}"
 exec 3<>"/dev/tcp/127.0.0.1/$SIMULATOR_PORT" || exit 1
-printf 'POST %sclock/advance HTTP/1.0\\r\\nContent-Length: %d\\r\\n\\r\\n%s' \\
-  PATH "${#body}" "$body" >&3
+printf 'POST %sclock/advance HTTP/1.0\\r\\n%s: %s\\r\\nContent-Length: %d\\r\\n\\r\\n%s' \\
+  PATH HEADER 'PASSWORD' "${#body}" "$body" >&3
 read -r _ status _ <&3
 [[ $status == 200 ]]
-""".replace("PATH", CONTROL_PATH)
+""".replace("PATH", CONTROL_PATH).replace("HEADER", PASSWORD_HEADER)
 _SLEEP_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True)
 class RoleSession:
-    """Somebody who has assumed a role that may do some actions only, spelled ec2:AttachVolume."""
+    """A session of a role that allows only some actions, written like ec2:AttachVolume."""
 
     account: str
     role: str
@@ -131,21 +137,21 @@ class RoleSession:
 
     @property
     def access_key(self) -> str:
-        """The access key, which is all of the credentials that counts."""
+        """The access key, the only part of the credentials that matters."""
         digest = hashlib.sha256(f"{self.account}/{self.role}/{self.name}".encode()).hexdigest()
         return f"ASIA{digest[:16].upper()}"
 
     def may(self, action: str) -> bool:
-        """Tell whether an action is allowed; who one is may always be asked."""
+        """Return whether an action is allowed; GetCallerIdentity always is."""
         patterns = (*self.actions, "sts:GetCallerIdentity")
         return any(fnmatchcase(action, pattern) for pattern in patterns)
 
 
 @dataclass
 class Request:
-    """One request as it was recorded; ``error`` is the error code, None when it succeeded.
+    """A recorded request; ``error`` is the error code, None if it succeeded.
 
-    A request that was cut has status 0.
+    A request whose connection was cut has status 0.
     """
 
     account: str = ""
@@ -161,7 +167,7 @@ class _Body(BytesIO):
     """The body of a response, as botocore reads it."""
 
     def stream(self) -> Iterator[bytes]:
-        """Give the content, in one piece."""
+        """Yield the content in one piece."""
         yield self.read()
 
 
@@ -176,13 +182,17 @@ class Account:
         self._clients: dict[tuple[str, str], Any] = {}
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that make AWS tools work in this account."""
-        proxy = f"http://127.0.0.1:{self._simulator.port}"
+        """Return the environment variables with which AWS tools work in this account.
+
+        They disable AWS configuration files and the metadata service, but no other variables of an
+        environment that they are added to: use them alone.
+        """
+        proxy = self._simulator.proxy_url
         return {
+            **NO_AWS_SETTINGS,
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": f"secret-of-{self.id}",
             "AWS_CA_BUNDLE": str(self._simulator.ca_bundle),
-            "AWS_EC2_METADATA_DISABLED": "true",
             # Tools that read both spellings prefer the lower case.
             "HTTPS_PROXY": proxy,
             "https_proxy": proxy,
@@ -196,7 +206,7 @@ class Account:
     def client(self, service: str, region: str = "us-east-1") -> Any:  # noqa: ANN401 - untyped
         """Return a boto3-style client that reaches the simulator without a socket.
 
-        It does not retry, so that every injected fault shows.
+        It does not retry, so that every injected fault is visible.
         """
         if (service, region) not in self._clients:
             client = _sdk_session().create_client(
@@ -205,7 +215,9 @@ class Account:
                 aws_access_key_id=self.access_key,
                 aws_secret_access_key=f"secret-of-{self.id}",
                 config=Config(
-                    retries={"total_max_attempts": 1}, ignore_configured_endpoint_urls=True
+                    retries={"total_max_attempts": 1},
+                    ignore_configured_endpoint_urls=True,
+                    defaults_mode="legacy",  # other modes may call the metadata service
                 ),
             )
             client.meta.events.register("before-send", self._send)
@@ -232,8 +244,8 @@ class Account:
 class Simulator:
     """A local AWS with any number of accounts, reached through a proxy on 127.0.0.1.
 
-    Only one may be open in a process, because moto keeps its state in module globals; opening one
-    forgets that state. Use it as a context manager.
+    Only one can be open in a process, because moto keeps its state in module globals. Opening one
+    deletes that state. Use it as a context manager.
     """
 
     def __init__(self, clock_speed: float = 0.0, start: datetime | None = None) -> None:
@@ -253,12 +265,14 @@ class Simulator:
         self._accounts: dict[str, Account] = {}
         self._sessions: dict[str, RoleSession] = {}
         self._lock = threading.RLock()
-        self._folder = tempfile.TemporaryDirectory(prefix="simulator-")
+        self._folder = tempfile.TemporaryDirectory(prefix="simulator-", dir=private_folder())
         self.ca_bundle = Path(self._folder.name) / "ca.pem"
         self.sleep_shim_directory = Path(self._folder.name) / "bin"
-        self._write_sleep_shim()
         self._proxy = Proxy(self.ca_bundle, self.handle, self._control)
-        self.port = self._proxy.port
+        self.port, self.proxy_url = self._proxy.port, self._proxy.url
+        self.password = self._proxy.password
+        """The value that the control interface expects in PASSWORD_HEADER."""
+        self._write_sleep_shim()
         self.clock.on_advance.append(self.settle)
 
     def __enter__(self) -> Self:
@@ -275,26 +289,26 @@ class Simulator:
         self.close()
 
     def close(self) -> None:
-        """Stop the proxy and forget all state."""
+        """Stop the proxy and delete all state."""
         self._proxy.close()
         backends.reset()
         self._folder.cleanup()
 
     def account(self, account_id: str) -> Account:
-        """Return an account, opened when first asked for; raise ValueError for a malformed id."""
+        """Return an account, creating it if needed; raise ValueError for a malformed ID."""
         if not _ACCOUNT_ID.fullmatch(account_id):
-            msg = f"an account id has 12 digits, unlike {account_id!r}"
+            msg = f"{account_id!r} is not an account ID: expected 12 digits"
             raise ValueError(msg)
         key = f"{_KEY_PREFIX}{account_id}"
         return self._accounts.setdefault(key, Account(self, account_id))
 
     def assume(self, session: RoleSession) -> RoleSession:
-        """Let the access key of a role's session work; return the session."""
+        """Activate the access key of a role session; return the session."""
         self._sessions[session.access_key] = session
         return session
 
     def listen_too(self, listening: socket.socket) -> Listener:
-        """Serve the proxy on one more socket, of another network."""
+        """Serve the proxy on another socket, of another network, without a password."""
         return self._proxy.listen_too(listening)
 
     @cached_property
@@ -302,19 +316,20 @@ class Simulator:
         """EC2, which takes a second to load."""
         from codeocean_cmdgen.simulator.ec2 import Ec2  # noqa: PLC0415 - see above
 
-        return Ec2(self.clock, Path(self._folder.name) / "volumes")
+        return Ec2(self.clock, Path(self._folder.name) / "volumes", self.backup)
 
     def environment(self, account_id: str, path: str | None = None) -> dict[str, str]:
-        """Return an account's environment with a PATH where sleep advances simulated time.
+        """Return an account's environment with a PATH on which sleep advances simulated time.
 
-        ``path`` is the PATH to put the shim in front of; without it, this process's.
+        ``path`` is the PATH after the shim; by default it is that of this process, without parts
+        that depend on the current folder.
         """
-        behind = os.environ["PATH"] if path is None else path
+        behind = search_path() if path is None else path
         shimmed = f"{self.sleep_shim_directory}{os.pathsep}{behind}"
         return {**self.account(account_id).environment(), "PATH": shimmed}
 
     def calls(self, operation: str) -> list[Request]:
-        """Return the recorded requests of ``service:Operation``, with ``*`` as wildcard."""
+        """Return the recorded requests of ``service:Operation``, with ``*`` as a wildcard."""
         return [
             request
             for request in self.requests
@@ -322,11 +337,11 @@ class Simulator:
         ]
 
     def clear_requests(self) -> None:
-        """Forget the requests recorded so far."""
+        """Delete the requests recorded so far."""
         self.requests.clear()
 
     def settle(self) -> None:
-        """Bring all jobs to the state they have at the present simulated time."""
+        """Update the state of all jobs to the current simulated time."""
         with self._lock:
             self.s3_batch.settle()
             self.backup_jobs.settle()
@@ -337,7 +352,7 @@ class Simulator:
                 self.ec2.settle()
 
     def handle(self, request: HttpRequest) -> HttpResponse:
-        """Answer a request to AWS and record it; raise DisconnectedError when the answer is cut."""
+        """Answer and record a request to AWS; raise DisconnectedError if the answer is cut."""
         record = Request()
         with self._lock:
             self.requests.append(record)
@@ -429,7 +444,7 @@ class Simulator:
         return result_response(call, result) if isinstance(result, dict) else result
 
     def _control(self, request: HttpRequest) -> HttpResponse:
-        """Answer the control interface: see the handlers for what it takes and gives."""
+        """Answer a request to the control interface; see the handlers for their arguments."""
         handlers = {
             ("GET", "requests"): self._control_requests,
             ("POST", "clock/advance"): self._control_clock,
@@ -447,7 +462,7 @@ class Simulator:
         return [asdict(request) for request in self.requests]
 
     def _control_clock(self, given: dict[str, Any]) -> object:
-        """Advance by ``seconds``: a number, or operands as sleep(1) takes them."""
+        """Advance by ``seconds``: a number, or operands of sleep(1)."""
         with self._lock:
             self.clock.advance(_seconds(given["seconds"]))
         return {"now": self.clock.now().isoformat()}
@@ -460,14 +475,20 @@ class Simulator:
     def _write_sleep_shim(self) -> None:
         self.sleep_shim_directory.mkdir()
         shim = self.sleep_shim_directory / "sleep"
-        shim.write_text(_SLEEP, encoding="utf-8")
+        shim.write_text(_SLEEP.replace("PASSWORD", self.password), encoding="utf-8")
         shim.chmod(0o755)
 
 
 @cache
 def _sdk_session() -> Any:  # noqa: ANN401 - botocore has no types
     """Return one session for all clients: it caches the service models."""
-    return botocore.session.Session()
+    # Use no settings of the operator: botocore would refuse even a profile that does not exist.
+    empty = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    return botocore.session.Session(empty)
 
 
 def _protocol(service: str) -> str:
@@ -490,7 +511,7 @@ def _refuse_by_fault(call: Call) -> None:
 
 
 def _check_host_account(call: Call) -> None:
-    """Refuse another account's s3control: in its host name or in its header."""
+    """Refuse s3control calls for another account, in the host name or in the header."""
     header = call.http.header("x-amz-account-id")
     named = {call.parameters["AccountId"], header or call.account}
     if named != {call.account}:
@@ -527,7 +548,7 @@ def _error_code(response: HttpResponse) -> str:
 
 
 def _seconds(operands: float | str) -> float:
-    """Return the seconds that sleep(1) would wait for these operands; raise ValueError for bad."""
+    """Return how long sleep(1) waits for these operands; raise ValueError for wrong operands."""
     if not isinstance(operands, str):
         return float(operands)
     if not operands.strip():

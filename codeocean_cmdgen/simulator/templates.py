@@ -1,7 +1,7 @@
-"""The templates of the simulated deployments: what of the vendor's a script can depend on.
+"""The templates of the simulated deployments: the parts of the vendor's that scripts depend on.
 
 The primary stack's names are those of its public template, version 3.8.2. The backup stack's
-template is not public: its labels are those of the vendor's guide, its names are made up.
+template is not public: its labels come from the vendor's guide, and its names are invented.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ def _primary() -> Template:
             "ServicesAutoScalingGroup": Resource(
                 "AWS::AutoScaling::AutoScalingGroup", ("pServicesInstanceType", kms_key)
             ),
+            "ServicesInstanceRole": Resource("AWS::IAM::Role"),
             "BackupRole": Resource("AWS::IAM::Role"),
             "BackupKMSKey": Resource("AWS::KMS::Key", (vault, source)),
             "BackupVault": Resource("AWS::Backup::BackupVault", made_with="BackupKMSKey"),
@@ -86,10 +87,13 @@ def _primary() -> Template:
             "BackupCopyFunction": Resource(
                 "AWS::Lambda::Function", (vault, retention, f"{vault[:-3]}CrossRegion"), when=vault
             ),
+            "BackupCopyRole": Resource("AWS::IAM::Role", when=vault),
             "S3BackupRole": Resource("AWS::IAM::Role", tuple(buckets), when=kms_key),
             **{
                 f"S3{name}Bucket": Resource(
-                    "AWS::S3::Bucket", (f"{_DESTINATION}{name}BucketArn", kms_key, storage)
+                    "AWS::S3::Bucket",
+                    (f"{_DESTINATION}{name}BucketArn", kms_key, storage),
+                    property="ReplicationConfiguration",
                 )
                 for name in BUCKETS
             },
@@ -115,7 +119,9 @@ def _backup() -> Template:
             "S3RestoreRole": Resource("AWS::IAM::Role", tuple(buckets), when=key),
             **{
                 f"S3{name}Bucket": Resource(
-                    "AWS::S3::Bucket", (f"pMadeUp{name}", key, "pMadeUpDays")
+                    "AWS::S3::Bucket",
+                    (f"pMadeUp{name}", key, "pMadeUpDays"),
+                    property="ReplicationConfiguration",
                 )
                 for name in BUCKETS
             },
@@ -136,6 +142,6 @@ NEWER = replace(
         "BackupPlan": replace(PRIMARY.resources["BackupPlan"], revision=1),
     },
 )
-"""A newer release of the primary stack, with one parameter more and one less."""
+"""A newer release of the primary stack: it has a new parameter, and lacks an old one."""
 
 BY_URL = {PRIMARY_URL: PRIMARY, NEWER_URL: NEWER, BACKUP_URL: BACKUP}

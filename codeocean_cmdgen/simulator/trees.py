@@ -1,4 +1,4 @@
-"""Trees of files: made odd on purpose, and compared by nothing that the scripts use."""
+"""File trees: created with unusual files, and compared without the tools of the scripts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 RECORDS = ".codeocean-cmdgen"
 NO_DATA = 4096
-"""Sparseness is compared in steps of so many bytes."""
+"""The unit in bytes in which sparseness is compared."""
 
 
 def fingerprint(root: Path) -> dict[bytes, dict[str, Any]]:
-    """Describe each file below a folder, the folder too, by all that a restore has to bring back.
+    """Describe a folder and each file below it by everything that a restore must bring back.
 
-    What the scripts keep for themselves is left out. Times of change and access are not compared:
-    nothing can set the one, and reading sets the other.
+    Files that the scripts keep for themselves are left out. Change and access times are not
+    compared: nothing can set the former, and reading changes the latter.
     """
     found: dict[bytes, dict[str, Any]] = {}
     links: dict[int, bytes] = {}
@@ -55,7 +55,7 @@ def fingerprint(root: Path) -> dict[bytes, dict[str, Any]]:
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """Say how two trees differ; nothing when they do not."""
+    """Return the differences of two trees; none if they are equal."""
     left, right = fingerprint(one), fingerprint(other)
     return [
         f"{name!r}: {key} is {left.get(name, {}).get(key)!r} and {right.get(name, {}).get(key)!r}"
@@ -66,8 +66,8 @@ def differences(one: Path, other: Path) -> list[str]:
 
 
 def plant(root: Path, files: int = 60) -> None:
-    """Fill a folder with what a data volume may hold, and with what is hard to copy."""
-    rng = random.Random(7)  # noqa: S311 - the same each time
+    """Fill a folder with files that a data volume may hold, and with ones that are hard to copy."""
+    rng = random.Random(7)  # noqa: S311 - the same numbers each time
     for number in range(files):
         folder = root / "gitea" / f"repository-{number % 7}" / "objects" / f"{number % 5:02x}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,7 @@ def _plant_odd_things(folder: Path) -> None:
 
 
 def _acl(user: int) -> bytes:
-    """Return an ACL that lets one more user read: acl(5), in the kernel's form."""
+    """Return an ACL that allows another user to read: acl(5), in the kernel's form."""
     nobody = 0xFFFFFFFF
     entries = [(1, 6, nobody), (2, 4, user), (4, 4, nobody), (16, 4, nobody), (32, 0, nobody)]
     return (2).to_bytes(4, "little") + b"".join(

@@ -1,8 +1,8 @@
 """Strict checks of a request against the service model.
 
-Two passes: ``unknown_members`` walks what was sent, because the parsers drop what the model does
-not know; ``broken_constraints`` walks what was parsed. Sources: botocore's service models; Smithy
-2.0 specification, "Constraint traits".
+Two passes: ``unknown_members`` checks the raw request, because the parsers drop members that are
+not in the model; ``broken_constraints`` checks the parsed request. Sources: botocore's service
+models; Smithy 2.0 specification, "Constraint traits".
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
     from codeocean_cmdgen.simulator.wire import Call
 
-# Shapes of the model, whose properties differ by type, and what requests have in their place.
+# Shapes of the model, whose properties differ by type, and the values of requests for them.
 Shape = Any
 Value = Any
 
 # Query parameters that SDKs add on their own: an operation name and presigned signatures.
 _SDK_QUERY = re.compile(r"x-id$|X-Amz-", re.IGNORECASE)
 _BOOLEANS = {"true", "false"}
-# Java's character classes, as service models spell them, in Python's words.
+# Java's character classes, as used in service models, in Python's syntax.
 _JAVA_CLASSES = {
     r"\p{L}": r"\w",
     r"\p{M}": "",
@@ -50,7 +50,7 @@ _JAVA_CLASSES = {
 class Violation:
     """One rule of the model that a request breaks.
 
-    ``kind`` is ``missing``, ``unknown`` or ``invalid``; ``in_body`` tells where it was found.
+    ``kind`` is ``missing``, ``unknown`` or ``invalid``; ``in_body`` is whether it is in the body.
     """
 
     kind: str
@@ -59,9 +59,9 @@ class Violation:
 
 
 def parse_strictly(call: Call) -> dict[str, Any]:
-    """Return the parameters of a call; raise AwsError, as the service does, for the first problem.
+    """Return the parameters of a call; like the service, raise AwsError for the first problem.
 
-    Only what can be known from the model is checked: whether things exist is the service's task.
+    This checks only the rules of the model. The services check whether things exist.
     """
     try:
         violations = list(_unknown_members(call))
@@ -87,7 +87,7 @@ def _error(call: Call, violation: Violation) -> AwsError:
     return AwsError(violation.message, code, 400)
 
 
-# Error codes for broken rules, by service or else protocol.
+# Error codes for broken rules, by service or protocol.
 _CODES = {
     "s3": {"invalid": "MalformedXML"},
     "s3control": {"invalid": "BadRequest", "unknown": "MalformedXML"},
@@ -116,14 +116,14 @@ def _unknown_members(call: Call) -> Iterator[Violation]:
     if shape is None or not call.http.body:
         return
     if call.protocol == "rest-xml":
-        # Sent by this machine's own programs, and expat limits the growth of entities.
+        # The request comes from programs of this machine, and expat limits entity expansion.
         yield from _walk_xml(shape, ET.fromstring(call.http.body), "")  # noqa: S314
     elif "json" in call.protocol:
         yield from _walk_json(shape, json.loads(call.http.body), "")
 
 
 def _body_shape(shape: Shape) -> Shape:
-    """Return the shape that the body of a REST request has; None for raw content."""
+    """Return the shape of the body of a REST request; None for raw content."""
     if shape is None:
         return None
     payload = shape.serialization.get("payload")
@@ -306,7 +306,7 @@ _CHECKS: dict[str, Callable[[Any, Any, str], Iterator[Violation]]] = {
 
 @cache
 def _compile(pattern: str) -> re.Pattern[str] | None:
-    """Compile a pattern of a model; None for those that only Java understands."""
+    """Compile a pattern of a model; return None if only Java supports it."""
     for java, python in _JAVA_CLASSES.items():
         pattern = pattern.replace(java, python)
     try:

@@ -1,4 +1,4 @@
-"""HTTP messages, the model's operations in them, and error answers on the wire."""
+"""HTTP messages, the API operations in them, and error answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn")
 
-# Names that services sign with where they differ from the model's name.
+# Names that services are signed with, if they differ from the model's name.
 _SIGNING_NAMES = {"elasticloadbalancing": "elbv2", "monitoring": "cloudwatch"}
 _CREDENTIAL = re.compile(r"(?P<key>\w+)/\d{8}/(?P<region>[\w-]+)/(?P<service>[\w-]+)/aws4_request")
 _REGION_LABEL = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.")
@@ -46,11 +46,11 @@ class HttpRequest:
 
     @property
     def url(self) -> str:
-        """The address asked for."""
+        """The requested URL."""
         return f"https://{self.host}{self.path}"
 
     def header(self, name: str) -> str:
-        """Return a header, looked up without regard to case, or an empty string."""
+        """Return a header, ignoring the case of its name, or an empty string."""
         return next((v for k, v in self.headers.items() if k.lower() == name.lower()), "")
 
 
@@ -65,7 +65,7 @@ class HttpResponse:
 
 @dataclass
 class Call:
-    """One API call, parsed: who calls which operation of which service with what."""
+    """One parsed API call: caller, service, operation and parameters."""
 
     http: HttpRequest
     access_key: str
@@ -85,13 +85,13 @@ class Call:
 
 
 def is_aws(host: str) -> bool:
-    """Tell whether a host belongs to AWS."""
+    """Return whether a host belongs to AWS."""
     return host.lower().endswith(AWS_DOMAINS)
 
 
 @dataclass
 class Signature:
-    """What the signature of a request names; the signature itself is not checked."""
+    """The names in the signature of a request; the signature itself is not checked."""
 
     access_key: str
     region: str
@@ -101,8 +101,8 @@ class Signature:
 def read_signature(request: HttpRequest) -> Signature:
     """Read access key, Region and service from a request's version 4 signature.
 
-    Raise AwsError when there is none, when the service has no model, or when the host is another
-    Region's.
+    Raise AwsError if there is no signature, if the service has no model, or if the host belongs to
+    another Region.
     """
     query = parse_qs(urlsplit(request.path).query)
     scope = request.header("Authorization") or "".join(query.get("X-Amz-Credential", []))
@@ -121,11 +121,11 @@ def read_signature(request: HttpRequest) -> Signature:
 
 
 def read_call(request: HttpRequest, signature: Signature) -> Call:
-    """Find the operation and parse its parameters; raise AwsError when that fails."""
+    """Find the operation and parse its parameters; raise AwsError if that fails."""
     moto_request = MotoRequest.from_primitives(
         request.method, request.url, request.headers, request.body
     )
-    # Moto's router takes percent-encoded keys from here.
+    # Moto's router reads percent-encoded keys from here.
     moto_request.environ["RAW_URI"] = request.path
     service = get_service_model(signature.service)
     try:
@@ -149,7 +149,7 @@ def read_call(request: HttpRequest, signature: Signature) -> Call:
 def parse_parameters(call: Call) -> dict[str, Any]:
     """Return the parameters by member name, typed as the model says.
 
-    Raise ValueError when a value cannot be read as its type.
+    Raise ValueError if a value cannot be read as its type.
     """
     request = call.moto_request
     return dict(
@@ -167,7 +167,7 @@ def parse_parameters(call: Call) -> dict[str, Any]:
 
 
 def result_response(call: Call, result: dict[str, Any]) -> HttpResponse:
-    """Write a result as the operation's protocol wants it."""
+    """Return a result in the form of the operation's protocol."""
     serializer = get_serializer_class(call.service, call.protocol)(call.model)
     serialized = serializer.serialize(result)
     body = serialized["body"]
@@ -179,7 +179,7 @@ def result_response(call: Call, result: dict[str, Any]) -> HttpResponse:
 
 
 def error_response(error: AwsError, service: str, protocol: str) -> HttpResponse:
-    """Write an error as the protocol wants it; service and protocol may be empty if unknown."""
+    """Return an error in the form of the protocol; service and protocol are empty if unknown."""
     if "json" in protocol:
         body = json.dumps({"__type": error.code, "message": error.message})
         headers = {"Content-Type": "application/json", "x-amzn-ErrorType": error.code}
@@ -208,7 +208,7 @@ def _check_host(host: str, service: str, region: str) -> None:
     labels = f".{host.lower()}"
     # Older S3 hosts join service and Region: s3-eu-west-1.amazonaws.com
     if f".{prefix}." not in labels and not (service == "s3" and ".s3-" in labels):
-        message = f"host {host} is none of {service}"
+        message = f"host {host} does not belong to {service}"
         raise AwsError(message, "UnknownEndpoint", 404)
     in_host = _REGION_LABEL.search(host)
     if in_host and in_host[1] != region:

@@ -1,4 +1,4 @@
-"""Builders of what exists in the simulated accounts before a script runs."""
+"""Builders of the resources that exist in the simulated accounts before a script runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from moto.backends import get_backend
 from moto.backup.models import backup_backends
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
+from moto.kms.models import kms_backends
 from moto.s3.models import FakeDeleteMarker, FakeKey, s3_backends
 
 from codeocean_cmdgen.simulator import backends, templates
+from codeocean_cmdgen.values import Arn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,14 +52,14 @@ DATABASE = "codeocean-analyticsdbinstance-1abc"
 _SHORT_LIVED = {"licenses", "public"}
 _RETENTION_DAYS = 14
 _ARCHIVE_DAYS = 180
-_VERSIONS = 3  # at most, of each key of the example
+_VERSIONS = 3  # the most versions of each key of the example
 
 
 class World:
-    """Puts things into a simulator directly, past all checks of the API."""
+    """Creates resources directly in a simulator, without the checks of the API."""
 
     def __init__(self, simulator: Simulator) -> None:
-        """Build in this simulator."""
+        """Use this simulator."""
         self._simulator = simulator
 
     def bucket(
@@ -117,7 +119,7 @@ class World:
         modified: datetime | None = None,
         status: str | None = None,
     ) -> FakeDeleteMarker:
-        """Add a delete marker on top of a key's versions, of which there must be one."""
+        """Add a delete marker on top of a key's versions; there must be at least one."""
         marker = FakeDeleteMarker(bucket.keys[key])
         vars(marker)["_version_id"] = version_id or self._version_id(bucket, key)
         self._add(bucket, marker, modified, status)
@@ -137,7 +139,7 @@ class World:
             self._simulator.s3.set_status(bucket.name, version, status)
 
     def _version_id(self, bucket: FakeBucket, key: str) -> str:
-        """Return an id that is the same in each run."""
+        """Return an ID that is the same in each run."""
         number = len(bucket.keys.getlist(key, []))
         return hashlib.sha256(f"{bucket.name}/{key}/{number}".encode()).hexdigest()[:32]
 
@@ -152,10 +154,10 @@ class World:
         enabled: bool = True,
         role: str | None = None,
     ) -> dict[str, Any]:
-        """Add a rule as the vendor's templates have them, and return it for changes.
+        """Add a rule like those of the vendor's templates, and return it for changes.
 
-        The destination's bucket policy lets the source's account replicate, as theirs does, unless
-        there is a policy already.
+        Unless the destination bucket has a policy already, it gets one that allows the source's
+        account to replicate, like that of the templates.
         """
         account, partition = destination.account_id, destination.partition
         key = f"arn:{partition}:kms:{destination.region_name}:{account}:alias/aws/s3"
@@ -225,19 +227,46 @@ class World:
         self._simulator.account(account_id)
         partition = backends.partition_of(region)
         key = f"arn:{partition}:kms:{region}:{account_id}:key/{name}"
+        self._key(account_id, name, region)
         backend = backup_backends[account_id][region]
         vault = backend.create_backup_vault(name, {}, key, "")
-        self.admit(vault.backup_vault_arn, copied_from or "")
+        self.allow(vault.backup_vault_arn, copied_from or "")
         return str(vault.backup_vault_arn)
 
-    def admit(self, vault_arn: str, account_id: str) -> None:
-        """Let an account copy into a vault; without one, nobody else may."""
+    def _key(self, account_id: str, name: str, region: str) -> None:
+        """Create a customer managed key with this ID, which every account may use."""
+        backend = kms_backends[account_id][region]
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"AWS": "*"},
+            "Action": "kms:*",
+            "Resource": "*",
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        key = backend.create_key(policy, "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT", name, None)
+        backend.keys[name] = backend.keys.pop(key.id)
+        backend.keys[name].id = name
+
+    def resource(self, stack: Stack, logical_id: str) -> str:
+        """Create a resource of a stack, and return its physical ID. Only roles really exist."""
+        name = f"{stack.name}-{logical_id}-1ABC"
+        if stack.template.resources[logical_id].type == "AWS::IAM::Role":
+            partition = backends.partition_of(stack.region)
+            arn = f"arn:{partition}:iam::{stack.account}:role/{name}"
+            if backends.find_role(arn) is None:
+                for_s3 = logical_id.startswith("S3")
+                services = _REPLICATION_SERVICES if for_s3 else ("backup.amazonaws.com",)
+                self.role(stack.account, name, services, partition=partition)
+        return name
+
+    def allow(self, vault_arn: str, account_id: str) -> None:
+        """Allow an account to copy into a vault; without an account, allow nobody else."""
         policies = self._simulator.backup.policies
         policies.pop(vault_arn, None)
         if account_id:
             statement = {
                 "Effect": "Allow",
-                "Principal": {"AWS": f"arn:{vault_arn.split(':')[1]}:iam::{account_id}:root"},
+                "Principal": {"AWS": f"arn:{Arn(vault_arn).aws_partition}:iam::{account_id}:root"},
                 "Action": "backup:CopyIntoBackupVault",
                 "Resource": "*",
             }
@@ -251,11 +280,12 @@ class World:
         *,
         copies_to: str = "",
     ) -> None:
-        """Create what the vendor's stack has to back up and restore, and for it.
+        """Create the resources of the vendor's stack that matter for backup and restore.
 
-        That is: data volume, database with its secret, vault, and the role of AWS Backup.
+        These are the data volume, the database with its secret, the vault, and the role for AWS
+        Backup.
 
-        copies_to: the ARN of the vault that it copies its backups to.
+        copies_to: the ARN of the vault that the stack copies its backups to.
         """
         made = self.stack(
             account_id,
@@ -288,7 +318,7 @@ class World:
         copied_from: str = "",
         password: str = PASSWORD,
     ) -> None:
-        """Create what a deployment's stack stands for, but its volume and its instance.
+        """Create the resources of a deployment's stack, except its volume and its instance.
 
         copied_from: the account that may copy into its vault.
         """
@@ -358,7 +388,7 @@ class World:
         )
 
     def lose(self, account_id: str) -> None:
-        """Lose what an account has: buckets, volumes, recovery points, databases, stacks."""
+        """Delete an account's buckets, volumes, recovery points, databases and stacks."""
         simulator = self._simulator
         for name in list(s3_backends[account_id]["aws"].buckets):
             del s3_backends[account_id]["aws"].buckets[name]
@@ -367,10 +397,10 @@ class World:
         for ec2 in list(ec2_backends[account_id].values()):
             ec2.volumes.clear()
         for key in list(simulator.backup.points):
-            if key[0].split(":")[4] == account_id:
+            if Arn(key[0]).account_id == account_id:
                 del simulator.backup.points[key]
         for vault in list(simulator.backup.automatic_copies):
-            if vault.split(":")[4] == account_id:
+            if Arn(vault).account_id == account_id:
                 del simulator.backup.automatic_copies[vault]
         rds, stacks = simulator.rds, simulator.cloudformation
         rds.instances = [one for one in rds.instances if one.account != account_id]
@@ -384,7 +414,7 @@ class World:
         region: str = REGION,
         **parameters: str,
     ) -> Stack:
-        """Make a stack that is complete, of one of the vendor's templates."""
+        """Create a complete stack from one of the vendor's templates."""
         self._simulator.account(account_id)
         self.templates()
         return self._simulator.cloudformation.add(
@@ -396,7 +426,7 @@ class World:
         self._simulator.cloudformation.templates.update(templates.BY_URL)
 
     def services_group(self, stack: Stack, instance: str = "i-0123456789abcdef0") -> Group:
-        """Make the Auto Scaling group of a stack's services instance."""
+        """Create the Auto Scaling group of a stack's services instance."""
         return self._simulator.autoscaling.add(
             stack.account,
             stack.region,
@@ -410,7 +440,7 @@ class World:
         )
 
     def organization(self) -> None:
-        """Make an organization of the three accounts and their management account."""
+        """Create an organization of the three accounts and their management account."""
         self._simulator.account(MANAGEMENT)
         self._simulator.organization.management = MANAGEMENT
         self._simulator.organization.members = {SOURCE, BACKUP, TARGET}
@@ -434,8 +464,8 @@ def _replication_policy(source: FakeBucket, destination: FakeBucket) -> bytes:
 def example_world(simulator: Simulator, objects_per_bucket: int = 25) -> World:
     """Build three deployments: source, backup and target, in the accounts of the example values.
 
-    Each non-empty source bucket holds ``objects_per_bucket`` keys, with one to three versions,
-    some deleted. Of every fourth the newest version is not in the backup bucket yet.
+    Each non-empty source bucket holds ``objects_per_bucket`` keys with one to three versions; some
+    keys are deleted. For every fourth key, the newest version is not in the backup bucket yet.
     """
     world = World(simulator)
     source_role = world.role(SOURCE, "codeocean-S3BackupRole-1ABC", _REPLICATION_SERVICES)
@@ -461,11 +491,12 @@ def example_world(simulator: Simulator, objects_per_bucket: int = 25) -> World:
     ).physical_ids["BackupVault"] = "codeocean-backup-v1"
     _name_buckets(simulator)
     world.organization()
+    simulator.cloudformation.create = world.resource
     return world
 
 
 def _name_buckets(simulator: Simulator) -> None:
-    """Give each stack the buckets of the example as its own."""
+    """Assign the buckets of the example to the stacks."""
     for account, word in ((SOURCE, "source"), (BACKUP, "backup"), (TARGET, "target")):
         (stack,) = (one for one in simulator.cloudformation.stacks if one.account == account)
         for name in stack.physical_ids:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from codeocean_cmdgen.steps.frozen import Frozen
 from codeocean_cmdgen.values import RunName
 
 if TYPE_CHECKING:
@@ -11,21 +12,26 @@ if TYPE_CHECKING:
     from typing import Union
 
     from codeocean_cmdgen.errors import Problem
+    from codeocean_cmdgen.steps.permissions import Resources
     from codeocean_cmdgen.values import AccountId, Region, Value
 
     Printed = Union[Value, tuple[Value, ...], dict[str, Any], str, None]
     """What may become a shell variable: a word, an array, a JSON document, or the empty word."""
 
+    Told = Union[str, tuple[tuple[str, str], ...]]
+    """A sentence, or pairs of a changing call and what it does."""
+
     Check = Callable[..., Iterator[Problem]]
     """A rule between values. Its parameters are named as the fields that it compares."""
 
+PLACES = {"cloudshell": "CloudShell", "host": "services instance"}
+"""Kind of place -> its name for people."""
 
-class Step:
+
+class Step(Frozen):
     """One script that runs in one place. The fields are the values that it was made from.
 
-    A field is an annotation that is no ClassVar; one named in the vocabulary is an option of the
-    command, and one without a default must be given. No dataclass: those of all the steps would
-    take a quarter of the program's start-up to make.
+    A field that is named in the vocabulary is an option of the command.
     """
 
     account_id: AccountId
@@ -36,54 +42,35 @@ class Step:
     title: ClassVar[str]
     """What the script does, in one line."""
     template: ClassVar[str] = ""
-    """The template's word, where it is not the name."""
+    """The name of the template in templates/steps, if it is not the name of the step."""
     place: ClassVar[str] = "cloudshell"
-    """The kind of place that it runs in: its guard is the part of that name."""
+    """The kind of place that it runs in, one of PLACES, which decides on the shared part."""
     confirm: ClassVar[str] = ""
-    """What the script wants typed before it destroys, in words; empty when it destroys nothing."""
+    """The confirmation that the script asks for, in words; empty if it asks for none."""
     watches: ClassVar[bool] = True
-    """Whether it waits for work that goes on without it: `WATCH=0` leaves that out."""
-    shows: ClassVar[bool] = True
-    """Whether its shell shows how far the work is, rather than a program that it starts."""
-    permissions: ClassVar[tuple[str, ...]] = ()
-    """The IAM actions that the script needs besides those of its calls of the AWS CLI."""
-    header: ClassVar[dict[str, str]]
-    """What a person must know before running it: where, changes, takes, costs, again."""
+    """Whether it waits for work that continues without it: `WATCH=0` does not wait."""
+    permissions: ClassVar[Mapping[Resources, tuple[str, ...]]]
+    """Resources -> the IAM actions that the script needs on them."""
+    role_service: ClassVar[str] = ""
+    """The service that assumes `role_arn` for the job; empty if the script passes no role."""
+    if_too_large: ClassVar[str] = "give fewer {} and generate several scripts"
+    """What to do if the script is larger than one paste may be; {}: the repeatable options."""
+    header: ClassVar[Mapping[str, Told]]
+    """What a person must know before running it: where, changes, takes, costs, again.
+
+    Each text ends with a full stop. The effect of a call does so only if it has several
+    sentences.
+    """
+    programs: ClassVar[tuple[str, ...]] = ()
+    """The modules of codeocean_cmdgen/programs that the script holds."""
     tables: ClassVar[tuple[str, ...]]
-    """The deployment that the script works for: a table of the values file, the default first."""
+    """The deployments that it can work for: tables of the deployment file, the default first."""
     elsewhere: ClassVar[Mapping[str, str]] = {}
     """Field -> table, for values that belong to another deployment than the script's own."""
     from_stack_json: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Deployment -> the fields that its services instance's stack.json fills, all or none."""
     checks: ClassVar[tuple[Check, ...]] = ()
     """The rules between the values."""
-
-    def __init__(self, **values: Any) -> None:  # noqa: ANN401 - each of its own kind
-        """Take the values of the fields.
-
-        Raises:
-            TypeError: a field that must be given is missing, or there is no such field.
-
-        """
-        fields = self.arguments()
-        missing = [name for name, needed in fields.items() if needed and name not in values]
-        unknown = [name for name in values if name not in fields]
-        if missing or unknown:
-            message = f"{type(self).__name__}: missing {missing}, unknown {unknown}"
-            raise TypeError(message)
-        vars(self).update(values)
-
-    @classmethod
-    def arguments(cls) -> dict[str, bool]:
-        """Return the names of the fields in order, and whether each must be given."""
-        annotations: dict[str, str] = {}
-        for base in reversed(cls.__mro__):
-            annotations.update(getattr(base, "__annotations__", {}))
-        return {
-            name: not hasattr(cls, name)
-            for name, kind in annotations.items()
-            if not kind.startswith("ClassVar")
-        }
 
     def variables(self) -> dict[str, Printed]:
         """Return what the script's values block assigns, by field name."""
@@ -94,9 +81,9 @@ class Step:
         return {"partition": self.region.aws_partition}
 
     def variant(self) -> Step:
-        """Return the step to print: itself, unless a value asks for quite another script.
+        """Return the step to print: itself, unless a value asks for another script.
 
-        Of that one it is the same script again.
+        Its own variant is itself.
         """
         return self
 

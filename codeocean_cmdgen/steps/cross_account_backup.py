@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codeocean_cmdgen.steps.base import Step
+from codeocean_cmdgen.steps.permissions import ANY
 from codeocean_cmdgen.values import Region
 
 
@@ -15,11 +16,22 @@ class CrossAccountBackup(Step):
     title = "let the organization's accounts copy backups to each other"
     watches = False
     header = {
-        "where": "AWS CloudShell of the organization's management account.",
-        "changes": "turns on cross-account backup in the settings of AWS Backup, for the whole "
-        "organization. Which vault takes whose copies is still said by the vault's own policy.",
+        "where": "AWS CloudShell, in the management account of the organization.",
+        "changes": (
+            (
+                "backup update-global-settings",
+                "turns on cross-account backup for the whole organization",
+            ),
+        ),
         "takes": "seconds.",
-        "costs": "nothing.",
-        "again": "says since when it is on.",
+        "costs": "nothing. Each vault's own policy still decides whose copies it accepts.",
+        "again": "reports when it was turned on.",
+    }
+    permissions = {
+        ANY: (
+            "backup:DescribeGlobalSettings",
+            "backup:UpdateGlobalSettings",
+            "organizations:DescribeOrganization",
+        ),
     }
     tables = ("source",)

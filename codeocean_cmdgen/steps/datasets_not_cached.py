@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codeocean_cmdgen import vendor
 from codeocean_cmdgen.steps.base import FIRST_RUN
 from codeocean_cmdgen.steps.host import DATA_MOUNT, INSTANCE, HostStep
 from codeocean_cmdgen.values import CommandLine, Folder, LocalUrl, RunName
@@ -15,24 +16,40 @@ class DatasetsNotCached(HostStep):
 
     command: CommandLine
     data_mount: Folder = DATA_MOUNT
-    health_url: LocalUrl = LocalUrl("http://localhost:8300/health")
-    job_url: LocalUrl = LocalUrl("http://localhost:8105/jobs/")
+    health_url: LocalUrl = LocalUrl(vendor.HEALTH_URL)
+    job_url: LocalUrl = LocalUrl(vendor.JOB_URL)
     run: RunName = FIRST_RUN
 
     name = "datasets-not-cached"
-    title = "set all datasets to not cached, by the vendor's command"
+    title = "set all datasets to not cached with the vendor's command"
     confirm = "datasets-not-cached"
     header = {
-        "where": INSTANCE.format("target") + " After service-start.",
-        "changes": "runs the vendor's command, which is not public, as root. When its output ends "
-        "in the id of a job, in JSON (job_id, jobId, id) or as one word of eight characters or "
-        "more with a digit, the vendor's job service is asked until that job is completed or "
-        "failed.",
-        "takes": "as long as the command and its job. They go on when the session ends.",
+        "where": INSTANCE.format("target") + " Run it after service-start.",
+        "changes": (
+            (
+                "bash -c COMMAND",
+                (
+                    "runs the vendor's command, which is not public, as root. If its output ends "
+                    "in the ID of a job, in JSON (job_id, jobId, id) or as one word of eight "
+                    "characters or more with a digit, asks the vendor's job service until that "
+                    "job has completed or failed."
+                ),
+            ),
+            (
+                "systemd-run",
+                (
+                    "does that in the unit codeocean-cmdgen-datasets-not-cached, which continues "
+                    "when the session ends. systemctl stop codeocean-cmdgen-datasets-not-cached "
+                    "ends the unit, but not what the command runs in a container (docker exec) or "
+                    "its job: check with docker top CONTAINER."
+                ),
+            ),
+        ),
+        "takes": "as long as the command and its job.",
         "costs": "nothing.",
-        "again": "follows the work, or says when it was completed. A command or a job that failed "
-        "is run again. One whose end nobody knows, because it was killed or the job service does "
-        "not tell, is run again only after a typed confirmation: ask the vendor whether it may. To "
-        "end one that hangs: systemctl stop codeocean-cmdgen-datasets-not-cached",
+        "again": "follows the work, or reports when it was completed. A command or a job that "
+        "failed is run again. If its end is unknown, because it was killed or the job service does "
+        "not answer, it is run again only after a confirmation. Before, check that it is not still "
+        "running (ps -ef, docker top CONTAINER), and ask the vendor whether that is safe.",
     }
     tables = ("target",)

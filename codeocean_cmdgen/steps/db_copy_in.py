@@ -1,12 +1,14 @@
-"""Replace the analytics database by the restored one, and remove what was replaced."""
+"""Replace the analytics database with the restored one, and remove what was replaced."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
+from codeocean_cmdgen import vendor
 from codeocean_cmdgen.errors import Problem
 from codeocean_cmdgen.steps.base import FIRST_RUN
 from codeocean_cmdgen.steps.host import DATA_MOUNT, INSTANCE, HostStep
+from codeocean_cmdgen.steps.permissions import MASTER_PASSWORD
 from codeocean_cmdgen.values import DatabaseWord, Folder, HostName, Port, RunName, SecretId, Switch
 
 if TYPE_CHECKING:
@@ -20,20 +22,20 @@ POSTGRESQL = Port("5432")
 def _two_servers(from_host: HostName, to_host: HostName) -> Iterator[Problem]:
     if from_host.lower() == to_host.lower():
         yield Problem(
-            f"--from-host and --to-host are the same server, {to_host}: the first is the temporary "
-            "instance, restored from the recovery point"
+            f"--from-host and --to-host are the same server, {to_host}: set --from-host to "
+            "the temporary instance's endpoint"
         )
 
 
 class DbCopyIn(HostStep):
-    """Replace the deployment's analytics database by the one on the temporary instance."""
+    """Replace the deployment's analytics database with the one on the temporary instance."""
 
     from_host: HostName
     to_host: HostName
     from_port: Port = POSTGRESQL
     to_port: Port = POSTGRESQL
-    user: DatabaseWord = DatabaseWord("root")
-    database: DatabaseWord = DatabaseWord("codeocean")
+    user: DatabaseWord = DatabaseWord(vendor.DATABASE_USER)
+    database: DatabaseWord = DatabaseWord(vendor.DATABASE_NAME)
     master_password_secret_id: Optional[SecretId] = None
     ca_bundle: Folder = Folder("/etc/pki/tls/certs/rds-global-bundle.pem")
     dump_folder: Folder = Folder("/var/lib/codeocean-cmdgen")
@@ -42,22 +44,36 @@ class DbCopyIn(HostStep):
     run: RunName = FIRST_RUN
 
     name = "db-copy-in"
-    title = "replace the analytics database by the restored one"
+    title = "replace the analytics database with the restored one"
     header = {
         "where": INSTANCE.format("target"),
-        "changes": "makes a new database like the restored one, and swaps its name with the "
-        "present one's, which is kept until a script with --drop-old removes it.",
-        "takes": "minutes for some GB; the work goes on when the session ends.",
-        "costs": "storage for both: see FreeStorageSpace of the deployment's instance.",
-        "again": "follows the work, starts anew after a failure, or says when it was completed.",
+        "changes": (
+            ("CREATE DATABASE", "creates a new database beside the current one, closed to others"),
+            ("pg_restore, COPY", "fill it from the restored database; both are compared"),
+            (
+                "ALTER DATABASE",
+                (
+                    "swaps its name with that of the current one, which is kept until a script "
+                    "with --drop-old removes it; sessions in it are ended"
+                ),
+            ),
+        ),
+        "takes": "minutes for a few GB. The work continues when the session ends.",
+        "costs": "storage for both databases: check FreeStorageSpace of the deployment's instance.",
+        "again": "follows the work, starts again after a failure, or reports when it was "
+        "completed.",
+    }
+    permissions = {
+        **HostStep.permissions,
+        MASTER_PASSWORD: ("secretsmanager:GetSecretValue",),
     }
     tables = ("target",)
     from_stack_json = {"target": ("to_host", "to_port", "user")}
     checks = (_two_servers,)
 
     def variables(self) -> dict[str, Printed]:
-        """Name the secret that the vendor's stack makes (3.8.2) unless another is given."""
-        own = SecretId(f"/{self.stack_name}/analytics/master-password-0")
+        """Name the secret that the vendor's stack creates unless another is given."""
+        own = SecretId(vendor.MASTER_PASSWORD.format(stack_name=self.stack_name))
         secret_id = self.master_password_secret_id or own
         printed = {**super().variables(), "master_password_secret_id": secret_id}
         del printed["drop_old"]
@@ -74,14 +90,21 @@ class DropOld(DbCopyIn):
     title = "remove the database that was replaced"
     watches = False
     template = "db-copy-in--drop-old"
-    confirm = "NAME-OF-THE-OLD"
+    confirm = "OLD-DATABASE-NAME"
     header = {
         "where": INSTANCE.format("target"),
-        "changes": "removes, for good, the one database that db-copy-in of this run has replaced "
-        "and kept. Sessions in it are ended. The database in use stays as it is.",
+        "changes": (
+            (
+                "DROP DATABASE",
+                (
+                    "REMOVES, for good, the one database that db-copy-in of this run replaced and "
+                    "kept; sessions in it are ended. The database in use stays as it is."
+                ),
+            ),
+        ),
         "takes": "seconds.",
-        "costs": "nothing; the storage is free for other data, but RDS never gives it back.",
-        "again": "says that it is removed.",
+        "costs": "nothing. Its storage is free for other data, but RDS never returns it.",
+        "again": "reports that it no longer exists.",
     }
 
     def variables(self) -> dict[str, Printed]:

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
+from codeocean_cmdgen import vendor
 from codeocean_cmdgen.errors import Problem
 from codeocean_cmdgen.steps.base import FIRST_RUN, Step
+from codeocean_cmdgen.steps.permissions import (
+    ANY,
+    AWS_BACKUP,
+    MASTER_PASSWORD,
+    RDS_SNAPSHOT,
+    ROLE,
+    TEMPORARY_DATABASE,
+)
 from codeocean_cmdgen.steps.rules import (
     rds_in_account,
     rds_in_region,
@@ -19,8 +28,7 @@ if TYPE_CHECKING:
 
     from codeocean_cmdgen.values import RdsSnapshotArn, RoleArn, RunName, SecretId, VaultName
 
-TEMPORARY = DbInstanceId("tmp-codeocean-restore")
-"""What the vendor's guide calls the temporary instance."""
+_TEMPORARY = DbInstanceId(vendor.TEMPORARY_DATABASE)
 
 
 def _two_instances(
@@ -28,8 +36,8 @@ def _two_instances(
 ) -> Iterator[Problem]:
     if temporary_db_instance_id == db_instance_id:
         yield Problem(
-            f"--temporary-db-instance-id is the deployment's own database, {db_instance_id}: the "
-            "temporary instance wants a name of its own"
+            f"--temporary-db-instance-id is the deployment's own database, {db_instance_id}: "
+            "give the temporary instance another name"
         )
 
 
@@ -41,44 +49,89 @@ class DbRestore(Step):
     role_arn: RoleArn
     master_password_secret_id: SecretId
     rds_snapshot_arn: Optional[RdsSnapshotArn] = None
-    temporary_db_instance_id: DbInstanceId = TEMPORARY
+    temporary_db_instance_id: DbInstanceId = _TEMPORARY
     db_instance_class: DbInstanceClass = DbInstanceClass("db.t3.micro")
     run: RunName = FIRST_RUN
 
     name = "db-restore"
     title = "restore a temporary database instance from the RDS recovery point"
     header = {
-        "where": "AWS CloudShell of the target.",
-        "changes": "starts an AWS Backup restore job, which makes one DB instance in the network "
-        "of the deployment's own; tags it, and gives it the deployment's master password, which is "
-        "shown nowhere. Without --rds-snapshot-arn: from the one that came into the vault from "
-        "elsewhere, unless another run has restored it.",
-        "takes": "ten minutes and more; paste again to go on.",
+        "where": "AWS CloudShell, in the target account.",
+        "changes": (
+            (
+                "backup start-restore-job",
+                (
+                    "restores --rds-snapshot-arn, or else the only RDS recovery point that was "
+                    "copied into the vault, to a new DB instance in the network of the "
+                    "deployment's own. Stops if there are several, or if another run has restored "
+                    "it."
+                ),
+            ),
+            ("rds add-tags-to-resource", "tags the new instance as this run's"),
+            (
+                "rds modify-db-instance",
+                "gives the new instance the deployment's master password, which is shown nowhere",
+            ),
+        ),
+        "takes": "ten minutes or more. The restore continues without this shell, but the password "
+        "is set at its end: paste the script again to complete it.",
         "costs": "the instance and its storage until db-delete.",
-        "again": "finds the instance, or goes on; what was deleted is not restored again in a run.",
+        "again": "reports the instance, or continues where it stopped. An instance that was "
+        "deleted since is not restored again in this run.",
     }
+    permissions = {
+        ANY: (
+            "backup:DescribeRestoreJob",
+            "backup:ListRecoveryPointsByBackupVault",
+            "backup:ListRestoreJobs",
+            "rds:DescribeDBInstances",
+        ),
+        TEMPORARY_DATABASE: ("rds:AddTagsToResource", "rds:ModifyDBInstance"),
+        MASTER_PASSWORD: ("secretsmanager:GetSecretValue",),
+        RDS_SNAPSHOT: ("backup:DescribeRecoveryPoint", "backup:StartRestoreJob"),
+        ROLE: ("iam:GetRole",),
+    }
+    role_service = AWS_BACKUP
     tables = ("target",)
     checks = (role_in_account, role_in_partition, rds_in_region, rds_in_account, _two_instances)
 
 
 class DbDelete(Step):
-    """Delete the instance that db-restore made, and nothing else."""
+    """Delete the instance that db-restore created, and nothing else."""
 
     db_instance_id: DbInstanceId
-    temporary_db_instance_id: DbInstanceId = TEMPORARY
+    temporary_db_instance_id: DbInstanceId = _TEMPORARY
     run: RunName = FIRST_RUN
 
     name = "db-delete"
     title = "delete the temporary database instance"
     confirm = "TEMPORARY-DB-INSTANCE-ID"
     header = {
-        "where": "AWS CloudShell of the target. After db-copy-in, on the services instance.",
-        "changes": "DELETES, for good, the DB instance that db-restore of this run made: proved by "
-        "its tags and by the restore job, which AWS Backup knows for 30 days or more. No final "
-        "snapshot is made, automated backups are deleted. Recovery points stay.",
-        "takes": "minutes; the deletion goes on without this shell.",
+        "where": "AWS CloudShell, in the target account. First run db-copy-in on the services "
+        "instance.",
+        "changes": (
+            (
+                "rds delete-db-instance",
+                (
+                    "DELETES for good the DB instance that db-restore of this run created, with "
+                    "its automated backups and without a final snapshot. Recovery points stay. "
+                    "Proof: its tags, and its restore job, which AWS Backup shows for at least 30 "
+                    "days."
+                ),
+            ),
+        ),
+        "takes": "minutes. The deletion continues without this shell.",
         "costs": "nothing.",
-        "again": "follows the deletion, or says when it was over, by a record in the home folder.",
+        "again": "follows the deletion, or reports when the instance was deleted, from a record in "
+        "the home folder.",
+    }
+    permissions = {
+        ANY: (
+            "backup:ListRestoreJobs",
+            "rds:DescribeDBInstanceAutomatedBackups",
+            "rds:DescribeDBInstances",
+        ),
+        TEMPORARY_DATABASE: ("rds:DeleteDBInstance",),
     }
     tables = ("target",)
     checks = (_two_instances,)

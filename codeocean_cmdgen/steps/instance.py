@@ -1,10 +1,11 @@
-"""Keep the Auto Scaling group from replacing the services instance, and let it again."""
+"""Keep the Auto Scaling group from replacing the services instance, and allow it again."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.steps.base import FIRST_RUN, Step
+from codeocean_cmdgen.steps.permissions import ANY, GROUP, STACK
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.values import RunName, StackName
@@ -20,12 +21,21 @@ class InstanceHold(Step):
     title = "keep the services instance from being replaced"
     watches = False
     header = {
-        "where": "AWS CloudShell of the target account.",
-        "changes": "suspends the processes of the services instance's Auto Scaling group that "
-        "could replace it, and writes on the group, as a tag, which. A stack update still can.",
+        "where": "AWS CloudShell, in the account of the deployment.",
+        "changes": (
+            ("autoscaling create-or-update-tags", "notes on the group what will be suspended"),
+            ("autoscaling suspend-processes", "suspends what can replace the instance"),
+        ),
         "takes": "seconds.",
-        "costs": "nothing; but an instance that fails is not replaced until instance-release.",
-        "again": "says since when it is held; suspends what somebody resumed meanwhile.",
+        "costs": "nothing. While held, a failed instance is not replaced: run instance-release "
+        "afterwards. A stack update can still replace it.",
+        "again": "reports how long the instance has been held, and suspends what was resumed "
+        "since.",
+    }
+    permissions = {
+        ANY: ("autoscaling:DescribeAutoScalingGroups",),
+        GROUP: ("autoscaling:CreateOrUpdateTags", "autoscaling:SuspendProcesses"),
+        STACK: ("cloudformation:DescribeStackResource",),
     }
     tables = ("target", "source")
 
@@ -37,14 +47,24 @@ class InstanceRelease(Step):
     run: RunName = FIRST_RUN
 
     name = "instance-release"
-    title = "let the services instance be replaced again when it fails"
+    title = "allow the services instance to be replaced again if it fails"
     watches = False
     header = {
-        "where": "AWS CloudShell of the target account.",
-        "changes": "resumes the processes that instance-hold of this run suspended, no others. "
-        "Nothing where the instance is marked unhealthy, for then the group would end it at once.",
+        "where": "AWS CloudShell, in the account of the deployment.",
+        "changes": (
+            (
+                "autoscaling resume-processes",
+                "resumes what instance-hold of this run suspended, nothing else",
+            ),
+            ("autoscaling create-or-update-tags", "notes on the group when it was released"),
+        ),
         "takes": "seconds.",
-        "costs": "nothing.",
-        "again": "says when it was released.",
+        "costs": "nothing. Stops if the instance is unhealthy: the group would terminate it.",
+        "again": "reports when the instance was released.",
+    }
+    permissions = {
+        ANY: ("autoscaling:DescribeAutoScalingGroups",),
+        GROUP: ("autoscaling:CreateOrUpdateTags", "autoscaling:ResumeProcesses"),
+        STACK: ("cloudformation:DescribeStackResource",),
     }
     tables = ("target", "source")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.steps.base import Step
+from codeocean_cmdgen.steps.permissions import ANY, AWS_BACKUP, ROLE, VAULT
 from codeocean_cmdgen.steps.rules import role_in_account, role_in_partition
 from codeocean_cmdgen.values import Days
 
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class OnDemandBackup(Step):
-    """Back up both at once, and follow the copies that the vendor's stack then makes by itself.
+    """Back up both at once, and follow the copies that the vendor's stack then creates by itself.
 
-    A migration backs up twice with the same values: so the round must always be named.
+    A migration backs up twice with the same values: so the run must be named.
     """
 
     backup_vault_name: VaultName
@@ -24,17 +25,38 @@ class OnDemandBackup(Step):
     role_arn: RoleArn
     run: RunName
     retention_days: Days = Days("1")
+    """As in the vendor's guide: 1 day, or more as required."""
 
     name = "on-demand-backup"
     title = "back up the data volume and the analytics database now"
     header = {
-        "where": "AWS CloudShell of the source; of the target, as a safety copy.",
-        "changes": "starts two AWS Backup jobs; each adds one recovery point to the vault. Where "
-        "the stack has a destination vault, it copies both there by itself, which is followed too.",
-        "takes": "minutes to hours, in AWS, without this shell.",
-        "costs": "storage of the recovery points until they expire.",
+        "where": "AWS CloudShell, in the source account; or in the target account, as a safety "
+        "copy.",
+        "changes": (
+            (
+                "backup start-backup-job",
+                "for each of the two: adds one recovery point to the vault",
+            ),
+        ),
+        "takes": "minutes to hours, in AWS, without this shell. If the stack has a destination "
+        "vault, it copies both to it by itself. The script follows these copies too.",
+        "costs": "storage of the recovery points until they expire, after --retention-days.",
         "again": "follows the jobs of this run, and starts again only one that failed. When both "
-        "are done it tells the same as before, by a record in the home folder.",
+        "are done, it checks that the recovery points still exist, and prints the same result "
+        "again, from a record in the home folder.",
     }
+    permissions = {
+        ANY: (
+            "backup:DescribeRecoveryPoint",
+            "backup:ListBackupJobs",
+            "backup:ListCopyJobs",
+            "cloudformation:DescribeStacks",
+            "ec2:DescribeVolumes",
+            "rds:DescribeDBInstances",
+        ),
+        VAULT: ("backup:DescribeBackupVault", "backup:StartBackupJob"),
+        ROLE: ("iam:GetRole",),
+    }
+    role_service = AWS_BACKUP
     tables = ("source", "target")
     checks = (role_in_account, role_in_partition)

@@ -26,7 +26,7 @@ def role_in_account(account_id: AccountId, role_arn: RoleArn) -> Iterator[Proble
     if role_arn.account_id != account_id:
         yield Problem(
             f"--role-arn is a role of account {role_arn.account_id}, but the job runs in "
-            f"--account-id {account_id}: the service takes a role of that account only"
+            f"--account-id {account_id}: name a role in account {account_id}"
         )
 
 
@@ -47,7 +47,7 @@ def role_in_partition(region: Region, role_arn: RoleArn) -> Iterator[Problem]:
 def no_bucket_twice(bucket_arn: tuple[BucketArn, ...]) -> Iterator[Problem]:
     """Demand each bucket once."""
     for arn in sorted({arn for arn in bucket_arn if bucket_arn.count(arn) > 1}):
-        yield Problem(f"--bucket-arn {arn} is given {bucket_arn.count(arn)} times: name it once")
+        yield Problem(f"--bucket-arn {arn} is given {bucket_arn.count(arn)} times: give it once")
 
 
 def buckets_in_partition(region: Region, bucket_arn: tuple[BucketArn, ...]) -> Iterator[Problem]:

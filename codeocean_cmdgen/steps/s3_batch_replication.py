@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from codeocean_cmdgen.arguments import flag
 from codeocean_cmdgen.errors import Problem
 from codeocean_cmdgen.steps.base import FIRST_RUN, Step
+from codeocean_cmdgen.steps.permissions import ANY, BATCH_JOBS, BATCH_OPERATIONS, BUCKETS, ROLE
 from codeocean_cmdgen.steps.rules import (
     buckets_in_partition,
     in_partition,
@@ -41,7 +42,7 @@ def _report_goes_elsewhere(
     if report_bucket_arn in bucket_arn:
         yield Problem(
             f"{flag('report_bucket_arn')} {report_bucket_arn} is one of the buckets to replicate "
-            "from: the reports would be replicated too; take another bucket"
+            "from: the reports would be replicated too; name another bucket"
         )
 
 
@@ -57,14 +58,37 @@ class S3BatchReplication(Step):
     name = "s3-batch-replication"
     title = "replicate the objects that are already in the buckets"
     header = {
-        "where": "AWS CloudShell of the account that owns the buckets copied from.",
-        "changes": "creates a job per bucket that is not empty: replicas, delete markers too, go "
-        "where its replication rules point. No version is deleted; what is PENDING is left alone.",
-        "takes": "a minute to start; the jobs run in S3 for minutes to days, without this shell.",
+        "where": "AWS CloudShell, in the account that owns the buckets to replicate from.",
+        "changes": (
+            (
+                "s3control create-job",
+                (
+                    "for each bucket that is not empty: its objects and delete markers are "
+                    "replicated to where its replication rules point. No version is deleted. "
+                    "Objects whose replication is PENDING are left out."
+                ),
+            ),
+        ),
+        "takes": "a minute to start. The jobs run in S3 for minutes to days, without this shell.",
         "costs": "about 0.25 USD a job and 1 USD a million objects, requests, transfer, retrieval.",
-        "again": "follows the jobs of this run or says how they ended, and creates only what was "
-        "never created. S3 forgets a job 90 days after its end: then take a new --run.",
+        "again": "follows the jobs of this run or reports how they ended, and creates only what "
+        "was never created. S3 lists a job until 90 days after its end: then use a new --run.",
     }
+    programs = ("bucket_findings", "replication_jobs")
+    permissions = {
+        ANY: ("s3:CreateJob", "s3:ListJobs"),
+        BUCKETS: (
+            "s3:GetBucketLocation",
+            "s3:GetBucketVersioning",
+            "s3:GetEncryptionConfiguration",
+            "s3:GetLifecycleConfiguration",
+            "s3:GetReplicationConfiguration",
+            "s3:ListBucketVersions",
+        ),
+        BATCH_JOBS: ("s3:DescribeJob",),
+        ROLE: ("iam:GetRole",),
+    }
+    role_service = BATCH_OPERATIONS
     tables = ("source", "backup")
     from_stack_json = {"source": ("account_id", "region", "role_arn", "bucket_arn")}
     checks = (

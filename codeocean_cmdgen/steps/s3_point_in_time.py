@@ -1,4 +1,4 @@
-"""Bring the versioned buckets back to a moment, exactly."""
+"""Restore the versioned buckets exactly to a point in time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from codeocean_cmdgen.errors import Problem
 from codeocean_cmdgen.steps.base import FIRST_RUN, Step
+from codeocean_cmdgen.steps.permissions import BUCKETS, OBJECTS
 from codeocean_cmdgen.steps.rules import buckets_in_partition, no_bucket_twice
 from codeocean_cmdgen.values import BucketArn, Instant, RunName, Switch
 
@@ -18,23 +19,32 @@ if TYPE_CHECKING:
 def _at_before_until(at: Instant, until: Instant) -> Iterator[Problem]:
     if at.utc() >= until.utc():
         yield Problem(
-            f"--at {at} is not before --until {until}: the buckets are brought back to the first, "
-            "and what was written after the second is left alone"
+            f"--at {at} is not before --until {until}: the buckets are restored to the first; "
+            "anything written after the second shows that they are in use"
         )
 
 
-_LOOKS = (
-    "s3:GetBucketLocation",
+_READS = (
     "s3:GetBucketObjectLockConfiguration",
     "s3:GetBucketVersioning",
     "s3:GetLifecycleConfiguration",
     "s3:GetReplicationConfiguration",
     "s3:ListBucketVersions",
 )
+_LOOKS = {BUCKETS: ("s3:GetBucketLocation", *_READS)}
+
+_IN_PARTS = (
+    "the same above 5 GiB, with UploadPartCopy, CompleteMultipartUpload and AbortMultipartUpload"
+)
+_UNDOES = (
+    "removes the copies and delete markers that s3-point-in-time --reversible of this run is "
+    "proved to have written, and sets again the delete markers that it removed. Everything else "
+    "stays: keys that hold more than what is proved are named."
+)
 
 
 class S3PointInTime(Step):
-    """Bring each bucket back to the state that it had at a moment, version by version."""
+    """Restore each bucket to its state at a point in time, version by version."""
 
     bucket_arn: tuple[BucketArn, ...]
     at: Instant
@@ -45,30 +55,37 @@ class S3PointInTime(Step):
     run: RunName = FIRST_RUN
 
     name = "s3-point-in-time"
-    title = "bring the buckets back to the state of a moment"
+    title = "restore the buckets to their state at a point in time"
     watches = False
-    shows = False
-    confirm = "DIGEST"
-    permissions: ClassVar[tuple[str, ...]] = (
-        *_LOOKS,
-        "s3:DeleteObjectVersion",
-        "s3:GetObjectVersion",
-    )
+    confirm = "PLAN-DIGEST"
+    permissions = {**_LOOKS, OBJECTS: ("s3:DeleteObjectVersion", "s3:GetObjectVersion")}
     header = {
-        "where": "AWS CloudShell of the target's account.",
-        "at": "in doubt, when the backup job was complete: too early loses objects that the "
-        "snapshot knows, too late leaves some that it does not know, which harm nobody.",
-        "changes": "removes, for good, what is newer than AT: what was current then is current "
-        "again. Replication into the buckets must have ended, and never brings back what went.",
-        "takes": "a minute for some 100,000 versions, and 60 bytes of the home folder for each.",
-        "costs": "5 USD a million pages of 1,000 versions listed; removal is free.",
-        "again": "goes on, asking anew only for what was not confirmed, or says that it is done.",
+        "where": "AWS CloudShell, in the target account.",
+        "at": "if in doubt, the time at which the backup job was complete. Too early deletes "
+        "objects that the snapshot refers to. Too late only leaves unreferenced ones.",
+        "changes": (
+            ("S3 DeleteObjects", "permanently deletes what is newer than --at, by version ID"),
+            ("S3 DeleteObject", "the same, for keys that a list in XML cannot contain"),
+        ),
+        "takes": "a minute for some 100,000 versions, and 60 bytes in the home folder for each. If "
+        "the plan is older than 5 minutes, everything is listed again before the first deletion.",
+        "costs": "5 USD for a million pages of 1,000 versions. Deletions are free. Replication "
+        "into the buckets must have ended, and never copies again what was deleted.",
+        "again": "continues, and asks for confirmation only of what was not confirmed. After "
+        "success, lists again, changes nothing, and reports what arrived since.",
     }
+    programs: ClassVar[tuple[str, ...]] = (
+        "s3_removal",
+        "s3_plan",
+        "s3_buckets",
+        "s3_records",
+        "s3_task",
+    )
     tables = ("target",)
     checks = (_at_before_until, no_bucket_twice, buckets_in_partition)
 
     def variables(self) -> dict[str, Printed]:
-        """Print the moments in UTC, and no switches: each is a script of its own."""
+        """Print the times in UTC, and no switches: each is a script of its own."""
         printed = {**super().variables(), "at": self.at.utc(), "until": self.until.utc()}
         return {name: value for name, value in printed.items() if name not in _SWITCHES}
 
@@ -85,67 +102,88 @@ _SWITCHES = ("reversible", "undo", "verify")
 
 
 class Verify(S3PointInTime):
-    """Compare the buckets with the moment: `s3-point-in-time --verify`."""
+    """Compare the buckets with a point in time: `s3-point-in-time --verify`."""
 
-    title = "compare the buckets with their state at a moment"
+    title = "compare the buckets with their state at a point in time"
     template = "s3-point-in-time--verify"
     confirm = ""
-    permissions = _LOOKS
+    permissions = {BUCKETS: _READS}
     header = {
-        "where": "AWS CloudShell of the target's account.",
-        "changes": "nothing, it only lists. It compares what is current in the buckets with what "
-        "the versions in them say was current at AT: by version, else by size and ETag.",
+        "where": "AWS CloudShell, in the target account.",
+        "changes": "nothing. Lists the buckets, and compares what is current with what the "
+        "versions say was current at --at: by version ID, otherwise by size and ETag.",
         "takes": "a minute for some 100,000 versions.",
-        "costs": "5 USD a million pages of 1,000 versions listed.",
+        "costs": "5 USD for a million pages of 1,000 versions.",
         "again": "compares again.",
     }
+    programs = ("s3_comparison", "s3_keys", "s3_buckets", "s3_task")
 
     def variables(self) -> dict[str, Printed]:
-        """Leave out the run: nothing is remembered."""
+        """Leave out the run: nothing is recorded."""
         printed = super().variables()
         del printed["run"]
         return printed
 
 
 class Reversible(S3PointInTime):
-    """Bring the buckets back without removing a version: `s3-point-in-time --reversible`."""
+    """Restore the buckets without deleting a version: `s3-point-in-time --reversible`."""
 
-    title = "bring the buckets back to the state of a moment, reversibly"
+    title = "restore the buckets to a point in time, reversibly"
     template = "s3-point-in-time--reversible"
     confirm = ""
-    permissions = (
-        *_LOOKS,
-        "s3:AbortMultipartUpload",
-        "s3:DeleteObject",
-        "s3:DeleteObjectVersion",
-        "s3:GetObjectVersion",
-        "s3:GetObjectVersionTagging",
-        "s3:PutObject",
-        "s3:PutObjectTagging",
-    )
-    header = {
-        "where": "AWS CloudShell of the target's account.",
-        "changes": "removes no version: copies on top, or sets or removes a delete marker. As "
-        "--undo takes that back, it asks for no word: PLAN=1 tells first how much it would be.",
-        "takes": "a minute for some 100,000 versions; two requests and a copy for each key.",
-        "costs": "requests, and storage of the copies.",
-        "again": "goes on with what it had begun, or says that it is done.",
+    permissions = {
+        **_LOOKS,
+        OBJECTS: (
+            "s3:AbortMultipartUpload",
+            "s3:DeleteObject",
+            "s3:DeleteObjectVersion",
+            "s3:DeleteObjectVersionTagging",
+            "s3:GetObjectVersion",
+            "s3:GetObjectVersionTagging",
+            "s3:PutObject",
+            "s3:PutObjectTagging",
+            "s3:PutObjectVersionTagging",
+        ),
     }
+    header = {
+        "where": "AWS CloudShell, in the target account.",
+        "changes": (
+            ("S3 CopyObject", "puts a copy of the version that was current at --at on top"),
+            ("S3 CreateMultipartUpload", _IN_PARTS),
+            ("S3 DeleteObject", "sets or removes a delete marker; deletes no object version"),
+            ("S3 DeleteObjectTagging", "removes this script's own tag from a copy"),
+            ("S3 PutObjectTagging", "the same, if the copy has other tags"),
+        ),
+        "takes": "a minute for some 100,000 versions; four requests and a copy for each key.",
+        "costs": "requests, and storage of the copies.",
+        "again": "continues. After success, lists again, changes nothing, and reports what arrived "
+        "since. Asks for no confirmation, because --undo reverses it.",
+    }
+    programs = (
+        "s3_reversal",
+        "s3_changes",
+        "s3_keys",
+        "s3_buckets",
+        "s3_records",
+        "s3_task",
+    )
 
 
 class Undo(S3PointInTime):
-    """Take back what a reversible script has changed: `s3-point-in-time --undo`."""
+    """Undo what a reversible script has changed: `s3-point-in-time --undo`."""
 
-    title = "take back what a reversible script has changed"
+    title = "undo what s3-point-in-time --reversible changed"
     template = "s3-point-in-time--undo"
     confirm = ""
-    permissions = (*_LOOKS, "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectVersion")
-    header = {
-        "where": "AWS CloudShell of the target's account and Region, where the journal is.",
-        "changes": "removes the copies and the delete markers that s3-point-in-time --reversible "
-        "of this run has set, and sets again the delete markers that it has removed. What else was "
-        "written meanwhile is left alone, and named.",
-        "takes": "two requests for each key that was changed.",
-        "costs": "requests.",
-        "again": "goes on, or says that nothing is left.",
+    permissions = {
+        BUCKETS: ("s3:ListBucketVersions",),
+        OBJECTS: ("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObjectVersionTagging"),
     }
+    header = {
+        "where": "AWS CloudShell, in the target account and Region, where the journal is.",
+        "changes": (("S3 DeleteObject", _UNDOES),),
+        "takes": "three requests for each key that was changed.",
+        "costs": "requests.",
+        "again": "continues, or reports that everything is undone.",
+    }
+    programs = ("s3_undo", "s3_changes", "s3_records", "s3_task")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Optional
 
 from codeocean_cmdgen.steps.base import FIRST_RUN
-from codeocean_cmdgen.steps.host import DATA_MOUNT, INSTANCE, HostStep
+from codeocean_cmdgen.steps.host import DATA_MOUNT, INSTANCE, REMOUNT, HostStep
+from codeocean_cmdgen.steps.permissions import PARAMETERS, PARAMETERS_AND_PATH
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.values import CommandLine, Folder, RunName
@@ -21,23 +22,37 @@ class SecretsSave(HostStep):
     title = "save the system's secrets on the data volume"
     watches = False
     header = {
-        "where": INSTANCE.format("source") + " It must have run before the disaster, and again "
-        "after each change of a secret: make it with --output, leave the file there, and have it "
-        "run daily by a line in a file of /etc/cron.d, such as 17 3 * * * root bash FILE. A new "
-        "instance has neither: look for them after each update of the stack.",
-        "changes": "writes .codeocean-secrets/parameters.json on the data volume, for root only: "
-        "all that is below the stack's path in Parameter Store, in clear text. From then on, who "
-        "can read a snapshot can read the secrets. With --command, it runs the vendor's command "
-        "instead, and shows what that says as it is.",
+        "where": INSTANCE.format("source") + " It must run before the disaster, and again after "
+        "each change of a secret. Create it with --output, leave the file there, and run it daily "
+        "by a line in a file of /etc/cron.d, such as 17 3 * * * root bash FILE. A new instance has "
+        "neither file: check after each update of the stack.",
+        "changes": (
+            (
+                "mv",
+                (
+                    "puts a new .codeocean-secrets/parameters.json on the data volume, for root "
+                    "only: all parameters below the stack's path, in clear text. From then on, "
+                    "whoever can read a snapshot can read the secrets."
+                ),
+            ),
+            (
+                "bash -c COMMAND",
+                "with --command: runs the vendor's command instead, and shows what it prints",
+            ),
+        ),
         "takes": "seconds.",
         "costs": "nothing.",
-        "again": "saves anew, and says what has changed since, by name.",
+        "again": "saves again, and reports by name what has changed since.",
+    }
+    permissions = {
+        **HostStep.permissions,
+        PARAMETERS_AND_PATH: ("ssm:GetParametersByPath",),
     }
     tables = ("source",)
 
 
 class SecretsRestore(HostStep):
-    """Put what was saved below the stack's path: the values that differ, after a confirmation."""
+    """Write the saved values that differ below the stack's path, after a confirmation."""
 
     data_mount: Folder = DATA_MOUNT
     command: Optional[CommandLine] = None
@@ -48,17 +63,33 @@ class SecretsRestore(HostStep):
     watches = False
     confirm = "STACK-NAME"
     header = {
-        "where": INSTANCE.format("target") + " After volume-copy-in, before service-start.",
-        "changes": "writes the parameters that secrets-save put on the data volume to Parameter "
-        "Store, below this stack's path: those that differ, as it lists them by name. It deletes "
-        "none, and touches nothing in Secrets Manager. What is replaced stays in a file like the "
-        "save, for root only, below /var/lib/codeocean-cmdgen: put in the save's place, it is "
-        "restored by a new --run. With --command, it runs the vendor's command instead, and shows "
-        "what that says as it is.",
+        "where": INSTANCE.format("target") + " Run it after volume-copy-in, before service-start.",
+        "changes": (
+            (
+                "ssm put-parameter",
+                (
+                    "writes the saved parameters that differ below this stack's path, after a "
+                    "list of their names. It deletes none, and changes nothing in Secrets "
+                    "Manager. What it replaces is kept, for root only, in a file below "
+                    "/var/lib/codeocean-cmdgen. To undo, copy that file over the saved one and "
+                    "run with a new --run."
+                ),
+            ),
+            REMOUNT,
+            (
+                "bash -c COMMAND",
+                "with --command: runs the vendor's command instead, and shows what it prints",
+            ),
+        ),
         "takes": "a second for each parameter.",
-        "costs": "nothing; a value of more than 4,096 bytes becomes an advanced parameter, which "
+        "costs": "nothing. A value of more than 4,096 bytes becomes an advanced parameter, which "
         "costs cents a month.",
-        "again": "goes on after a failure, with a new question; once completed, it never writes "
-        "again in this run.",
+        "again": "continues after a failure, and asks again. Once completed, it never writes again "
+        "in this run.",
+    }
+    permissions = {
+        **HostStep.permissions,
+        PARAMETERS_AND_PATH: ("ssm:GetParametersByPath",),
+        PARAMETERS: ("ssm:PutParameter",),
     }
     tables = ("target",)

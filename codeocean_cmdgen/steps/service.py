@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from codeocean_cmdgen import vendor
 from codeocean_cmdgen.steps.base import FIRST_RUN
-from codeocean_cmdgen.steps.host import DATA_MOUNT, INSTANCE, HostStep
+from codeocean_cmdgen.steps.host import (
+    DATA_MOUNT,
+    INSTANCE,
+    REMOUNT,
+    STOPPED_INSTANCE,
+    HostStep,
+)
 from codeocean_cmdgen.values import Folder, LocalUrl, RunName
 
 
@@ -20,38 +27,74 @@ class ServiceStop(HostStep):
     title = "stop the application and all that writes to the data volume"
     watches = False
     header = {
-        "where": INSTANCE.format("target (in a migration: the source too)"),
-        "changes": "stops and masks the codeocean service, so that a reboot does not start it; "
-        "moves cron files away that are not the system's; stops containers that mount the data "
-        "volume. service-start undoes just that. Nobody can work in the meantime. An instance that "
-        "Auto Scaling puts in the place of this one would start the service by itself: first run "
-        "instance-hold.",
+        "where": INSTANCE.format("target or, in a migration, of the source") + " First run "
+        "instance-hold: an instance that replaces this one would start the service by itself.",
+        "changes": (
+            ("systemctl stop", "stops the codeocean service and other units of the vendor"),
+            (
+                "systemctl mask",
+                (
+                    "keeps a reboot from starting them. A unit file that is where the mask would "
+                    "be is moved away first."
+                ),
+            ),
+            (
+                "mv",
+                (
+                    "moves cron files away that no package of the operating system owns. A file "
+                    "that is held is never overwritten: of two of one name, both are kept."
+                ),
+            ),
+            ("docker update", "keeps docker from restarting containers that reach the data volume"),
+            (
+                "docker stop",
+                "stops them. docker removes those that were started with --rm, which are named.",
+            ),
+            REMOUNT,
+        ),
         "takes": "a minute or two.",
-        "costs": "nothing.",
-        "again": "says since when it is stopped. Once service-start has run, this run is over, and "
-        "stopping once more wants a new --run.",
+        "costs": "nothing. Nobody can work until service-start, which undoes exactly the above.",
+        "again": "continues, or reports when the service was stopped. After service-start of "
+        "the same run it stops nothing: to stop the service again, use a new --run.",
     }
     tables = ("target", "source")
 
 
 class ServiceStart(HostStep):
-    """Start the application again: undo what service-stop did, and wait until it is well."""
+    """Start the application again: undo what service-stop did, and wait until it is healthy."""
 
     data_mount: Folder = DATA_MOUNT
-    health_url: LocalUrl = LocalUrl("http://localhost:8300/health")
+    health_url: LocalUrl = LocalUrl(vendor.HEALTH_URL)
     run: RunName = FIRST_RUN
 
     name = "service-start"
     title = "start the application again"
     watches = False
     header = {
-        "where": INSTANCE.format("target"),
-        "changes": "undoes what service-stop wrote down, and starts the codeocean service. From "
-        "then on people can work, and the application cleans up: only when the data is complete.",
-        "takes": "minutes; it says how many. Up to five more where nothing answers at the health "
+        "where": STOPPED_INSTANCE + " Run it only when the data is complete: from then on people "
+        "can work, and the application deletes what its database does not refer to.",
+        "changes": (
+            ("systemctl unmask", "undoes what service-stop of this run has noted"),
+            (
+                "mv",
+                (
+                    "moves unit files and cron files back. A new file in such a place is kept: its "
+                    "name gets a number and ~."
+                ),
+            ),
+            ("systemctl start", "starts the codeocean service and the other units"),
+            ("docker update", "restores the restart policy of containers"),
+            ("docker start", "starts the containers that were running"),
+            (
+                "mount --options remount",
+                "makes the data volume writable, if a killed script left it read-only",
+            ),
+            ("rm", "removes the folder in which service-stop kept all this"),
+        ),
+        "takes": "minutes, and reports how many. Up to five more if nothing answers at the health "
         "endpoint, whose path is known for older versions only.",
         "costs": "nothing.",
-        "again": "says whether the service is active. It does not start what another run has "
-        "stopped since.",
+        "again": "continues, or reports that the service is active. It does not start what another "
+        "run has stopped since.",
     }
     tables = ("target", "source")

@@ -6,6 +6,14 @@ from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.errors import Problem
 from codeocean_cmdgen.steps.base import FIRST_RUN, Step
+from codeocean_cmdgen.steps.permissions import (
+    ANY,
+    AWS_BACKUP,
+    EBS_SNAPSHOT,
+    RDS_SNAPSHOT,
+    ROLE,
+    VAULT,
+)
 from codeocean_cmdgen.steps.rules import (
     ebs_in_region,
     in_partition,
@@ -66,16 +74,27 @@ class SnapshotCopy(Step):
     name = "snapshot-copy"
     title = "copy the EBS and the RDS recovery point to the target's vault"
     header = {
-        "where": "AWS CloudShell of the backup account.",
-        "changes": "starts two AWS Backup copy jobs; each adds one recovery point to the "
-        "destination vault. The recovery points copied from stay as they are.",
-        "takes": "a minute to look and start; the copies then run in AWS for minutes to hours, "
-        "without this shell. AWS gives no per cent of a copy and promises no duration.",
+        "where": "AWS CloudShell, in the backup account.",
+        "changes": (
+            (
+                "backup start-copy-job",
+                "adds a copy of each of the two to the destination vault, and changes neither",
+            ),
+        ),
+        "takes": "a minute to check and start. The copies then run in AWS for minutes to hours, "
+        "without this shell. AWS Backup reports no progress and promises no duration.",
         "costs": "storage of the copies until they expire, and transfer between Regions.",
-        "again": "finds the copies of these recovery points, watches them or says when they "
-        "were completed; starts again only a copy that failed. The rounds after the first are "
-        "told apart by a record in the home folder, ~/.codeocean-cmdgen.",
+        "again": "finds the copies of these recovery points, and follows them or reports when "
+        "they were completed. It starts only a copy that failed. Runs other than the first one "
+        "find their copies in a record in the home folder, ~/.codeocean-cmdgen.",
     }
+    permissions = {
+        ANY: ("backup:DescribeCopyJob", "backup:ListCopyJobs"),
+        VAULT: ("backup:DescribeBackupVault",),
+        (*EBS_SNAPSHOT, *RDS_SNAPSHOT): ("backup:DescribeRecoveryPoint", "backup:StartCopyJob"),
+        ROLE: ("iam:GetRole",),
+    }
+    role_service = AWS_BACKUP
     tables = ("backup",)
     elsewhere = {"destination_vault_arn": "target"}
     from_stack_json = {"target": ("destination_vault_arn",)}

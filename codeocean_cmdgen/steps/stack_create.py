@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codeocean_cmdgen import vendor
 from codeocean_cmdgen.steps.base import FIRST_RUN, Step
+from codeocean_cmdgen.steps.permissions import ANY, STACK, VAULT_OF_STACK
 from codeocean_cmdgen.steps.stack_parameters import no_parameter_twice
-from codeocean_cmdgen.vendor import DESTINATION, RESTORE_SOURCE
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.steps.base import Printed
@@ -19,10 +20,10 @@ _HIDDEN = "****"
 def _is_copied(parameter: StackParameter) -> bool:
     """Whether a new deployment may have what the old one has.
 
-    Where the old one's backups go is nothing for the new one: what is copied into its vault would
-    go on to there. Where recovery points come from is said for each restore.
+    Not its backup destinations: what is copied into the new vault would be copied on to them. Not
+    its restore source: each restore sets its own.
     """
-    own = parameter.key == RESTORE_SOURCE or parameter.key.startswith(DESTINATION)
+    own = parameter.key == vendor.RESTORE_SOURCE or parameter.key.startswith(vendor.DESTINATION)
     return not own and parameter.value != _HIDDEN
 
 
@@ -38,13 +39,32 @@ class StackCreate(Step):
     name = "stack-create"
     title = "create the backup stack or the target deployment"
     header = {
-        "where": "AWS CloudShell of the account that is to own the stack.",
-        "changes": "creates the stack, with all that its template declares. What fails is rolled "
-        "back by CloudFormation, but for what the template retains.",
-        "takes": "minutes for the backup stack, about half an hour for a "
-        "deployment, without this shell.",
+        "where": "AWS CloudShell, in the account that will own the stack.",
+        "changes": (
+            (
+                "cloudformation create-stack",
+                (
+                    "creates the stack, with all that its template declares. If that fails, "
+                    "CloudFormation deletes what it created, except for what the template retains."
+                ),
+            ),
+        ),
+        "takes": "minutes for the backup stack, about half an hour for a deployment. It continues "
+        "if this shell ends.",
         "costs": "what runs in the stack.",
-        "again": "follows it, or says when it was begun and how it ended.",
+        "again": "follows the creation, or reports when it began and how it ended.",
+    }
+    programs = ("template_parameters", "stack_events")
+    if_too_large = "give fewer {}, and set the others with stack-parameters once the stack exists"
+    permissions = {
+        ANY: ("cloudformation:GetTemplateSummary",),
+        VAULT_OF_STACK: ("backup:DescribeBackupVault",),
+        STACK: (
+            "cloudformation:CreateStack",
+            "cloudformation:DescribeStackEvents",
+            "cloudformation:DescribeStacks",
+            "cloudformation:TagResource",
+        ),
     }
     tables = ("backup", "target")
     checks = (no_parameter_twice,)
@@ -52,11 +72,11 @@ class StackCreate(Step):
     def variables(self) -> dict[str, Printed]:
         """Leave out what becomes the changes."""
         variables = super().variables()
-        del variables["set"], variables["parameters_from"]
+        del variables["parameters_from"]
         return variables
 
     def documents(self) -> dict[str, Printed]:
-        """Return what differs from the template's defaults: parameter -> value."""
-        parameters = [*filter(_is_copied, self.parameters_from), *self.set]
-        changes = {parameter.key: parameter.value for parameter in parameters}
-        return {**super().documents(), "changes": changes}
+        """Return what is copied from another stack: parameter -> value. Nothing can be cleared."""
+        copied = filter(_is_copied, self.parameters_from)
+        changes = {parameter.key: parameter.value for parameter in copied}
+        return {**super().documents(), "changes": changes, "clear": ()}

@@ -6,22 +6,19 @@ import os.path
 import re
 from typing import TYPE_CHECKING, Optional
 
+from codeocean_cmdgen import vendor
 from codeocean_cmdgen.errors import Problem
 from codeocean_cmdgen.steps.base import FIRST_RUN, Step
+from codeocean_cmdgen.steps.permissions import ANY, STACK
 from codeocean_cmdgen.steps.rules import in_partition
 from codeocean_cmdgen.values import (
     AccountId,
+    Arn,
     BucketArn,
     Region,
     StackParameter,
     Switch,
     VaultArn,
-)
-from codeocean_cmdgen.vendor import (
-    DESTINATION,
-    REPLICATED_BUCKETS,
-    RESTORE_SOURCE,
-    bucket_parameter,
 )
 
 if TYPE_CHECKING:
@@ -37,16 +34,15 @@ _DESTINATIONS = {
 }
 """Preset that names a destination -> the storage class there; none where the stack decides.
 
-Source: the vendor's guide, which wants fast access in a disaster.
+Source: the vendor's guide, which asks for fast access in a disaster.
 """
 
 _OF_THE_BACKUP = ("restore-destination", "clear-restore-destination")
 """The presets for a backup stack."""
 
-_KMS_KEY = f"{DESTINATION}S3KmsKey"
 _RESTORE_LABELS = {
     kind: " ".join(("Restore", *re.findall("MLflow|[A-Z][a-z]+", kind), "Bucket"))
-    for kind in REPLICATED_BUCKETS
+    for kind in vendor.REPLICATED_BUCKETS
 }
 """Bucket -> words that the backup stack's label for it has: the parameters' names are not public.
 
@@ -56,7 +52,7 @@ _RESTORE_KEY_LABEL = "Restore KMS Key"
 
 
 def by_kind(buckets: Iterable[BucketArn]) -> dict[str, list[BucketArn]]:
-    """Sort buckets by what they hold, which their names say behind what all of them begin with."""
+    """Sort buckets by what they hold: their names show it after the prefix that all share."""
     buckets = tuple(buckets)
     names = [bucket.name for bucket in buckets]
     common = len(os.path.commonprefix(names))  # noqa: RUF071 - characters are what is meant
@@ -67,7 +63,7 @@ def by_kind(buckets: Iterable[BucketArn]) -> dict[str, list[BucketArn]]:
             # Not the bucket of inputs to datasets.
             if re.search(f"{kind}(?!input)", bucket.name[common:].replace("-", ""), re.IGNORECASE)
         ]
-        for kind in REPLICATED_BUCKETS
+        for kind in vendor.REPLICATED_BUCKETS
     }
 
 
@@ -78,17 +74,19 @@ def _something_to_do(
     template_url: Optional[TemplateUrl] = None,
 ) -> Iterator[Problem]:
     if not (preset or set or clear or template_url):
-        yield Problem("nothing is to be done: give --preset, --set, --clear or --template-url")
+        yield Problem("nothing to do: give --preset, --set, --clear or --template-url")
 
 
 def no_parameter_twice(
     set: tuple[StackParameter, ...] = (),  # noqa: A002 - the option's name
     clear: tuple[ParameterKey, ...] = (),
 ) -> Iterator[Problem]:
-    """Demand one wish for each parameter."""
+    """Demand at most one value for each parameter."""
     keys = [*(parameter.key for parameter in set), *clear]
     for key in sorted({key for key in keys if keys.count(key) > 1}):
-        yield Problem(f"--set and --clear name the parameter {key} {keys.count(key)} times")
+        yield Problem(
+            f"parameter {key} is given {keys.count(key)} times in --set and --clear: give it once"
+        )
 
 
 def _destination_in_partition(region: Region, destination_vault_arn: VaultArn) -> Iterator[Problem]:
@@ -113,13 +111,15 @@ def _destination_is_known(
             yield Problem(
                 f"--destination-bucket-arn: {len(buckets)} of the buckets look like the one for "
                 f"{kind}, and --preset {preset} needs one",
-                "the name tells, as in codeocean-s3capsulesbucket-1abc; without the preset, set "
-                "each parameter with --set",
+                "bucket names show the kind, as in codeocean-s3capsulesbucket-1abc; without the "
+                "preset, set each parameter with --set",
             )
     known = {bucket for buckets in sorted_out.values() for bucket in buckets}
     for bucket in destination_bucket_arn:
         if bucket not in known:
-            yield Problem(f"--destination-bucket-arn {bucket} is none of those that are replicated")
+            yield Problem(
+                f"--destination-bucket-arn {bucket} is not one of the nine replicated buckets"
+            )
 
 
 def _restore_source_is_known(
@@ -130,6 +130,28 @@ def _restore_source_is_known(
             "--restore-source-account-id is missing: --preset restore-source needs it, such as "
             f"{AccountId.example}"
         )
+
+
+_PRINTED = (
+    "account_id",
+    "region",
+    "stack_name",
+    "set",
+    "clear",
+    "template_url",
+    "replace",
+    "run",
+)
+"""The fields that the script has as they are; the changes are made of the others."""
+
+_CHANGE_SET = (
+    ("cloudformation create-change-set", "prepares the update, which is then shown"),
+    (
+        "cloudformation delete-change-set",
+        "deletes what was prepared, unless it is executed",
+    ),
+)
+"""What the header says of preparing an update."""
 
 
 class StackParameters(Step):
@@ -150,13 +172,37 @@ class StackParameters(Step):
     title = "set and clear parameters of a stack"
     confirm = "STACK-NAME"
     header = {
-        "where": "AWS CloudShell of the account that owns the stack.",
-        "changes": "updates the stack by a change set, shown first; what is not named keeps its "
-        "value. Nothing that holds data is replaced or removed without --replace, and its ids as "
-        "the word. It asks before the services instance is replaced.",
-        "takes": "a minute to look; then minutes, longer for an instance or a database.",
+        "where": "AWS CloudShell, in the account that owns the stack.",
+        "changes": (
+            *_CHANGE_SET,
+            (
+                "cloudformation execute-change-set",
+                (
+                    "updates the stack. This deletes all other change sets of the stack. What is "
+                    "not named keeps its value. Without --replace, nothing is removed or replaced "
+                    "that may hold data, and no setting known to delete data is changed. With it, "
+                    "the script asks for the IDs of what is lost. It asks for the stack's name "
+                    "before instances are replaced, or what may hold data is changed in place."
+                ),
+            ),
+        ),
+        "takes": "a minute to prepare, then minutes; longer for an instance or a database. It "
+        "continues if this shell ends.",
         "costs": "nothing by itself.",
-        "again": "follows the update, or says when it was completed; tries again what failed.",
+        "again": "follows the update, or reports when it was completed. An update that failed is "
+        "tried again.",
+    }
+    programs = ("template_parameters", "stack_events", "change_set")
+    permissions = {
+        ANY: ("cloudformation:GetTemplateSummary",),
+        STACK: (
+            "cloudformation:CreateChangeSet",
+            "cloudformation:DeleteChangeSet",
+            "cloudformation:DescribeChangeSet",
+            "cloudformation:DescribeStackEvents",
+            "cloudformation:DescribeStacks",
+            "cloudformation:ExecuteChangeSet",
+        ),
     }
     tables = ("source", "backup", "target")
     checks = (
@@ -168,36 +214,34 @@ class StackParameters(Step):
     )
 
     def variant(self) -> Step:
-        """Return the step for a backup stack, which never asks, where the preset is one of its."""
-        of_backup = self.preset in _OF_THE_BACKUP and not self.replace.on
-        return BackupStackParameters(**vars(self)) if of_backup else self
+        """Return the step that asks for IDs, or that for a backup stack, which never asks."""
+        if self.replace.on:
+            return ReplacingStackParameters(**vars(self))
+        return BackupStackParameters(**vars(self)) if self.preset in _OF_THE_BACKUP else self
 
     def variables(self) -> dict[str, Printed]:
         """Leave out what becomes the changes."""
-        return {
-            name: value
-            for name, value in super().variables().items()
-            if name in ("account_id", "region", "stack_name", "template_url", "replace", "run")
-        }
+        return {name: value for name, value in super().variables().items() if name in _PRINTED}
 
     def documents(self) -> dict[str, Printed]:
-        """Return the changes: parameter, or words of its label, -> value; null clears it."""
-        changes: dict[str, Optional[str]] = {
-            **self._preset(),
-            **{parameter.key: parameter.value for parameter in self.set},
-            **dict.fromkeys(self.clear),
-        }
-        return {**super().documents(), "changes": changes}
+        """Return the preset's changes: parameter, or words of its label, -> value; null clears it.
+
+        The script adds what is set and cleared by name, which is printed only once.
+        """
+        return {**super().documents(), "changes": self._preset()}
 
     def _preset(self) -> dict[str, Optional[str]]:
         """Return what the preset sets and clears, as the vendor's guide says."""
         if self.preset in _DESTINATIONS:
             return {**self._destination()}
         if self.preset == "restore-source":
-            return {RESTORE_SOURCE: self.restore_source_account_id}
+            return {vendor.RESTORE_SOURCE: self.restore_source_account_id}
         cleared = {
-            "clear-replication": [_KMS_KEY, *map(bucket_parameter, REPLICATED_BUCKETS)],
-            "clear-restore-source": [RESTORE_SOURCE],
+            "clear-replication": [
+                vendor.DESTINATION_KEY,
+                *map(vendor.bucket_parameter, vendor.REPLICATED_BUCKETS),
+            ],
+            "clear-restore-source": [vendor.RESTORE_SOURCE],
             "clear-restore-destination": [_RESTORE_KEY_LABEL, *_RESTORE_LABELS.values()],
         }
         return dict.fromkeys(cleared.get(str(self.preset), ()))
@@ -206,18 +250,25 @@ class StackParameters(Step):
         vault = self.destination_vault_arn
         if vault is None:  # the checks have seen to that
             raise AssertionError
-        key = f"arn:{vault.aws_partition}:kms:{vault.region}:{vault.account_id}:alias/aws/s3"
+        key = Arn.of("kms", "alias/aws/s3", vault)
         buckets = {kind: str(one) for kind, (one,) in by_kind(self.destination_bucket_arn).items()}
         if self.preset == "restore-destination":
             labelled = {_RESTORE_LABELS[kind]: bucket for kind, bucket in buckets.items()}
             return {_RESTORE_KEY_LABEL: key, **labelled}
         return {
-            f"{DESTINATION}VaultArn": vault,
-            f"{DESTINATION}VaultCrossRegion": "no" if vault.region == self.region else "yes",
-            _KMS_KEY: key,
-            f"{DESTINATION}S3StorageClass": _DESTINATIONS[str(self.preset)],
-            **{bucket_parameter(kind): bucket for kind, bucket in buckets.items()},
+            vendor.DESTINATION_VAULT: vault,
+            vendor.DESTINATION_CROSS_REGION: "no" if vault.region == self.region else "yes",
+            vendor.DESTINATION_KEY: key,
+            vendor.DESTINATION_STORAGE_CLASS: _DESTINATIONS[str(self.preset)],
+            **{vendor.bucket_parameter(kind): bucket for kind, bucket in buckets.items()},
         }
+
+
+class ReplacingStackParameters(StackParameters):
+    """Update a stack even if resources are lost: `stack-parameters --replace`."""
+
+    template = "stack-parameters"
+    confirm = "IDS-OF-WHAT-IS-LOST"
 
 
 class BackupStackParameters(StackParameters):
@@ -227,13 +278,26 @@ class BackupStackParameters(StackParameters):
     confirm = ""
     header = {
         **StackParameters.header,
-        "changes": "updates the backup stack by a change set, shown first; what is not named keeps "
-        "its value. Nothing that holds data, and no instance, is replaced or removed.",
-        "takes": "a minute to look; then minutes.",
+        "changes": (
+            *_CHANGE_SET,
+            (
+                "cloudformation execute-change-set",
+                (
+                    "updates the backup stack; this deletes all other change sets of the stack. "
+                    "What is not named keeps its value. Nothing that may hold data, and no "
+                    "instance, is removed, replaced or changed in place, except the replication "
+                    "of buckets."
+                ),
+            ),
+        ),
     }
 
+    def variant(self) -> Step:
+        """Return itself."""
+        return self
+
     def variables(self) -> dict[str, Printed]:
-        """Leave out whether to insist: then it would be the other script."""
+        """Leave out --replace: with it, another script is printed."""
         printed = super().variables()
         del printed["replace"]
         return printed

@@ -1,4 +1,4 @@
-"""Restore a volume, copy it over the data volume, and let go of it."""
+"""Restore a volume, copy it over the data volume, unmount and delete it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Optional
 
 from codeocean_cmdgen.errors import Problem
 from codeocean_cmdgen.steps.base import FIRST_RUN, Step
-from codeocean_cmdgen.steps.host import DATA_MOUNT, INSTANCE, HostStep
+from codeocean_cmdgen.steps.host import DATA_MOUNT, INSTANCE, REMOUNT, HostStep
+from codeocean_cmdgen.steps.permissions import (
+    ANY,
+    AWS_BACKUP,
+    EBS_SNAPSHOT,
+    INSTANCES,
+    RESTORED_VOLUME,
+    ROLE,
+    VOLUMES,
+)
 from codeocean_cmdgen.steps.rules import ebs_in_region, role_in_account, role_in_partition
 
 if TYPE_CHECKING:
@@ -21,6 +30,9 @@ if TYPE_CHECKING:
         VaultName,
         VolumeId,
     )
+
+
+_MOUNT_POINT = "/mnt/codeocean-restored"
 
 
 def _two_volumes(data_volume_id: VolumeId, restored_volume_id: VolumeId) -> Iterator[Problem]:
@@ -44,17 +56,40 @@ class VolumeRestore(Step):
     name = "volume-restore"
     title = "restore a temporary volume from the EBS recovery point"
     header = {
-        "where": "AWS CloudShell of the target.",
-        "changes": "starts an AWS Backup restore job, which makes one encrypted gp3 volume in the "
-        "data volume's zone, of its size and speed; then tags it, so that volume-copy-in of this "
-        "run finds it. The data volume and the recovery point stay as they are. Without "
-        "--ebs-snapshot-arn it takes the one EBS recovery point that came into the vault from "
-        "elsewhere; it stops where there are several, or another run has restored it.",
-        "takes": "minutes, without this shell; paste again to go on. The tags come at the end.",
+        "where": "AWS CloudShell, in the target account.",
+        "changes": (
+            (
+                "backup start-restore-job",
+                (
+                    "restores --ebs-snapshot-arn, or else the only EBS recovery point that was "
+                    "copied into the vault, to a new encrypted gp3 volume in the data volume's "
+                    "zone, of its speed, and of its size or that of the snapshot, whichever is "
+                    "larger. Stops if there are several, or if another run has restored it."
+                ),
+            ),
+            ("ec2 create-tags", "tags the new volume, so that later steps of this run find it"),
+        ),
+        "takes": "minutes. The restore continues without this shell, but the tags come at its end: "
+        "paste the script again to complete it.",
         "costs": "storage of the volume until volume-delete.",
-        "again": "finds the volume, or goes on with the restore job; after a job that failed it "
-        "starts another. A volume that was deleted since is never restored again in this run.",
+        "again": "reports the volume, and tags it again if tags are missing, or follows the "
+        "restore job. After a failed job it starts another. A volume that was deleted since is "
+        "not restored again in this run.",
     }
+    permissions = {
+        ANY: (
+            "backup:DescribeRestoreJob",
+            "backup:ListRecoveryPointsByBackupVault",
+            "backup:ListRestoreJobs",
+            "ec2:DescribeSnapshots",
+            "ec2:DescribeVolumes",
+            "kms:DescribeKey",
+        ),
+        VOLUMES: ("ec2:CreateTags",),
+        EBS_SNAPSHOT: ("backup:DescribeRecoveryPoint", "backup:StartRestoreJob"),
+        ROLE: ("iam:GetRole",),
+    }
+    role_service = AWS_BACKUP
     tables = ("target",)
     checks = (role_in_account, role_in_partition, ebs_in_region)
 
@@ -69,23 +104,44 @@ class VolumeCopyIn(HostStep):
 
     name = "volume-copy-in"
     title = "make the data volume equal to the restored one"
-    confirm = "VOLUME-ID"
+    confirm = "DATA-VOLUME-ID"
     header = {
         "where": INSTANCE.format("target"),
-        "changes": "attaches the restored volume, and makes the data volume equal to it: DELETES "
-        "what only the data volume has, overwrites what differs, for good. Unless the data volume "
-        "is new, first save it with on-demand-backup from CloudShell: this instance may not.",
-        "takes": "hours for hundreds of GB, loaded from S3 as read; it outlives the session. Then "
-        "both are compared: all by contents, but /workspaces by size and time.",
-        "costs": "nothing.",
-        "again": "follows it, goes on after a failure or a reboot, or says when it was completed.",
+        "changes": (
+            ("ec2 attach-volume", "attaches the restored volume to this instance"),
+            (
+                "xfs_admin -U",
+                "gives it a new UUID, so that a reboot cannot mount it as the data volume",
+            ),
+            ("mount", f"mounts it read-only at {_MOUNT_POINT}"),
+            REMOUNT,
+            ("find -delete", "DELETES the links on the data volume; rsync creates them again"),
+            (
+                "cp, rsync --delete",
+                (
+                    "make the data volume equal to the restored one: DELETE what only the data "
+                    "volume has, and overwrite what differs, for good"
+                ),
+            ),
+        ),
+        "takes": "hours for hundreds of GB, which EBS loads from S3 as they are read. The copy "
+        "continues when the session ends. Then both volumes are compared: everything by contents, "
+        "except /workspaces, by size and time.",
+        "costs": "nothing. Unless the data volume is new, back it up first with on-demand-backup "
+        "in CloudShell. This instance has no permission to.",
+        "again": "follows the copy, continues after a failure or a reboot, or reports when it was "
+        "completed.",
+    }
+    permissions = {
+        ANY: ("ec2:DescribeInstances", "ec2:DescribeVolumes"),
+        (*RESTORED_VOLUME, *INSTANCES): ("ec2:AttachVolume",),
     }
     tables = ("target",)
     checks = (_two_volumes,)
 
 
 class VolumeRelease(HostStep):
-    """Unmount the restored volume, and prove that it may be detached."""
+    """Unmount the restored volume, and prove that it can be detached."""
 
     data_volume_id: VolumeId
     restored_volume_id: Optional[VolumeId] = None
@@ -93,22 +149,25 @@ class VolumeRelease(HostStep):
     run: RunName = FIRST_RUN
 
     name = "volume-release"
-    title = "unmount the restored volume, so that it may be detached"
+    title = "unmount the restored volume, so that it can be detached"
     watches = False
     header = {
         "where": INSTANCE.format("target"),
-        "changes": "unmounts the restored volume. It stays attached: this instance may not detach "
-        "it, volume-delete does that from CloudShell.",
+        "changes": (
+            ("umount", "unmounts the restored volume; it stays attached until volume-delete"),
+            ("rmdir", f"removes its mount point, {_MOUNT_POINT}"),
+        ),
         "takes": "seconds.",
         "costs": "nothing.",
-        "again": "says that it is unmounted.",
+        "again": "reports that the volume is unmounted.",
     }
+    permissions = {ANY: ("ec2:DescribeInstances", "ec2:DescribeVolumes")}
     tables = ("target",)
     checks = (_two_volumes,)
 
 
 class VolumeDelete(Step):
-    """Delete the volume that volume-restore made, and nothing else."""
+    """Delete the volume that volume-restore created, and nothing else."""
 
     data_volume_id: VolumeId
     restored_volume_id: Optional[VolumeId] = None
@@ -116,16 +175,35 @@ class VolumeDelete(Step):
 
     name = "volume-delete"
     title = "detach and delete the restored volume"
-    confirm = "VOLUME-ID"
+    confirm = "RESTORED-VOLUME-ID"
     header = {
-        "where": "AWS CloudShell of the target. After volume-release, on the services instance.",
-        "changes": "DELETES, for good, the volume that volume-restore of this run made: proved by "
-        "its tags and by the restore job, which AWS Backup knows for 30 days or more. It is "
-        "detached first, never by force. Whether the instance still has it mounted cannot be seen "
-        "from here: volume-release says so; a volume in use stays `detaching`, and is not deleted.",
+        "where": "AWS CloudShell, in the target account. First run volume-release on the services "
+        "instance: this script cannot see whether the volume is still mounted there.",
+        "changes": (
+            (
+                "ec2 detach-volume",
+                (
+                    "detaches the restored volume, never by force: one that is in use stays "
+                    "'detaching', and is not deleted"
+                ),
+            ),
+            (
+                "ec2 delete-volume",
+                (
+                    "DELETES for good the volume that volume-restore of this run created. Proof: "
+                    "its tags, and its restore job, which AWS Backup shows for at least 30 days."
+                ),
+            ),
+        ),
         "takes": "a minute.",
         "costs": "nothing.",
-        "again": "goes on, or says when it was deleted, by a record in the home folder.",
+        "again": "follows the deletion, or reports when the volume was deleted, from a record in "
+        "the home folder.",
+    }
+    permissions = {
+        ANY: ("backup:ListRestoreJobs", "ec2:DescribeVolumes"),
+        RESTORED_VOLUME: ("ec2:DeleteVolume",),
+        (*RESTORED_VOLUME, *INSTANCES): ("ec2:DetachVolume",),
     }
     tables = ("target",)
     checks = (_two_volumes,)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from moto.kms.models import KmsBackend, kms_backends
 
 import codeocean_cmdgen
-from codeocean_cmdgen.check import ROUTES, load
-from codeocean_cmdgen.check.gather import gather
+from codeocean_cmdgen.check import ROUTES, facts_in_file
+from codeocean_cmdgen.check.questions import ask_accounts
+from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
 from codeocean_cmdgen.simulator import Simulator, World, example_world
 from codeocean_cmdgen.simulator.backends import find_bucket
 from codeocean_cmdgen.simulator.world import BACKUP, KINDS, REGION, SOURCE, TARGET
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.check import Facts
 
 NOW = datetime(2019, 11, 25, 12, tzinfo=timezone.utc)
-EXAMPLE = Path(codeocean_cmdgen.__file__).parent / "examples" / "values.toml"
+EXAMPLE = Path(codeocean_cmdgen.__file__).parent / "examples" / "deployment.toml"
 ROLES = {"source": SOURCE, "backup": BACKUP, "target": TARGET}
 
 
@@ -45,9 +44,6 @@ def values_for(procedure: str) -> str:
 def clean_world(simulator: Simulator, procedure: str) -> None:
     """Build the example, with all that its deployments have for the procedure."""
     world = example_world(simulator, objects_per_bucket=0)
-    for account, vault in ((SOURCE, "codeocean-v1"), (BACKUP, "codeocean-backup-v1")):
-        _add_key(account, vault)
-    _add_key(TARGET, "codeocean-v1")
     origin = SOURCE if procedure == "migration" else BACKUP
     for role, account in ROLES.items():
         s3 = simulator.account(account).client("s3")
@@ -82,22 +78,12 @@ def _let_the_source_move(simulator: Simulator, world: World) -> None:
     stack.parameters["pDestinationBackupVaultArn"] = vault
 
 
-def _add_key(account: str, vault: str) -> None:
-    """Make the key that a vault of the simulator names, which every account may use."""
-    backend: KmsBackend = kms_backends[account][REGION]
-    statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:*", "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    key = backend.create_key(policy, "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT", vault, None)
-    backend.keys[vault] = backend.keys.pop(key.id)
-    backend.keys[vault].id = vault
-
-
 def ask_simulator(simulator: Simulator, facts: Facts) -> None:
     """Gather from the simulated accounts, without a socket."""
     clients: dict[str, Callable[[str, str], Any]] = {
         role: simulator.account(account).client for role, account in ROLES.items()
     }
-    gather(facts, clients, ROLES, lambda *_, **__: None)
+    ask_accounts(facts, clients, ROLES, lambda *_, **__: None)
 
 
 @pytest.fixture(scope="session")
@@ -105,9 +91,9 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Facts]:
     """Return what is gathered about a clean world, by procedure. Copy before you change it."""
     found = {}
     for procedure in ROUTES:
-        path = tmp_path_factory.mktemp(procedure) / "values.toml"
+        path = tmp_path_factory.mktemp(procedure) / "deployment.toml"
         path.write_text(values_for(procedure), encoding="utf-8")
-        found[procedure] = load(procedure, path, NOW)
+        found[procedure] = facts_in_file(procedure, read_deployment_file(path), NOW)
         with Simulator(start=NOW) as simulator:
             clean_world(simulator, procedure)
             ask_simulator(simulator, found[procedure])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,29 +14,36 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 import pexpect
 import pytest
 
-from codeocean_cmdgen import sources
-from codeocean_cmdgen.render import render
+from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
+from codeocean_cmdgen.inputs.example import EXAMPLE
+from codeocean_cmdgen.inputs.resolve import Given, Resolved, resolve
+from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.simulator import Simulator
 from codeocean_cmdgen.simulator.aws import cloudshell_python, loaded_aws
 from codeocean_cmdgen.simulator.host import Host, HostUnavailableError, Session
 from codeocean_cmdgen.simulator.world import TARGET
-from codeocean_cmdgen.sources import Gathered, Given, gather
 from codeocean_cmdgen.steps import STEPS
 from tests.fake_aws import Place
 from tests.terminal import FIRST_PROMPT, PATIENCE, QUIET, SECOND_PROMPT, Shell, Terminal
-from tests.tools import miss, require
+from tests.tools import NEWEST_AWS, OLDEST_AWS, miss, require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXAMPLES = Path(sources.__file__).parent / "examples"
+EXAMPLES = EXAMPLE.parent
 
 
-@pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(OLDEST_AWS, id="oldest-cli"),
+        pytest.param(NEWEST_AWS, id="newest-cli", marks=pytest.mark.campaign),
+    ],
+)
+def aws(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a folder with an `aws` that is the real CLI v2, already loaded."""
-    require("/usr/bin/aws")
-    with loaded_aws(tmp_path_factory.mktemp("aws")) as folder:
+    require(request.param)
+    with loaded_aws(tmp_path_factory.mktemp("aws"), request.param) as folder:
         yield folder
 
 
@@ -46,14 +54,19 @@ def simulator() -> Iterator[Simulator]:
         yield simulator
 
 
-def made(step: str, table: str = "", /, **values: str | tuple[str, ...]) -> Gathered:
+def made(step: str, table: str = "", /, **values: str | tuple[str, ...]) -> Resolved:
     """Return a step made of the example values, some of them replaced."""
     (declaration,) = (one for one in STEPS if one.name == step)
     options = {
         name: Given((value,) if isinstance(value, str) else value, "option")
         for name, value in values.items()
     }
-    return gather(declaration, options, table=table or None, values_file=EXAMPLES / "values.toml")
+    return resolve(
+        declaration,
+        options,
+        table=table or None,
+        deployment_file=read_deployment_file(EXAMPLES / "deployment.toml"),
+    )
 
 
 def script(step: str, table: str = "", /, **values: str | tuple[str, ...]) -> str:
@@ -107,19 +120,29 @@ PersonOf = Callable[[str], Person]
 def interrupt(
     operator: Person, simulator: Simulator, text: str, begun_by: str, **environment: str
 ) -> Outcome:
-    """Run a script that really waits, and press Ctrl-C soon after the call that begins its work."""
+    """Run a script that really waits; press Ctrl-C once it waits for the work that a call began."""
     path = operator.environment["PATH"].replace(f"{simulator.sleep_shim_directory}:", "")
     watching = operator.start(text, PATH=path, **environment)
     deadline = time.monotonic() + 60
-    while not simulator.calls(begun_by):
+    while not simulator.calls(begun_by) or "sleep" not in programs_of(watching.pid):
         assert time.monotonic() < deadline, "nothing happened for a minute"
         time.sleep(0.1)
-    time.sleep(1)
     os.killpg(watching.pid, signal.SIGINT)
     output, errors = watching.communicate(timeout=30)
-    assert "what works in the background goes on: paste again" in errors
+    assert "interrupted. Work in the background continues" in errors
     assert watching.returncode == 130
     return Outcome(watching.returncode, output, errors)
+
+
+def programs_of(session: int) -> set[str]:
+    """Return the names of the programs that run in a session of the operating system."""
+    names = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
+            if rest.split()[3] == str(session):
+                names.add(name)
+    return names
 
 
 def screen(operator: Person, text: str, **environment: str) -> list[str]:
@@ -142,23 +165,35 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cloudshell_python(tmp_path_factory.mktemp("python"))
 
 
+PeopleOf = Callable[[Simulator, Path], PersonOf]
+
+
 @pytest.fixture
-def person(aws: Path, python: Path, simulator: Simulator, tmp_path: Path) -> PersonOf:
+def people(aws: Path, python: Path) -> PeopleOf:
+    """Return a function that gives the people of a simulator, who have their homes in a folder."""
+
+    def people(simulator: Simulator, folder: Path) -> PersonOf:
+        def person(account: str) -> Person:
+            home = folder / f"home-{account}"
+            home.mkdir(exist_ok=True)
+            path = f"{aws}:{python}:{os.environ['PATH']}"
+            return Person(
+                {
+                    **simulator.environment(account, path=path),
+                    "HOME": str(home),
+                    "TMPDIR": str(folder),
+                }
+            )
+
+        return person
+
+    return people
+
+
+@pytest.fixture
+def person(people: PeopleOf, simulator: Simulator, tmp_path: Path) -> PersonOf:
     """Return a function that gives the person of an account."""
-
-    def person(account: str) -> Person:
-        home = tmp_path / f"home-{account}"
-        home.mkdir(exist_ok=True)
-        path = f"{aws}:{python}:{os.environ['PATH']}"
-        return Person(
-            {
-                **simulator.environment(account, path=path),
-                "HOME": str(home),
-                "TMPDIR": str(tmp_path),
-            }
-        )
-
-    return person
+    return people(simulator, tmp_path)
 
 
 READING = ("Get", "Describe", "List", "Head")

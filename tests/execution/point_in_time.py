@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import random
+import shlex
+import sys
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Callable, NamedTuple, Protocol
+
+import pexpect
 
 from codeocean_cmdgen.simulator.aws import cloudshell_python
 from codeocean_cmdgen.simulator.world import TARGET
 from tests.execution.conftest import Outcome, Person, script
-from tests.s3_server import Bucket, S3Server, Version
+from tests.s3_server import Bucket, Version
 
 if TYPE_CHECKING:
     import subprocess
@@ -97,12 +101,22 @@ def random_history(rng: random.Random, keys: Iterable[str]) -> History:
     }  # fmt: skip
 
 
+class Server(Protocol):
+    """A server of S3, by its address and the names of its buckets."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def buckets(self) -> Iterable[str]: ...
+
+
 @dataclass
 class Operator:
     """Somebody in CloudShell of the target's account, whose S3 is a test server."""
 
-    server: S3Server
+    server: Server
     folder: Path
+    at: int = AT
     until: int = UNTIL
     options: dict[str, str] = field(default_factory=dict)
 
@@ -124,12 +138,26 @@ class Operator:
             }
         )
 
+    def patch_python(self, text: str) -> None:
+        """Let Python run a text before the program, as another release of it or another machine.
+
+        The program ignores PYTHONPATH, through which this is done: the option for that is dropped.
+        """
+        folder = self.folder / "patch"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(text)
+        python = f"{shlex.quote(sys.executable)} -s"
+        (self.folder / "programs" / "python3").write_text(
+            f'#!/bin/sh\n[ "$1" = -E ] || exit 9\nshift\n'
+            f'PYTHONPATH={shlex.quote(str(folder))} exec {python} "$@"\n'
+        )
+
     @property
     def script(self) -> str:
         return script(
             "s3-point-in-time",
             bucket_arn=tuple(f"arn:aws:s3:::{name}" for name in self.server.buckets),
-            at=instant(AT),
+            at=instant(self.at),
             until=instant(self.until),
             **self.options,
         )
@@ -139,6 +167,22 @@ class Operator:
 
     def start(self, **environment: str) -> subprocess.Popen[str]:
         return self.person.start(self.script, **environment)
+
+    def paused(self, digest: str, change: Callable[[], object]) -> Outcome:
+        """Confirm on a terminal, after something has changed while the question stood there."""
+        shell = pexpect.spawn(
+            "bash",
+            ["-c", self.script],
+            env=dict(self.person.environment),
+            encoding="utf-8",
+            timeout=120,
+        )
+        shell.expect_exact(f"Type {digest} to confirm: ")
+        change()
+        shell.sendline(digest)
+        shell.expect(pexpect.EOF)
+        shell.close()
+        return Outcome(int(shell.exitstatus or 0), "", str(shell.before))
 
     def digest(self) -> str:
         """Look at what would be done, and return the word that confirms it."""

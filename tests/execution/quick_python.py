@@ -1,4 +1,4 @@
-"""Runs the Python program of a script in a fork of a process that has botocore loaded.
+"""Runs the program of a script in a fork of a process that has botocore loaded.
 
 A process of its own costs half a second of imports, and some more before it asks S3 again; a fork
 that does not wait takes a tenth. So one test may strike every request with a fault.
@@ -6,8 +6,10 @@ that does not wait takes a tenth. So one test may strike every request with a fa
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,9 +33,10 @@ class Ended(NamedTuple):
 
 
 class Program(NamedTuple):
-    """The Python program of a script, and what the script gives it."""
+    """The program of a script, and what the script gives it."""
 
-    text: str
+    modules: dict[str, str]
+    """The texts of the modules by their names; the first is the one that runs."""
     arguments: list[str]
     environment: dict[str, str]
 
@@ -55,20 +58,30 @@ def ended(process: ForkServerProcess, folder: Path) -> Ended:
     return Ended(process.exitcode, *((folder / name).read_text() for name in ("out", "err")))
 
 
-def program_of(script: str) -> str:
-    """Take the program out of a script."""
-    return script.partition("<<'END_OF_PYTHON'\n")[2].partition("END_OF_PYTHON\n")[0]
+def modules_of(script: str) -> dict[str, str]:
+    """Take the modules out of a script."""
+    pattern = r"^  cat >(\w+)\.py <<'END_OF_PYTHON'\n(.*?)^END_OF_PYTHON\n"
+    return dict(re.findall(pattern, script, re.MULTILINE | re.DOTALL))
 
 
-def _run(text: str, arguments: list[str], environment: dict[str, str], folder: Path) -> None:
+def _run(
+    modules: dict[str, str], arguments: list[str], environment: dict[str, str], folder: Path
+) -> None:
+    main = next(iter(modules))
+    package = folder / main / "program"
+    if not package.exists():
+        package.mkdir(parents=True)
+        for name, text in {"__init__": "", **modules}.items():
+            (package / f"{name}.py").write_text(text)
     (folder / "in").write_text("go\n")
     for target, name in enumerate(("in", "out", "err")):
         flags = os.O_RDWR | os.O_CREAT | (os.O_TRUNC if target else 0)
         os.dup2(os.open(folder / name, flags), target)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = ["program.py", *arguments]
+    sys.argv = [main, *arguments]
     # multiprocessing gave it an empty input of its own
     sys.stdin = os.fdopen(0)
     time.sleep = lambda _seconds: None
-    exec(compile(text, "program.py", "exec"), {"__name__": "__main__"})
+    sys.path.insert(0, str(package.parent))
+    importlib.import_module(f"program.{main}").main()

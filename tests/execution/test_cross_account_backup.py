@@ -30,7 +30,7 @@ def test_turns_it_on_once(simulator: Simulator, operator: Person) -> None:
 def test_plan_changes_nothing(simulator: Simulator, operator: Person) -> None:
     outcome = operator.run(script("cross-account-backup"), PLAN="1")
     assert (outcome.code, writes(simulator)) == (0, [])
-    assert outcome.output == "plan: it would be turned on; nothing was changed\n"
+    assert outcome.output == "plan: cross-account backup would be turned on; nothing was changed\n"
 
 
 def test_a_member_is_told_where_to_go(

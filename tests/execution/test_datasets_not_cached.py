@@ -100,6 +100,13 @@ class Place(NamedTuple):
         self.host.root("bash", "-c", f"systemctl stop {UNIT}; rm -rf {records} /run/test/*")
 
 
+def begun(outcome: Outcome) -> None:
+    assert outcome.code == 4
+    (line,) = outcome.output.splitlines()
+    assert line.startswith(f"started: {STEP} runs in the background as unit {UNIT}.")
+
+
+NO_JOB = "done: the command ended with exit code 0; no job was recognized in its output\n"
 COUNT = "echo x >>/run/test/count; "
 HOLD = "echo it runs; >/run/test/begun; until [[ -e /run/test/go ]]; do /usr/bin/sleep 0.05; done"
 
@@ -129,11 +136,11 @@ def place(booted: Place) -> Place:
 def test_run_once_and_shown(place: Place) -> None:
     command = COUNT + "for i in {1..9}; do echo line $i; done; echo oops >&2; echo $PWD $HOME"
     plan = place.run(command, PLAN="1")
-    assert plan.output == "plan: that would be done; nothing was changed\n"
+    assert plan.output == "plan: the above would be done; nothing was changed\n"
     assert place.ran() == len(place.record()) == 0
     outcome = place.run(command)
     assert outcome.done
-    assert outcome.output == "done: the command ended with exit code 0\n"
+    assert outcome.output == NO_JOB
     shown = [line[2:] for line in outcome.errors.splitlines() if line.startswith("| ")]
     assert shown[:11] == [*(f"line {i}" for i in range(1, 10)), "oops", "/ /root"]
     assert place.record() == ["started", "completed"]
@@ -199,13 +206,13 @@ def test_the_session_may_die(place: Place) -> None:
         place.wait_for("begun")
         process.end()
     planned = place.run(COUNT + HOLD, PLAN="1")
-    assert planned.output.startswith("plan: it is at work")
-    assert place.run(COUNT + HOLD, WATCH="0").output.startswith("done: started as ")
+    assert planned.output.startswith("plan: the command is running already")
+    begun(place.run(COUNT + HOLD, WATCH="0"))
     with place.start(COUNT + HOLD) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "| it runs\n"
         (place.folder / "go").touch()
-        assert process.communicate(timeout=60)[0] == "done: the command ended with exit code 0\n"
+        assert process.communicate(timeout=60)[0] == NO_JOB
     assert place.ran() == 1
 
 
@@ -221,18 +228,151 @@ def test_a_command_whose_end_nobody_knows_is_run_again_only_when_told(place: Pla
         outcome = place.run(COUNT + HOLD, **settings)
         assert outcome.code == code
         assert not outcome.output.startswith("done")
-        assert "warning: nobody knows how it ended" in outcome.errors
+        assert "warning: it is unknown how the command or its job ended" in outcome.errors
+        assert "It may still be running, in a container too. Check: ps -ef" in outcome.errors
     assert place.ran() == 1
     assert place.run(COUNT + HOLD, CONFIRM="datasets-not-cached").done
     assert place.ran() == 2
 
 
 def test_a_command_that_hangs_can_be_stopped(place: Place) -> None:
-    assert place.run(COUNT + HOLD, WATCH="0").done
+    begun(place.run(COUNT + HOLD, WATCH="0"))
     place.wait_for("begun")
     place.host.root("systemctl", "stop", UNIT)
-    assert place.run(COUNT).code == 2
+    refused = place.run(COUNT)
+    assert refused.code == 2
+    assert "the command may still be running" in refused.errors
     assert place.ran() == 1
+
+
+def test_the_work_of_another_script_is_not_followed(place: Place) -> None:
+    begun(place.run(COUNT + HOLD, WATCH="0"))
+    place.wait_for("begun")
+    for settings in ({}, {"WATCH": "0"}):
+        outcome = place.run(COUNT, run="second", **settings)
+        assert (outcome.code, outcome.output) == (1, "")
+        assert "was started by another script (other values or release)" in outcome.errors
+    (place.folder / "go").touch()
+    assert place.run(COUNT + HOLD).done
+    assert place.ran() == 1
+
+
+def test_work_of_another_script_that_takes_the_place_is_not_followed(place: Place) -> None:
+    place.job("17", (200, {"job_status": "running"}))
+    with place.start("echo '{\"job_id\": 17}'") as process:
+        place.wait_for("asked")
+        place.host.path(f"/var/lib/codeocean-cmdgen/{STEP}").write_text("another script\n")
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (1, "")
+    assert "was started by another script (other values or release)" in errors
+
+
+# The start of the work, and its end.
+
+FILES = f"/var/lib/codeocean-cmdgen/{STEP}"
+
+
+@contextmanager
+def replaced(place: Place, program: str, text: str) -> Iterator[None]:
+    """Let a script of bash run instead of a program of the host."""
+    file = place.host.path(f"/usr/local/bin/{program}")
+    file.write_text(f'#!/bin/bash\n{text}\nexec /usr/bin/{program} "$@"\n')
+    file.chmod(0o755)
+    try:
+        yield
+    finally:
+        file.unlink()
+
+
+def test_work_that_cannot_start_leaves_text_and_log_of_the_last(place: Place) -> None:
+    assert place.run(COUNT).done
+    files = [place.host.path(f"{FILES}{suffix}") for suffix in ("", ".log")]
+    last = [file.read_text() for file in files]
+    place.host.root("systemctl", "mask", "--runtime", f"{UNIT}.service")
+    try:
+        refused = place.run(COUNT, run="second")
+    finally:
+        place.host.root("systemctl", "unmask", "--runtime", f"{UNIT}.service")
+    assert (refused.code, refused.output) == (1, "")
+    assert "systemd cannot start the work; nothing was started" in refused.errors
+    assert [file.read_text() for file in files] == last
+    assert place.run(COUNT, run="second").done
+    assert place.ran() == 2
+
+
+def test_a_start_that_takes_too_long_is_not_waited_for(place: Place) -> None:
+    assert place.run(COUNT).done
+    holder = ("flock", f"{FILES}.start", "tail", "--follow", "/dev/null")
+    place.host.root("systemd-run", "--unit=holder", *holder)
+    try:
+        refused = place.run(COUNT, run="second")
+    finally:
+        place.host.root("systemctl", "stop", "holder")
+    assert (refused.code, refused.output) == (1, "")
+    assert f"another session has locked {FILES}.start for 15 s" in refused.errors
+    assert place.run(COUNT, run="second").done
+    assert place.ran() == 2
+
+
+def test_work_has_ended_only_if_systemd_says_so(place: Place) -> None:
+    """Otherwise another script starts, and takes what this work says for its own."""
+    begun(place.run(COUNT + HOLD, WATCH="0"))
+    place.wait_for("begun")
+    with replaced(place, "systemctl", f'[[ "$*" == "is-active {UNIT}" ]] && exit 1'):
+        for text in (COUNT, COUNT + HOLD):
+            outcome = place.run(text)
+            assert (outcome.code, outcome.output) == (1, "")
+            assert "systemd does not answer. Paste the script again." in outcome.errors
+    (place.folder / "go").touch()
+    assert place.run(COUNT + HOLD).done
+    assert place.ran() == 1
+
+
+def test_the_end_of_another_scripts_work_is_not_reported(place: Place) -> None:
+    """Between the end of the work and its last line, another script may start work, which ends."""
+    other = f"""
+        if [[ "$*" == "--lines=1 {FILES}.log" && -e /run/test/go ]] &&
+          ! /usr/bin/systemctl is-active --quiet {UNIT}; then
+          echo 'another script' >{FILES}
+          echo 'done: of the other' >{FILES}.log
+        fi"""
+    with replaced(place, "tail", other), place.start(COUNT + HOLD) as process:
+        place.wait_for("begun")
+        (place.folder / "go").touch()
+        output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (1, "")
+    assert "was started by another script (other values or release)" in errors
+
+
+def test_only_the_last_line_says_done(place: Place) -> None:
+    """The log has its last line a moment before systemd reports the end."""
+    late = f"""
+        if [[ "$*" == "is-active {UNIT}" && -s /run/test/count ]] &&
+          grep --quiet ^done: {FILES}.log && (($(wc --lines </run/test/late) < 3)); then
+          echo late >>/run/test/late
+          echo active
+          exit
+        fi"""
+    (place.folder / "late").touch()
+    with replaced(place, "systemctl", late):
+        outcome = place.run(COUNT)
+    assert outcome.done
+    assert (place.folder / "late").read_text() == "late\n" * 3
+    assert "done: " not in outcome.errors
+
+
+def test_a_record_waits_for_that_of_another_session(place: Place) -> None:
+    assert place.run(COUNT).done
+    holder = ("flock", "/data/.codeocean-cmdgen", "tail", "--follow", "/dev/null")
+    place.host.root("systemd-run", "--unit=holder", *holder)
+    try:
+        refused = place.run(COUNT, run="second")
+    finally:
+        place.host.root("systemctl", "stop", "holder")
+    assert (refused.code, refused.output) == (1, "")
+    assert "another session has locked /data/.codeocean-cmdgen for 15 s" in refused.errors
+    assert place.ran() == 1
+    assert place.run(COUNT, run="second").done
 
 
 # The job.
@@ -273,7 +413,7 @@ def test_a_job_is_followed_to_its_end(place: Place, words: str, job: str) -> Non
 )
 def test_what_is_no_job_is_not_followed(place: Place, words: str) -> None:
     outcome = place.run(words)
-    assert outcome.output == "done: the command ended with exit code 0\n"
+    assert outcome.output == NO_JOB
     assert "jq:" not in outcome.errors
     assert not (place.folder / "asked").exists()
 
@@ -293,24 +433,39 @@ def test_a_job_that_nobody_knows_is_no_success(place: Place) -> None:
     command = COUNT + "echo '{\"job_id\": 17}'"
     outcome = place.run(command)
     assert outcome.code == 1
-    assert "http://localhost:8105/jobs/17 does not tell of the job" in outcome.errors
+    told = "no answer about the job from http://localhost:8105/jobs/17: its result is unknown"
+    assert told in outcome.errors
     assert place.record() == ["started", "answered job 17", "lost job 17"]
     assert place.run(command).code == 2
-    place.job("17", (200, {"job_status": "completed"}))
-    assert place.run(command, CONFIRM="datasets-not-cached").done
+    assert place.ran() == 1
+    again = place.run(command, CONFIRM="datasets-not-cached")
+    assert again.code == 1
     assert place.ran() == 2
+
+
+def test_a_lost_job_that_answers_again_is_followed_without_the_command(place: Place) -> None:
+    command = COUNT + "echo '{\"job_id\": 17}'"
+    assert place.run(command).code == 1
+    place.job("17", (200, {"job_status": "running"}), (200, {"job_status": "completed"}))
+    planned = place.run(command, PLAN="1")
+    assert "only its job would be followed" in planned.errors
+    assert place.record()[-1] == "lost job 17"
+    place.job("17", (200, {"job_status": "running"}), (200, {"job_status": "completed"}))
+    assert place.run(command).output.endswith("its job 17 is completed\n")
+    assert place.record()[-2:] == ["answered job 17", "completed"]
+    assert place.ran() == 1
 
 
 def test_killed_while_it_follows_a_job_it_goes_on_without_the_command(place: Place) -> None:
     place.job("17", (200, {"job_status": "running"}))
     command = COUNT + "echo '{\"job_id\": 17}'"
-    assert place.run(command, WATCH="0").done
+    begun(place.run(command, WATCH="0"))
     place.wait_for("asked")
     place.host.root("systemctl", "kill", "--signal=KILL", UNIT)
     place.job("17", (200, {"job_status": "completed"}))
     outcome = place.run(command)
     assert outcome.done
-    assert "its job would be followed" in outcome.errors
+    assert "only its job would be followed" in outcome.errors
     assert place.ran() == 1
 
 

@@ -23,8 +23,8 @@ def refuses(host: ServicesHost, words: str, **values: str) -> None:
     for step in HOST_STEPS:
         host.simulator.clear_requests()
         before = files(host)
-        text = script(step, **{"account_id": TARGET, **values})
-        outcome = host.person().run(text, CONFIRM="anything")
+        printed = script(step, **{"account_id": TARGET, **values})
+        outcome = host.person().run(printed, CONFIRM="anything")
         assert (outcome.code, outcome.output) == (3, ""), (step, outcome)
         (line,) = outcome.errors.splitlines()
         assert line.startswith("stopped: "), (step, line)
@@ -49,38 +49,46 @@ def forge(host: ServicesHost, stack: str | None = None, **place: str) -> None:
     file.write_text(json.dumps(document))
 
 
+@pytest.mark.newest_cli
 def test_a_script_for_another_deployment(host: ServicesHost) -> None:
-    refuses(host, f"stack.json says '{TARGET} us-east-1 codeocean'", account_id=OTHER)
+    refuses(
+        host, f"stack.json has '{TARGET} us-east-1 codeocean'; the script is for ", account_id=OTHER
+    )
     refuses(host, "script is for '333333333333 us-east-2 codeocean'", region="us-east-2")
     refuses(host, "script is for '333333333333 us-east-1 other'", stack_name="other")
 
 
 def test_a_machine_that_only_says_so(host: ServicesHost) -> None:
     forge(host, AccountID=OTHER)
-    refuses(host, f"identity says '{TARGET} us-east-1'", account_id=OTHER)
+    refuses(host, f"the instance's identity document has '{TARGET} us-east-1'; ", account_id=OTHER)
     forge(host, AccountID=TARGET, Region="us-east-2")
-    refuses(host, f"identity says '{TARGET} us-east-1'", region="us-east-2")
+    refuses(
+        host, f"the instance's identity document has '{TARGET} us-east-1'; ", region="us-east-2"
+    )
     forge(host, Region="us-east-1", stack="other")
-    refuses(host, f"instances says '{TARGET} codeocean'", stack_name="other")
+    tags = "the instance's EC2 tags have 'codeocean'; the script is for 'other'"
+    refuses(host, tags, stack_name="other")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "no JSON", '{"AWS": []}'])
 def test_a_description_that_says_nothing(host: ServicesHost, text: str) -> None:
     host.path("/etc/codeocean/stack.json").write_text(text)
-    refuses(host, "stack.json says '")
+    refuses(host, "stack.json has '")
 
 
 def test_no_services_instance_at_all(host: ServicesHost) -> None:
     host.path("/etc/codeocean/stack.json").unlink()
-    refuses(host, "stack.json says ''")
+    refuses(host, "stack.json has ''")
     forged = {"AWS": {"AccountID": TARGET, "Region": "us-east-1"}, "Stack": "codeocean"}
     host.path("/etc/codeocean/stack.json").write_text(json.dumps(forged))
     host.root("ip", "address", "delete", "169.254.169.254/32", "dev", "lo")
-    refuses(host, "identity says ''")
+    refuses(host, "the instance's identity document has ''")
 
 
 def test_credentials_that_do_not_see_the_instance(host_of: HostOf, simulator: Simulator) -> None:
-    refuses(host_of(TARGET, actions=["ssm:*"]), "the credentials here do not see this instance")
+    refuses(
+        host_of(TARGET, actions=["ssm:*"]), "ec2:DescribeInstances failed for this instance, i-"
+    )
     assert simulator.calls("AttachVolume") == []
 
 

@@ -37,7 +37,7 @@ def test_the_word_is_typed_after_the_question(host: ServicesHost, tmp_path: Path
         terminal.paste(copy_in(host))
         until_said(terminal, "comparing the volumes")
         terminal.type(f"{host.data_volume_id}\r")
-        question = f"type {host.data_volume_id} to go on: "
+        question = f"Type {host.data_volume_id} to confirm: "
         until_said(terminal, question)
         terminal.type("vol-1\r")
         assert terminal.answer() == 2
@@ -56,11 +56,11 @@ def test_an_answer_that_comes_when_the_service_runs_again(
     restored(host)
     with host.terminal(tmp_path / "terminal") as terminal:
         terminal.paste(copy_in(host))
-        until_said(terminal, f"type {host.data_volume_id} to go on: ")
+        until_said(terminal, f"Type {host.data_volume_id} to confirm: ")
         assert host.person().run(script("service-start")).done
         terminal.type(f"{host.data_volume_id}\r")
         assert terminal.answer() == 1
-        assert "run service-stop first" in terminal.output
+        assert "Run service-stop first." in terminal.output
     assert host.path("/data/only-here/file").exists()
 
 
@@ -70,7 +70,7 @@ def test_settings_go_through_sudo(host: ServicesHost, tmp_path: Path, *, export:
         assert terminal.run(f"{'export ' if export else ''}PLAN=1") == 0
         terminal.paste(script("service-stop"))
         assert terminal.answer() == 0
-        assert terminal.said("plan: all of that would be stopped") == 1
+        assert terminal.said("plan: all of the above would be stopped") == 1
         assert terminal.run(f"{'export ' if export else ''}PLAN=no") == 0
         terminal.paste(script("service-stop"))
         assert terminal.answer() == 2
@@ -86,7 +86,7 @@ def test_ctrl_c_ends_the_watching_and_not_the_work(host: ServicesHost, tmp_path:
         terminal.paste(copy_in(host))
         until_said(terminal, "starting")
         terminal.interrupt()
-        assert "what works in the background goes on: paste again" in terminal.output
+        assert "interrupted. Work in the background continues" in terminal.output
         assert terminal.run("CONFIRM=") == 0
         terminal.paste(copy_in(host))
         assert terminal.answer() == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -74,30 +74,193 @@ def test_follows_the_automatic_copies_to_the_destination(
     simulator.backup.jobs.clear()
     simulator.clear_requests()
     again = operator.run(TEXT)
-    assert again.output == outcome.output
+    assert again.done
+    assert again.output.splitlines()[:-1] == outcome.output.splitlines()[:-1]
+    assert "run before-upgrade has backed up both before" in again.output
+    assert "Nothing was started" in again.output
     assert writes(simulator) == []
+
+
+@pytest.mark.parametrize("kind", ["EBS", "RDS"])
+@pytest.mark.parametrize("status", ["", "EXPIRED", "DELETING"])
+def test_a_backup_that_is_gone_is_not_called_done(
+    alone: World, simulator: Simulator, operator: Person, kind: str, status: str
+) -> None:
+    assert operator.run(TEXT).done
+    point = points(simulator, VAULT)[kind]
+    point.status = status
+    if status == "":
+        del simulator.backup.points[point.vault_arn, point.arn]
+    simulator.clear_requests()
+    again = operator.run(TEXT)
+    assert again.code == 1
+    gone = status or "expired or deleted"
+    assert f"the {kind} recovery point of run before-upgrade is {gone}: {point.arn}" in again.errors
+    assert "To back up again, use a new --run." in again.errors
+    assert writes(simulator) == []
+    assert operator.run(script("on-demand-backup", run="another")).done
+
+
+def test_after_a_year_nothing_is_called_done(
+    alone: World, simulator: Simulator, operator: Person
+) -> None:
+    assert operator.run(TEXT).done
+    simulator.clock.advance(365 * 86400)
+    again = operator.run(TEXT)
+    assert again.code == 1
+    assert "done:" not in again.output
+
+
+def test_a_backup_that_cannot_be_seen_is_neither_gone_nor_done(
+    alone: World, simulator: Simulator, operator: Person
+) -> None:
+    assert operator.run(TEXT).done
+    simulator.faults.add("backup:DescribeRecoveryPoint", "access-denied")
+    again = operator.run(TEXT)
+    assert again.code == 1
+    assert "cannot describe recovery point" in again.errors
+    assert "new --run" not in again.errors
+    assert operator.run(TEXT).done
+
+
+def test_says_until_when_the_backups_are_kept(
+    alone: World, simulator: Simulator, operator: Person
+) -> None:
+    warning = "warning: no automatic copy is known"
+    planned = operator.run(TEXT, PLAN="1")
+    assert "deletes each recovery point after its retention, in days: 1" in planned.errors
+    assert warning in planned.errors
+    outcome = operator.run(TEXT)
+    for kind, point in points(simulator, VAULT).items():
+        assert point.delete_at
+        deleted = point.delete_at.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+        assert re.search(rf"{kind} completed \S+, kept until {re.escape(deleted)}", outcome.output)
+    longer = operator.run(script("on-demand-backup", run="longer", retention_days="30"), PLAN="1")
+    assert warning not in longer.errors
+
+
+def test_a_backup_with_an_automatic_copy_may_be_short(copied: str, operator: Person) -> None:
+    outcome = operator.run(TEXT, PLAN="1")
+    assert "warning: " not in outcome.errors
+
+
+def answer_without_ids(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    """Answer a request as AWS promises for a repeated token: success, and no action taken."""
+    start = simulator.backup_jobs.operations[operation]
+
+    def start_unnamed(call: Any) -> dict[str, Any]:
+        start(call)
+        return {}
+
+    monkeypatch.setitem(simulator.backup_jobs.operations, operation, start_unnamed)
+
+
+def test_jobs_that_the_answer_does_not_name_are_found(
+    alone: World, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert operator.run(script("on-demand-backup", run="earlier")).done
+    answer_without_ids(simulator, monkeypatch, "StartBackupJob")
+    outcome = operator.run(TEXT)
+    assert outcome.done, outcome
+    assert "EBS backup: started before, found job " in outcome.errors
+    assert len(simulator.backup_jobs.backups) == 4
+
+
+def test_jobs_that_the_answer_does_not_name_are_never_guessed(
+    alone: World, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert operator.run(script("on-demand-backup", run="earlier"), HOME="/proc").done
+    answer_without_ids(simulator, monkeypatch, "StartBackupJob")
+    for _ in range(2):
+        outcome = operator.run(TEXT)
+        assert outcome.code == 1
+        assert "AWS Backup did not name the EBS backup job, and the list does not" in outcome.errors
+        assert "use a new --run" in outcome.errors
+    assert len(simulator.backup_jobs.backups) == 4
+
+
+def show_first_as(
+    operations: dict[str, Any], monkeypatch: pytest.MonkeyPatch, operation: str, state: str
+) -> None:
+    """Show all jobs of the first answers that lists some in another state."""
+    show = operations[operation]
+    shown: list[str] = []
+
+    def show_as(call: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = show(call)
+        (member,) = {"BackupJobs", "CopyJobs"} & set(answer)
+        shown.extend(job["State"] for job in answer[member])
+        if 0 < len(shown) <= 4:
+            answer[member] = [{**job, "State": state} for job in answer[member]]
+        return answer
+
+    monkeypatch.setitem(operations, operation, show_as)
+
+
+def test_a_state_that_is_not_known_is_not_the_end_of_a_backup(
+    alone: World, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show_first_as(simulator.backup_jobs.operations, monkeypatch, "ListBackupJobs", "TOMORROW")
+    outcome = operator.run(TEXT)
+    assert outcome.done, outcome
+    assert "EBS backup TOMORROW, RDS backup TOMORROW" in outcome.errors
+
+
+@pytest.mark.parametrize("state", ["COMPLETING", "TOMORROW"])
+def test_a_state_that_is_not_known_is_not_the_end_of_a_copy(
+    copied: str,
+    simulator: Simulator,
+    operator: Person,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+) -> None:
+    show_first_as(simulator.backup.operations, monkeypatch, "ListCopyJobs", state)
+    outcome = operator.run(TEXT)
+    assert outcome.done, outcome
+    assert f"EBS copy 1 of 2: {state}" in outcome.errors
+
+
+def test_copies_are_followed_through_four_failed_polls(
+    copied: str, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("backup:ListCopyJobs", "access-denied", times=4)
+    assert operator.run(TEXT).done
+
+
+def test_copies_that_cannot_be_followed_are_not_called_done(
+    copied: str, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("backup:ListCopyJobs", "access-denied", times=5)
+    outcome = operator.run(TEXT)
+    assert outcome.code == 1
+    assert "the automatic copies continue, but cannot be followed" in outcome.errors
 
 
 def test_unwatched_it_says_how_far_it_is(
     copied: str, simulator: Simulator, operator: Person
 ) -> None:
     started = operator.run(TEXT, WATCH="0")
-    assert started.output.startswith("done: started: EBS backup CREATED, RDS backup CREATED;")
+    assert started.code == 4
+    assert started.output.startswith("started: EBS backup CREATED, RDS backup CREATED;")
     assert writes(simulator) == ["StartBackupJob"] * 2
     simulator.clock.advance(70)
     copying = operator.run(TEXT, WATCH="0")
-    assert copying.output.startswith("done: both were backed up, automatic copies: EBS copy first")
+    assert copying.code == 4
+    words = "started: both were backed up; automatic copies: EBS copy 1 of 2: "
+    assert copying.output.startswith(words)
 
 
 def test_ctrl_c_says_what_goes_on(alone: World, simulator: Simulator, operator: Person) -> None:
-    interrupt(operator, simulator, TEXT, "backup:ListBackupJobs")
+    interrupt(operator, simulator, TEXT, "backup:StartBackupJob")
     assert len(simulator.backup_jobs.backups) == 2
 
 
 def test_unwatched_a_failure_is_told(alone: World, simulator: Simulator, operator: Person) -> None:
     simulator.faults.add("backup:StartBackupJob", "fail-job")
     simulator.faults.add("backup:StartBackupJob", "slow-job", after=1)
-    assert operator.run(TEXT, WATCH="0").done
+    assert operator.run(TEXT, WATCH="0").code == 4
     simulator.clock.advance(100)
     outcome = operator.run(TEXT, WATCH="0")
     assert outcome.code == 1
@@ -111,7 +274,7 @@ def test_copies_that_cannot_be_seen_are_not_called_none(
     outcome = operator.run(TEXT)
     assert outcome.code == 1
     assert "EBS recovery point:" in outcome.output
-    assert "whether the stack copies them elsewhere could not be seen" in outcome.errors
+    assert "It is unknown whether the stack copies them to another vault" in outcome.errors
     assert "automatic copies" not in outcome.errors
     simulator.faults.clear()
     assert f"copied to {copied}" in operator.run(TEXT).output
@@ -148,7 +311,8 @@ def test_follows_what_it_started_before_with_and_without_its_record(
     alone: World, simulator: Simulator, operator: Person
 ) -> None:
     started = operator.run(TEXT, WATCH="0")
-    assert "paste again" in started.output
+    assert started.code == 4
+    assert "paste the script again" in started.output
     assert operator.run(TEXT, HOME="/proc").done
     assert operator.run(TEXT).done
     assert len(simulator.backup_jobs.backups) == 2
@@ -156,8 +320,8 @@ def test_follows_what_it_started_before_with_and_without_its_record(
 
 def test_plan_changes_nothing(alone: World, simulator: Simulator, operator: Person) -> None:
     outcome = operator.run(TEXT, PLAN="1")
-    assert outcome.output.splitlines()[-1].startswith("plan: ")
-    assert "EBS backup: would be started" in outcome.errors
+    assert outcome.output.splitlines()[-1] == "plan: would start 2 backups; nothing was changed"
+    assert "EBS backup: to be started" in outcome.errors
     assert writes(simulator) == []
 
 
@@ -193,7 +357,10 @@ def test_jobs_that_vanish_are_not_called_done(
     simulator.faults.add("backup:ListBackupJobs", "vanish")
     outcome = operator.run(TEXT)
     assert outcome.code == 1
-    assert "ended LOST" in outcome.errors
+    assert "ended LOST: AWS Backup does not list the job" in outcome.errors
+    assert "a backup failed. Paste the script again to retry it." in outcome.errors
+    assert operator.run(TEXT).done
+    assert len(simulator.calls("backup:StartBackupJob")) == 4
 
 
 def test_volume_and_database_of_two_deployments_are_no_backup(
@@ -202,5 +369,5 @@ def test_volume_and_database_of_two_deployments_are_no_backup(
     simulator.rds.instances[0].tags["codeocean:deployment"] = "other"
     outcome = operator.run(TEXT)
     assert outcome.code == 1
-    assert "codeocean and other" in outcome.errors
+    assert "codeocean:deployment name codeocean and other" in outcome.errors
     assert writes(simulator) == []

@@ -8,36 +8,15 @@ from unittest.mock import patch
 
 import pytest
 
-from codeocean_cmdgen.render import render
+from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.simulator import Simulator, example_world
-from codeocean_cmdgen.simulator.world import BACKUP, MANAGEMENT, SOURCE, TARGET
-from codeocean_cmdgen.steps import STEPS
+from tests.cases import CASES, CLOUDSHELL
 from tests.execution.conftest import Outcome, Person, PersonOf, made, script, writes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HOME = {
-    "cross-account-backup": MANAGEMENT,
-    "stack-create": BACKUP,
-    "stack-parameters": SOURCE,
-    "s3-batch-replication": SOURCE,
-    "on-demand-backup": SOURCE,
-    "snapshot-copy": BACKUP,
-    "instance-hold": TARGET,
-    "volume-restore": TARGET,
-    "db-restore": TARGET,
-    "s3-point-in-time": TARGET,
-    "volume-delete": TARGET,
-    "db-delete": TARGET,
-    "instance-release": TARGET,
-}
-"""Where each script for CloudShell belongs; test_host_place.py has the others."""
 ELSEWHERE = "999999999999"
-ANYWHERE = {"stack-create", "cross-account-backup"}
-"""What these make is not there yet, or in no Region: nothing tells a wrong one."""
-MORE = {"on-demand-backup": {"run": "round"}}
-"""What the example values have not got, by step."""
 VERSIONS = {
     "aws-cli/1.46.3 Python/3.11.7": "at least 2.9",
     "aws-cli/2.8.13 Python/3.9.11": "at least 2.9",
@@ -50,7 +29,7 @@ VERSIONS = {
 
 
 def text(step: str, **values: str) -> str:
-    return script(step, **MORE.get(step, {}), **values)
+    return script(step, **CASES[step].values, **values)
 
 
 @pytest.fixture(scope="module")
@@ -68,18 +47,14 @@ def simulator(world: Simulator) -> Simulator:
     return world
 
 
-@pytest.fixture(params=HOME)
+@pytest.fixture(params=CLOUDSHELL)
 def step(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
 def native(step: str, person: PersonOf) -> Person:
-    return person(HOME[step])
-
-
-def test_each_step_for_cloudshell_is_proved_here() -> None:
-    assert set(HOME) == {step.name for step in STEPS if step.place == "cloudshell"}
+    return person(CASES[step].account)
 
 
 def refused(outcome: Outcome, simulator: Simulator, *words: str) -> bool:
@@ -94,11 +69,11 @@ def refused(outcome: Outcome, simulator: Simulator, *words: str) -> bool:
 
 def test_wrong_account(step: str, simulator: Simulator, person: PersonOf) -> None:
     outcome = person(ELSEWHERE).run(text(step))
-    assert refused(outcome, simulator, ELSEWHERE, HOME[step])
+    assert refused(outcome, simulator, ELSEWHERE, CASES[step].account)
 
 
 def test_wrong_partition(step: str, simulator: Simulator, native: Person) -> None:
-    plain, origins = made(step, **MORE.get(step, {}))
+    plain, origins = made(step, **CASES[step].values)
     documents = {**plain.documents(), "partition": "aws-cn"}
     with patch.object(type(plain), "documents", return_value=documents):
         rendered = render(plain, origins)
@@ -106,7 +81,7 @@ def test_wrong_partition(step: str, simulator: Simulator, native: Person) -> Non
 
 
 def test_wrong_region(step: str, simulator: Simulator, native: Person) -> None:
-    if step in ANYWHERE:
+    if not CASES[step].finds_region:
         return
     values: dict[str, str] = {"region": "eu-west-1"}
     if step == "snapshot-copy":
@@ -121,17 +96,17 @@ def test_wrong_region(step: str, simulator: Simulator, native: Person) -> None:
 
 def test_no_credentials(step: str, simulator: Simulator, native: Person) -> None:
     del native.environment["AWS_ACCESS_KEY_ID"]
-    assert refused(native.run(text(step)), simulator, "credentials", HOME[step])
+    assert refused(native.run(text(step)), simulator, "credentials", CASES[step].account)
 
 
 def test_unknown_credentials(step: str, simulator: Simulator, native: Person) -> None:
     unknown = native.run(text(step), AWS_ACCESS_KEY_ID="AKIAUNKNOWNUNKNOWN12")
-    assert refused(unknown, simulator, "InvalidClientTokenId", HOME[step])
+    assert refused(unknown, simulator, "InvalidClientTokenId", CASES[step].account)
 
 
 def test_expired_credentials(step: str, simulator: Simulator, native: Person) -> None:
     simulator.faults.add("sts:GetCallerIdentity", "expired-token", times=None)
-    assert refused(native.run(text(step)), simulator, "ExpiredToken", HOME[step])
+    assert refused(native.run(text(step)), simulator, "ExpiredToken", CASES[step].account)
 
 
 def test_aws_cli_version(step: str, simulator: Simulator, native: Person, tmp_path: Path) -> None:

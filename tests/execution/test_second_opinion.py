@@ -7,13 +7,12 @@ the newest service models. Here the newest CLI, v1, has its say on each command 
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.simulator import Simulator, example_world
-from codeocean_cmdgen.simulator.world import BACKUP, MANAGEMENT, SOURCE, TARGET
+from tests.cases import CLOUDSHELL
 from tests.execution.conftest import PersonOf, script
 
 if TYPE_CHECKING:
@@ -44,29 +43,16 @@ def test_every_command_line_is_known_to_the_newest_cli(
     (recorder / "aws").write_text(RECORDER)
     (recorder / "aws").chmod(0o700)
     record = tmp_path / "record"
-    one_bucket = ("arn:aws:s3:::codeocean-source-capsules",)
     simulator.faults.add("s3control:CreateJob", "fail-job")  # so that describe-job is called
-    steps: tuple[tuple[str, str, dict[str, Any]], ...] = (
-        (SOURCE, "s3-batch-replication", {"bucket_arn": one_bucket}),
-        (BACKUP, "snapshot-copy", {}),
-        (SOURCE, "on-demand-backup", {"run": "round"}),
-        (TARGET, "instance-hold", {}),
-        (TARGET, "instance-release", {}),
-        (MANAGEMENT, "cross-account-backup", {}),
-        (BACKUP, "stack-create", {"stack_name": "another"}),
-        (SOURCE, "stack-parameters", {"replace": "yes"}),
-        (TARGET, "volume-restore", {}),
-        (TARGET, "db-restore", {}),
-        (TARGET, "volume-delete", {}),
-        (TARGET, "db-delete", {}),
-    )
-    for account, step, values in steps:
-        operator = person(account)
-        path = f"{recorder}:{operator.environment['PATH']}"
-        made = [str(one.made) for one in simulator.backup_jobs.restores.values()]
-        words = {"volume-delete": made[:1], "db-delete": made[1:]}
-        confirm = re.sub(r".*[:/]", "", "".join(words.get(step, ["codeocean"])))
-        operator.run(script(step, **values), PATH=path, RECORD=str(record), CONFIRM=confirm)
+    said = ""
+    for case in CLOUDSHELL.values():
+        operator = person(case.account)
+        said += operator.run(
+            script(case.name, **case.values),
+            PATH=f"{recorder}:{operator.environment['PATH']}",
+            RECORD=str(record),
+            CONFIRM=case.answer(said),
+        ).output
     # What db-restore had there is gone.
     (tmp_path / "modification").write_text('{"DBInstanceIdentifier": "x"}')
     lines = {line for line in record.read_text().splitlines() if "--version" not in line}
@@ -113,6 +99,7 @@ def test_every_command_line_is_known_to_the_newest_cli(
         "cloudformation get-template-summary",
         "ec2 create-tags",
         "ec2 delete-volume",
+        "ec2 describe-snapshots",
         "ec2 describe-volumes",
         "iam get-role",
         "kms describe-key",

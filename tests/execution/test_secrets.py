@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 import time
@@ -111,7 +112,7 @@ class Place(NamedTuple):
 
     def save(self, parameters: dict[str, tuple[str, str]]) -> None:
         """Write what secrets-save of the source writes."""
-        self.saved.parent.mkdir(exist_ok=True)
+        self.saved.parent.mkdir(mode=0o700, exist_ok=True)
         self.saved.write_text(json.dumps(document(parameters)))
 
     def kept(self) -> list[Path]:
@@ -139,7 +140,7 @@ class Place(NamedTuple):
         self.host.root(
             "bash",
             "-c",
-            "rm -rf /data/.codeocean-secrets /data/.codeocean-cmdgen/{secrets,volume}-* /run/test"
+            "rm -rf /data/.codeocean-secrets* /data/.codeocean-cmdgen/{secrets,volume}-* /run/test"
             " /dev/shm/* /usr/local/sbin/* /var/lib/codeocean-cmdgen/secrets-*;"
             " mkdir --mode=777 /run/test",
         )
@@ -190,7 +191,7 @@ def test_every_value_arrives_as_it_was(source: Place, target: Place) -> None:
     count = len(PARAMETERS)
     file = "/data/.codeocean-secrets/parameters.json"
     assert saved.output == f"done: {count} parameters are saved in {file}\n"
-    target.saved.parent.mkdir()
+    target.saved.parent.mkdir(mode=0o700)
     target.saved.write_text(source.saved.read_text())
     target.simulator.clear_requests()
     restored = target.run("secrets-restore", CONFIRM="codeocean-new")
@@ -308,7 +309,7 @@ def test_nothing_does_not_replace_a_save(source: Place) -> None:
     source.delete("one")
     outcome = source.run("secrets-save")
     assert outcome.code == 1
-    assert "there is nothing to save" in outcome.errors
+    assert "so there is nothing to save" in outcome.errors
     assert source.saved.read_bytes() == before
 
 
@@ -320,14 +321,15 @@ def test_a_save_that_cannot_be_written_leaves_the_last_one(source: Place) -> Non
     source.wrap("sync", "exit 1")
     outcome = source.run("secrets-save")
     assert outcome.code == 1
-    assert "cannot be written; the last save" in outcome.errors
+    file = "/data/.codeocean-secrets/parameters.json"
+    assert f"cannot write {file}. The last save (20" in outcome.errors
     assert source.saved.read_bytes() == before
     assert [file.name for file in source.saved.parent.iterdir()] == ["parameters.json"]
 
 
 def test_a_damaged_save_is_replaced(source: Place) -> None:
     source.put({"one": ("String", "1")})
-    source.saved.parent.mkdir()
+    source.saved.parent.mkdir(mode=0o700)
     source.saved.write_text('{"parameters": [')
     outcome = source.run("secrets-save")
     assert outcome.done
@@ -356,7 +358,7 @@ def test_the_path_is_asked_for_as_the_role_allows(source: Place) -> None:
     source.simulator.faults.add("ssm:GetParametersByPath", "access-denied", times=None)
     outcome = source.run("secrets-save")
     assert outcome.code == 1
-    assert "cannot be read: " in outcome.errors
+    assert "cannot read the parameters below /codeocean/: " in outcome.errors
     assert "AccessDenied" in outcome.errors
 
 
@@ -367,7 +369,7 @@ def test_two_do_not_save_at_once(source: Place) -> None:
         wait_for(source.host.path("/run/test/held"))
         outcome = source.run("secrets-save")
         assert outcome.code == 1
-        assert "another secrets-save is at work" in outcome.errors
+        assert "secrets-save is running in another session" in outcome.errors
         source.host.path("/run/test/go").touch()
         assert first.communicate(timeout=60)[0].startswith("done: ")
 
@@ -487,8 +489,8 @@ def test_what_was_replaced_can_take_the_save_s_place(target: Place) -> None:
     ("settings", "code", "says"),
     [
         ({"PLAN": "1"}, 0, "plan: 1 parameters would be written"),
-        ({"CONFIRM": "codeocean"}, 2, "'codeocean' is not 'codeocean-new'"),
-        ({}, 2, "CONFIRM is not set"),
+        ({"CONFIRM": "codeocean"}, 2, "not confirmed: expected 'codeocean-new', got 'codeocean'"),
+        ({}, 2, "Set CONFIRM=codeocean-new"),
     ],
 )
 def test_nothing_is_written_without_the_word(
@@ -501,7 +503,7 @@ def test_nothing_is_written_without_the_word(
     assert outcome.code == code
     assert not outcome.output.startswith("done")
     assert says in text_of(outcome)
-    assert "  replace\t/codeocean-new/one" in outcome.errors
+    assert "  replace /codeocean-new/one" in outcome.errors
     assert target.puts() == []
     assert target.kept() == []
     assert not list(target.host.path("/data/.codeocean-cmdgen").glob("secrets*"))
@@ -535,6 +537,7 @@ fi""",
     again = target.run("secrets-restore", CONFIRM="codeocean-new")
     assert again.done
     assert target.puts() == ["a", "b", "c", "d"]
+    assert list(target.host.path("/dev/shm").iterdir()) == []
     assert target.parameters() == {name: ("String", f"{name}{CANARY}") for name in "abcd"}
     kept = [one for file in target.kept() for one in json.loads(file.read_text())["parameters"]]
     names = sorted(one["Name"] for one in kept if one["Value"] == "before")
@@ -560,19 +563,61 @@ def test_refused_in_the_middle_it_says_so_and_goes_on_later(target: Place) -> No
     target.simulator.faults.add("ssm:PutParameter", "access-denied", times=None, after=1)
     outcome = target.run("secrets-restore", CONFIRM="codeocean-new")
     assert outcome.code == 1
-    assert "/codeocean-new/b cannot be written: AccessDeniedException; 1 of 3 are" in outcome.errors
+    says = "cannot write /codeocean-new/b: AccessDeniedException; 1 of 3 are written. The earlier "
+    assert says in outcome.errors
     assert target.puts() == ["a", "b"]
     target.simulator.faults.clear()
-    assert target.run("secrets-restore", CONFIRM="codeocean-new").done
+    outcome = target.run("secrets-restore", CONFIRM="codeocean-new")
+    assert outcome.done
     assert target.puts() == ["a", "b", "b", "c"]
+    first, second = sorted(target.kept(), key=lambda file: file.stat().st_mtime_ns)
+    folder = "/var/lib/codeocean-cmdgen"
+    says = (
+        f" written. The earlier values are kept in {folder}/{first.name}, {folder}/{second.name}\n"
+    )
+    assert outcome.output.endswith(says)
 
 
 def test_what_aws_answers_is_not_shown(target: Place) -> None:
     target.save({"one": ("String", "{{" + CANARY)})
     outcome = target.run("secrets-restore", CONFIRM="codeocean-new")
     assert outcome.code == 1
-    assert "cannot be written: ValidationException;" in outcome.errors
+    assert "cannot write /codeocean-new/one: ValidationException;" in outcome.errors
     assert "nest" not in outcome.errors
+
+
+def test_a_message_without_an_error_code_is_not_shown(target: Place) -> None:
+    target.save({"one": ("String", "x")})
+    message = f"Parameter validation failed: value: {CANARY}"
+    target.wrap("aws", f"[[ $* != *put-parameter* ]] || {{ echo '{message}' >&2; exit 252; }}")
+    outcome = target.run("secrets-restore", CONFIRM="codeocean-new")
+    assert outcome.code == 1
+    assert "cannot write /codeocean-new/one: no error code, " in outcome.errors
+    assert CANARY not in text_of(outcome)
+
+
+def test_what_changed_while_the_question_waited_is_not_overwritten(target: Place) -> None:
+    target.put({"one": ("String", "before")})
+    target.save({"one": ("String", "after")})
+    target.wrap(
+        "aws",
+        """if [[ $* == *get-parameters-by-path* ]]; then
+  echo >>/run/test/count
+  if (($(wc -l </run/test/count) == 2)); then
+    touch /run/test/held
+    until [[ -e /run/test/go ]]; do /usr/bin/sleep 0.05; done
+  fi
+fi""",
+    )
+    with target.start("secrets-restore", CONFIRM="codeocean-new") as process:
+        wait_for(target.host.path("/run/test/held"))
+        target.put({"one": ("String", "rotated meanwhile")})
+        target.simulator.clear_requests()
+        target.host.path("/run/test/go").touch()
+        errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert "the parameters were changed before you confirmed; nothing was written" in errors
+    assert (target.puts(), target.kept()) == ([], [])
 
 
 def test_a_change_that_does_not_hold_is_not_called_done(target: Place) -> None:
@@ -582,13 +627,12 @@ def test_a_change_that_does_not_hold_is_not_called_done(target: Place) -> None:
         "aws",
         """if [[ $* == *put-parameter* ]]; then
   sed -i 's/"x"/"other"/' request
-  exec /usr/bin/aws "$@" <request
 fi""",
     )
     outcome = target.run("secrets-restore", CONFIRM="codeocean-new")
     assert outcome.code == 1
-    assert "changed\t/codeocean-new/one" in outcome.errors
-    assert "not all is as it was saved" in outcome.errors
+    assert "changed /codeocean-new/one" in outcome.errors
+    assert "not all parameters are as they were saved" in outcome.errors
 
 
 @pytest.mark.parametrize("step", ["secrets-save", "secrets-restore"])
@@ -601,7 +645,7 @@ def test_lists_that_cannot_be_compared_are_not_called_equal(
     place.wrap("jq", '[[ $* != *"slurpfile old"* ]] || exit 5')
     outcome = place.run(step, CONFIRM=place.host.stack)
     assert outcome.code == 1
-    assert "stopped: the parameters cannot be compared" in outcome.errors
+    assert "stopped: cannot compare the parameters" in outcome.errors
 
 
 def test_a_type_in_the_way_is_named_before_anything_is_written(target: Place) -> None:
@@ -612,25 +656,69 @@ def test_a_type_in_the_way_is_named_before_anything_is_written(target: Place) ->
     assert outcome.code == 1
     assert "problem: /codeocean-new/b is a String here" in outcome.errors
     assert "--name /codeocean-new/b" in outcome.errors
+    (kept,) = target.kept()
+    says = "no parameter was changed. The earlier values are kept in /var/lib/codeocean-cmdgen/"
+    assert f"{says}{kept.name}." in outcome.errors
+    values = {one["Name"]: one["Value"] for one in json.loads(kept.read_text())["parameters"]}
+    assert values == {"/codeocean-new/a": "x", "/codeocean-new/b": "x"}
     assert target.puts() == []
+
+
+def test_a_plan_keeps_nothing_and_does_not_remount(target: Place) -> None:
+    target.put({"b": ("String", "x")})
+    target.save({"b": ("SecureString", "y")})
+    target.wrap("mount", 'echo "$*" >>/run/test/mounts')
+    left = target.host.path("/dev/shm/codeocean-cmdgen.999999999.abcdefghij")
+    left.mkdir(mode=0o700)
+    outcome = target.run("secrets-restore", PLAN="1")
+    assert outcome.code == 1
+    assert "Before you delete a parameter, paste the script without PLAN" in outcome.errors
+    assert target.kept() == []
+    assert not target.host.path("/run/test/mounts").exists()
+    assert left.exists()
+
+
+@pytest.mark.parametrize("step", ["secrets-save", "secrets-restore"])
+def test_what_a_killed_script_left_in_memory_is_removed(
+    source: Place, target: Place, step: str
+) -> None:
+    place = source if step == "secrets-save" else target
+    place.put({"one": ("String", "x")})
+    place.save({"one": ("String", "x")})
+    memory = place.host.path("/dev/shm")
+    left, at_work, theirs, link = (
+        memory / f"codeocean-cmdgen.{name}.abcdefghij"
+        for name in ("999999999", "1", "999999998", "999999997")
+    )
+    for folder in (left, at_work, theirs):
+        folder.mkdir(mode=0o700)
+        (folder / "parameters").write_text(CANARY)
+    os.chown(theirs, 1001, 1001)
+    link.symlink_to("/run/test")
+    assert place.run(step, CONFIRM=place.host.stack).done
+    assert sorted(memory.iterdir()) == sorted([at_work, theirs, link])
+    assert (theirs / "parameters").exists()
 
 
 def test_a_running_service_is_refused(source: Place) -> None:
     source.save({"one": ("String", "x")})
     outcome = source.run("secrets-restore", CONFIRM="codeocean")
     assert outcome.code == 1
-    assert "run service-stop first" in outcome.errors
+    assert "Run service-stop first." in outcome.errors
     assert source.puts() == []
 
 
 def test_a_copy_that_is_not_whole_is_refused(target: Place) -> None:
     target.save({"one": ("String", "x")})
     record = target.host.path("/data/.codeocean-cmdgen/volume-copy-in--second")
-    record.parent.mkdir(exist_ok=True)
+    record.parent.mkdir(mode=0o700, exist_ok=True)
     record.write_text("2026-01-01T00:00:00Z confirmed vol-1\n")
     outcome = target.run("secrets-restore", CONFIRM="codeocean-new")
     assert outcome.code == 1
-    assert "paste volume-copy-in again" in outcome.errors
+    assert (
+        "is not completed (2026-01-01T00:00:00Z confirmed vol-1). Paste volume-copy-in again"
+        in outcome.errors
+    )
     record.write_text(
         "2026-01-01T00:00:00Z confirmed vol-1\n2026-01-01T01:00:00Z completed: it is\n"
     )
@@ -662,13 +750,14 @@ ONE = [{"Name": "/codeocean/one", "Type": "String", "Value": CANARY}]
 )
 def test_a_save_is_whole_or_it_is_not(tmp_path: Path, members: dict[str, Any]) -> None:
     text = script("secrets-restore")
-    function = "is_whole() {" + text.partition("is_whole() {")[2].partition("\n}\n")[0] + "\n}\n"
+    name = "is_complete_save"
+    function = f"{name}() {{" + text.partition(f"{name}() {{")[2].partition("\n}\n")[0] + "\n}\n"
     file = tmp_path / "save"
     good = document({"one": ("String", "x")})
     for content, code in ((good, 0), ({**good, **members}, 1)):
         file.write_text(json.dumps(content))
         judged = subprocess.run(
-            ["bash", "-c", function + 'is_whole "$0" || exit 1', file],
+            ["bash", "-c", function + f'{name} "$0" || exit 1', file],
             capture_output=True,
             text=True,
             check=False,
@@ -690,7 +779,7 @@ def test_a_save_that_is_cut_or_missing_is_refused(target: Place) -> None:
 
 
 def test_extra_members_of_a_saved_parameter_are_left_out(target: Place) -> None:
-    target.saved.parent.mkdir()
+    target.saved.parent.mkdir(mode=0o700)
     content = {**document({}), "parameters": [{**ONE[0], "Version": 7}]}
     target.saved.write_text(json.dumps(content))
     assert target.run("secrets-restore", CONFIRM="codeocean-new").done
@@ -714,8 +803,23 @@ def test_the_vendor_s_command_saves(source: Place) -> None:
     assert "| done: no\nstopped: the vendor's command ended with exit code 7" in failed.errors
 
 
+def test_the_vendor_s_command_has_the_umask_and_environment_of_the_session(source: Place) -> None:
+    command = "umask >/run/test/umask; env --null >/run/test/env"
+    assert source.run("secrets-save", command=command).done
+    assert source.host.path("/run/test/umask").read_text() == "0022\n"
+    text = source.host.path("/run/test/env").read_text()
+    variables = dict(one.split("=", 1) for one in text.split("\0")[:-1])
+    assert variables["HOME"] == "/root"
+    assert "/usr/bin" in variables["PATH"].split(":")
+    ours = {"TZ", "LC_ALL", "TMPDIR", "codeocean_cmdgen", "AWS_PAGER", "AWS_RETRY_MODE"}
+    ours |= {"AWS_DEFAULT_OUTPUT", "AWS_MAX_ATTEMPTS", "AWS_CLI_HISTORY_FILE"}
+    assert ours & {*variables} == set()
+    assert "AWS_CA_BUNDLE" in variables, "the session's own"
+
+
 def test_the_vendor_s_command_restores_once(target: Place) -> None:
-    command = 'echo "$PWD $HOME" >>/run/test/ran; test -e /run/test/works'
+    """A program that it leaves running does not keep the lock."""
+    command = '/usr/bin/sleep 60 & echo "$PWD $HOME" >>/run/test/ran; test -e /run/test/works'
     plan = target.run("secrets-restore", command=command, PLAN="1")
     assert plan.output.startswith("plan: ")
     assert target.run("secrets-restore", command=command).code == 2
@@ -726,7 +830,95 @@ def test_the_vendor_s_command_restores_once(target: Place) -> None:
     target.host.path("/run/test/works").touch()
     outcome = target.run("secrets-restore", command=command, CONFIRM="codeocean-new")
     assert outcome.done
-    assert "it was started in this run before" in outcome.errors
+    assert "this run has started the command before" in outcome.errors
     assert target.run("secrets-restore", command=command).done
     assert target.host.path("/run/test/ran").read_text() == "/ /root\n" * 2
     assert target.puts() == []
+
+
+# What somebody else planted.
+
+
+@pytest.mark.parametrize("kind", ["folder", "open folder", "link to cron.d", "link", "pipe"])
+@pytest.mark.parametrize("step", ["secrets-save", "secrets-restore"])
+def test_a_folder_that_somebody_else_made_is_refused(
+    source: Place, target: Place, step: str, kind: str
+) -> None:
+    place = source if step == "secrets-save" else target
+    place.put({"one": ("String", CANARY)})
+    folder = place.saved.parent
+    if kind in ("folder", "open folder"):
+        place.save({"one": ("String", "forged")})
+        folder.chmod(0o777 if kind == "open folder" else 0o755)
+        if kind == "folder":
+            os.chown(folder, 1001, 1001)
+    elif kind == "pipe":
+        os.mkfifo(folder, 0o700)
+    else:
+        forged = json.dumps(document({"one": ("String", "forged")}))
+        place.host.path("/run/test/parameters.json").write_text(forged)
+        folder.symlink_to("/etc/cron.d" if kind == "link to cron.d" else "/run/test")
+    cron = sorted(place.host.path("/etc/cron.d").iterdir())
+    place.simulator.clear_requests()
+    for settings in ({"PLAN": "1"}, {"CONFIRM": place.host.stack}):
+        outcome = place.run(step, **settings)
+        assert (outcome.code, outcome.output) == (1, "")
+        line = outcome.errors.splitlines()[-1]
+        assert line.startswith("stopped: /data/.codeocean-secrets is a ")
+        assert "sudo mv --no-target-directory --backup=numbered /data/.codeocean-secrets " in line
+    assert place.puts() == []
+    assert "GetParametersByPath" not in {one.operation for one in place.simulator.requests}
+    assert sorted(place.host.path("/etc/cron.d").iterdir()) == cron
+    if kind != "pipe":
+        assert all(CANARY not in file.read_text() for file in folder.glob("param*"))
+    if place == source:
+        place.host.root("bash", "-c", line.partition("move it aside: ")[2])
+        assert source.run("secrets-save").done
+
+
+@pytest.mark.parametrize("kind", ["link", "hard link", "pipe"])
+@pytest.mark.parametrize("name", ["parameters.json", "parameters.json.new"])
+def test_a_file_that_somebody_else_planted_is_refused(source: Place, name: str, kind: str) -> None:
+    """The folder may have been theirs before somebody made it root's."""
+    source.put({"one": ("String", CANARY)})
+    folder, theirs = source.saved.parent, source.host.path("/data/theirs")
+    folder.mkdir(mode=0o700)
+    theirs.write_text("theirs")
+    if kind == "link":
+        (folder / name).symlink_to("/etc/cron.d/owned")
+    elif kind == "hard link":
+        (folder / name).hardlink_to(theirs)
+    else:
+        os.mkfifo(folder / name, 0o600)
+    outcome = source.run("secrets-save")
+    theirs_now = theirs.read_text()
+    theirs.unlink()
+    assert (outcome.code, outcome.output) == (1, "")
+    assert f"stopped: /data/.codeocean-secrets/{name} is a " in outcome.errors
+    assert theirs_now == "theirs"
+    assert not source.host.path("/etc/cron.d/owned").exists()
+
+
+def test_a_save_is_never_written_to_a_file_that_was_there(source: Place) -> None:
+    """Somebody may still hold a file open that became root's."""
+    source.put({"one": ("String", CANARY)})
+    folder = source.saved.parent
+    folder.mkdir(mode=0o700)
+    left = folder / "parameters.json.new"
+    left.write_text("left by a kill")
+    source.saved.write_text("{}")
+    with left.open(encoding="utf-8") as new, source.saved.open(encoding="utf-8") as old:
+        assert source.run("secrets-save").done
+        assert CANARY not in new.read() + old.read()
+    assert CANARY in source.saved.read_text()
+
+
+def test_a_save_whose_folder_came_with_another_owner_is_not_restored(target: Place) -> None:
+    """Whoever can write on the source's data volume could choose the target's secrets."""
+    target.save({"one": ("String", "forged")})
+    user = target.host.path("/home/ssm-user").stat().st_uid
+    os.chown(target.saved, user, user)
+    target.simulator.clear_requests()
+    outcome = target.run("secrets-restore", CONFIRM="codeocean-new")
+    assert (outcome.code, target.puts()) == (1, [])
+    assert f"parameters.json is a regular file of user ssm-user ({user})" in outcome.errors

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codeocean_cmdgen.simulator import Simulator, World
+from codeocean_cmdgen.simulator.errors import AwsError
 from codeocean_cmdgen.simulator.world import BACKUP, EBS_POINT, RDS_POINT, REGION, TARGET
 from tests.execution.conftest import Person, PersonOf, script, writes
+from tests.fake_aws import Place, answers, snapshot_copy, write_programs
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.backup import RecoveryPoint
@@ -89,6 +91,7 @@ def test_pasted_again_changes_nothing(world: World, simulator: Simulator, operat
     assert second.done
     assert writes(simulator) == []
     assert second.output == first.output
+    assert second.output.endswith("; not checked since)\n")
     assert len(copies(simulator)) == 2
 
 
@@ -108,8 +111,9 @@ def test_follows_what_it_started_before(
 ) -> None:
     text = script("snapshot-copy")
     started = operator.run(text, WATCH="0")
-    assert started.done
-    assert "paste again" in started.output
+    assert started.code == 4
+    assert started.output.startswith("started: EBS copy CREATED, waits for its turn; RDS copy ")
+    assert "paste the script again" in started.output
     assert copies(simulator) == []
     assert operator.run(text).done
     assert len(jobs(simulator)) == 2
@@ -125,7 +129,7 @@ def test_a_new_run_copies_once_more(world: World, simulator: Simulator, operator
 def test_plan_changes_nothing(world: World, simulator: Simulator, operator: Person) -> None:
     outcome = operator.run(script("snapshot-copy"), PLAN="1")
     assert outcome.code == 0
-    assert outcome.output.splitlines()[-1].startswith("plan: ")
+    assert outcome.output.splitlines()[-1] == "plan: would start 2 copies; nothing was changed"
     assert writes(simulator) == []
 
 
@@ -134,7 +138,7 @@ def test_plan_changes_nothing(world: World, simulator: Simulator, operator: Pers
     [
         ({"status": "PARTIAL"}, "only a COMPLETED one can be copied"),
         ({"age_days": 13.95, "delete_after_days": 14}, "too soon for a copy"),
-        ({"kind": "RDS"}, "the EBS recovery point is one of RDS"),
+        ({"kind": "RDS"}, "the recovery point is for RDS; expected EBS"),
     ],
 )
 def test_refuses_a_point_that_cannot_be_copied(
@@ -173,6 +177,7 @@ def test_a_point_that_keeps_for_ever_is_no_problem(
     assert "warning" not in outcome.errors
 
 
+@pytest.mark.newest_cli
 def test_names_a_role_that_is_not_there_and_says_how_to_create_it(
     world: World, simulator: Simulator, operator: Person
 ) -> None:
@@ -203,6 +208,7 @@ def test_who_may_not_see_the_role_is_warned_only(
     assert "warning: role" in outcome.errors
 
 
+@pytest.mark.newest_cli
 def test_a_rejected_request_does_not_block_the_next_paste(
     world: World, simulator: Simulator, operator: Person
 ) -> None:
@@ -247,9 +253,10 @@ def test_the_refusal_of_one_hop_has_a_way_out(
     there = DESTINATION.replace(REGION, "eu-west-1")
     outcome = operator.run(script("snapshot-copy", destination_vault_arn=there))
     assert not outcome.done
-    assert "Take two hops" in outcome.errors
+    assert "Copy it in two hops" in outcome.errors
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("fault", ["throttle", "internal-error", "disconnect", "disconnect-after"])
 def test_one_fault_of_each_call_is_survived(
     world: World, simulator: Simulator, operator: Person, fault: str
@@ -286,7 +293,7 @@ def test_expired_credentials_while_watching(
     simulator.faults.add("backup:DescribeCopyJob", "expired-token", times=None, after=2)
     outcome = operator.run(script("snapshot-copy"))
     assert outcome.code == 1
-    assert "the copies go on" in outcome.errors
+    assert "the copies continue, but cannot be followed" in outcome.errors
     simulator.faults.clear()
     assert operator.run(script("snapshot-copy")).done
     assert len(jobs(simulator)) == 2
@@ -313,7 +320,8 @@ def test_what_expired_before_it_was_recorded_is_told_the_same_each_time(
     first, second = operator.run(text), operator.run(text)
     assert first.done
     assert second.output == first.output
-    assert "EBS creation time:   that of the copy\n" in first.output
+    unknown = "not known here: see the CreationDate of the copy"
+    assert f"EBS creation time:   {unknown}\n" in first.output
 
 
 def test_warns_when_the_copies_may_have_expired(
@@ -346,6 +354,72 @@ def test_says_why_a_copy_is_started_again(
     operator.run(script("snapshot-copy"), WATCH="0")
     simulator.clock.advance(120)
     outcome = operator.run(script("snapshot-copy"), WATCH="0")
-    assert outcome.done
+    assert outcome.code == 4
     assert "EBS copy: an earlier one ended FAILED: " in outcome.errors
     assert "EBS copy: started, job" in outcome.errors
+
+
+def test_unwatched_a_copy_that_failed_is_no_start(tmp_path: Path) -> None:
+    failed = {"CopyJob": {"State": "FAILED", "StatusMessage": "The key is disabled."}}
+    running = {"CopyJob": {"State": "RUNNING"}}
+    jobs = {
+        "backup describe-copy-job*ebs-job*": failed,
+        "backup describe-copy-job*rds-job*": running,
+    }
+    programs = write_programs(tmp_path / "programs", {**jobs, **answers()})
+    place = Place.make(tmp_path / "place", programs)
+    status, output = place.run("bash", script=snapshot_copy().encode(), WATCH="0")
+    assert status == 1
+    assert b"stopped: EBS copy FAILED; RDS copy RUNNING. Paste the script again" in output
+    assert b"started: " not in output
+
+
+def test_a_later_run_without_a_record_copies_nothing_again(
+    world: World, simulator: Simulator, operator: Person, tmp_path: Path
+) -> None:
+    assert operator.run(script("snapshot-copy")).done
+    outcome = operator.run(script("snapshot-copy", run="second"), HOME=str(tmp_path / "new"))
+    assert outcome.code == 1
+    for job in jobs(simulator):
+        assert job["CopyJobId"] in outcome.errors
+    assert "--run first" in outcome.errors
+    assert len(jobs(simulator)) == 2
+    # What it says helps: the first run takes them, and then the second copies again.
+    assert operator.run(script("snapshot-copy"), HOME=str(tmp_path / "new")).done
+    assert operator.run(script("snapshot-copy", run="second"), HOME=str(tmp_path / "new")).done
+    assert len(jobs(simulator)) == 4
+
+
+def test_a_completed_copy_without_an_arn_is_not_promised_again(
+    world: World, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operations = simulator.backup.operations
+    describe = operations["DescribeCopyJob"]
+
+    def describe_without_arn(call: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = describe(call)
+        return {"CopyJob": {**answer["CopyJob"], "DestinationRecoveryPointArn": None}}
+
+    monkeypatch.setitem(operations, "DescribeCopyJob", describe_without_arn)
+    outcome = operator.run(script("snapshot-copy"))
+    assert outcome.code == 1
+    assert "AWS names no recovery point" in outcome.errors
+    assert "To copy again, use a new --run" in outcome.errors
+    assert "Paste the script again" not in outcome.errors
+
+
+@pytest.mark.parametrize("code", ["MissingParameterValueException", "LimitExceededException"])
+def test_whatever_is_refused_uses_up_a_token(
+    world: World,
+    simulator: Simulator,
+    operator: Person,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+) -> None:
+    def refuse(_: Any) -> None:
+        raise AwsError("No.", code)  # noqa: EM101
+
+    with monkeypatch.context() as patch:
+        patch.setattr(simulator.backup, "check_role", refuse)
+        assert "was not started" in operator.run(script("snapshot-copy")).errors
+    assert operator.run(script("snapshot-copy")).done

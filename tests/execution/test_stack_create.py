@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codeocean_cmdgen.render import render
+from codeocean_cmdgen.inputs.resolve import Given, resolve
+from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.templates import PRIMARY_URL
 from codeocean_cmdgen.simulator.world import BACKUP, SOURCE, TARGET
-from codeocean_cmdgen.sources import Given, gather
 from codeocean_cmdgen.steps import StackCreate
 from tests.execution.conftest import Person, PersonOf, interrupt, script, writes
 
@@ -39,7 +39,7 @@ def creation(*parameters: str, **values: str) -> str:
         **values,
     }
     options = {name: Given((text,), "option") for name, text in given.items()}
-    return render(*gather(StackCreate, {**options, "set": Given(parameters, "option")}))
+    return render(*resolve(StackCreate, {**options, "set": Given(parameters, "option")}))
 
 
 def created(simulator: Simulator, account: str = TARGET, name: str = "codeocean") -> Stack:
@@ -48,6 +48,7 @@ def created(simulator: Simulator, account: str = TARGET, name: str = "codeocean"
     return stack
 
 
+@pytest.mark.newest_cli
 def test_creates_the_backup_stack_and_the_target(
     simulator: Simulator, operator: Person, person: PersonOf
 ) -> None:
@@ -78,7 +79,7 @@ def test_a_later_change_does_not_undo_the_creation(simulator: Simulator, operato
     stack.parameters["pDnsRootDomain"] = "other.example.com"
     differs = operator.run(creation(DOMAIN))
     assert differs.code == 1
-    assert "with other values (pDnsRootDomain: other.example.com -> new" in differs.errors
+    assert "with other values: pDnsRootDomain: other.example.com -> new" in differs.errors
     stack.updated = simulator.clock.now()
     assert operator.run(creation(DOMAIN)).done
 
@@ -111,6 +112,7 @@ def test_the_sources_parameters_are_taken_but_for_what_is_its_own(
     assert "warning: pCertificateArn names what is in another account" in outcome.errors
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
@@ -152,20 +154,25 @@ def test_a_stack_of_somebody_else_is_left_alone(simulator: Simulator, operator: 
     World(simulator).stack(TARGET, "codeocean", PRIMARY_URL, pDnsRootDomain="new.example.com")
     outcome = operator.run(creation(DOMAIN))
     assert outcome.code == 1
-    assert "which run first did not create (no run did)" in outcome.errors
+    assert "Run first did not create it (no run did)" in outcome.errors
     assert writes(simulator) == []
 
 
 def test_a_vault_in_the_way_is_warned_of(simulator: Simulator, operator: Person) -> None:
     World(simulator).vault(TARGET, "codeocean-v1")
     outcome = operator.run(creation(DOMAIN), PLAN="1")
-    assert "warning: there is a vault codeocean-v1 already" in outcome.errors
+    assert "warning: backup vault codeocean-v1 exists: a stack that creates it" in outcome.errors
 
 
 def test_follows_what_it_started_before(simulator: Simulator, operator: Person) -> None:
     started = operator.run(creation(DOMAIN), WATCH="0")
-    assert started.done
+    assert (started.code, started.output) == (
+        4,
+        "started: stack codeocean is CREATE_IN_PROGRESS. Paste the script again to follow it.\n",
+    )
     assert created(simulator).status == "CREATE_IN_PROGRESS"
+    planned = operator.run(creation(DOMAIN), PLAN="1")
+    assert planned.output == "plan: stack codeocean exists; nothing was changed\n"
     assert operator.run(creation(DOMAIN)).done
     assert len(simulator.calls("cloudformation:CreateStack")) == 1
 
@@ -175,6 +182,7 @@ def test_ctrl_c_says_that_the_creation_goes_on(simulator: Simulator, operator: P
     assert created(simulator).status == "CREATE_IN_PROGRESS"
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("operation", "fault"),
     [

@@ -12,7 +12,7 @@ import pytest
 
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.world import DATABASE, PASSWORD, REGION, TARGET
-from tests.execution.conftest import Person, PersonOf, interrupt, script, writes
+from tests.execution.conftest import Outcome, Person, PersonOf, interrupt, script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.backup_jobs import Job
@@ -73,8 +73,14 @@ def restored(world: World, simulator: Simulator) -> Instance:
 @pytest.fixture
 def begun(world: World, simulator: Simulator, operator: Person) -> None:
     """Let db-restore start the job, and the job end."""
-    assert operator.run(script("db-restore"), WATCH="0").done
+    assert is_started(operator.run(script("db-restore"), WATCH="0"))
     simulator.clock.advance(3600)
+
+
+def is_started(outcome: Outcome) -> bool:
+    """Tell whether a script says that its work has started, and is not done."""
+    last = outcome.output.splitlines()[-1]
+    return (outcome.code, last.startswith("started: ")) == (4, True)
 
 
 def temporary(simulator: Simulator) -> Instance:
@@ -105,8 +111,8 @@ def test_restores_an_instance_in_the_deployments_network_with_its_password(
     assert (new.multi_az, new.public, new.iam_authentication) == (False, False, False)
     assert new.storage_type == "gp3"
     assert new.tags["codeocean-cmdgen:run"] == "first"
-    assert f"temporary endpoint:  {new.host}:5432\n" in outcome.output
-    assert f"own endpoint:        {own.host}:5432\n" in outcome.output
+    assert f"temporary endpoint:  {new.address}:5432\n" in outcome.output
+    assert f"own endpoint:        {own.address}:5432\n" in outcome.output
     assert "allocated storage:   20 GiB gp3, own 20 GiB\n" in outcome.output
     assert own.password != PASSWORD
     took = (simulator.clock.now() - jobs(simulator)[0].created).total_seconds()
@@ -114,6 +120,7 @@ def test_restores_an_instance_in_the_deployments_network_with_its_password(
     assert len(polls) <= 2 + 2 + took / 15, "both instances before, the new one once between"
 
 
+@pytest.mark.newest_cli
 def test_the_password_is_seen_nowhere(
     world: World, simulator: Simulator, operator: Person, tmp_path: Path
 ) -> None:
@@ -121,6 +128,7 @@ def test_the_password_is_seen_nowhere(
     recorder.mkdir()
     (recorder / "aws").write_text(
         '#!/bin/bash\n{ tr "\\0" "\\n" </proc/$PPID/cmdline; echo "$@"; env; } >>"$RECORD"\n'
+        'if [[ -s secret ]]; then echo "secret is left: $*"; fi >>"$RECORD"\n'
         '[[ ! -e modification ]] || { pwd; stat --format="%a %A" . modification; } >>"$RECORD"\n'
         'PATH=${PATH#*:}\nexec aws "$@"\n'
     )
@@ -130,6 +138,7 @@ def test_the_password_is_seen_nowhere(
     assert outcome.done
     seen = record.read_text()
     assert "modify-db-instance" in seen
+    assert "secret is left" not in seen
     assert PASSWORD not in seen + outcome.output + outcome.errors
     scratch, folder_mode, file_mode = re.findall(
         r"^(/dev/shm/\S+)\n(\d+) d\S+\n(\d+) -", seen, re.MULTILINE
@@ -158,7 +167,7 @@ def test_a_change_that_rds_never_takes_up_is_not_called_done(
     simulator.rds.shows_pending, simulator.rds.seconds_unnoticed = False, 86400
     outcome = operator.run(script("db-restore"))
     assert outcome.code == 1
-    assert "no sign that it has taken up the new password" in outcome.errors
+    assert "RDS has not confirmed the new password" in outcome.errors
 
 
 def test_pasted_again_it_tells_the_same_and_changes_nothing(
@@ -182,7 +191,8 @@ def test_what_was_deleted_is_not_restored_again(
     simulator.clear_requests()
     outcome = operator.run(script("db-restore"))
     assert outcome.code == 1
-    assert "which is gone" in outcome.errors
+    assert f"restored {TEMPORARY} at 2" in outcome.errors
+    assert "no longer exists" in outcome.errors
     assert writes(simulator) == []
 
 
@@ -200,7 +210,7 @@ def test_what_bears_the_name_later_is_left_alone(
     simulator.clear_requests()
     outcome = operator.run(script("db-restore"))
     assert outcome.code == 1
-    assert f"{TEMPORARY} was made long after job" in outcome.errors
+    assert f"{TEMPORARY} was created long after job" in outcome.errors
     assert (writes(simulator), stranger.tags) == ([], {})
 
 
@@ -211,10 +221,10 @@ def test_a_point_that_another_run_restored_is_taken_on_purpose_only(
     simulator.rds.instances.remove(restored)
     refused = operator.run(script("db-restore", run="second"))
     assert refused.code == 1
-    assert f"{POINT} was restored before, by job {jobs(simulator)[0].job_id}" in refused.errors
+    assert f"{POINT} was already restored by job {jobs(simulator)[0].job_id} (" in refused.errors
     assert writes(simulator) == []
     chosen = script("db-restore", run="second", rds_snapshot_arn=POINT)
-    assert operator.run(chosen, WATCH="0").done
+    assert is_started(operator.run(chosen, WATCH="0"))
 
 
 def test_plan_changes_nothing(world: World, simulator: Simulator, operator: Person) -> None:
@@ -237,7 +247,8 @@ def test_a_secret_that_cannot_be_the_password_is_found_before_anything_starts(
     simulator.clear_requests()
     outcome = operator.run(script("db-restore"))
     assert outcome.code == 1
-    assert "gives no master password" in outcome.errors
+    words = "cannot read secret" if value is None else "not a master password that RDS accepts"
+    assert words in outcome.errors
     assert value is None or value not in outcome.errors
     assert writes(simulator) == []
 
@@ -247,7 +258,7 @@ def test_a_name_that_is_taken_is_left_alone(
 ) -> None:
     outcome = operator.run(script("db-restore", run="second"))
     assert outcome.code == 1
-    assert "of another run or database" in outcome.errors
+    assert f"{TEMPORARY} exists, of run first for database {DATABASE}" in outcome.errors
     assert writes(simulator) == []
 
 
@@ -260,13 +271,93 @@ def test_a_full_quota_is_told_in_the_words_of_rds(
     assert "ended FAILED" in outcome.errors
     assert "Instance quota exceeded" in outcome.errors
     simulator.rds.quota = 2
-    assert operator.run(script("db-restore"), WATCH="0").done
+    assert is_started(operator.run(script("db-restore"), WATCH="0"))
     assert len(jobs(simulator)) == 2
+
+
+def test_watch_0_returns_at_each_wait(begun: None, simulator: Simulator, operator: Person) -> None:
+    outcome = operator.run(script("db-restore"), WATCH="0")
+    assert is_started(outcome)
+    assert f"the master password of {TEMPORARY} is being changed" in outcome.output
+    assert operator.run(script("db-restore")).done
+    assert temporary(simulator).password == PASSWORD
+
+
+def test_an_instance_that_failed_since_is_not_called_done(
+    restored: Instance, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(restored), "status", lambda *_: "failed")
+    outcome = operator.run(script("db-restore"))
+    assert outcome.code == 1
+    assert f"{TEMPORARY} is failed" in outcome.errors
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [("public", True), ("iam_authentication", True), ("parameter_group", "default.postgres15")],
+)
+def test_an_instance_of_other_settings_is_not_called_done(
+    begun: None, simulator: Simulator, operator: Person, what: str, value: object
+) -> None:
+    vars(temporary(simulator))[what] = value
+    outcome = operator.run(script("db-restore"))
+    assert outcome.code == 1
+    assert f"{TEMPORARY} is not as requested. Delete it with db-delete" in outcome.errors
+
+
+def without_record(simulator: Simulator, operator: Person) -> None:
+    """Lose the record of the run, and the token: AWS may forget it after an hour."""
+    simulator.backup._tokens.clear()  # noqa: SLF001 - time alone does not
+    for record in Path(operator.environment["HOME"], ".codeocean-cmdgen").iterdir():
+        record.unlink()
+
+
+def test_a_running_job_is_adopted_without_record_and_token(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    assert is_started(operator.run(script("db-restore"), WATCH="0"))
+    without_record(simulator, operator)
+    assert operator.run(script("db-restore", rds_snapshot_arn=POINT)).done
+    assert len(jobs(simulator)) == 1
+
+
+def test_an_instance_that_nobody_tagged_is_left_alone(
+    begun: None, simulator: Simulator, operator: Person
+) -> None:
+    without_record(simulator, operator)
+    outcome = operator.run(script("db-restore"))
+    assert outcome.code == 1
+    assert f"job {jobs(simulator)[0].job_id}" in outcome.errors
+    assert "--temporary-db-instance-id" in outcome.errors
+    assert len(jobs(simulator)) == 1
+
+
+def test_an_instance_with_the_tags_of_the_run_is_completed_without_its_record(
+    begun: None, simulator: Simulator, operator: Person
+) -> None:
+    assert is_started(operator.run(script("db-restore"), WATCH="0"))
+    without_record(simulator, operator)
+    assert operator.run(script("db-restore")).done
+    assert len(jobs(simulator)) == 1
+
+
+def test_a_backup_of_this_account_is_never_taken_unasked(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    (point,) = simulator.backup.points.values()
+    point.resource_arn = f"arn:aws:rds:{REGION}:{TARGET}:db:codeocean-before-the-rebuild"
+    refused = operator.run(script("db-restore"))
+    assert refused.code == 1
+    assert f"of {point.resource_arn}\n" in refused.errors
+    assert "name it with --rds-snapshot-arn" in refused.errors
+    assert writes(simulator) == []
+    assert is_started(operator.run(script("db-restore", rds_snapshot_arn=POINT), WATCH="0"))
 
 
 # db-delete
 
 
+@pytest.mark.newest_cli
 def test_deletes_the_temporary_instance_and_proves_that_it_is_gone(
     restored: Instance, simulator: Simulator, operator: Person
 ) -> None:
@@ -338,7 +429,8 @@ def test_follows_a_deletion_that_is_under_way(
     restored: Instance, simulator: Simulator, operator: Person
 ) -> None:
     started = operator.run(script("db-delete"), CONFIRM=TEMPORARY, WATCH="0")
-    assert "started to delete" in started.output
+    assert is_started(started)
+    assert f"started: {TEMPORARY} is deleting" in started.output
     assert operator.run(script("db-delete")).done
     assert len(simulator.calls("rds:DeleteDBInstance")) == 1
 
@@ -352,11 +444,68 @@ def test_ctrl_c_says_that_the_deletion_goes_on(
     assert len(simulator.calls(begun_by)) == 1
 
 
+def test_all_that_a_person_must_know_is_said_before_the_confirmation(
+    restored: Instance, simulator: Simulator, operator: Person
+) -> None:
+    outcome = operator.run(script("db-delete"))
+    (job,) = jobs(simulator)
+    assert outcome.code == 2
+    said = outcome.errors.partition("This deletes for good, without a final snapshot: ")
+    assert f"proof that {TEMPORARY} is of run first: it has the tags of this run" in said[0]
+    assert f"restore job {job.job_id} created it from {POINT}" in said[0]
+    assert said[2].startswith(f"{TEMPORARY}, 20 GiB, created ")
+    assert "with its automated backups" in said[2]
+
+
+def test_another_instance_of_the_name_is_left_alone(
+    restored: Instance, simulator: Simulator, operator: Person
+) -> None:
+    """RDS copies tags to what is restored from a snapshot, and reuses names."""
+    simulator.rds.instances.remove(restored)
+    simulator.clock.advance(7200)
+    simulator.rds.database(TARGET, REGION, TEMPORARY, tags=restored.tags)
+    simulator.clear_requests()
+    outcome = operator.run(script("db-delete"), CONFIRM=TEMPORARY)
+    assert outcome.code == 1
+    assert f"{TEMPORARY} was created long after its restore job had ended" in outcome.errors
+    assert writes(simulator) == []
+
+
+def test_an_instance_replaced_before_the_confirmation_is_left_alone(
+    restored: Instance, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RDS deletes by name: whatever has the name by then."""
+    operations = simulator.backup_jobs.operations
+    list_jobs = operations["ListRestoreJobs"]
+
+    def list_jobs_and_replace(call: Any) -> dict[str, Any]:
+        answer = list_jobs(call)
+        simulator.rds.instances.remove(restored)
+        simulator.rds.database(TARGET, REGION, TEMPORARY, tags=restored.tags)
+        return answer
+
+    monkeypatch.setitem(operations, "ListRestoreJobs", list_jobs_and_replace)
+    outcome = operator.run(script("db-delete"), CONFIRM=TEMPORARY)
+    assert outcome.code == 1
+    assert f"{TEMPORARY} has changed, and is left alone" in outcome.errors
+    assert writes(simulator) == []
+
+
+def test_backups_that_cannot_be_checked_are_not_called_deleted(
+    restored: Instance, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("rds:DescribeDBInstanceAutomatedBackups", "access-denied", times=None)
+    outcome = operator.run(script("db-delete"), CONFIRM=TEMPORARY)
+    assert outcome.done
+    assert "warning: cannot check whether automated backups are kept" in outcome.errors
+    assert "but its automated backups were not checked" in outcome.output
+
+
 def test_backups_that_are_kept_are_not_called_deleted(
     restored: Instance, simulator: Simulator, operator: Person
 ) -> None:
     restored.backup_retention_days = 7
-    operator.run(script("db-delete"), CONFIRM=TEMPORARY, WATCH="0")
+    assert is_started(operator.run(script("db-delete"), CONFIRM=TEMPORARY, WATCH="0"))
     restored.retains_backups = True
     outcome = operator.run(script("db-delete"))
     assert outcome.code == 1
@@ -368,13 +517,39 @@ def test_what_nobody_deleted_here_is_not_called_deleted(
 ) -> None:
     outcome = operator.run(script("db-delete"), CONFIRM=TEMPORARY)
     assert outcome.code == 1
-    assert "is not there" in outcome.errors
+    assert f"{TEMPORARY} does not exist" in outcome.errors
 
 
 def test_the_metadata_is_what_aws_backup_takes(
     world: World, simulator: Simulator, operator: Person
 ) -> None:
-    operator.run(script("db-restore"), WATCH="0")
+    assert is_started(operator.run(script("db-restore"), WATCH="0"))
     metadata: dict[str, Any] = jobs(simulator)[0].metadata or {}
     assert json.loads(metadata["VpcSecurityGroupIds"]) == ["sg-0123456789abcdef0"]
     assert "StorageType" not in metadata
+
+
+@pytest.mark.parametrize("shown", [None, "at noon"])
+def test_an_instance_of_unknown_age_is_left_alone(
+    restored: Instance,
+    simulator: Simulator,
+    operator: Person,
+    shown: str | None,
+) -> None:
+    home = Path(operator.environment["HOME"])
+    (home / "aws").write_text(
+        "#!/bin/bash\nPATH=${PATH#*:}\n"
+        'if [[ $* != *describe-db-instances* ]]; then exec aws "$@"; fi\n'
+        'aws "$@" | jq --argjson shown "${SHOWN}" '
+        f'\'(.DBInstances[]? | select(.DBInstanceIdentifier == "{TEMPORARY}")'
+        " | .InstanceCreateTime) |= $shown'\n"
+    )
+    (home / "aws").chmod(0o700)
+    path = f"{home}:{operator.environment['PATH']}"
+    outcome = operator.run(
+        script("db-delete"), CONFIRM=TEMPORARY, PATH=path, SHOWN=json.dumps(shown)
+    )
+    assert outcome.code == 1
+    assert f"when {TEMPORARY} was created" in outcome.errors
+    assert "left alone" in outcome.errors
+    assert writes(simulator) == []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -64,7 +66,7 @@ def restored(host: ServicesHost, run: str = "first", **tags: str) -> str:
     plant(host.path("/origin"))
     # The origin was itself restored once: what it recorded of that is not the copy's.
     records = host.path("/origin/.codeocean-cmdgen")
-    records.mkdir()
+    records.mkdir(mode=0o700)
     (records / "volume-copy-in--second").write_text("2026-01-01T00:00:00Z completed: elsewhere\n")
     host.root("sync")
     (host.path("/origin/couchdb") / "in the journal only").write_text("fsync")
@@ -119,7 +121,7 @@ def test_nobody_there_to_answer_is_no(stopped: ServicesHost) -> None:
     restored(stopped)
     outcome = copy_in(stopped, confirm="")
     assert outcome.code == 2
-    assert "CONFIRM is not set: nothing was changed" in outcome.errors
+    assert "not confirmed: there is no terminal to confirm on. Set CONFIRM=" in outcome.errors
     assert stopped.path("/data/only-here/file").exists()
 
 
@@ -135,6 +137,7 @@ def test_completed_it_never_runs_again_in_this_run(
     outcome = copy_in(stopped)
     assert outcome.done
     assert " completed: " in outcome.output
+    assert outcome.output.endswith(". The volumes were not compared again.\n")
     assert writes(simulator) == []
     assert stopped.path("/data/couchdb/shard").read_bytes() == b"weeks of work"
 
@@ -212,12 +215,21 @@ def test_another_run_waits_for_the_one_that_works(stopped: ServicesHost) -> None
     slow(stopped, 15)
     text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
     person = stopped.person()
-    assert person.run(text, CONFIRM=stopped.data_volume_id, WATCH="0").output.startswith("done: st")
+    assert person.run(text, CONFIRM=stopped.data_volume_id, WATCH="0").code == 4
     outcome = copy_in(stopped, run="second", restored_volume_id=volume)
     assert outcome.code == 1
-    assert "another run works: " in outcome.errors
+    assert "the last run of volume-copy-in was started by another script" in outcome.errors
     assert copy_in(stopped, confirm="").done
     assert equal(stopped)
+    log = stopped.path("/var/lib/codeocean-cmdgen/volume-copy-in.log").read_text()
+    shown = re.findall(
+        rf"^copying: {stopped.data_volume_id} holds \d+ MiB in \d+ files, {volume} \d+ MiB in "
+        r"\d+ files(?: \(\d\d?%\), \d+ MiB/s, \d+ min left)?$",
+        log,
+        re.MULTILINE,
+    )
+    assert shown
+    assert len(shown) == log.count("copying: ")
 
 
 def test_half_a_copy_that_another_run_overtook_asks_anew(stopped: ServicesHost) -> None:
@@ -234,6 +246,38 @@ def test_half_a_copy_that_another_run_overtook_asks_anew(stopped: ServicesHost) 
     assert stopped.path("/data/couchdb/shard").read_bytes() == b"since then"
 
 
+def test_what_was_proved_before_the_long_wait_is_proved_again(stopped: ServicesHost) -> None:
+    """An empty folder where the restored volume was would wipe the data volume."""
+    volume = restored(stopped)
+    only_here = stopped.path("/data/only-here/with one name")
+    only_here.write_text("will go at the end")
+    file = stopped.path("/usr/local/bin/cp")
+    file.write_text(f'#!/bin/sh\n/bin/cp "$@"\numount --lazy {RESTORED}\n')
+    file.chmod(0o755)
+    outcome = copy_in(stopped)
+    assert (outcome.code, outcome.output) == (1, "")
+    assert f"(xfs, ro) at {RESTORED}; found ''. The device" in outcome.errors
+    assert only_here.exists()
+    assert stopped.path("/data/workspaces").exists(), "the work had begun"
+    file.unlink()
+    assert copy_in(stopped).output == f"done: {stopped.data_volume_id} is equal to {volume}\n"
+    assert equal(stopped)
+
+
+def test_what_cannot_be_unlinked_stops_the_copy(stopped: ServicesHost) -> None:
+    """rsync would keep two names linked that are separate files on the restored volume."""
+    restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    stopped.root("chattr", "+i", "/data/only-here/file")
+    outcome = copy_in(stopped)
+    assert (outcome.code, outcome.output) == (1, "")
+    assert "cannot remove links from /data" in outcome.errors
+    stopped.root("chattr", "-i", "/data/only-here/file")
+    assert copy_in(stopped).done
+    assert equal(stopped)
+
+
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("seed", range(4))
 def test_killed_at_any_moment_it_goes_on(stopped: ServicesHost, seed: int) -> None:
     volume = restored(stopped)
@@ -250,7 +294,7 @@ def test_killed_at_any_moment_it_goes_on(stopped: ServicesHost, seed: int) -> No
         else:
             stopped.reboot()
     outcome = copy_in(stopped)
-    if "if a paste was killed here, restore another --run" in outcome.errors:
+    if "restore the volume again with another --run" in outcome.errors:
         # Killed in the moment in which xfs_admin writes the UUID: nothing but the copy is lost.
         volume = restored(stopped, "another")
         outcome = copy_in(stopped, run="another")
@@ -260,12 +304,65 @@ def test_killed_at_any_moment_it_goes_on(stopped: ServicesHost, seed: int) -> No
     assert equal(stopped)
 
 
+def test_the_records_of_the_restored_volume_are_not_believed(stopped: ServicesHost) -> None:
+    """It has the data volume's UUID at first: a reboot may mount it as the data volume."""
+    volume = restored(stopped, "second")
+    until = time.monotonic() + 30
+    while True:
+        with suppress(FileExistsError):  # the device of a volume that is just being detached
+            stopped.attach(volume, "/dev/sdg")
+            break
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    stopped.root("umount", "/data")
+    device = stopped.root("bash", "-c", "ls -t /dev/loop* | head -1").stdout.strip()
+    stopped.root("mount", device, "/data")
+    assert stopped.path("/data/.codeocean-cmdgen/volume-copy-in--second").exists()
+    outcome = copy_in(stopped, run="second")
+    assert (outcome.code, outcome.output) == (3, "")
+    assert f"expected {stopped.data_volume_id} (xfs, rw) at /data; found '/dev/" in outcome.errors
+
+
+def test_a_restored_volume_that_others_may_write_to_is_refused(stopped: ServicesHost) -> None:
+    """The copy would take along who may replace the records."""
+    restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    mount = ["mount", "--options"]
+    stopped.root(*mount, "remount,rw", RESTORED)
+    stopped.path(RESTORED).chmod(0o777)
+    stopped.root(*mount, "remount,ro", RESTORED)
+    outcome = copy_in(stopped)
+    assert outcome.code == 1
+    assert f"{RESTORED} is a directory of user root (0), mode 777" in outcome.errors
+    assert stopped.path("/data/only-here/file").exists()
+    stopped.root("bash", "-c", outcome.errors.partition("at each boot: ")[2].strip())
+    assert copy_in(stopped).done
+    assert equal(stopped)
+
+
+def test_planted_records_of_the_restored_volume_are_not_copied(stopped: ServicesHost) -> None:
+    restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    mount = ["mount", "--options"]
+    stopped.root(*mount, "remount,rw", RESTORED)
+    shutil.rmtree(stopped.path(RESTORED) / ".codeocean-cmdgen")
+    (stopped.path(RESTORED) / ".codeocean-cmdgen").symlink_to("/etc")
+    (stopped.path(RESTORED) / "--attributes-only").write_text("a name that looks like an option")
+    stopped.root(*mount, "remount,ro", RESTORED)
+    assert copy_in(stopped).done
+    assert equal(stopped)
+    assert not stopped.path("/data/.codeocean-cmdgen").is_symlink()
+    assert stopped.path("/data/.codeocean-cmdgen/volume-copy-in--first").exists()
+
+
 def test_the_work_outlives_the_session(stopped: ServicesHost) -> None:
     volume = restored(stopped)
     text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
     outcome = stopped.person().run(text, CONFIRM=stopped.data_volume_id, WATCH="0")
+    assert outcome.code == 4
     assert outcome.output == (
-        "done: started as codeocean-cmdgen-volume-copy-in; paste again to follow it\n"
+        "started: volume-copy-in runs in the background as unit codeocean-cmdgen-volume-copy-in. "
+        "Paste the script again to follow it.\n"
     )
     assert copy_in(stopped, confirm="").output.rstrip().endswith(f"equal to {volume}") or (
         " completed: " in copy_in(stopped, confirm="").output
@@ -315,7 +412,7 @@ def test_another_kind_of_volume_is_refused(stopped: ServicesHost) -> None:
     subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
     outcome = copy_in(stopped)
     assert outcome.code == 1
-    assert "cannot be mounted as XFS" in outcome.errors
+    assert f"cannot mount {volume} as XFS" in outcome.errors
 
 
 def test_another_volume_than_the_data_volume_is_not_written_to(stopped: ServicesHost) -> None:
@@ -324,7 +421,8 @@ def test_another_volume_than_the_data_volume_is_not_written_to(stopped: Services
     text = script("volume-copy-in", data_volume_id=other, restored_volume_id=volume)
     outcome = stopped.person().run(text, CONFIRM=other)
     assert outcome.code == 3
-    assert f"{other} is '' here, but mounted at /data is '/dev/" in outcome.errors
+    assert f"expected {other} (xfs, rw) at /data; found '/dev/" in outcome.errors
+    assert "The device of the volume is ''" in outcome.errors
     assert stopped.path("/data/only-here/file").exists()
 
 
@@ -361,14 +459,14 @@ def test_the_service_must_be_stopped(host: ServicesHost) -> None:
     restored(host)
     outcome = copy_in(host)
     assert outcome.code == 1
-    assert "run service-stop first" in outcome.errors
+    assert "Run service-stop first." in outcome.errors
     assert host.person().run(script("service-stop")).done
     writer = ["sh", "-c", "exec 9>>/data/somebody; exec tail --follow /dev/null"]
     host.root("systemd-run", "--unit=intruder", *writer)
     time.sleep(0.3)
     outcome = copy_in(host)
     assert outcome.code == 1
-    assert "something writes to /data: paste service-stop again" in outcome.errors
+    assert "something writes to /data. Paste service-stop again" in outcome.errors
     assert Path(host.path("/data/somebody")).exists()
 
 
@@ -389,7 +487,7 @@ def test_a_mount_below_the_data_volume_is_not_wiped(stopped: ServicesHost) -> No
     stopped.root("mount", "-t", "tmpfs", "tmpfs", "/data/only-here")
     outcome = copy_in(stopped)
     assert outcome.code == 1
-    assert "unmount what is below /data first: /data/only-here" in outcome.errors
+    assert "problem: /data/only-here is mounted below /data\n" in outcome.errors
 
 
 def test_without_links_by_id_the_serial_number_tells(host_of: HostOf) -> None:
@@ -400,23 +498,104 @@ def test_without_links_by_id_the_serial_number_tells(host_of: HostOf) -> None:
     assert equal(host)
 
 
+def wrap(host: ServicesHost, program: str, text: str) -> Path:
+    """Put a script before a program of the host; return its file."""
+    file = host.path(f"/usr/local/sbin/{program}")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(f'#!/bin/bash\n{text}\nexec /usr/bin/{program} "$@"\n')
+    file.chmod(0o755)
+    return file
+
+
+def test_a_plan_remounts_nothing(stopped: ServicesHost) -> None:
+    restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    wrap(stopped, "mount", 'echo "$*" >>/run/mounts')
+    text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
+    assert stopped.person().run(text, PLAN="1").code == 0
+    assert not stopped.path("/run/mounts").exists()
+    assert copy_in(stopped, confirm="no").code == 2
+    assert "remount,ro /data" in stopped.path("/run/mounts").read_text()
+
+
+def test_a_data_volume_left_read_only_has_a_line_that_helps(stopped: ServicesHost) -> None:
+    restored(stopped)
+    mounts = wrap(stopped, "mount", "[[ $* != *remount,rw* ]] || { kill -KILL $PPID; exit; }")
+    copy_in(stopped)
+    mounts.unlink()
+    outcome = copy_in(stopped)
+    assert (outcome.code, outcome.output) == (1, "")
+    assert "stopped: /data is read-only: " in outcome.errors
+    stopped.root("bash", "-c", outcome.errors.partition("the script again: ")[2].strip())
+    assert copy_in(stopped).done
+    assert equal(stopped)
+
+
+def test_killed_before_the_uuid_is_changed_it_is_changed_later(stopped: ServicesHost) -> None:
+    volume = restored(stopped)
+    umounts = wrap(stopped, "umount", "kill -KILL $PPID; exit 1")
+    copy_in(stopped, confirm="no")
+    umounts.unlink()
+    assert stopped.path(f"{RESTORED}/couchdb").exists()
+    assert uuid(stopped, volume) == uuid(stopped, stopped.data_volume_id)
+    text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
+    outcome = stopped.person().run(text, PLAN="1")
+    assert outcome.output == f"plan: {volume} would be given a UUID of its own, and compared\n"
+    assert copy_in(stopped, confirm="no").code == 2
+    assert uuid(stopped, volume) != uuid(stopped, stopped.data_volume_id)
+    assert copy_in(stopped).done
+    assert equal(stopped)
+
+
+@pytest.mark.parametrize("folder", ["/data", RESTORED])
+def test_what_is_mounted_above_a_volume_is_not_taken_for_it(
+    stopped: ServicesHost, folder: str
+) -> None:
+    restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    for made in ("couchdb", ".codeocean-cmdgen"):
+        stopped.root("cp", "--archive", f"{folder}/{made}", f"/run/{made}")
+    stopped.root("mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", folder)
+    for made in ("couchdb", ".codeocean-cmdgen"):
+        stopped.root("cp", "--archive", f"/run/{made}", folder)
+    outcome = copy_in(stopped)
+    assert (outcome.code, outcome.output) == (3, "")
+    assert f" at {folder}; found '/dev/" in outcome.errors
+    stopped.root("umount", folder)
+    assert stopped.path("/data/only-here/file").exists()
+
+
+def test_names_that_look_like_rsyncs_own_marks(stopped: ServicesHost) -> None:
+    restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    stopped.root("mount", "--options=remount,rw", RESTORED)
+    root = stopped.path(RESTORED)
+    for name in ("=", "=> a", "/"):
+        first = root / f"{name}one".lstrip("/")
+        first.write_text(name)
+        os.link(first, root / f"{name} two".lstrip("/"))
+    stopped.root("mount", "--options=remount,ro", RESTORED)
+    assert copy_in(stopped).done
+    assert equal(stopped)
+
+
 def test_release_unmounts_and_proves_it(stopped: ServicesHost) -> None:
     volume = restored(stopped)
     text = script("volume-release", data_volume_id=stopped.data_volume_id)
     assert copy_in(stopped, confirm="no").code == 2
     assert stopped.person().run(text, PLAN="1").output == (
-        f"plan: {volume} would be unmounted from the above; nothing was changed\n"
+        f"plan: {volume} would be unmounted from the folders above; nothing was changed\n"
     )
     stopped.root(
         "systemd-run", "--unit=holder", "unshare", "--mount", "--propagation=private", *FOR_EVER
     )
     outcome = stopped.person().run(text)
     assert outcome.code == 1, "a mount namespace of its own keeps the mount"
-    assert "this still uses" in outcome.errors
+    assert "the above still uses" in outcome.errors
     stopped.root("systemctl", "stop", "holder")
     outcome = stopped.person().run(text)
     assert outcome.done
-    assert "is not mounted any more and may be detached" in outcome.output
+    assert "is no longer mounted and can be detached" in outcome.output
     stopped.simulator.account(stopped.account_id).client("ec2").detach_volume(VolumeId=volume)
     stopped.simulator.clock.advance(60)
     stopped.simulator.settle()

@@ -87,7 +87,7 @@ def test_detaches_it_first(restored: str, simulator: Simulator, operator: Person
     outcome = operator.run(script("volume-delete"), CONFIRM=restored)
     assert outcome.done, outcome
     assert f"attached to {instance}" in outcome.errors
-    assert "go on only if volume-release of run first has ended" in outcome.errors
+    assert "Continue only if volume-release of run first has ended" in outcome.errors
     assert restored not in volumes(simulator)
     (call,) = simulator.calls("ec2:DetachVolume")
     assert "Force" not in call.parameters
@@ -103,7 +103,7 @@ def test_a_volume_in_use_is_not_deleted_until_the_instance_lets_go(
     simulator.clear_requests()
     outcome = operator.run(script("volume-delete"), CONFIRM=restored)
     assert outcome.code == 1
-    assert f"{restored} is still detaching, so the instance uses it: run volume-release" in (
+    assert f"{restored} is still detaching, so the instance uses it. Run volume-release" in (
         outcome.errors
     )
     assert restored in volumes(simulator)
@@ -123,6 +123,10 @@ def test_wants_the_very_id_typed(
 
 
 def test_plan_deletes_nothing(restored: str, simulator: Simulator, operator: Person) -> None:
+    outcome = operator.run(script("volume-delete"), PLAN="1")
+    assert outcome.output.startswith(f"plan: would delete {restored}, 1 GiB")
+    simulator.ec2.attach(restored, simulator.ec2.instance(TARGET, ZONE), "/dev/sdg")
+    simulator.clear_requests()
     outcome = operator.run(script("volume-delete"), PLAN="1")
     assert outcome.output.startswith(f"plan: would detach and delete {restored}, 1 GiB")
     assert writes(simulator) == []
@@ -167,7 +171,7 @@ def test_among_several_a_person_chooses(
     simulator.ec2.volume(TARGET, ZONE, tags={RUN: "first", OF: DATA_VOLUME})
     outcome = operator.run(script("volume-delete"), CONFIRM=restored)
     assert outcome.code == 1
-    assert "name one with --restored-volume-id" in outcome.errors
+    assert "Name one with --restored-volume-id" in outcome.errors
     chosen = script("volume-delete", restored_volume_id=restored)
     assert operator.run(chosen, CONFIRM=restored).done
 
@@ -179,3 +183,51 @@ def test_killed_between_deletion_and_answer_it_knows_what_it_did(
     operator.run(script("volume-delete"), CONFIRM=restored)
     simulator.faults.clear()
     assert operator.run(script("volume-delete")).done
+
+
+def test_all_that_a_person_must_know_is_said_before_the_confirmation(
+    restored: str, simulator: Simulator, operator: Person
+) -> None:
+    outcome = operator.run(script("volume-delete"))
+    (job,) = simulator.backup_jobs.restores.values()
+    assert job.point
+    assert outcome.code == 2
+    said = outcome.errors.partition("This deletes for good: ")
+    assert f"proof that {restored} is of run first: it has the tags of this run" in said[0]
+    assert f"restore job {job.job_id} created it from {job.point.arn}" in said[0]
+    assert said[2].startswith(f"{restored}, 1 GiB, created ")
+
+
+def test_watch_0_returns_once_the_volume_is_being_detached(
+    restored: str, simulator: Simulator, operator: Person
+) -> None:
+    slots = Mounted()
+    instance = simulator.ec2.instance(TARGET, ZONE, slots)
+    simulator.ec2._slots[instance] = slots  # noqa: SLF001 - no image is needed
+    simulator.ec2.attach(restored, instance, "/dev/sdg")
+    outcome = operator.run(script("volume-delete"), CONFIRM=restored, WATCH="0")
+    assert outcome.code == 4
+    assert outcome.output.startswith(f"started: {restored} is being detached")
+    assert simulator.calls("ec2:DeleteVolume") == []
+    slots.mounted = False
+    assert operator.run(script("volume-delete"), CONFIRM=restored).done
+
+
+def test_what_was_put_to_use_while_it_was_detached_is_left_alone(
+    restored: str, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was proved before a wait is proved again after it."""
+    simulator.ec2.attach(restored, simulator.ec2.instance(TARGET, ZONE), "/dev/sdg")
+    operations = simulator.ec2._operations  # noqa: SLF001 - another person acts in between
+    detach = operations["DetachVolume"]
+
+    def detach_and_claim(call: Any) -> Any:
+        answer = detach(call)
+        tag(simulator, restored, **{RUN: "second"})
+        return answer
+
+    monkeypatch.setitem(operations, "DetachVolume", detach_and_claim)
+    outcome = operator.run(script("volume-delete"), CONFIRM=restored)
+    assert outcome.code == 1
+    assert f"{restored} has changed, and is left alone" in outcome.errors
+    assert simulator.calls("ec2:DeleteVolume") == []

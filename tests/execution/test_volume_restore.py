@@ -11,7 +11,7 @@ import pytest
 
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.world import DATA_VOLUME, REGION, TARGET
-from tests.execution.conftest import Person, PersonOf, interrupt, script, writes
+from tests.execution.conftest import Outcome, Person, PersonOf, interrupt, script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.backup_jobs import Job
@@ -39,6 +39,12 @@ def add_point(simulator: Simulator, arn: str, **facts: Any) -> None:
 @pytest.fixture
 def operator(person: PersonOf) -> Person:
     return person(TARGET)
+
+
+def is_started(outcome: Outcome) -> bool:
+    """Tell whether a script says that its work has started, and is not done."""
+    last = outcome.output.splitlines()[-1]
+    return (outcome.code, last.startswith("started: ")) == (4, True)
 
 
 def jobs(simulator: Simulator) -> list[Job]:
@@ -99,8 +105,8 @@ def test_follows_what_it_started_before(
 ) -> None:
     text = script("volume-restore")
     started = operator.run(text, WATCH="0")
-    assert started.done
-    assert "paste again" in started.output
+    assert is_started(started)
+    assert started.output.endswith(". Paste the script again to follow it.\n")
     assert volumes(simulator) == []
     assert operator.run(text).done
     assert len(jobs(simulator)) == len(volumes(simulator)) == 1
@@ -125,7 +131,7 @@ def test_a_home_that_cannot_be_written_is_no_obstacle(
 ) -> None:
     outcome = operator.run(script("volume-restore"), HOME="/proc")
     assert outcome.done
-    assert "warning: /proc/.codeocean-cmdgen" in outcome.errors
+    assert "warning: cannot write /proc/.codeocean-cmdgen/" in outcome.errors
 
 
 @pytest.mark.parametrize("watch", ["", "0"])
@@ -133,11 +139,12 @@ def test_a_point_that_another_run_restored_is_taken_on_purpose_only(
     world: World, simulator: Simulator, operator: Person, tmp_path: Path, watch: str
 ) -> None:
     """It may be the one of the first round, where that of the second has not arrived yet."""
-    assert operator.run(script("volume-restore"), WATCH=watch).done
+    first = operator.run(script("volume-restore"), WATCH=watch)
+    assert is_started(first) if watch else first.done
     new_home = {} if watch else {"HOME": str(tmp_path / "new")}  # tags tell too
     refused = operator.run(script("volume-restore", run="second"), **new_home)
     assert refused.code == 1
-    assert f"{POINT} was restored before, by job {jobs(simulator)[0].job_id}" in refused.errors
+    assert f"{POINT} was already restored by job {jobs(simulator)[0].job_id} (" in refused.errors
     assert len(jobs(simulator)) == 1
 
 
@@ -192,14 +199,18 @@ def test_the_deployments_own_backups_are_not_taken(
     add_point(simulator, POINT, resource_arn=own)
     outcome = operator.run(script("volume-restore"))
     assert outcome.code == 1
-    assert "run snapshot-copy first" in outcome.errors
+    assert "Run snapshot-copy first" in outcome.errors
 
 
 @pytest.mark.parametrize(
     ("facts", "values", "words"),
     [
-        ({"status": "PARTIAL"}, {}, "no EBS recovery point that is COMPLETED"),
-        ({}, {"kms_key_id": "11111111-2222-3333-4444-555555555555"}, "key 11111111-2222-3333"),
+        ({"status": "PARTIAL"}, {}, f"{POINT} is EBS, PARTIAL; expected: EBS, COMPLETED"),
+        (
+            {},
+            {"kms_key_id": "11111111-2222-3333-4444-555555555555"},
+            "cannot describe KMS key 11111111-2222-3333",
+        ),
     ],
 )
 def test_names_what_is_wrong_and_starts_nothing(
@@ -222,8 +233,8 @@ def test_a_volume_of_no_deployment_is_no_data_volume(
 ) -> None:
     stray = simulator.ec2.volume(TARGET, "us-east-1a", gib=500)
     outcome = operator.run(script("volume-restore", data_volume_id=stray))
-    assert outcome.code == 1
-    assert "no tag codeocean:deployment" in outcome.errors
+    assert outcome.code == 3
+    assert f"{stray} has no tag codeocean:deployment" in outcome.errors
     assert writes(simulator) == []
 
 
@@ -255,6 +266,7 @@ def test_a_job_that_waits_for_hours_is_no_failure(
 ) -> None:
     simulator.backup.seconds_created = 3600
     started = operator.run(script("volume-restore"), WATCH="0")
+    assert is_started(started)
     assert "PENDING" in started.output
     simulator.clock.advance(3590)
     outcome = operator.run(script("volume-restore"))
@@ -268,9 +280,10 @@ def test_a_job_that_vanishes_is_not_called_done(
     simulator.faults.add("backup:DescribeRestoreJob", "vanish", after=1)
     outcome = operator.run(script("volume-restore"))
     assert outcome.code == 1
-    assert "cannot be followed" in outcome.errors
+    assert "cannot follow restore job " in outcome.errors
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("fault", ["throttle", "disconnect-after"])
 @pytest.mark.parametrize(
     "operation", ["backup:StartRestoreJob", "backup:DescribeRestoreJob", "ec2:CreateTags"]
@@ -291,5 +304,409 @@ def test_what_was_deleted_is_not_restored_again(
     simulator.account(TARGET).client("ec2", REGION).delete_volume(VolumeId=volume["VolumeId"])
     outcome = operator.run(script("volume-restore"))
     assert outcome.code == 1
-    assert f"has restored {volume['VolumeId']} by" in outcome.errors
+    assert f"restored {volume['VolumeId']} at 2" in outcome.errors
+    assert "no longer exists" in outcome.errors
+    assert len(jobs(simulator)) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"recovery-point": POINT[:-1] + "1"}, f"restored {POINT[:-1]}1, not {POINT}"),
+        ({"completed": ""}, "does not have all tags that volume-restore writes"),
+    ],
+)
+def test_tags_that_do_not_fit_are_not_called_done(
+    world: World,
+    simulator: Simulator,
+    operator: Person,
+    change: dict[str, str],
+    words: str,
+) -> None:
+    assert operator.run(script("volume-restore", ebs_snapshot_arn=POINT)).done
+    (volume,) = volumes(simulator)
+    tags = [{"Key": f"codeocean-cmdgen:{key}", "Value": value} for key, value in change.items()]
+    ec2 = simulator.account(TARGET).client("ec2", REGION)
+    ec2.create_tags(Resources=[volume["VolumeId"]], Tags=tags)
+    without_record(operator)
+    simulator.clear_requests()
+    outcome = operator.run(script("volume-restore", ebs_snapshot_arn=POINT))
+    assert outcome.code == 1
+    assert words in outcome.errors
+    assert writes(simulator) == []
+
+
+def test_among_several_volumes_of_a_run_none_is_called_the_restored_one(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    assert operator.run(script("volume-restore")).done
+    tags = {"codeocean-cmdgen:run": "first", "codeocean-cmdgen:data-volume-id": DATA_VOLUME}
+    simulator.ec2.volume(TARGET, f"{REGION}a", tags=tags)
+    outcome = operator.run(script("volume-restore"))
+    assert outcome.code == 1
+    assert "several volumes have the tags of run first" in outcome.errors
+
+
+def test_a_plan_says_what_was_done_before(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    text = script("volume-restore")
+    assert is_started(operator.run(text, WATCH="0"))
+    assert operator.run(text, PLAN="1").output.startswith("plan: restore job ")
+    assert operator.run(text).done
+    simulator.clear_requests()
+    last = operator.run(text, PLAN="1").output.splitlines()[-1]
+    assert re.fullmatch(r"plan: vol-\w+ was restored before; nothing was changed", last)
+    assert writes(simulator) == []
+
+
+def test_times_may_be_numbers(world: World, simulator: Simulator, operator: Person) -> None:
+    """So they are where the configuration of the AWS CLI says cli_timestamp_format = wire."""
+    folder = Path(operator.environment["HOME"], ".aws")
+    folder.mkdir()
+    (folder / "config").write_text("[default]\ncli_timestamp_format = wire\n")
+    outcome = operator.run(script("volume-restore"))
+    assert outcome.done, outcome
+    (job,) = jobs(simulator)
+    assert job.point
+    created = job.point.created.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    assert re.search(rf"EBS creation time: +{re.escape(created)}\n", outcome.output)
+
+
+# What the recovery point is of
+
+
+def own_point(simulator: Simulator, **facts: Any) -> str:
+    """Put a backup of the target before its rebuild into the vault; return its volume."""
+    volume = f"arn:aws:ec2:{REGION}:{TARGET}:volume/vol-0bbbbbbbbbbbbbbbb"
+    add_point(simulator, POINT, resource_arn=volume, **facts)
+    return volume
+
+
+def test_a_backup_of_this_account_is_never_taken_unasked(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    """After a rebuild, the data volume is another one than that of the target's old backups."""
+    volume = own_point(simulator)
+    refused = operator.run(script("volume-restore"))
+    assert refused.code == 1
+    assert re.search(rf"{POINT}, created 20\S+, of {volume}\n", refused.errors)
+    assert "name it with --ebs-snapshot-arn" in refused.errors
+    assert writes(simulator) == []
+    chosen = operator.run(script("volume-restore", ebs_snapshot_arn=POINT))
+    assert chosen.done
+    assert re.search(rf"recovery point: {POINT}, created 20\S+, of {volume}\n", chosen.errors)
+
+
+def test_a_copy_that_came_from_another_vault_is_taken(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    own_point(simulator)
+    (point,) = simulator.backup.points.values()
+    point.source_vault_arn = point.vault_arn  # the stack's own copy, with the key of the vault
+    assert operator.run(script("volume-restore")).code == 1
+    point.source_vault_arn = f"arn:aws:backup:{REGION}:222222222222:backup-vault:codeocean-backup"
+    assert operator.run(script("volume-restore")).done
+
+
+def test_a_point_of_an_unknown_resource_is_never_taken_unasked(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    add_point(simulator, POINT, resource_arn="-")
+    assert operator.run(script("volume-restore")).code == 1
+    assert writes(simulator) == []
+
+
+# Without the record of the run
+
+
+def without_record(operator: Person) -> None:
+    for record in Path(operator.environment["HOME"], ".codeocean-cmdgen").iterdir():
+        record.unlink()
+
+
+def forget_tokens(simulator: Simulator) -> None:
+    """An older page of AWS says that tokens are valid for an hour."""
+    simulator.backup._tokens.clear()  # noqa: SLF001 - time alone does not
+
+
+@pytest.mark.parametrize("values", [{}, {"ebs_snapshot_arn": POINT}])
+def test_a_running_job_is_adopted_without_record_and_token(
+    world: World, simulator: Simulator, operator: Person, values: dict[str, str]
+) -> None:
+    assert is_started(operator.run(script("volume-restore"), WATCH="0"))
+    without_record(operator)
+    forget_tokens(simulator)
+    outcome = operator.run(script("volume-restore", **values))
+    assert outcome.done
+    assert f"found restore job {jobs(simulator)[0].job_id}" in outcome.errors
+    assert len(jobs(simulator)) == len(volumes(simulator)) == 1
+
+
+def test_naming_what_is_being_restored_starts_no_second_job(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    assert is_started(operator.run(script("volume-restore"), WATCH="0"))
+    forget_tokens(simulator)
+    assert operator.run(script("volume-restore", ebs_snapshot_arn=POINT)).done
+    assert len(jobs(simulator)) == 1
+
+
+def test_naming_another_point_while_a_job_runs_is_refused(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    other = POINT.replace("0123", "3210")
+    assert is_started(operator.run(script("volume-restore"), WATCH="0"))
+    add_point(simulator, other)
+    outcome = operator.run(script("volume-restore", ebs_snapshot_arn=other))
+    assert outcome.code == 1
+    assert f"restores {POINT}, not {other}" in outcome.errors
+    assert len(jobs(simulator)) == 1
+
+
+def test_a_later_run_adopts_no_job_that_may_be_another_runs(
+    world: World, simulator: Simulator, operator: Person, tmp_path: Path
+) -> None:
+    assert is_started(operator.run(script("volume-restore"), WATCH="0"))
+    text = script("volume-restore", run="second", ebs_snapshot_arn=POINT)
+    outcome = operator.run(text, HOME=str(tmp_path / "new"))
+    assert outcome.code == 1
+    assert f"job {jobs(simulator)[0].job_id}" in outcome.errors
+    assert len(jobs(simulator)) == 1
+
+
+def test_a_volume_that_nobody_tagged_is_neither_taken_nor_restored_twice(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    assert is_started(operator.run(script("volume-restore"), WATCH="0"))
+    without_record(operator)
+    forget_tokens(simulator)
+    simulator.clock.advance(7200)
+    outcome = operator.run(script("volume-restore"))
+    assert outcome.code == 1
+    (job,) = jobs(simulator)
+    volume = str(job.made).rpartition("/")[2]
+    assert f"job {job.job_id} (" in outcome.errors
+    assert f") has restored {POINT} to {job.made}, which has no tags of a run" in outcome.errors
+    assert f"--restored-volume-id {volume}" in outcome.errors
+    assert len(jobs(simulator)) == 1
+
+
+def test_a_later_run_restores_nothing_beside_volumes_that_may_be_its_own(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    """Its record is lost, and its token has expired."""
+    named = script("volume-restore", run="second", ebs_snapshot_arn=POINT)
+    for text in (script("volume-restore"), named):
+        assert is_started(operator.run(text, WATCH="0"))
+    without_record(operator)
+    forget_tokens(simulator)
+    simulator.clock.advance(7200)
+    outcome = operator.run(named)
+    assert outcome.code == 1
+    assert "shows whether run second started any of the jobs above" in outcome.errors
+    made = [str(job.made) for job in jobs(simulator)]
+    assert len(made) == 2
+    for volume in made:
+        assert f" to {volume}, which has no tags of a run" in outcome.errors
+    ec2 = simulator.account(TARGET).client("ec2", REGION)
+    ec2.delete_volume(VolumeId=made[0].rpartition("/")[2])
+    assert operator.run(named).code == 1
+    # As the message says.
+    assert f"--resources {made[1].rpartition('/')[2]} --tags" in outcome.errors
+    tag = {"Key": "codeocean-cmdgen:run", "Value": "another"}
+    assert f"Key={tag['Key']},Value={tag['Value']}" in outcome.errors
+    ec2.create_tags(Resources=[made[1].rpartition("/")[2]], Tags=[tag])
+    assert operator.run(named).done
+    assert len(jobs(simulator)) == 3
+
+
+def test_a_volume_that_nobody_tagged_beside_a_running_job_stops_the_run(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    """Either of the two may be this run's: following one would leave the other one to be found."""
+    named = script("volume-restore", run="second", ebs_snapshot_arn=POINT)
+    assert is_started(operator.run(script("volume-restore"), WATCH="0"))
+    simulator.clock.advance(7200)
+    assert is_started(operator.run(named, WATCH="0"))
+    without_record(operator)
+    forget_tokens(simulator)
+    assert operator.run(script("volume-restore")).code == 1
+    assert operator.run(script("volume-restore")).code == 1
+    assert len(jobs(simulator)) == 2
+
+
+# What AWS may answer
+
+
+def test_a_job_that_shows_its_volume_late_has_not_failed(
+    world: World, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operations = simulator.backup_jobs.operations
+    describe = operations["DescribeRestoreJob"]
+    hidden: list[dict[str, Any]] = []
+
+    def describe_late(call: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = describe(call)
+        if answer["Status"] == "COMPLETED" and len(hidden) < 2:
+            hidden.append(answer)
+            return {**answer, "CreatedResourceArn": None}
+        return {**answer, "PercentDone": "12.50%"}
+
+    monkeypatch.setitem(operations, "DescribeRestoreJob", describe_late)
+    outcome = operator.run(script("volume-restore"))
+    assert outcome.done, outcome
+    assert len(hidden) == 2
+    assert " PENDING, 12.50 %, watched" in outcome.errors
+
+
+@pytest.mark.parametrize(
+    ("type_", "iops", "restored"), [("gp2", 100, 3000), ("io2", 64000, 16000), ("io2", 5000, 5000)]
+)
+def test_the_iops_of_another_type_become_those_of_gp3(
+    world: World,
+    simulator: Simulator,
+    operator: Person,
+    type_: str,
+    iops: int,
+    restored: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    show_data_volume_as(simulator, monkeypatch, type_, iops)
+    outcome = operator.run(script("volume-restore"))
+    assert outcome.done, outcome
+    assert (jobs(simulator)[0].metadata or {})["iops"] == str(restored)
+    assert f"{DATA_VOLUME} is {type_} with {iops} IOPS" in outcome.errors
+
+
+def show_data_volume_as(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, type_: str, iops: int
+) -> None:
+    from moto.ec2.models import ec2_backends  # noqa: PLC0415 - slow
+
+    volume = ec2_backends[TARGET][REGION].volumes[DATA_VOLUME]
+    monkeypatch.setattr(volume, "volume_type", type_)
+    monkeypatch.setattr(volume, "iops", iops)
+    monkeypatch.setattr(volume, "throughput", None)
+
+
+def test_a_tag_that_ec2_does_not_find_yet_deletes_no_volume(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    assert operator.run(script("volume-restore")).done
+    home = Path(operator.environment["HOME"], ".codeocean-cmdgen")
+    (volume,) = volumes(simulator)
+    path = operator.environment["PATH"]
+    blind = home / "blind"
+    blind.mkdir()
+    (blind / "aws").write_text(
+        "#!/bin/bash\nif [[ $* == *tag:codeocean-cmdgen:run* ]]; then echo '{\"Volumes\": []}'; "
+        'exit; fi\nPATH=${PATH#*:}\nexec aws "$@"\n'
+    )
+    (blind / "aws").chmod(0o700)
+    outcome = operator.run(script("volume-restore"), PATH=f"{blind}:{path}")
+    assert outcome.done, outcome
+    assert volume["VolumeId"] in outcome.output
+
+
+def test_a_key_that_may_not_be_described_is_warned_of(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    kms = simulator.account(TARGET).client("kms", REGION)
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    simulator.faults.add("kms:DescribeKey", "access-denied", times=None)
+    refused = operator.run(script("volume-restore"))
+    assert refused.code == 1
+    assert "kms:DescribeKey" in refused.errors
+    assert "--kms-key-id" in refused.errors
+    outcome = operator.run(script("volume-restore", kms_key_id=key))
+    assert outcome.done, outcome
+    assert re.search(rf"warning: KMS key {key} was not checked.*kms:DescribeKey", outcome.errors)
+
+
+# Missing tags
+
+
+@pytest.mark.parametrize("missing", [("completed",), ("created",), ("run",), ()])
+def test_a_volume_without_tags_is_tagged_again(
+    world: World, simulator: Simulator, operator: Person, missing: tuple[str, ...]
+) -> None:
+    """No tag named: all of them."""
+    first = operator.run(script("volume-restore"))
+    assert first.done
+    (volume,) = volumes(simulator)
+    tags = {tag["Key"]: tag["Value"] for tag in volume["Tags"]}
+    names = [f"codeocean-cmdgen:{name}" for name in missing] or list(tags)
+    ec2 = simulator.account(TARGET).client("ec2", REGION)
+    ec2.delete_tags(Resources=[volume["VolumeId"]], Tags=[{"Key": name} for name in names])
+    simulator.backup.points.clear()
+    simulator.clear_requests()
+    assert operator.run(script("volume-restore"), PLAN="1").code == 0
+    assert writes(simulator) == []
+    again = operator.run(script("volume-restore"))
+    assert again.output == first.output
+    assert writes(simulator) == ["CreateTags"]
+    (volume,) = volumes(simulator)
+    assert {tag["Key"]: tag["Value"] for tag in volume["Tags"]} == tags
+    assert len(jobs(simulator)) == 1
+
+
+# The size
+
+
+def test_a_snapshot_that_is_larger_than_the_data_volume_is_restored(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    add_point(simulator, POINT, size_bytes=800 * GIB)
+    outcome = operator.run(script("volume-restore"))
+    assert outcome.done, outcome
+    assert f"{DATA_VOLUME} has 500 GiB; the restored volume gets the 800 GiB of" in outcome.errors
+    (volume,) = volumes(simulator)
+    assert volume["Size"] == 800
+
+
+def test_a_snapshot_that_cannot_be_described_gets_the_size_of_the_data_volume(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("ec2:DescribeSnapshots", "access-denied", times=None)
+    outcome = operator.run(script("volume-restore"))
+    assert outcome.done, outcome
+    assert "which needs ec2:DescribeSnapshots" in outcome.errors
+    assert "gets the size of " in outcome.errors
+    (volume,) = volumes(simulator)
+    assert volume["Size"] == 500
+
+
+# Answers without a job ID
+
+
+def answer_without_id(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, *, act: bool) -> None:
+    start = simulator.backup_jobs.operations["StartRestoreJob"]
+
+    def start_unnamed(call: Any) -> dict[str, Any]:
+        if act:
+            start(call)
+        return {}
+
+    monkeypatch.setitem(simulator.backup_jobs.operations, "StartRestoreJob", start_unnamed)
+
+
+def test_a_job_that_the_answer_does_not_name_is_found(
+    world: World, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer_without_id(simulator, monkeypatch, act=True)
+    outcome = operator.run(script("volume-restore"))
+    assert outcome.done, outcome
+    assert len(jobs(simulator)) == 1
+
+
+def test_a_job_that_is_nowhere_is_not_recorded(
+    world: World, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer_without_id(simulator, monkeypatch, act=False)
+    outcome = operator.run(script("volume-restore"))
+    assert outcome.code == 1
+    assert "AWS Backup did not name the restore job, and does not list it" in outcome.errors
+    monkeypatch.undo()
+    assert operator.run(script("volume-restore")).done
     assert len(jobs(simulator)) == 1

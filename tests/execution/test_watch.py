@@ -34,8 +34,8 @@ def text(step: str) -> str:
 def test_ctrl_c_says_what_goes_on(
     step: str, text: str, simulator: Simulator, operator: Person
 ) -> None:
-    polled = "s3control:ListJobs" if step.startswith("s3") else "backup:DescribeCopyJob"
-    assert not interrupt(operator, simulator, text, polled).done
+    begun_by = "s3control:CreateJob" if step.startswith("s3") else "backup:DescribeCopyJob"
+    assert not interrupt(operator, simulator, text, begun_by).done
     assert set(writes(simulator)) <= {"CreateJob", "StartCopyJob"}
     assert operator.run(text).done
 

@@ -118,6 +118,7 @@ def test_what_exists_while_a_parameter_has_a_value_is_added_and_removed(stacks: 
     }
     assert actions == {
         "BackupCopyFunction": "Add",
+        "BackupCopyRole": "Add",
         "BackupKMSKey": "Modify",
         "BackupVault": "Modify",
     }
@@ -125,12 +126,12 @@ def test_what_exists_while_a_parameter_has_a_value_is_added_and_removed(stacks: 
     stacks.sim.clock.advance(600)
     assert "BackupCopyFunction" in stacks.stack.physical_ids
     removed = stacks.create("away", values={vault: ""})
-    (gone,) = (
+    gone = {
         one["ResourceChange"]["LogicalResourceId"]
         for one in removed["Changes"]
         if one["ResourceChange"]["Action"] == "Remove"
-    )
-    assert gone == "BackupCopyFunction"
+    }
+    assert gone == {"BackupCopyFunction", "BackupCopyRole"}
     stacks.execute("away")
     stacks.sim.clock.advance(600)
     assert "BackupCopyFunction" not in stacks.stack.physical_ids

@@ -5,21 +5,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from codeocean_cmdgen import policy
+from tests.calls import calls
 
 ROOT = Path(__file__).parents[2]
-PYTHON_OPERATIONS = re.compile(r"S3\.(?:meta)?([a-z_]+)\(")
+PYTHON_OPERATIONS = re.compile(r"\bclient(?:_once)?\.([a-z]+(?:_[a-z]+)+)\b")
+"""What the programs of s3-point-in-time call, or pass on to be called."""
 
 
 def asked_for() -> set[str]:
     found = set()
     for file in (ROOT / "golden").glob("*.sh"):
         script = file.read_text()
-        found |= {f"{call.service} {call.operation}" for call in policy.calls(script)}
-        # s3-point-in-time asks from Python, some of it by a computed name.
+        found |= {f"{call.service} {call.operation}" for call in calls(script)}
         found |= {f"s3api {name.replace('_', '-')}" for name in PYTHON_OPERATIONS.findall(script)}
-        if "object_lock_configuration" in script:
-            found.add("s3api get-object-lock-configuration")
     return found
 
 

@@ -322,3 +322,16 @@ def test_a_machine_that_lets_nobody(sim: Simulator, monkeypatch: pytest.MonkeyPa
     with pytest.raises(HostUnavailableError, match="host: mkdir: cannot create"):
         Host(sim, ACCOUNT)
     assert eventually(lambda: set(Path(tempfile.gettempdir()).glob("codeocean-host-*")) <= before)
+
+
+def test_an_aws_in_a_folder_that_hosts_hide_is_found(host_of: HostOf, tmp_path: Path) -> None:
+    if not os.access("/home", os.W_OK):
+        miss("only root may write to /home")
+    with tempfile.TemporaryDirectory(dir="/home") as hidden:
+        Path(hidden).chmod(0o755)
+        program = Path(hidden, "aws")
+        program.write_text("#!/bin/sh\necho found\n")
+        program.chmod(0o755)
+        tmp_path.chmod(0o755)  # ssm-user looks into it, too
+        (tmp_path / "aws").symlink_to(program)
+        assert said(host_of(aws=tmp_path), "aws") == "found"

@@ -14,6 +14,7 @@ from urllib.error import HTTPError
 import pytest
 
 from codeocean_cmdgen.simulator import Simulator, console, example_world, simulate
+from codeocean_cmdgen.simulator.proxy import PASSWORD_HEADER
 
 from .conftest import ACCOUNT, OTHER
 
@@ -143,7 +144,7 @@ def test_bodies_may_come_in_chunks(sim: Simulator, world: World) -> None:
         ("https://example.com", "response 403"),
         ("--proxy $HTTPS_PROXY http://example.com", "is not AWS"),
         ("--proxy $HTTPS_PROXY http://amazonaws.com.example.com", "is not AWS"),
-        ("--noproxy '*' http://127.0.0.1:$SIMULATOR_PORT/", "is not AWS"),
+        ("--noproxy '*' http://127.0.0.1:$SIMULATOR_PORT/", "is for whoever started it"),
         ("--cacert $AWS_CA_BUNDLE https://s3.amazonaws.com", "MissingAuthenticationToken"),
     ],
 )
@@ -155,7 +156,8 @@ def test_nothing_gets_out(sim: Simulator, arguments: str, answer: str) -> None:
 def control(sim: Simulator, path: str, body: object = None) -> Any:
     """Use the control interface."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{sim.port}/_simulator/{path}", data)
+    url, headers = f"http://127.0.0.1:{sim.port}/_simulator/{path}", {PASSWORD_HEADER: sim.password}
+    request = urllib.request.Request(url, data, headers)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request) as response:
         return json.load(response)

@@ -302,7 +302,7 @@ def test_create_job_refuses(batch: Batch, changes: dict[str, Any]) -> None:
 
 
 def test_create_job_refuses_what_is_not_simulated(batch: Batch) -> None:
-    with pytest.raises(ClientError, match="filters by"):
+    with pytest.raises(ClientError, match="filters only by"):
         batch.create(filters={"KeyNameConstraint": {"MatchAnyPrefix": ["a"]}})
     generator = batch.request()["ManifestGenerator"]
     generator["S3JobManifestGenerator"]["EnableManifestOutput"] = True

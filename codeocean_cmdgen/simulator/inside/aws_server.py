@@ -1,13 +1,15 @@
 """The real AWS CLI v2, loaded once and forked for each call.
 
 One start of the CLI costs about a second, most of it imports. This server has them behind it: it
-runs under the interpreter that the CLI is installed for, takes a call from the `aws` shim below,
-with the shim's own files, folder and environment, and runs the CLI's unchanged `main` in a fork.
+is a plugin of the CLI, so it runs in the CLI's own Python, whichever that is. It takes a call from
+the `aws` of aws_shim.py, with that one's files, folder and environment, and runs the CLI's
+unchanged `main` in a fork.
 What it waits between its attempts passes at once, as all waiting does in the simulator.
 A call from other namespaces, as of a simulated host, runs in those, as the user who calls.
+Whoever may reach the socket may call: the folder around it decides who that is. A call runs in a
+process that has the server's memory, so there must be nothing of the operator's in it.
 
-    aws_server.py SOCKET    serves
-    aws [ARGUMENT...]       the shim, a link to this file; finds the socket beside itself
+    aws SOCKET          the CLI, which loads this plugin: serves, until its standard input ends
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ from __future__ import annotations
 import array
 import ctypes
 import gc
-import json
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ import struct
 import sys
 import time
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from select import select
 from typing import Any
@@ -35,11 +37,20 @@ SERVICES = (
 )
 
 
+def awscli_initialize(_: object) -> None:
+    """Serve instead of the command line that the CLI was started with. The CLI calls this."""
+    os.environ["AWS_CONFIG_FILE"] = os.devnull  # or the CLI would load this plugin again
+    serve(sys.argv[1])
+    os._exit(0)
+
+
 def serve(path: str) -> None:
-    """Take calls at a socket, for ever."""
+    """Take calls at a socket, for as long as who started this keeps its standard input open."""
     from awscli.clidriver import create_clidriver, main  # noqa: PLC0415 - the shim does without
 
-    _remember_models(create_clidriver().session)
+    session = create_clidriver().session
+    _remember_signatures(session)
+    _remember_models(session)
     time.sleep = lambda _: None
     # A fork that collects garbage would copy all that it has inherited.
     gc.collect()
@@ -48,14 +59,22 @@ def serve(path: str) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
-    Path(path).chmod(0o666)
+    Path(path).chmod(0o666)  # a host's users call; the folder around it keeps others out
     listener.listen(64)
-    while True:
+    waited: list[Any] = [listener, sys.stdin]
+    while sys.stdin not in select(waited, [], [])[0]:
         connection, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
             _answer(connection, main)
         connection.close()
+
+
+def _remember_signatures(session: Any) -> None:  # noqa: ANN401 - the CLI has no types
+    """Inspect each event handler once: the CLI registers hundreds of them for each call."""
+    hooks: Any = sys.modules[type(session.get_component("event_emitter")).__module__]
+    if hasattr(hooks, "accepts_kwargs"):  # newer versions inspect nothing
+        hooks.accepts_kwargs = cache(hooks.accepts_kwargs)
 
 
 def _remember_models(session: Any) -> None:  # noqa: ANN401 - the CLI has no types
@@ -74,6 +93,7 @@ def _remember_models(session: Any) -> None:  # noqa: ANN401 - the CLI has no typ
         loader.load_service_model(service, "paginators-1")
     for kind_of_model in ("service-2", "paginators-1", "waiters-2"):
         loader.list_available_services(kind_of_model)
+    session.get_available_services()
 
 
 def _answer(connection: socket.socket, main: object) -> None:
@@ -83,22 +103,26 @@ def _answer(connection: socket.socket, main: object) -> None:
     size, ancillary, _, _ = connection.recvmsg(LENGTH.size, socket.CMSG_LEN(3 * files.itemsize))
     files.frombytes(ancillary[0][2])
     (length,) = LENGTH.unpack(size)
-    call = json.loads(connection.recv(length, socket.MSG_WAITALL))
+    fields = connection.recv(length, socket.MSG_WAITALL).split(b"\0")
+    behind = int(fields[0]) + 1
+    arguments, folder, environment = fields[1:behind], fields[behind], fields[behind + 1 :]
     peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CALLER.size)
     process, user, group = CALLER.unpack(peer)
     _enter(process, "pid")  # which only a fork has entered then
+    ended, running = os.pipe()  # not all builds of Python have pidfd_open
     runner = os.fork()
     if runner == 0:
         for target, file in enumerate(files):
             os.dup2(file, target)
         _enter(process, "net", "mnt")
         _act_as(user, group)
-        os.chdir(call["folder"])
+        os.chdir(folder)
         # Set by the CLI's own import: where its models are.
         data_path = os.environ["AWS_DATA_PATH"]
         os.environ.clear()
-        os.environ.update({**call["environment"], "AWS_DATA_PATH": data_path})
-        sys.argv = ["aws", *call["arguments"]]
+        os.environb.update(dict(one.split(b"=", 1) for one in environment))
+        os.environ["AWS_DATA_PATH"] = data_path
+        sys.argv = ["aws", *map(os.fsdecode, arguments)]
         try:
             code = main()  # type: ignore[operator]
         except SystemExit as end:
@@ -106,7 +130,7 @@ def _answer(connection: socket.socket, main: object) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code if isinstance(code, int) else 1)
-    ended = os.pidfd_open(runner)
+    os.close(running)
     waited: list[Any] = [connection, ended]
     if ended not in select(waited, [], [])[0]:
         os.kill(runner, signal.SIGKILL)  # the shim is gone: the CLI would be too
@@ -121,7 +145,7 @@ def _enter(process: int, *kinds: str) -> None:
     for kind in kinds:
         theirs = f"/proc/{process}/ns/{kind}"
         if os.readlink(theirs) != os.readlink(f"/proc/self/ns/{kind}"):  # noqa: PTH115 - a name
-            with open(theirs) as namespace:  # noqa: PTH123 - as below
+            with open(theirs) as namespace:  # noqa: PTH123 - a path of the kernel
                 ctypes.CDLL(None).setns(namespace.fileno(), 0)
 
 
@@ -130,24 +154,3 @@ def _act_as(user: int, group: int) -> None:
         os.setgroups([group])
         os.setresgid(group, group, group)
         os.setresuid(user, user, user)
-
-
-def call(arguments: list[str]) -> int:
-    """Have a call made; return its exit code."""
-    here = Path(sys.argv[0]).resolve().parent
-    message = json.dumps(
-        {"arguments": arguments, "folder": os.getcwd(), "environment": dict(os.environ)}  # noqa: PTH109 - pathlib costs more than the call
-    ).encode()
-    connection = socket.socket(socket.AF_UNIX)
-    connection.connect(str(here / "socket"))
-    files = array.array("i", [0, 1, 2])
-    connection.sendmsg([LENGTH.pack(len(message))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, files)])
-    connection.sendall(message)
-    answer = connection.recv(LENGTH.size)
-    return LENGTH.unpack(answer)[0] if answer else 255
-
-
-if __name__ == "__main__":
-    if Path(sys.argv[0]).name == "aws":
-        sys.exit(call(sys.argv[1:]))
-    serve(sys.argv[1])

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 STATE = Path("/var/lib/docker/containers.json")
+VOLUMES = Path("/var/lib/docker/volumes")
+ROOT = Path("/etc/docker/data-root")
 SOCKET = Path("/run/docker.sock")
 RESTARTING = {"always", "unless-stopped", "on-failure"}
 SYSTEMCTL = "/usr/bin/systemctl"
@@ -92,7 +94,7 @@ def process_of(container: Container) -> int:
     show = [SYSTEMCTL, "show", "--property=MainPID", "--value", unit(container)]
     supervisor = int(subprocess.run(show, stdout=subprocess.PIPE, check=True).stdout)
     children = Path(f"/proc/{supervisor}/task/{supervisor}/children")
-    for _ in range(100):
+    for _ in range(1000):  # ten seconds: the supervisor starts slowly on a busy machine
         if not supervisor or not children.exists():
             return 0
         if found := children.read_text().split():
@@ -119,7 +121,8 @@ def contained(binds: list[str], user: str | None, command: list[str]) -> list[st
     become = ["setpriv", f"--reuid={identity[0]}", f"--regid={identity[-1]}", "--clear-groups"]
     words = ["--", *(become if user else []), *command]
     space = ["/usr/bin/unshare", "--mount", "--propagation=private"]
-    return [*space, "/bin/bash", "-euc", CONTAIN, "docker", *binds, *words]
+    mounts = map(device, binds)
+    return [*space, "/bin/bash", "-euc", CONTAIN, "docker", *mounts, *words]
 
 
 def variables(given: list[str]) -> dict[str, str]:
@@ -148,6 +151,7 @@ def description(container: Container) -> dict[str, Any]:
         "Name": f"/{container['Name']}",
         "HostConfig": {
             "Binds": container["Binds"],
+            "AutoRemove": container["Remove"],
             "RestartPolicy": {"Name": container["Restart"], "MaximumRetryCount": 0},
         },
         "Mounts": [mount(bind) for bind in container["Binds"]],
@@ -156,11 +160,13 @@ def description(container: Container) -> dict[str, Any]:
 
 
 def mount(bind: str) -> dict[str, Any]:
-    """Return what `docker inspect` says of a bind mount, SOURCE:TARGET or SOURCE:TARGET:ro."""
+    """Return what `docker inspect` says of a mount, SOURCE:TARGET or SOURCE:TARGET:ro."""
     source, target, *mode = bind.split(":")
+    named = {"Name": source, "Driver": "local"} if "/" not in source else {}
     return {
-        "Type": "bind",
-        "Source": source,
+        "Type": "volume" if named else "bind",
+        **named,
+        "Source": str(VOLUMES / source / "_data") if named else source,
         "Destination": target,
         "Mode": "".join(mode),
         "RW": mode != ["ro"],
@@ -196,6 +202,42 @@ def filled(template: str, values: dict[str, Any]) -> str:
     if template == "json":
         return json.dumps(values)
     return re.sub(r"{{ *(json )?\.([\w.]*) *}}", value, template)
+
+
+def device(bind: str) -> str:
+    """Return a mount with the folder that a named volume stands for in the place of its name."""
+    source, colon, rest = bind.partition(":")
+    return bind if "/" in source else options_of(source)["device"] + colon + rest
+
+
+def options_of(volume: str) -> dict[str, str]:
+    """Return the options that a named volume was created with."""
+    file = VOLUMES / volume / "options.json"
+    if not file.exists():
+        message = f"Error response from daemon: get {volume}: no such volume"
+        raise RefusalError(message)
+    options: dict[str, str] = json.loads(file.read_text("utf-8"))
+    return options
+
+
+def volume(words: list[str]) -> None:
+    """Create, list or describe volumes; a volume must be a name for a folder of the host."""
+    options = parser("volume")
+    options.add_argument("action", choices=["create", "inspect", "ls"])
+    options.add_argument("-q", "--quiet", action="store_true")
+    options.add_argument("-o", "--opt", action="append", default=[])
+    options.add_argument("names", nargs="*")
+    given = options.parse_intermixed_args(words)
+    if given.action == "ls":
+        print("".join(f"{one.name}\n" for one in VOLUMES.glob("*")), end="")
+    elif given.action == "create":
+        (name,) = given.names
+        (VOLUMES / name).mkdir(parents=True)
+        pairs = dict(one.split("=", 1) for one in given.opt)
+        (VOLUMES / name / "options.json").write_text(json.dumps(pairs), "utf-8")
+        print(name)
+    else:
+        print(json.dumps([{"Name": one, "Options": options_of(one)} for one in given.names]))
 
 
 def parser(command: str) -> argparse.ArgumentParser:
@@ -275,8 +317,13 @@ def stop(words: list[str]) -> None:
     def act(container: Container) -> None:
         container["Stopped"] = True
         halt(container)
+        if container["Remove"]:
+            removed.append(container["Id"])
 
+    removed: list[str] = []
     each(options.parse_args(words).names, act)
+    with containers(change=True) as state:
+        state[:] = [container for container in state if container["Id"] not in removed]
 
 
 def start(words: list[str]) -> None:
@@ -342,6 +389,7 @@ def create(given: argparse.Namespace, command: list[str]) -> None:
         "User": given.user,
         "Environment": variables(given.env),
         "Restart": given.restart or "no",
+        "Remove": given.rm,
         "Stopped": False,
     }
     with containers(change=True) as state:
@@ -411,6 +459,14 @@ def supervise(words: list[str]) -> int:
         time.sleep(0.1)
 
 
+def info(words: list[str]) -> None:
+    """Describe the daemon."""
+    options = parser("info")
+    options.add_argument("-f", "--format", required=True)
+    root = ROOT.read_text("utf-8").strip() if ROOT.exists() else str(STATE.parent)
+    print(filled(options.parse_args(words).format, {"DockerRootDir": root}))
+
+
 def boot(_words: list[str]) -> None:
     """Be there, and start the containers that start with the daemon."""
     STATE.parent.mkdir(parents=True, exist_ok=True)
@@ -433,6 +489,7 @@ def shutdown(_words: list[str]) -> None:
 COMMANDS: dict[str, Callable[[list[str]], int | None]] = {
     "boot": boot,
     "exec": execute,
+    "info": info,
     "inspect": inspect,
     "ps": ps,
     "rm": remove,
@@ -442,6 +499,7 @@ COMMANDS: dict[str, Callable[[list[str]], int | None]] = {
     "stop": stop,
     "supervise": supervise,
     "update": update,
+    "volume": volume,
 }
 
 

@@ -9,6 +9,7 @@
 #
 # Everything lives in namespaces: what is left of a holder that was killed, the kernel removes.
 set -euo pipefail
+umask 022 # whatever the operator's is
 
 # Folders of the machine that do not show through.
 readonly EMPTY='data home mnt root usr/local etc/cron.d etc/sudoers.d etc/systemd/system

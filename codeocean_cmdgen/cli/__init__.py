@@ -1,0 +1,1 @@
+"""The command line. Nothing here contacts AWS or renders a template: other modules do."""

@@ -1,0 +1,337 @@
+"""The commands about accounts and the deployment file: init, discover, check, iam-policy."""
+
+import io
+import json
+import os
+import shlex
+import shutil
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import click
+import typer
+
+from codeocean_cmdgen.arguments import VOCABULARY
+from codeocean_cmdgen.cli.shared import FileName, Procedure, Values, show_note
+from codeocean_cmdgen.errors import DiscoveryError, InputError, Problem, shown
+from codeocean_cmdgen.files import write_whole
+from codeocean_cmdgen.inputs import stack_json as stack_json_of
+from codeocean_cmdgen.inputs.deployment_file import (
+    DEPLOYMENT_FILE,
+    TABLES,
+    demand_deployment_file,
+    file_to_fill_in,
+    named_or_default,
+)
+from codeocean_cmdgen.inputs.resolve import resolve
+from codeocean_cmdgen.steps import STEPS, Step
+from codeocean_cmdgen.terminal import echo, echo_lines, echo_progress, is_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeocean_cmdgen.check import Facts
+    from codeocean_cmdgen.discover.recovery_points import Pairs
+    from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
+    from codeocean_cmdgen.inputs.update import Fact
+
+DISCOVERABLE = (*TABLES, "recovery-points")
+"""What can be discovered."""
+
+_STEPS = {step.name: step for step in STEPS}
+
+
+def iam_policy(
+    *,
+    step: Annotated[
+        list[str], typer.Argument(metavar="STEP...", click_type=click.Choice(list(_STEPS)))
+    ],
+    table: Annotated[
+        Optional[str],
+        typer.Option(
+            "--from", click_type=click.Choice(TABLES), help="table of the deployment file to use"
+        ),
+    ] = None,
+    values: Values = None,
+    all_resources: Annotated[
+        bool, typer.Option("--all-resources", help="allow all resources; read no deployment file")
+    ] = False,
+) -> None:
+    """Print the policy that an operator needs to run the scripts of the steps, as JSON.
+
+    Contains only the calls of these scripts. With a deployment file, it is limited to the resources
+    that the file names; otherwise it allows all resources of that type.
+    """
+    from codeocean_cmdgen import policy  # noqa: PLC0415 - Jinja is slow
+
+    declared = [_STEPS[name] for name in step]
+    if all_resources and values is not None:
+        raise InputError([Problem("give --values or --all-resources, not both")])
+    file = None if all_resources else named_or_default(values, show_note)
+    if file:
+        steps = _steps_in_file(declared, table, file)
+    else:
+        steps = [policy.example(one) for one in declared]
+    document = policy.policy(steps, scoped=file is not None)
+    for note in policy.notes(steps, document):
+        echo(f"note: {note}", err=True)
+    echo_lines(json.dumps(document, indent=2) + "\n")
+
+
+def _steps_in_file(
+    declared: "Sequence[type[Step]]", table: Optional[str], file: "DeploymentFile"
+) -> list[Step]:
+    """Return the steps with the values of a deployment file.
+
+    table: the table to use for steps that have a choice; None for the default.
+
+    Raises:
+        InputError: with the values that the file lacks, and all other problems.
+
+    """
+    steps: list[Step] = []
+    problems: list[Problem] = []
+    names = shlex.join(one.name for one in declared)
+    hint = f"add them, or allow all resources: codeocean-cmdgen iam-policy {names} --all-resources"
+    for one in declared:
+        home = table if table in one.tables else one.tables[0]
+        missing: list[str] = []
+        try:
+            asked = partial(_note_missing, missing)
+            steps.append(resolve(one, {}, table=home, deployment_file=file, ask=asked).step)
+        except InputError as error:
+            if not missing:
+                problems += error.problems
+                continue
+            lacks = f"[{home}] lacks values of {one.name}: {', '.join(missing)}"
+            problems.append(Problem(f"--values: {file.position(home)}: {lacks}", hint))
+            hint = ""
+    if problems:
+        raise InputError(problems)
+    return steps
+
+
+def _note_missing(missing: list[str], name: str) -> tuple[str, ...]:
+    """Note a missing value, except for a run: no permission depends on it."""
+    if name == "run":
+        return (VOCABULARY[name].kind.example,)
+    missing.append(name)
+    return ()
+
+
+def init(
+    *,
+    file: Annotated[
+        str, typer.Argument(metavar="[FILE]", click_type=FileName(), show_default=False)
+    ] = DEPLOYMENT_FILE,
+) -> None:
+    """Write a deployment file (deployment.toml) that explains each value, all commented out.
+
+    Other commands use deployment.toml in the current folder, or the file that --values names. An
+    existing file is never changed.
+    """
+    from codeocean_cmdgen.inputs.example import empty_file  # noqa: PLC0415 - needs these
+    from codeocean_cmdgen.inputs.update import MODE  # noqa: PLC0415
+
+    path = Path(file)
+    if os.path.lexists(path):
+        problem = Problem(f"{shown(file)} already exists", "name another file, or remove this one")
+        raise InputError([problem])
+    write_whole(path, empty_file(), MODE, "FILE", new=True)
+    echo(
+        f"wrote {file}; next: codeocean-cmdgen discover source --values {shlex.quote(file)}",
+        err=True,
+    )
+
+
+def discover(
+    *,
+    what: Annotated[str, typer.Argument(metavar="ROLE", click_type=click.Choice(DISCOVERABLE))],
+    values: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="FILE",
+            click_type=FileName(),
+            help=f"deployment file, created if missing (default: {DEPLOYMENT_FILE} in this folder; "
+            "none on a services instance)",
+        ),
+    ] = None,
+    stack_name: Annotated[
+        Optional[str], typer.Option(metavar="NAME", help=VOCABULARY["stack_name"].help)
+    ] = None,
+    region: Annotated[
+        Optional[str], typer.Option(metavar="REGION", help="Region that the deployment is in")
+    ] = None,
+    profile: Annotated[
+        Optional[str], typer.Option(metavar="NAME", help="profile in the AWS configuration")
+    ] = None,
+    stack_json: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="FILE",
+            click_type=FileName(),
+            help="read this stack.json instead of AWS. Default: "
+            f"{stack_json_of.STACK_JSON} if it exists",
+        ),
+    ] = None,
+    table: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            click_type=click.Choice(("backup", "target")),
+            help="whose vault holds the recovery points",
+        ),
+    ] = "backup",
+    choose: Annotated[
+        Optional[str], typer.Option(metavar="PAIR", help="number of the pair of recovery points")
+    ] = None,
+) -> None:
+    """Find the values of ROLE (source, backup or target) and write them to the deployment file.
+
+    Run it once for each, with credentials of its account. On the services instance it reads
+    stack.json instead. It makes only read-only calls. Values that it does not find stay as they
+    are. With recovery-points it lists the pairs in the vault, newest first, and writes the pair
+    that you choose.
+    """
+    from codeocean_cmdgen.discover import (  # noqa: PLC0415 - no step needs them
+        recovery_points,
+        services_instance,
+        stack,
+    )
+    from codeocean_cmdgen.inputs.update import update  # noqa: PLC0415 - likewise
+
+    file = file_to_fill_in(values, show_note)
+
+    def say(line: str) -> None:
+        echo(line, err=True)
+
+    if what == "recovery-points":
+        found = recovery_points.find(table, file, say, region=region, profile=profile)
+        facts = _chosen(found, table, choose, file)
+    else:
+        is_own = what != "backup" and stack_json_of.is_here()
+        own = stack_json or (str(stack_json_of.STACK_JSON) if is_own else "")
+        if own:
+            facts, missing = services_instance.find(what, file, Path(own), say)
+        else:
+            facts, missing = stack.find(
+                what, file, say, stack_name=stack_name, region=region, profile=profile
+            )
+        for problem in missing:
+            say(f"not found: {problem.message}")
+            if problem.hint:
+                say(f"hint: {problem.hint}")
+    if facts:
+        for line in update(Path(file.name), facts):
+            say(f"changed: {line}")
+        say(f"done: wrote {len(facts)} {'value' if len(facts) == 1 else 'values'} to {file.name}")
+
+
+def _chosen(
+    found: "Pairs", table: str, choice: Optional[str], file: "DeploymentFile"
+) -> list["Fact"]:
+    """Show the pairs, and return the facts of the one that is chosen; none when none is."""
+    from rich.console import Console  # noqa: PLC0415 - slow
+
+    from codeocean_cmdgen.discover import recovery_points  # noqa: PLC0415
+
+    width = None if is_terminal(sys.stdout) else 120
+    console = Console(file=io.StringIO(), width=width, highlight=False, markup=False)
+    with console.capture() as captured:
+        console.print(recovery_points.table_of(found.pairs))
+    echo_lines(captured.get())
+    for note in found.notes:
+        echo(f"note: {note}", err=True)
+    if not found.pairs:
+        raise DiscoveryError([Problem("there is no pair of recovery points in the vault")])
+    if choice is None and is_terminal(sys.stdin, sys.stderr):
+        echo("Pair number (Enter to skip): ", end="", err=True)
+        choice = sys.stdin.readline().strip()
+    if not choice:
+        command = f"codeocean-cmdgen discover recovery-points --from {table} {file.option}"
+        echo(f"hint: to write one to the file: {command} --choose NUMBER", err=True)
+        return []
+    facts, warnings = recovery_points.facts_of(recovery_points.choose(found.pairs, choice), table)
+    for fact in facts:
+        echo(f"{fact.name}: {', '.join(fact.texts)}", err=True)
+    for warning in warnings:
+        echo(f"warning: {warning}", err=True)
+    return facts
+
+
+_UNWRAPPED = 10_000
+"""The columns of output that is not a terminal: one line for each finding, for grep."""
+
+
+def check(
+    *,
+    procedure: Procedure,
+    values: Values = None,
+    output_format: Annotated[
+        str, typer.Option("--format", click_type=click.Choice(["text", "json"]))
+    ] = "text",
+    offline: Annotated[
+        bool, typer.Option("--offline", help="check only the deployment file")
+    ] = False,
+    profile: Annotated[
+        Optional[list[str]],
+        typer.Option(metavar="ROLE=NAME", help="credentials for source, backup or target"),
+    ] = None,
+) -> None:
+    """Report what would fail, what could ruin a restore, and how to fix it. Changes nothing.
+
+    Each account is read with the profile of its role, otherwise with the current credentials.
+    What could not be checked is listed. Exits with 1 if something would fail. NO_COLOR=1 turns
+    off colors.
+    """
+    from codeocean_cmdgen import check as checks  # noqa: PLC0415 - rarely wanted
+
+    file = demand_deployment_file(values, show_note)
+    facts = checks.facts_in_file(procedure, file)
+    if not offline:
+        _ask_accounts(facts, _profiles(profile or []))
+    verdict = checks.look_over(facts, file.name, offline=offline)
+    if output_format == "json":
+        echo_lines(checks.as_json(verdict, facts))
+    else:
+        width = shutil.get_terminal_size((_UNWRAPPED, 0)).columns
+        for line in checks.as_text(verdict, facts, offline=offline, width=width):
+            echo(line.text, color=line.color)
+    raise typer.Exit(1 if verdict.fails else 0)
+
+
+def _ask_accounts(facts: "Facts", profiles: dict[str, str]) -> None:
+    try:
+        from codeocean_cmdgen.check.questions import (  # noqa: PLC0415 - an extra, slow
+            ask_accounts,
+            sessions,
+        )
+    except ImportError as error:
+        if error.name not in ("boto3", "botocore"):
+            raise
+        raise InputError(
+            [
+                Problem(
+                    f"cannot read the accounts: {error.name} is missing",
+                    "pip install boto3, or check only the deployment file with --offline",
+                )
+            ]
+        ) from error
+    for role, name in profiles.items():
+        facts.deployments[role].profile = name
+    ask_accounts(facts, sessions(facts, profiles), profiles, echo_progress)
+
+
+def _profiles(texts: list[str]) -> dict[str, str]:
+    """Return the profiles by role."""
+    split = [text.partition("=") for text in texts]
+    wrong = [f"{role}{sign}{name}" for role, sign, name in split if role not in TABLES or not name]
+    if wrong:
+        problems = [
+            Problem(f"--profile: {shown(text)} is not ROLE=NAME, such as backup=dr-readonly")
+            for text in wrong
+        ]
+        raise InputError(problems)
+    return {role: name for role, _, name in split}

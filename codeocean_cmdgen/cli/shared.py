@@ -1,0 +1,103 @@
+"""What several commands take, say and write."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import click
+import typer
+from click.shell_completion import CompletionItem
+
+from codeocean_cmdgen.files import write_output
+from codeocean_cmdgen.inputs.deployment_file import DEPLOYMENT_FILE, TABLES
+from codeocean_cmdgen.inputs.stack_json import STACK_JSON
+from codeocean_cmdgen.terminal import echo, echo_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
+
+PROGRAM = "codeocean-cmdgen"
+ENVIRONMENT = "CODEOCEAN_CMDGEN"
+"""The first word of every environment variable that gives an option."""
+COMPLETE = f"_{ENVIRONMENT}_COMPLETE"
+"""The variable with which a shell asks for completions."""
+
+SCRIPT_MODE = 0o700
+"""Mode of a script written with --output: the owner's alone."""
+RUNBOOK_MODE = 0o600
+"""Mode of a runbook: nobody runs it."""
+
+PROCEDURE_NAMES = ("backup", "restore", "migration")
+"""Their content is slow to import, and a step's command does not need it."""
+
+VALUES_HELP = (
+    f"deployment file: TOML with the tables {', '.join(TABLES)} (default: {DEPLOYMENT_FILE} in "
+    "this folder, if only you may write it; none on a services instance)"
+)
+
+
+class FileName(click.ParamType):
+    """The path of a file, which the shell completes; whether it exists is not checked here."""
+
+    name = "file"
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        param: click.Parameter,  # noqa: ARG002 - likewise
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Let the shell complete it."""
+        return [CompletionItem(incomplete, type=self.name)]
+
+
+class FolderName(FileName):
+    """The path of a folder."""
+
+    name = "dir"
+
+
+Procedure = Annotated[
+    str, typer.Argument(metavar="PROCEDURE", click_type=click.Choice(PROCEDURE_NAMES))
+]
+Values = Annotated[
+    Optional[str],
+    typer.Option(metavar="FILE", click_type=FileName(), help=VALUES_HELP, show_default=False),
+]
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a command's help: command lines, which click must not wrap."""
+    title = "Example:" if len(lines) == 1 else "Examples:"
+    return "\n".join(("\b", title, *(f"  {line}" for line in lines)))
+
+
+def show_note(line: str) -> None:
+    """Show a note on stderr."""
+    echo(f"note: {line}", err=True)
+
+
+def files_read(
+    file: "Optional[DeploymentFile]", stack_json: Optional[Path] = None
+) -> dict[Path, str]:
+    """Return the files that a command reads, and what they are called."""
+    named = {STACK_JSON: "stack.json"}
+    if stack_json:
+        named[stack_json] = "stack.json"
+    if file:
+        named[Path(file.name)] = "the deployment file"
+    return named
+
+
+def write_document(
+    text: str, output: Optional[Path], inputs: "Mapping[Path, str]", mode: int
+) -> None:
+    """Write a script or a runbook to stdout or, whole or not at all, to a file.
+
+    inputs: what the text was made from, and what that is called: never overwritten.
+    """
+    if output is None:
+        echo_lines(text)
+    else:
+        write_output(output, text, mode, inputs)

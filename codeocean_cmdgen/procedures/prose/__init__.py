@@ -1,0 +1,1 @@
+"""The words of the procedures, apart from their structure."""

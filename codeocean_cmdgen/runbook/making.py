@@ -1,0 +1,154 @@
+"""Makes the runbook of a procedure."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from codeocean_cmdgen.arguments import VOCABULARY, flag
+from codeocean_cmdgen.errors import InputError, Problem, shown
+from codeocean_cmdgen.procedures import RUNBOOKS
+from codeocean_cmdgen.rendering.paste import shared_paste
+from codeocean_cmdgen.runbook.advice import advice, run_as_files, transport
+from codeocean_cmdgen.runbook.model import Entry, Pasting, Place, Runbook, Section
+from codeocean_cmdgen.runbook.pastes import find_pastes
+from codeocean_cmdgen.runbook.scripts import command_for, make_scripts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
+    from codeocean_cmdgen.procedures import Tables, Task
+    from codeocean_cmdgen.runbook.scripts import Made
+    from codeocean_cmdgen.steps.base import Told
+
+_HOSTS = {"backup": "source", "restore": "target", "migration": "target"}
+"""Procedure -> the deployment on whose services instance scripts run."""
+
+
+def make(procedure: str, file: DeploymentFile) -> Runbook:
+    """Make the runbook of a procedure. If values are missing, it shows the command that finds them.
+
+    file: its values. The runbook names it without its folder: it is read elsewhere.
+
+    Raises:
+        InputError: with every wrong value of every step, and the step's number and name; or the
+            file's name cannot be written into commands.
+
+    """
+    name = _name_in_commands(file)
+    parts = RUNBOOKS[procedure]
+    made = make_scripts((task.naming(name) for part in parts for task in part.tasks), file)
+    entries = _entries(made, file.tables, name)
+    left = iter(entries)
+    sections = tuple(
+        Section(*part.heading, tuple(next(left) for _ in part.tasks)) for part in parts
+    )
+    first = next(entry.file for entry in entries if entry.file)
+    return Runbook(
+        procedure,
+        advice(name),
+        run_as_files(procedure, name, first),
+        transport(_HOSTS[procedure], file.tables),
+        sections,
+    )
+
+
+def _name_in_commands(file: DeploymentFile) -> str:
+    """Return the name of a deployment file as a word of the shell, for code in Markdown and HTML.
+
+    Raises:
+        InputError: it has other characters than a runbook can show.
+
+    """
+    name = PurePath(file.name).name
+    if not re.fullmatch(r"[A-Za-z0-9@%+=:,._ -]+", name):
+        message = f"--values: a runbook cannot name the file {shown(name)} in its commands"
+        raise InputError([Problem(message, "rename it: use letters, digits, '.', '_' and '-'")])
+    return shlex.quote(name)
+
+
+def _entries(made: list[Made], tables: Tables, values: str) -> list[Entry]:
+    """Return the entries in order. values: the name of the deployment file, for commands."""
+    pastings = _pastings(made)
+    with_scripts = [one.task for one in made if one.task.step]
+    files = {
+        task.number: f"{number:02}-{task.step.name}.sh"
+        for number, task in enumerate(with_scripts, 1)
+        if task.step
+    }
+    return [
+        _entry(one, tables, values, files.get(one.task.number, ""), pastings[one.task.number])
+        for one in made
+    ]
+
+
+def _entry(one: Made, tables: Tables, values: str, file: str, pasting: Pasting) -> Entry:
+    """Return the entry of a task. values, file: the names of the deployment file and the script."""
+    task = one.task
+    values_to_check = tuple(_shown(task, tables))
+    return Entry(
+        number=task.number,
+        title=task.prose.title,
+        place=one.place,
+        facts=tuple((label, text) for label, text in _facts(one) if text),
+        by_hand=tuple(task.prose.by_hand.splitlines()),
+        shown=values_to_check,
+        seen_to=task.prose.seen_to if len(values_to_check) == len(task.shows) else "",
+        file=file,
+        script=one.script,
+        missing=tuple(map(flag, one.missing)),
+        command=command_for(one, values, file) if one.missing else "",
+        pasting=pasting,
+    )
+
+
+def _pastings(made: list[Made]) -> dict[str, Pasting]:
+    """Return what else there is to paste, by the number of the task."""
+    pastes = {paste.numbers[0]: paste for paste in find_pastes(made)}
+    joined_to = {number: first for first, paste in pastes.items() for number in paste.numbers[1:]}
+    hosts: dict[Place, str] = {}
+    found = {}
+    for one in made:
+        number = one.task.number
+        on_host = one.shell and one.place.kind == "host"
+        first = hosts.setdefault(one.place, number) if on_host else ""
+        found[number] = Pasting(
+            joined=pastes.get(number),
+            joined_to=joined_to.get(number, ""),
+            shared=shared_paste() if first == number else "",
+            shared_at=first if first != number else "",
+        )
+    return found
+
+
+def _facts(one: Made) -> Iterator[tuple[str, str]]:
+    """Yield what a person must know: of the script from its header, the rest from the task."""
+    prose = one.task.prose
+    step = one.step.variant() if one.step else one.task.step
+    header = step.header if step else {"where": prose.where, "takes": prose.takes}
+    for label in ("where", "changes", "takes", "costs", "again"):
+        yield label, _sentence(header.get(label, ""))
+    if one.step and step and step.confirm:
+        yield "confirmation", f"type the value that the script shows ({step.confirm})."
+    yield "otherwise", prose.otherwise
+    yield "done when", prose.done
+    yield "next", prose.results
+    yield "stop when", prose.stop
+
+
+def _sentence(told: Told) -> str:
+    """Return what a header tells as one sentence, also if it lists calls and what each does."""
+    if isinstance(told, str):
+        return told
+    return "; ".join(f"`{call}` {effect.rstrip('.')}" for call, effect in told) + "."
+
+
+def _shown(task: Task, tables: Tables) -> Iterator[tuple[str, str]]:
+    """Yield the values to check that are known."""
+    known = tables.get(task.deployment, {})
+    for name in task.shows:
+        if name in known:
+            yield VOCABULARY[name].help, known[name][0]

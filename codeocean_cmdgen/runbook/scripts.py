@@ -1,0 +1,131 @@
+"""The tasks of a procedure with their scripts, or with the commands that find what is missing."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, NamedTuple, Optional
+
+from codeocean_cmdgen.arguments import CHOOSES, FINDS, VOCABULARY, flag
+from codeocean_cmdgen.errors import InputError, Problem
+from codeocean_cmdgen.inputs.deployment_file import homes
+from codeocean_cmdgen.inputs.resolve import Given, resolve
+from codeocean_cmdgen.rendering.script import render
+from codeocean_cmdgen.runbook.model import Place
+from codeocean_cmdgen.steps import CrossAccountBackup, StackCreate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
+    from codeocean_cmdgen.procedures import Tables, Task
+    from codeocean_cmdgen.steps import Step
+
+UNDISCOVERED = (CrossAccountBackup, StackCreate)
+"""Steps whose values no `discover` finds: their stack does not exist yet, or is elsewhere."""
+
+
+class Made(NamedTuple):
+    """A task in its place, with its script if it has one, or the names of the values it lacks."""
+
+    task: Task
+    place: Place
+    options: Mapping[str, Given] = {}
+    missing: tuple[str, ...] = ()
+    step: Optional[Step] = None
+    script: str = ""
+
+    @property
+    def shell(self) -> Optional[Place]:
+        """The very shell that the script is pasted into; None without a script."""
+        return self.place if self.step else None
+
+
+def make_scripts(tasks: Iterable[Task], file: DeploymentFile) -> list[Made]:
+    """Make the script of each task that has one, unless values are missing.
+
+    Raises:
+        InputError: with every wrong value of every step, and the step's number and name.
+
+    """
+    problems: dict[Problem, list[str]] = {}
+    made = [_make(task, file, problems) for task in tasks]
+    if problems:
+        raise InputError([_of_steps(problem, names) for problem, names in problems.items()])
+    return made
+
+
+def _of_steps(problem: Problem, names: list[str]) -> Problem:
+    return Problem(f"{', '.join(names)}: {problem.message}", problem.hint)
+
+
+def _make(task: Task, file: DeploymentFile, problems: dict[Problem, list[str]]) -> Made:
+    """Return a task with what could be made of it; add what is wrong to the problems."""
+    step = task.step
+    kind = step.place if step else task.place
+    account_id, region = (
+        text_in(file.tables, task.deployment, name) for name in ("account_id", "region")
+    )
+    place = Place(kind, task.deployment, account_id, region)
+    if step is None:
+        return Made(task, place)
+    options = task.derive(file.tables)
+    options.update({name: Given((text,), "procedure") for name, text in task.options.items()})
+    missing = tuple(
+        name
+        for name, needed in step.arguments().items()
+        if (needed or name in task.needs) and name not in options
+        if not any(name in file.tables.get(home, {}) for home in homes(step, task.deployment, name))
+    )
+    if missing:
+        return Made(task, place, options, missing)
+    try:
+        resolved = resolve(
+            step, options, table=task.deployment, deployment_file=file, own_stack_json=False
+        )
+        made = resolved.step
+        place = place._replace(account_id=made.account_id, region=made.region)
+        return Made(task, place, options, (), made, render(*resolved))
+    except InputError as error:
+        for problem in error.problems:
+            problems.setdefault(problem, []).append(f"{task.number} {step.name}")
+        return Made(task, place, options)
+
+
+def text_in(tables: Tables, table: str, name: str) -> str:
+    """Return one text of the deployment file, or a placeholder."""
+    return tables.get(table, {}).get(name, (name.upper().replace("_", "-"),))[0]
+
+
+def command_for(one: Made, values: str, output: str) -> str:
+    """Return the commands that find missing values and generate the script.
+
+    values: the name of the deployment file. output: the name of the script's file.
+    """
+    task = one.task
+    step = task.step
+    if step is None:
+        return ""
+    finds = {name: what for name in one.missing if (what := _found_by(task, step, name))}
+    words = [f"codeocean-cmdgen {step.name}", f"--values {values}"]
+    if len(step.tables) > 1:
+        words.append(f"--from {task.deployment}")
+    for name, given in one.options.items():
+        words += [f"{flag(name)} {shlex.quote(text)}" for text in given.texts]
+    words += [
+        f"{flag(name)} {VOCABULARY[name].kind.metavar}" for name in one.missing if name not in finds
+    ]
+    words.append(f"--output {output}")
+    searches = [
+        f"codeocean-cmdgen discover {what} --values {values}"
+        for what in dict.fromkeys(finds.values())
+    ]
+    return "\n".join([*searches, " \\\n  ".join(words)])
+
+
+def _found_by(task: Task, step: type[Step], name: str) -> str:
+    """Return what `discover` must be asked for to find a value; empty if it cannot."""
+    if name in CHOOSES:
+        return "recovery-points"
+    if name not in FINDS or step in UNDISCOVERED:
+        return ""
+    return task.needs.get(name) or step.elsewhere.get(name, task.deployment)

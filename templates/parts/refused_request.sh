@@ -1,0 +1,17 @@
+<#
+# Only the shared part.
+#>
+# Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
+# next one needs another. An error that passes, or no answer at all, proves nothing: the request may
+# have been carried out, and the same token finds what it started.
+# https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
+is_refused() {
+  local code=${aws_error#*An error occurred (}
+  code=${code%%)*}
+  if [[ ${aws_error} != *'An error occurred ('* ]]; then
+    return 1
+  fi
+  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ]]; then
+    return 1
+  fi
+}

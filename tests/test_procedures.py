@@ -1,0 +1,39 @@
+"""The procedures: lists of tasks, and the words apart from them."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+
+import pytest
+
+from codeocean_cmdgen.procedures import RUNBOOKS
+from codeocean_cmdgen.procedures.model import Heading, Prose
+
+PARTS = [part for parts in RUNBOOKS.values() for part in parts]
+TASKS = [task for part in PARTS for task in part.tasks]
+
+
+@pytest.mark.parametrize("name", ["shared", *RUNBOOKS])
+def test_no_words_are_left_over(name: str) -> None:
+    """Words that no runbook shows would be edited for nothing."""
+    module = import_module(f"codeocean_cmdgen.procedures.prose.{name}")
+    written = {one: value for one, value in vars(module).items() if one.isupper()}
+    shown = [*(part.heading for part in PARTS), *(task.prose for task in TASKS)]
+    used = {text for one in shown for text in one}
+    for one, value in written.items():
+        if isinstance(value, (Heading, Prose)):
+            assert value in shown, one
+        else:
+            assert any(value in text for text in used), one
+
+
+def test_all_words_in_braces_are_known() -> None:
+    for task in TASKS:
+        assert not re.search("[{}]", "".join(task.naming("deployment.toml").prose)), task.number
+
+
+def test_the_words_of_a_task_name_its_own_step_and_run() -> None:
+    (restored,) = (one for one in TASKS if one.number == "2.5.10")
+    command = "`codeocean-cmdgen volume-restore --values my.toml --run switch`"
+    assert command in restored.naming("my.toml").prose.otherwise
