@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    31a179c1e4fb888a785af5a5d9350914bedfb16c2c1c442db92bdaa6dfc3e27d\ \ -)
+    aee7288d40817afd581bcc50ee0f0153fb398d40b3bcaddae0d2dbe4b7ada883\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 f803566a2f1fbb8ff51d5d05ee2503968cd93aef9efd0663bba75494f93da418
+  # text of this release: sha256 dd31fb1cf322f27dab2a9ebac3514be7532925296401fcee5ff764fa9c72657f
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -742,7 +742,7 @@ class Written:
                 with suppress(ValueError):
                     self._remember(json.loads(line))
 
-    def _remember(self, record: Any) -> None:  # noqa: ANN401 - a line of JSON
+    def _remember(self, record: Any) -> None:
         if isinstance(record, str):
             self.secret = record
         elif len(record) == 1:
@@ -1161,7 +1161,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from types import TracebackType
     from typing import Callable
 
 
@@ -1191,7 +1190,7 @@ def instant(seconds: float) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
+    """Return a text on one line, without what a terminal obeys or hides."""
     return "".join(one if one.isprintable() else "?" for one in text)
 
 
@@ -1212,14 +1211,12 @@ def _write(text: str) -> None:
 
 
 def answer(text: str) -> None:
-    """Give the script an answer of one line."""
+    """Answer the script with a line."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-def say_error(
-    kind: type[BaseException], error: BaseException, _traceback: Optional[TracebackType]
-) -> None:
+def say_error(kind: type[BaseException], error: BaseException, _traceback: object) -> None:
     """Show an error that ends the program."""
     say(f"problem: {kind.__name__}: {error}")
 
@@ -1299,7 +1296,7 @@ def start_task() -> Task:
     return Task(Path(folder), account, region, at, until, buckets, client, client_once)
 
 
-def make_client(session: Any, region: str, attempts: int) -> Any:  # noqa: ANN401 - without types
+def make_client(session: Any, region: str, attempts: int) -> Any:
     """Return a client for S3 that sends a request up to so many times."""
     retries = {"mode": "legacy", "total_max_attempts": attempts}
     config = Config(retries=retries, max_pool_connections=64)
@@ -1308,7 +1305,7 @@ def make_client(session: Any, region: str, attempts: int) -> Any:  # noqa: ANN40
     return client
 
 
-def _keep_order(http_response: Any, parsed: dict[str, Any], **_: object) -> None:  # noqa: ANN401
+def _keep_order(http_response: Any, parsed: dict[str, Any], **_: object) -> None:
     """Keep the order of versions and delete markers, which botocore puts into two lists."""
     parsed["Order"] = re.findall(b"<(Version|DeleteMarker)>", http_response.content)
 
@@ -1330,11 +1327,7 @@ class Page(NamedTuple):
     """None behind the last page."""
 
 
-def list_pages(
-    client: Any,  # noqa: ANN401 - botocore has no types
-    where: dict[str, str],
-    position: Optional[Position],
-) -> Iterator[Page]:
+def list_pages(client: Any, where: dict[str, str], position: Optional[Position]) -> Iterator[Page]:
     """Yield each page of a bucket's listing from a position on; none behind the last page."""
     while position is not None:
         found = client.list_object_versions(**where, **position)
@@ -1353,11 +1346,22 @@ def list_pages(
 
 
 def run_in_parallel(work: Callable[[Any], object], items: Iterable[Any]) -> None:
-    """Work on several items at a time, without reading far ahead; raise the first error."""
+    """Work on several items at a time; after an error, begin no other and raise it."""
     remaining = iter(items)
+    failed = False
+
+    def attempt(item: Any) -> None:
+        nonlocal failed
+        if not failed:
+            try:
+                work(item)
+            except BaseException:
+                failed = True
+                raise
+
     with ThreadPoolExecutor(8) as pool:
         while some := list(islice(remaining, 32)):
-            list(pool.map(work, some))
+            list(pool.map(attempt, some))
 
 
 def for_each_bucket(task: Task, buckets: Iterable[str], work: Callable[[str], object]) -> None:

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    e5697b5dc8767e52ebb4cc51bf37ad76fb087ab156a3a1db7954364dd5fcba33\ \ -)
+    f706de483d824b53fecfd6ec6ce2106e91a828e86e2a381cd69931c5c244dde5\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -30,7 +30,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 eace31309c59e1d410a662c1f249dc87b48d31e688c2137a409b74871b9f1e1f
+  # text of this release: sha256 15c384fb1e670f59da6412cb7ed4593647dd96b257e9d149b0a7d2577d50de12
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -455,7 +455,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from types import TracebackType
     from typing import Callable
 
 
@@ -485,7 +484,7 @@ def instant(seconds: float) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
+    """Return a text on one line, without what a terminal obeys or hides."""
     return "".join(one if one.isprintable() else "?" for one in text)
 
 
@@ -506,14 +505,12 @@ def _write(text: str) -> None:
 
 
 def answer(text: str) -> None:
-    """Give the script an answer of one line."""
+    """Answer the script with a line."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-def say_error(
-    kind: type[BaseException], error: BaseException, _traceback: Optional[TracebackType]
-) -> None:
+def say_error(kind: type[BaseException], error: BaseException, _traceback: object) -> None:
     """Show an error that ends the program."""
     say(f"problem: {kind.__name__}: {error}")
 
@@ -593,7 +590,7 @@ def start_task() -> Task:
     return Task(Path(folder), account, region, at, until, buckets, client, client_once)
 
 
-def make_client(session: Any, region: str, attempts: int) -> Any:  # noqa: ANN401 - without types
+def make_client(session: Any, region: str, attempts: int) -> Any:
     """Return a client for S3 that sends a request up to so many times."""
     retries = {"mode": "legacy", "total_max_attempts": attempts}
     config = Config(retries=retries, max_pool_connections=64)
@@ -602,7 +599,7 @@ def make_client(session: Any, region: str, attempts: int) -> Any:  # noqa: ANN40
     return client
 
 
-def _keep_order(http_response: Any, parsed: dict[str, Any], **_: object) -> None:  # noqa: ANN401
+def _keep_order(http_response: Any, parsed: dict[str, Any], **_: object) -> None:
     """Keep the order of versions and delete markers, which botocore puts into two lists."""
     parsed["Order"] = re.findall(b"<(Version|DeleteMarker)>", http_response.content)
 
@@ -624,11 +621,7 @@ class Page(NamedTuple):
     """None behind the last page."""
 
 
-def list_pages(
-    client: Any,  # noqa: ANN401 - botocore has no types
-    where: dict[str, str],
-    position: Optional[Position],
-) -> Iterator[Page]:
+def list_pages(client: Any, where: dict[str, str], position: Optional[Position]) -> Iterator[Page]:
     """Yield each page of a bucket's listing from a position on; none behind the last page."""
     while position is not None:
         found = client.list_object_versions(**where, **position)
@@ -647,11 +640,22 @@ def list_pages(
 
 
 def run_in_parallel(work: Callable[[Any], object], items: Iterable[Any]) -> None:
-    """Work on several items at a time, without reading far ahead; raise the first error."""
+    """Work on several items at a time; after an error, begin no other and raise it."""
     remaining = iter(items)
+    failed = False
+
+    def attempt(item: Any) -> None:
+        nonlocal failed
+        if not failed:
+            try:
+                work(item)
+            except BaseException:
+                failed = True
+                raise
+
     with ThreadPoolExecutor(8) as pool:
         while some := list(islice(remaining, 32)):
-            list(pool.map(work, some))
+            list(pool.map(attempt, some))
 
 
 def for_each_bucket(task: Task, buckets: Iterable[str], work: Callable[[str], object]) -> None:

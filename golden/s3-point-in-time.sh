@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    8a5020c0c829021098ee1715f49555dca31653da923993018997d1492e5985a7\ \ -)
+    86d2448645ea9c2c83e91519da7c4f8a90d2fff1661a9d37f50d60c88bbacd4d\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -36,7 +36,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=PLAN-DIGEST confirms without a terminal.
 
 values() {
-  # text of this release: sha256 17545dbfccc1232afccfc3449583500726906cb71670acc9b4590151098e85fa
+  # text of this release: sha256 0fd5086c5470c1afc176c3d85b10ddfe7e400211f81af41abcbe01266a98f192
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -885,7 +885,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from types import TracebackType
     from typing import Callable
 
 
@@ -915,7 +914,7 @@ def instant(seconds: float) -> str:
 
 
 def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
+    """Return a text on one line, without what a terminal obeys or hides."""
     return "".join(one if one.isprintable() else "?" for one in text)
 
 
@@ -936,14 +935,12 @@ def _write(text: str) -> None:
 
 
 def answer(text: str) -> None:
-    """Give the script an answer of one line."""
+    """Answer the script with a line."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
-def say_error(
-    kind: type[BaseException], error: BaseException, _traceback: Optional[TracebackType]
-) -> None:
+def say_error(kind: type[BaseException], error: BaseException, _traceback: object) -> None:
     """Show an error that ends the program."""
     say(f"problem: {kind.__name__}: {error}")
 
@@ -1023,7 +1020,7 @@ def start_task() -> Task:
     return Task(Path(folder), account, region, at, until, buckets, client, client_once)
 
 
-def make_client(session: Any, region: str, attempts: int) -> Any:  # noqa: ANN401 - without types
+def make_client(session: Any, region: str, attempts: int) -> Any:
     """Return a client for S3 that sends a request up to so many times."""
     retries = {"mode": "legacy", "total_max_attempts": attempts}
     config = Config(retries=retries, max_pool_connections=64)
@@ -1032,7 +1029,7 @@ def make_client(session: Any, region: str, attempts: int) -> Any:  # noqa: ANN40
     return client
 
 
-def _keep_order(http_response: Any, parsed: dict[str, Any], **_: object) -> None:  # noqa: ANN401
+def _keep_order(http_response: Any, parsed: dict[str, Any], **_: object) -> None:
     """Keep the order of versions and delete markers, which botocore puts into two lists."""
     parsed["Order"] = re.findall(b"<(Version|DeleteMarker)>", http_response.content)
 
@@ -1054,11 +1051,7 @@ class Page(NamedTuple):
     """None behind the last page."""
 
 
-def list_pages(
-    client: Any,  # noqa: ANN401 - botocore has no types
-    where: dict[str, str],
-    position: Optional[Position],
-) -> Iterator[Page]:
+def list_pages(client: Any, where: dict[str, str], position: Optional[Position]) -> Iterator[Page]:
     """Yield each page of a bucket's listing from a position on; none behind the last page."""
     while position is not None:
         found = client.list_object_versions(**where, **position)
@@ -1077,11 +1070,22 @@ def list_pages(
 
 
 def run_in_parallel(work: Callable[[Any], object], items: Iterable[Any]) -> None:
-    """Work on several items at a time, without reading far ahead; raise the first error."""
+    """Work on several items at a time; after an error, begin no other and raise it."""
     remaining = iter(items)
+    failed = False
+
+    def attempt(item: Any) -> None:
+        nonlocal failed
+        if not failed:
+            try:
+                work(item)
+            except BaseException:
+                failed = True
+                raise
+
     with ThreadPoolExecutor(8) as pool:
         while some := list(islice(remaining, 32)):
-            list(pool.map(work, some))
+            list(pool.map(attempt, some))
 
 
 def for_each_bucket(task: Task, buckets: Iterable[str], work: Callable[[str], object]) -> None:

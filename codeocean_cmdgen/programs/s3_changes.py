@@ -90,7 +90,7 @@ class Written:
                 with suppress(ValueError):
                     self._remember(json.loads(line))
 
-    def _remember(self, record: Any) -> None:  # noqa: ANN401 - a line of JSON
+    def _remember(self, record: Any) -> None:
         if isinstance(record, str):
             self.secret = record
         elif len(record) == 1:

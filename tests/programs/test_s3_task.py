@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,3 +93,20 @@ def test_the_problem_of_one_bucket_does_not_hide_those_of_others(
 def test_the_first_error_of_parallel_work_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         run_in_parallel(lambda number: 1 / number, range(100))
+
+
+def test_after_an_error_no_further_work_is_begun() -> None:
+    begun: list[int] = []
+    all_busy = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        begun.append(number)
+        if number < 8:
+            all_busy.wait(timeout=30)
+        if number == 7:
+            raise ValueError
+        time.sleep(0.3)
+
+    with pytest.raises(ValueError, match="^$"):
+        run_in_parallel(work, range(100))
+    assert sorted(begun) == list(range(8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -216,6 +217,14 @@ def test_ending_a_session_leaves_units_alone(host: Host) -> None:
         session.end()
         assert eventually(lambda: said(host, count) == "2")
     assert said(host, "systemctl is-active work") == "active"
+
+
+def test_docker_answers_while_a_container_is_changed(host: Host) -> None:
+    """Otherwise `docker ps` keeps a container from running while it waits for it to run."""
+    host.container("agent", "sleep", "infinity", restart="always")
+    with host.path("/var/lib/docker/containers.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert said(host, "sudo timeout 20 docker ps --format '{{.Names}}'") == "agent"
 
 
 def test_a_container_holds_what_it_has_mounted(host: Host) -> None:

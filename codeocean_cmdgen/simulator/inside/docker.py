@@ -64,15 +64,27 @@ class RefusalError(Exception):
 
 @contextmanager
 def containers(*, change: bool = False) -> Iterator[list[Container]]:
-    """Give all containers; what is changed in them is kept with ``change``."""
+    """Give all containers; what is changed in them is kept with ``change``.
+
+    Who only reads waits for nobody: a supervisor reads before its container runs, and others wait
+    for containers to run.
+    """
+    if not change:
+        yield read_containers()
+        return
     with STATE.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        state = json.loads(STATE.read_text("utf-8")) if STATE.exists() else []
+        state = read_containers()
         yield state
-        if change:
-            new = STATE.with_suffix(".new")
-            new.write_text(json.dumps(state, indent=2), "utf-8")
-            new.replace(STATE)
+        new = STATE.with_suffix(".new")
+        new.write_text(json.dumps(state, indent=2), "utf-8")
+        new.replace(STATE)
+
+
+def read_containers() -> list[Container]:
+    """Return all containers."""
+    state: list[Container] = json.loads(STATE.read_text("utf-8")) if STATE.exists() else []
+    return state
 
 
 def find(state: list[Container], name: str) -> Container:
