@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from codeocean_cmdgen.rendering.paste import _halves, _without_shared, shared_paste
+from codeocean_cmdgen.rendering.paste import _split, _without_shared, shared_paste
 from tests.damage import in_wrapper
 from tests.fake_aws import Lab, snapshot_copy
 from tests.terminal import SHELLS, Shell, ShellClosedError, Terminal
@@ -272,10 +272,12 @@ def test_another_shared_part_is_refused_and_said(apart: Pasted) -> None:
 
 def test_a_text_is_parted_between_functions() -> None:
     text = "".join(f"f{number}() {{\n  cat <<'END'\n}}\n\n}}\n\nEND\n}}\n\n" for number in range(9))
-    first, last = _halves(f"false <<'END_OF_BODY'\n{text}")
-    assert first.endswith("END\n}\n")
-    assert last.startswith("\nf")
-    assert abs(len(first) - len(last)) < 100
+    for count in (2, 3):
+        parts = _split(f"false <<'END_OF_BODY'\n{text}", count)
+        assert len(parts) == count
+        assert all(part.endswith("END\n}\n") for part in parts[:-1])
+        assert all(part.startswith("\nf") for part in parts[1:])
+        assert max(map(len, parts)) - min(map(len, parts)) < 100
 
 
 def cuts(script: bytes) -> list[int]:

@@ -28,15 +28,20 @@ Source: https://github.com/aws/amazon-ssm-agent/issues/149
 
 END = "- end of the script: press Enter to run it -"
 END_OF_SHARED = "- end of the shared part: paste the script next -"
-END_OF_PART = "- end of part 1 of 2: paste part 2 next -"
-"""The lines that end what the shell reads of a script, of the shared part, of half a script."""
+END_OF_PART = "- end of part {0} of {1}: paste part {2} next -"
+"""The lines that end what the shell reads of a script, of the shared part, of a part of a script."""
+
+MOST_PARTS = 3
+"""Most pastes of one script on the services instance, without the shared part."""
 
 SHARED_FILE = ".codeocean-cmdgen-shared"
 PART_FILE = ".codeocean-cmdgen-part"
-"""Files of the home folder that keep what was pasted before the script."""
+"""Files of the home folder that keep what was pasted before the script; of parts, each its own."""
 
 
-def wrapped(name: str, text: str, whole: str = "", *, before: str = "", behind: str = "") -> str:
+def wrapped(
+    name: str, text: str, whole: str = "", *, before: Iterable[str] = (), behind: str = ""
+) -> str:
     """Return the script that runs a framed body only if the body still has its digest.
 
     whole: the framed body, if the text is only a part of it. before, behind: the files of the home
@@ -49,7 +54,7 @@ def wrapped(name: str, text: str, whole: str = "", *, before: str = "", behind: 
             name=name,
             text=Markup(text),  # noqa: S704 - checked by its digest, compared, or ours
             digest=Markup(checked_digest(sha256(whole or text))),  # noqa: S704 - ours
-            before=Markup(before),  # noqa: S704 - ours
+            before=[Markup(file) for file in before],  # noqa: S704 - ours
             behind=Markup(behind),  # noqa: S704 - ours
             end=Markup(END),  # noqa: S704 - our words
         )
@@ -91,7 +96,7 @@ def shared_paste(place: str = "host") -> str:
 def pasted(script: str, place: str) -> tuple[str, ...]:
     """Return what is pasted of a script: all of it, or on the services instance what is its own.
 
-    That is one text, to be pasted after `shared_paste`, or two if one would be too long. The
+    That is one text, to be pasted after `shared_paste`, or several if one would be too long. The
     shared part is most of a script there, and a session takes few lines.
     """
     return _without_shared(script, place) if place == "host" else (script,)
@@ -101,14 +106,20 @@ def _without_shared(script: str, place: str) -> tuple[str, ...]:
     whole = framed(script)
     own = whole.removesuffix(_end(place))
     name = name_in(own)
-    one = wrapped(name, own, whole, behind=SHARED_FILE)
-    if fits_paste(one, place):
-        return (one,)
-    first, last = _halves(own)
-    return (
-        _saved(PART_FILE, END_OF_PART, first),
-        wrapped(name, last, whole, before=PART_FILE, behind=SHARED_FILE),
-    )
+    parts: tuple[str, ...] = ()
+    for count in range(1, MOST_PARTS + 1):
+        *first, last = _split(own, count)
+        files = [f"{PART_FILE}-{number}" for number in range(1, count)]
+        parts = (
+            *(
+                _saved(file, END_OF_PART.format(number, count, number + 1), text)
+                for number, (file, text) in enumerate(zip(files, first), 1)
+            ),
+            wrapped(name, last, whole, before=files, behind=SHARED_FILE),
+        )
+        if all(fits_paste(part, place) for part in parts):
+            break
+    return parts
 
 
 @cache
@@ -124,8 +135,8 @@ def name_in(text: str) -> str:
     return name[1] if name else ""
 
 
-def _halves(own: str) -> tuple[str, str]:
-    """Split a script's own text between two functions, as near to the middle as it can be.
+def _split(own: str, count: int) -> list[str]:
+    """Split a script's own text between functions, into parts as equal as they can be.
 
     So a part that lost its wrapper defines functions, and runs none.
     """
@@ -138,8 +149,11 @@ def _halves(own: str) -> tuple[str, str]:
             document = found[1] if number else ""  # the first line's is the whole text
         elif line == "}\n" and lines[number + 1 : number + 2] == ["\n"]:
             between.append(number + 1)
-    half = min(between, key=lambda number: abs(number - len(lines) // 2))
-    return "".join(lines[:half]), "".join(lines[half:])
+    cuts = [
+        min(between, key=lambda number: abs(number - len(lines) * part // count))
+        for part in range(1, count)
+    ]
+    return ["".join(lines[begin:end]) for begin, end in zip([0, *cuts], [*cuts, len(lines)])]
 
 
 def shared_parts(place: str) -> dict[str, object]:

@@ -70,6 +70,7 @@ class DbCopyIn(HostStep):
     tables = ("target",)
     from_stack_json = {"target": ("to_host", "to_port", "user")}
     checks = (_two_servers,)
+    programs = ("scram_verifier",)
 
     def variables(self) -> dict[str, Printed]:
         """Name the secret that the vendor's stack creates unless another is given."""
@@ -89,6 +90,7 @@ class DropOld(DbCopyIn):
 
     title = "remove the database that was replaced"
     watches = False
+    programs = ()
     template = "db-copy-in--drop-old"
     confirm = "OLD-DATABASE-NAME"
     header = {
