@@ -48,8 +48,17 @@ class DbCopyIn(HostStep):
     header = {
         "where": INSTANCE.format("target"),
         "changes": (
+            ("CREATE ROLE", "creates two roles for the time of the copy, and drops them at its end"),
             ("CREATE DATABASE", "creates a new database beside the current one, closed to others"),
-            ("pg_restore, COPY", "fill it from the restored database; both are compared"),
+            (
+                "pg_restore, COPY",
+                (
+                    "fill it from the restored database, as the first of these roles; both are "
+                    "compared, as the second"
+                ),
+            ),
+            ("CREATE EXTENSION", "creates its extensions, as the master user"),
+            ("ALTER, GRANT", "give its objects their owners and grants, as the master user"),
             (
                 "ALTER DATABASE",
                 (

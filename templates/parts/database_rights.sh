@@ -93,7 +93,7 @@ print_wanted_rights() {
   cat <<'SQL'
 ;
 CREATE TEMPORARY TABLE wanted (LIKE present);
-\copy wanted FROM 'rights'
+\copy wanted FROM 'rights' (DELIMITER '|')
 CREATE FUNCTION pg_temp.word_of(type text) RETURNS text LANGUAGE sql RETURN
   CASE WHEN type IN ('table', 'view', 'materialized view', 'foreign table') THEN 'TABLE'
     WHEN type IN ('function', 'procedure', 'aggregate') THEN 'ROUTINE'
