@@ -29,7 +29,7 @@ Source: https://github.com/aws/amazon-ssm-agent/issues/149
 END = "- end of the script: press Enter to run it -"
 END_OF_SHARED = "- end of the shared part: paste the script next -"
 END_OF_PART = "- end of part {0} of {1}: paste part {2} next -"
-"""The lines that end what the shell reads of a script, of the shared part, of a part of a script."""
+"""The lines that end what the shell reads: of a script, of the shared part, of a script's part."""
 
 MOST_PARTS = 3
 """Most pastes of one script on the services instance, without the shared part."""

@@ -48,7 +48,7 @@ class DbCopyIn(HostStep):
     header = {
         "where": INSTANCE.format("target"),
         "changes": (
-            ("CREATE ROLE", "creates two roles for the time of the copy, and drops them at its end"),
+            ("CREATE ROLE", "creates two roles for the time of the copy, dropped at its end"),
             ("CREATE DATABASE", "creates a new database beside the current one, closed to others"),
             (
                 "pg_restore, COPY",

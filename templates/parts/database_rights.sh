@@ -74,8 +74,8 @@ FROM granted, aclexplode(acl) AS one
 SQL
 }
 
-# Prints the SQL that gives a new database the rights in the file "rights", in one transaction of the
-# master user. It only reads catalogs and changes rights: nothing of the content runs in it.
+# Prints the SQL that gives a new database the rights in the file "rights", in one transaction of
+# the master user. It only reads catalogs and changes rights: nothing of the content runs in it.
 print_rights() {
   echo 'BEGIN;'
   print_wanted_rights
@@ -124,7 +124,7 @@ SELECT DISTINCT format('GRANT CREATE, USAGE ON SCHEMA %s TO %I', schema, role)
 SQL
 }
 
-# An owned sequence follows its table.
+# An owned sequence follows its table. A multirange follows its range in some versions only.
 print_owners() {
   cat <<'SQL'
 SELECT format('ALTER %s %s OWNER TO %I', word, identity, new_owner)
@@ -134,6 +134,11 @@ SELECT format('ALTER %s %s OWNER TO %I', word, identity, new_owner)
     WHERE classid = 'pg_class'::regclass AND objid = id AND refclassid = classid
       AND deptype IN ('a', 'i')))
   ORDER BY type = 'schema' \gexec
+SELECT format('ALTER TYPE %s OWNER TO %I', multirange.oid::regtype, pg_get_userbyid(one.typowner))
+  FROM pg_range
+  JOIN pg_type AS one ON one.oid = rngtypid
+  JOIN pg_type AS multirange ON multirange.oid = rngmultitypid
+  WHERE one.typowner <> multirange.typowner \gexec
 TRUNCATE present;
 INSERT INTO present
 SQL
@@ -142,7 +147,7 @@ SQL
 }
 
 # Where grants differ, all are revoked, and given again: those of the owner first, then those that
-# others gave who have a grant option. Schemas come last: until then, what they hold has to be found.
+# others gave who have a grant option. Schemas come last, because what is in them must be found.
 print_grants() {
   cat <<'SQL'
 CREATE TEMPORARY TABLE differing AS
@@ -195,7 +200,8 @@ SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I %s %s ON %s %s %s%s',
     CASE type WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES'
       WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' END,
     CASE privilege WHEN '' THEN 'FROM PUBLIC,' ELSE 'TO' END,
-    CASE privilege WHEN '' THEN quote_ident(owner) ELSE coalesce(quote_ident(grantee), 'PUBLIC') END,
+    CASE privilege WHEN '' THEN quote_ident(owner)
+      ELSE coalesce(quote_ident(grantee), 'PUBLIC') END,
     CASE WHEN grantable THEN ' WITH GRANT OPTION' END)
   FROM wanted WHERE what = 'default' ORDER BY privilege <> '' \gexec
 SQL
