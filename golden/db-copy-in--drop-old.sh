@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    d689c7e78435b8cc24fbae37a11469c093ed4cf8f2ffd08404d61c3b3fbfa321\ \ -)
+    18f0ce0b36ed1810e101392405d08098c53fbf98993e7a74d3b9957071ad5705\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -32,7 +32,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=OLD-DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 cc58dbb03be20c58ed2dc47be0bb5868e925ef221616747016b6366e0cb8cf68
+  # text of this release: sha256 f6d90aee20ab09a03c15ed56f04763e88fdebfd7df97daabe22cc0c833ce67a2
   # the step
   STEP=db-copy-in
   # from deployment file [target]

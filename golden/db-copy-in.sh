@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    6412c13161397ad796dd884cc1d2517369e687ba54bcbaf0d5ab9c13b259757a\ \ -)
+    81462cd08803f8d81571090f370fc2bd10461ca2b44b363f39d384100624d982\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 c34313385259dcdcac51d8c45cb51b4e15f129af0b9f6efe67232a5385dc3875
+  # text of this release: sha256 352df13eb56d39dc32c0d09669588e8afa8fe59a5a6de9de528d551a63b295b4
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -450,7 +450,9 @@ SQL
 }
 
 # Where grants differ, all are revoked, and given again: those of the owner first, then those that
-# others gave who have a grant option. Schemas come last, because what is in them must be found.
+# others gave who have a grant option. Each statement runs as its grantor: otherwise the server
+# would choose one among the roles of the master. Schemas come last, because what is in them must be
+# found.
 print_grants() {
   cat <<'SQL'
 CREATE TEMPORARY TABLE differing AS
@@ -477,19 +479,20 @@ WITH RECURSIVE given AS (
   WHERE wanted.grantor = given.grantee AND given.grantable AND wanted.grantor <> wanted.owner
     AND given.attribute IN ('', wanted.attribute) AND level < 20
 )
-SELECT NULL AS as_grantor,
+SELECT owner AS grantor,
     format('REVOKE ALL%s ON %s FROM %s CASCADE', columns, object,
       string_agg(DISTINCT coalesce(quote_ident(grantee), 'PUBLIC'), ', ')) AS statement,
-    NULL AS as_master, type = 'schema' AS last, 0 AS level
+    type = 'schema' AS last, 0 AS level
   FROM changed JOIN present USING (type, names, args, attribute)
-  WHERE what = 'grant' GROUP BY type, columns, object
+  WHERE what = 'grant' GROUP BY owner, type, columns, object
 UNION ALL
-SELECT CASE WHEN grantor <> owner THEN format('SET LOCAL ROLE %I', grantor) END,
+SELECT grantor,
     format('GRANT %s%s ON %s TO %s%s', privilege, columns, object,
       coalesce(quote_ident(grantee), 'PUBLIC'), CASE WHEN grantable THEN ' WITH GRANT OPTION' END),
-    CASE WHEN grantor <> owner THEN 'RESET ROLE' END, type = 'schema', level
+    type = 'schema', level
   FROM given JOIN changed USING (type, names, args, attribute);
-SELECT as_grantor, statement, as_master FROM statements ORDER BY last, level \gexec
+SELECT format('SET LOCAL ROLE %I', grantor), statement, 'RESET ROLE'
+  FROM statements ORDER BY last, level \gexec
 SQL
 }
 
@@ -866,7 +869,7 @@ find_compared_copy() {
     return 1
   fi
   if ! read_closed_copy; then
-    stop_wrong_place "${TO_HOST}: ${server_error}"
+    return 1
   fi
   oid=$(<closed_copy)
   [[ ${oid} =~ ^[0-9]+$ && ${oid} == "${compared%% *}" ]]
@@ -936,9 +939,8 @@ SQL
 # However the work ends, nothing of it stays but a copy that was compared equal.
 end_work() {
   kill "${reporter}" 2>/dev/null
-  if find_compared_copy; then
-    rm -rf "${dump}"
-  else
+  rm -rf "${dump}"
+  if ! find_compared_copy; then
     remove_new_database
   fi
   rm -rf "${scratch}"
@@ -1198,12 +1200,13 @@ print_ownership() {
   cat <<'SQL'
 SELECT CASE WHEN role <> current_user
       THEN format('ALTER DATABASE %I OWNER TO %I', :'new', role) END,
-    format('REVOKE ALL ON DATABASE %I FROM PUBLIC, %I', :'new', role)
+    format('SET LOCAL ROLE %I', role),
+    format('REVOKE ALL ON DATABASE %I FROM PUBLIC, %I', :'new', role), 'RESET ROLE'
   FROM facts WHERE kind = 'database' \gexec
-SELECT CASE WHEN detail <> owner THEN format('SET LOCAL ROLE %I', detail) END,
+SELECT format('SET LOCAL ROLE %I', detail),
     format('GRANT %s ON DATABASE %I TO %s%s', value, :'new', coalesce(quote_ident(role), 'PUBLIC'),
       CASE WHEN grantable THEN ' WITH GRANT OPTION' END),
-    CASE WHEN detail <> owner THEN 'RESET ROLE' END
+    'RESET ROLE'
   FROM facts JOIN (SELECT role FROM facts WHERE kind = 'database') AS d (owner) ON kind = 'grant'
   WHERE value IN ('CREATE', 'CONNECT', 'TEMPORARY')
   ORDER BY detail <> owner, NOT grantable \gexec
@@ -1354,10 +1357,10 @@ ALTER ROLE :"new" NOLOGIN;
 SELECT format('REVOKE %I FROM %I', :'new', rolname)
   FROM pg_auth_members JOIN pg_roles ON oid = member
   WHERE roleid::regrole = quote_ident(:'new')::regrole AND rolname <> current_user \gexec
+ALTER DATABASE :"new" OWNER TO CURRENT_USER;
 SELECT format('REVOKE ALL ON DATABASE %I FROM %s CASCADE', datname,
     CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
   FROM pg_database, aclexplode(datacl) WHERE datname = :'new' AND grantee <> datdba \gexec
-ALTER DATABASE :"new" OWNER TO CURRENT_USER;
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
   JOIN pg_roles ON pg_roles.oid = usesysid AND NOT rolsuper
   WHERE datname = :'new' OR usename = :'new';

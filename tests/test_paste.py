@@ -192,12 +192,12 @@ class Pasted(NamedTuple):
     lab: Lab
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one part", "two parts"])
+@pytest.fixture(scope="module", params=[1, 2, 3], ids=["one part", "two parts", "three parts"])
 def apart(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pasted:
     script = snapshot_copy()
     with pytest.MonkeyPatch.context() as patched:
-        if request.param == 2:
-            patched.setattr("codeocean_cmdgen.rendering.paste.MAX_BYTES", 9_000)
+        most = {1: 60_000, 2: 9_000, 3: 7_000}[request.param]
+        patched.setattr("codeocean_cmdgen.rendering.paste.MAX_BYTES", most)
         parts = _without_shared(script, "cloudshell")
     assert len(parts) == request.param
     lab = Lab(tmp_path_factory.mktemp("apart"), script)
@@ -218,10 +218,10 @@ def test_a_script_is_pasted_after_its_shared_part(shell: Shell, apart: Pasted) -
         assert terminal.answer() == 0
         assert terminal.said("done: both were copied to arn:aws:")
         assert terminal.state() == state
-        # A part is removed before it is saved, and half a script when it is read.
-        removed = [["rm"]] * (1 + 2 * (len(apart.parts) - 1))
+        # A file is removed before something is saved in it, and parts when they are read.
+        removed = [["rm"]] * (1 if len(apart.parts) == 1 else 3)
         assert place.calls() == [*removed, *apart.lab.reference]
-        # The shared part stays for the next script; half a script is used up.
+        # The shared part stays for the next script; parts of a script are used up.
         terminal.paste(last)
         again = terminal.answer()
         assert again == (0 if len(apart.parts) == 1 else 1)

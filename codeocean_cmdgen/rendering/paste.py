@@ -36,12 +36,10 @@ MOST_PARTS = 3
 
 SHARED_FILE = ".codeocean-cmdgen-shared"
 PART_FILE = ".codeocean-cmdgen-part"
-"""Files of the home folder that keep what was pasted before the script; of parts, each its own."""
+"""Files of the home folder that keep what was pasted before the script."""
 
 
-def wrapped(
-    name: str, text: str, whole: str = "", *, before: Iterable[str] = (), behind: str = ""
-) -> str:
+def wrapped(name: str, text: str, whole: str = "", *, before: str = "", behind: str = "") -> str:
     """Return the script that runs a framed body only if the body still has its digest.
 
     whole: the framed body, if the text is only a part of it. before, behind: the files of the home
@@ -54,7 +52,7 @@ def wrapped(
             name=name,
             text=Markup(text),  # noqa: S704 - checked by its digest, compared, or ours
             digest=Markup(checked_digest(sha256(whole or text))),  # noqa: S704 - ours
-            before=[Markup(file) for file in before],  # noqa: S704 - ours
+            before=Markup(before),  # noqa: S704 - ours
             behind=Markup(behind),  # noqa: S704 - ours
             end=Markup(END),  # noqa: S704 - our words
         )
@@ -70,14 +68,18 @@ def checked_digest(digest: str) -> str:
     return rf"{digest}\ \ -"
 
 
-def _saved(file: str, end: str, text: str) -> str:
-    """Return the command that keeps a part of a script in the home folder."""
+def _saved(file: str, end: str, text: str, *, first: bool = True) -> str:
+    """Return the command that keeps a part of a script in the home folder.
+
+    Other parts than the first are added to the file.
+    """
     return (
         script_templates()
         .get_template("_saved.sh.j2")
         .render(
             file=Markup(file),  # noqa: S704 - one of ours
             end=Markup(end),  # noqa: S704 - likewise
+            first=first,
             text=Markup(text),  # noqa: S704 - checked by the digest of the whole
         )
     )
@@ -109,17 +111,20 @@ def _without_shared(script: str, place: str) -> tuple[str, ...]:
     parts: tuple[str, ...] = ()
     for count in range(1, MOST_PARTS + 1):
         *first, last = _split(own, count)
-        files = [f"{PART_FILE}-{number}" for number in range(1, count)]
         parts = (
             *(
-                _saved(file, END_OF_PART.format(number, count, number + 1), text)
-                for number, (file, text) in enumerate(zip(files, first), 1)
+                _saved(PART_FILE, _end_of_part(number, count), text, first=number == 1)
+                for number, text in enumerate(first, 1)
             ),
-            wrapped(name, last, whole, before=files, behind=SHARED_FILE),
+            wrapped(name, last, whole, before=PART_FILE if first else "", behind=SHARED_FILE),
         )
         if all(fits_paste(part, place) for part in parts):
             break
     return parts
+
+
+def _end_of_part(number: int, count: int) -> str:
+    return END_OF_PART.format(number, count, number + 1)
 
 
 @cache

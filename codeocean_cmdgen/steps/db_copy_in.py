@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, ClassVar, Optional
 
 from codeocean_cmdgen import vendor
 from codeocean_cmdgen.errors import Problem
@@ -79,7 +79,7 @@ class DbCopyIn(HostStep):
     tables = ("target",)
     from_stack_json = {"target": ("to_host", "to_port", "user")}
     checks = (_two_servers,)
-    programs = ("scram_verifier",)
+    programs: ClassVar[tuple[str, ...]] = ("scram_verifier",)
 
     def variables(self) -> dict[str, Printed]:
         """Name the secret that the vendor's stack creates unless another is given."""

@@ -147,7 +147,9 @@ SQL
 }
 
 # Where grants differ, all are revoked, and given again: those of the owner first, then those that
-# others gave who have a grant option. Schemas come last, because what is in them must be found.
+# others gave who have a grant option. Each statement runs as its grantor: otherwise the server
+# would choose one among the roles of the master. Schemas come last, because what is in them must be
+# found.
 print_grants() {
   cat <<'SQL'
 CREATE TEMPORARY TABLE differing AS
@@ -174,19 +176,20 @@ WITH RECURSIVE given AS (
   WHERE wanted.grantor = given.grantee AND given.grantable AND wanted.grantor <> wanted.owner
     AND given.attribute IN ('', wanted.attribute) AND level < 20
 )
-SELECT NULL AS as_grantor,
+SELECT owner AS grantor,
     format('REVOKE ALL%s ON %s FROM %s CASCADE', columns, object,
       string_agg(DISTINCT coalesce(quote_ident(grantee), 'PUBLIC'), ', ')) AS statement,
-    NULL AS as_master, type = 'schema' AS last, 0 AS level
+    type = 'schema' AS last, 0 AS level
   FROM changed JOIN present USING (type, names, args, attribute)
-  WHERE what = 'grant' GROUP BY type, columns, object
+  WHERE what = 'grant' GROUP BY owner, type, columns, object
 UNION ALL
-SELECT CASE WHEN grantor <> owner THEN format('SET LOCAL ROLE %I', grantor) END,
+SELECT grantor,
     format('GRANT %s%s ON %s TO %s%s', privilege, columns, object,
       coalesce(quote_ident(grantee), 'PUBLIC'), CASE WHEN grantable THEN ' WITH GRANT OPTION' END),
-    CASE WHEN grantor <> owner THEN 'RESET ROLE' END, type = 'schema', level
+    type = 'schema', level
   FROM given JOIN changed USING (type, names, args, attribute);
-SELECT as_grantor, statement, as_master FROM statements ORDER BY last, level \gexec
+SELECT format('SET LOCAL ROLE %I', grantor), statement, 'RESET ROLE'
+  FROM statements ORDER BY last, level \gexec
 SQL
 }
 

@@ -310,11 +310,11 @@ def test_watch_0_starts_and_returns(place: Place) -> None:
     ("fault", "code", "reason"),
     [
         ("ALTER ROLE root PASSWORD 'other'", 3, 'password authentication failed for user "root"'),
-        ("ALTER ROLE root NOCREATEDB", 1, "there is no database codeocean that root may replace"),
+        ("ALTER ROLE root NOCREATEDB", 1, "ALTER ROLE root CREATEDB CREATEROLE;\n"),
         ("ALTER DATABASE codeocean OWNER TO rdsadmin", 1, "no database codeocean that root may"),
         ("ALTER DATABASE codeocean RENAME TO codeocean_x", 1, "no database codeocean that root"),
-        ("REVOKE app FROM root", 1, "role app is missing, or root is not a member of it\n"),
-        ('ALTER ROLE "Odd ""Reader" RENAME TO other', 1, 'role "Odd ""Reader" is missing\n'),
+        ("REVOKE app FROM root", 1, "root is not a member of role app: GRANT app TO root;\n"),
+        ('ALTER ROLE "Odd ""Reader" RENAME TO other', 1, 'CREATE ROLE "Odd ""Reader" NOLOGIN;\n'),
     ],
 )
 def test_the_target_lacks_something(place: Place, fault: str, code: int, reason: str) -> None:
@@ -344,7 +344,7 @@ def test_problems_are_told_together(place: Place) -> None:
     assert outcome.code == 1
     problems = re.findall(r"^problem: (.*)$", outcome.errors, re.MULTILINE)
     assert len(problems) == 3
-    assert problems[0] == f"{TO}: role lonely is missing"
+    assert problems[0] == f"{TO}: role lonely is missing: CREATE ROLE lonely NOLOGIN;"
     assert problems[1].startswith("pg_dump 15 is needed, this is 'pg_dump (PostgreSQL) 14.9': ")
     assert problems[1].endswith("sudo dnf install postgresql15")
     assert re.search(r" has 1000 bytes free, and \d+ are needed: ", problems[2])
@@ -603,6 +603,82 @@ def test_a_death_at_any_moment_costs_nothing(place: Place, call: int, when: str)
     killed = kill_at(place, f'"{call} "*', when)
     assert not killed or call < LAST_CALL
     recovers(place)
+
+
+def test_a_compared_copy_is_used_by_the_next_paste(place: Place) -> None:
+    """Something that the master cannot end keeps the names: only the swap is repeated."""
+    place.wrap("psql", "[[ $* != *--single-transaction* ]] || { echo no >&2; exit 1; }")
+    refused = place.run()
+    assert refused.code == 1
+    assert "The copy is kept: " in refused.errors
+    (new,) = (name for name in place.names() if name.startswith("codeocean_new_"))
+    place.old_is_in_place(new)
+    place.unwrap()
+    planned = place.run(PLAN="1")
+    assert planned.output.startswith(
+        f"plan: would put the copy in place that was copied from {FROM}"
+    )
+    for program in ("pg_dump", "pg_restore"):
+        place.wrap(program, "[[ $* == *--version* ]] || exit 1")
+    outcome = place.run()
+    assert outcome.done, outcome.errors
+    place.copy_is_complete()
+
+
+def test_a_compared_copy_that_was_opened_is_not_used(place: Place) -> None:
+    place.wrap("psql", "[[ $* != *--single-transaction* ]] || { echo no >&2; exit 1; }")
+    assert place.run().code == 1
+    (new,) = (name for name in place.names() if name.startswith("codeocean_new_"))
+    place.unwrap()
+    place.target.sql(f"GRANT CONNECT ON DATABASE {new} TO app; ")
+    place.target.sql("INSERT INTO public.owned VALUES (3)", new)
+    outcome = place.run()
+    assert outcome.done, outcome.errors
+    place.copy_is_complete()
+
+
+def test_a_plan_while_a_copy_runs(place: Place) -> None:
+    assert place.run(WATCH="0").code == 4
+    planned = place.run(PLAN="1")
+    assert (planned.code, planned.output) == (
+        0,
+        f"plan: a copy to {TO} is running. Paste the script without PLAN=1 to follow it.\n",
+    )
+    assert place.run().done
+    place.copy_is_complete()
+
+
+def test_what_is_not_copied_is_named(place: Place) -> None:
+    """Another database, and the jobs of pg_cron: another extension plays its part here."""
+    place.source.sql('CREATE DATABASE "other \x1b[2J"')
+    place.source.sql(
+        """CREATE EXTENSION hstore; CREATE SCHEMA cron;
+        CREATE TABLE cron.job (jobid int, jobname text, schedule text, command text, database text,
+          username text, active boolean);
+        INSERT INTO cron.job VALUES (1, 'it''s', '0 3 * * *', E'DELETE FROM t;\\nVACUUM',
+          'codeocean', 'root', true);
+        ALTER EXTENSION hstore ADD TABLE cron.job; GRANT USAGE ON SCHEMA cron TO root;
+        GRANT SELECT ON cron.job TO root;
+        UPDATE pg_extension SET extname = 'pg_cron' WHERE extname = 'hstore'"""
+    )
+    try:
+        outcome = place.run(PLAN="1")
+    finally:
+        place.source.sql(
+            "UPDATE pg_extension SET extname = 'hstore' WHERE extname = 'pg_cron';"
+            "DROP EXTENSION hstore CASCADE; DROP SCHEMA cron CASCADE"
+        )
+        place.source.sql('DROP DATABASE "other \x1b[2J"')
+    assert outcome.code == 0, outcome.errors
+    assert 'not copied: database "other ?[2J". To copy it: ' in outcome.errors
+    assert (
+        f"not copied: jobs of pg_cron in postgres on {FROM}. To create them again,"
+        in outcome.errors
+    )
+    assert (
+        "SELECT cron.schedule_in_database('it''s', '0 3 * * *', 'DELETE FROM t;\nVACUUM', "
+        "'codeocean', 'root', 'true');\n"
+    ) in outcome.errors
 
 
 # Sessions in the database that is put aside.
@@ -1197,7 +1273,7 @@ until [[ -e /run/test/compared ]]; do /usr/bin/sleep 0.1; done
 until [[ -e /run/test/stop ]]; do
   for who in mallory:mallory NEW:known; do
     PGPASSWORD=${who#*:} psql --quiet --set=ON_ERROR_STOP=1 \\
-      --dbname="host=TO user=${who%:*} dbname=NEW" \\
+      --dbname="host=SERVER user=${who%:*} dbname=NEW" \\
       --command='SET ROLE NEW' --command='INSERT INTO m.t VALUES (2)' \\
       >>/run/test/intruded 2>&1 && echo 'got in' >>/run/test/intruded
   done
@@ -1213,7 +1289,7 @@ def test_who_was_let_in_has_to_leave(mallory: Place) -> None:
         "[[ $* != *--single-transaction* ]] || /usr/bin/sleep 2",
     )
     quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    intruder = INTRUDER.replace("NEW", f"codeocean_new_{token()}").replace("TO", TO)
+    intruder = INTRUDER.replace("NEW", f"codeocean_new_{token()}").replace("SERVER", TO)
     with mallory.host.popen(["bash", "-c", intruder], **quiet) as intruding:
         outcome = mallory.run()
         mallory.file("/run/test/compared").touch()
