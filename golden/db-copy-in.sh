@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    81462cd08803f8d81571090f370fc2bd10461ca2b44b363f39d384100624d982\ \ -)
+    a38b6a9dd207fe0eadd44d73acc16199571ffba3415f88ee2fcd42210bfc9b0b\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 352df13eb56d39dc32c0d09669588e8afa8fe59a5a6de9de528d551a63b295b4
+  # text of this release: sha256 fbee842d5bb76e60d39f5f37d717975b30020417398b5b3d93584a1255afe265
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -69,7 +69,7 @@ main() {
   speed_up_sessions
   name_source
   finish_if_completed
-  follow_running_work
+  follow_running_copy
   check_both_sides
   if [[ ${PLAN} == 1 ]]; then
     show_plan
@@ -312,7 +312,8 @@ check_database_exists() {
 print_rights_query() {
   cat <<'SQL'
 WITH own (class, id, owner, acl, kind) AS (
-  SELECT tableoid, oid, nspowner, nspacl, 'n' FROM pg_namespace WHERE nspname !~ '^pg_t(oast|emp)'
+  SELECT tableoid, oid, nspowner, nspacl, 'n' FROM pg_namespace
+  WHERE nspname NOT SIMILAR TO 'pg_t(oast|emp)%'
   UNION ALL
   SELECT tableoid, oid, relowner, relacl, CASE relkind WHEN 'S' THEN 's' ELSE 'r' END
   FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND relpersistence <> 't'
@@ -552,7 +553,7 @@ finish_if_completed() {
   stop "${completed}. To copy from ${FROM_HOST} now, generate the script with a new --run."
 }
 
-follow_running_work() {
+follow_running_copy() {
   if is_working; then
     if [[ ${PLAN} == 1 ]]; then
       finish_plan "a copy to ${TO_HOST} is running. Paste the script without PLAN=1 to follow it."
@@ -618,7 +619,7 @@ SQL
 # Names what belongs to the server of the source and not to the database. Jobs of pg_cron are in one
 # database only: the extension's own table is safe to read, because only the system can create it.
 list_not_copied() {
-  if ! list_others || ! list_jobs; then
+  if ! list_others || ! list_database_jobs; then
     stop_wrong_place "${FROM_HOST}: ${server_error}"
   fi
   say_file others 'not copied: '
@@ -639,10 +640,10 @@ SQL
 
 # Sets cron_database to the database that has jobs. Its name comes from a server, and becomes a part
 # of a connection string: another name than ours is not read.
-list_jobs() {
+list_database_jobs() {
   local candidate
   for candidate in postgres "${DATABASE}"; do
-    if ! read_jobs "${candidate}"; then
+    if ! read_database_jobs "${candidate}"; then
       return 1
     fi
     if [[ -s jobs ]]; then
@@ -653,7 +654,7 @@ list_jobs() {
 }
 
 # A policy lets each user see only its own jobs.
-read_jobs() { # DATABASE
+read_database_jobs() { # DATABASE
   query_server jobs "${source}" "$1" <<'SQL'
 SET row_security = on;
 SELECT count(*) > 0 AS has_jobs
@@ -758,10 +759,10 @@ CREATE TEMPORARY TABLE needs (number oid, kind text, name text, detail text, sch
 \copy needs FROM 'needs'
 COPY (
   SELECT CASE WHEN NOT bool_or(version = detail)
-      THEN format('extension %I %s is not available, only %s. Run ALTER EXTENSION %1$I UPDATE on '
-        'the source', name, detail, string_agg(version, ', '))
+      THEN format('extension %I %s is not available, only %s. Run ALTER EXTENSION %I UPDATE on '
+        'the source', name, detail, string_agg(version, ', '), name)
     ELSE format('extension %I may give its users rights on the server. If you do not need it, '
-      'DROP EXTENSION %1$I on the source', name) END
+      'DROP EXTENSION %I on the source', name, name) END
   FROM needs JOIN pg_available_extension_versions USING (name)
   WHERE kind = 'extension' AND name <> 'plpgsql'
   GROUP BY name, detail
@@ -775,20 +776,21 @@ COPY (
   WHERE kind = 'extension' AND name NOT IN (
     SELECT available.name FROM pg_available_extensions AS available)
   UNION ALL
-  SELECT format('role %I is missing: CREATE ROLE %1$I %s;', name, detail)
+  SELECT format('role %I is missing: CREATE ROLE %I %s;', name, name, detail)
     || CASE WHEN owns THEN format(' GRANT %I TO %I;', name, current_user) ELSE '' END
   FROM needs LEFT JOIN pg_roles ON rolname = name
   WHERE kind = 'role' AND rolname IS NULL
   UNION ALL
-  SELECT format('%I is not a member of role %I: GRANT %2$I TO %1$I;', current_user, name)
+  SELECT format('%I is not a member of role %I: GRANT %I TO %I;', current_user, name, name,
+    current_user)
   FROM needs JOIN pg_roles ON rolname = name
   WHERE kind = 'role' AND owns AND NOT pg_has_role(rolname, 'USAGE')
   UNION ALL
   SELECT format('this is not PostgreSQL %s', :'major')
   WHERE current_setting('server_version_num')::int / 10000 <> :'major'::int
   UNION ALL
-  SELECT format('%I cannot create databases and roles: ALTER ROLE %1$I CREATEDB CREATEROLE;',
-    current_user)
+  SELECT format('%I cannot create databases and roles: ALTER ROLE %I CREATEDB CREATEROLE;',
+    current_user, current_user)
   FROM pg_roles WHERE rolname = current_user AND NOT (rolcreatedb AND rolcreaterole)
   UNION ALL
   SELECT format('there is no database %I that %I may replace', :'database', current_user)
@@ -1152,9 +1154,10 @@ create_database() {
 
 print_creation() {
   cat <<'SQL'
-SELECT format('CREATE DATABASE %I OWNER %1$I TEMPLATE template0 ALLOW_CONNECTIONS false '
+SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ALLOW_CONNECTIONS false '
         'ENCODING %L LC_COLLATE %L LC_CTYPE %L',
-      :'new', pg_encoding_to_char((p ->> 'encoding')::int), p ->> 'datcollate', p ->> 'datctype')
+      :'new', :'new', pg_encoding_to_char((p ->> 'encoding')::int), p ->> 'datcollate',
+      p ->> 'datctype')
     || CASE p ->> 'datlocprovider'
       WHEN 'c' THEN ' LOCALE_PROVIDER libc'
       WHEN 'i' THEN ' LOCALE_PROVIDER icu ICU_LOCALE '
@@ -1595,7 +1598,7 @@ def verifier(password: bytes, salt: bytes) -> str:
     salt_text, stored, server = (
         b64encode(part).decode("ascii") for part in (salt, stored_key, server_key)
     )
-    return f"SCRAM-SHA-256${ITERATIONS}:{salt_text}${stored}:{server}"
+    return "$".join(["SCRAM-SHA-256", f"{ITERATIONS}:{salt_text}", f"{stored}:{server}"])
 
 
 def main() -> None:

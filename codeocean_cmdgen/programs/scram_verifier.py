@@ -24,7 +24,7 @@ def verifier(password: bytes, salt: bytes) -> str:
     salt_text, stored, server = (
         b64encode(part).decode("ascii") for part in (salt, stored_key, server_key)
     )
-    return f"SCRAM-SHA-256${ITERATIONS}:{salt_text}${stored}:{server}"
+    return "$".join(["SCRAM-SHA-256", f"{ITERATIONS}:{salt_text}", f"{stored}:{server}"])
 
 
 def main() -> None:

@@ -9,7 +9,8 @@
 print_rights_query() {
   cat <<'SQL'
 WITH own (class, id, owner, acl, kind) AS (
-  SELECT tableoid, oid, nspowner, nspacl, 'n' FROM pg_namespace WHERE nspname !~ '^pg_t(oast|emp)'
+  SELECT tableoid, oid, nspowner, nspacl, 'n' FROM pg_namespace
+  WHERE nspname NOT SIMILAR TO 'pg_t(oast|emp)%'
   UNION ALL
   SELECT tableoid, oid, relowner, relacl, CASE relkind WHEN 'S' THEN 's' ELSE 'r' END
   FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND relpersistence <> 't'
