@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    a38b6a9dd207fe0eadd44d73acc16199571ffba3415f88ee2fcd42210bfc9b0b\ \ -)
+    5a1219b0a13c2bb02b9dc19289f3fdac0f32d5c6e3bdacb0a16ad5ffc07e27b5\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 fbee842d5bb76e60d39f5f37d717975b30020417398b5b3d93584a1255afe265
+  # text of this release: sha256 7cc4c15ce8387fc8331ca839586069aa8966be94b7401128b266eb3ff9c23e29
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -851,6 +851,7 @@ work() {
   check_both_sides
   if find_compared_copy; then
     say 'only the swap is left: the copy is there, compared equal'
+    rm -rf "${dump}"
     must describe_source_database
   else
     make_copy
