@@ -55,11 +55,7 @@ lint: $(READY)
 	$(BIN)/shfmt -i 2 -d $(SHELL_PROGRAMS)
 
 unit: $(READY)
-	$(PYTEST) tests/programs tests/check/test_rules.py tests/check/test_report.py tests/test_cases.py \
-	  tests/test_cli.py tests/test_deployment.py tests/test_golden.py tests/test_house.py \
-	  tests/test_inputs.py tests/test_largest.py tests/test_parts.py tests/test_procedures.py \
-	  tests/test_render.py tests/test_runbook.py tests/test_terminal.py \
-	  tests/test_terminal_escapes.py tests/test_values.py
+	$(PYTEST) tests/unit
 
 test: ready lint
 	$(PYTEST)
@@ -72,7 +68,7 @@ bench: ready dist
 	$(BIN)/python -m tools.bench
 
 golden: $(READY)
-	$(BIN)/python -m pytest tests/test_golden.py --snapshot-update
+	$(BIN)/python -m pytest tests/unit/test_golden.py --snapshot-update
 	$(BIN)/python -m tools.tables --write
 	for one in backup restore migration; do $(BIN)/codeocean-cmdgen runbook "$$one" \
 	  --values codeocean_cmdgen/examples/deployment.toml --output "golden/runbook-$$one.md" || exit; done

@@ -12,12 +12,12 @@ from codeocean_cmdgen.inputs.deployment_file import DEPLOYMENT_FILE, read_deploy
 from codeocean_cmdgen.simulator import example_world
 from codeocean_cmdgen.simulator.world import BACKUP, REGION, SOURCE, TARGET
 from codeocean_cmdgen.steps import STEPS
-from tests.execution.conftest import writes
-from tests.test_cli import Outcome, run
+from tests.support.cli import Outcome, run
+from tests.support.people import writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator import Simulator
-    from tests.execution.conftest import PersonOf
+    from tests.support.people import PersonOf
 
 ACCOUNTS = {"source": SOURCE, "backup": BACKUP, "target": TARGET}
 NAMED = "customer.toml"

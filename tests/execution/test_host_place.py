@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeocean_cmdgen.steps import STEPS
-from tests.execution.conftest import script, writes
+from tests.support.people import script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator import Simulator
-    from tests.execution.conftest import HostOf, ServicesHost
+    from tests.support.services_host import HostOf, ServicesHost
 
 TARGET, OTHER = "333333333333", "444444444444"
 HOST_STEPS = [step.name for step in STEPS if step.place == "host"]

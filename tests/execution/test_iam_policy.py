@@ -15,14 +15,16 @@ from codeocean_cmdgen.policy import example, policy
 from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.simulator import Simulator, example_world
 from codeocean_cmdgen.steps import STEPS, Step
-from tests.calls import action, calls
-from tests.cases import CASES, CLOUDSHELL
-from tests.execution.conftest import PersonOf, ServicesHost, made, script
 from tests.execution.test_secrets import document
 from tests.execution.test_volume import restored, stop
+from tests.support.calls import action, calls
+from tests.support.cases import CASES, CLOUDSHELL
+from tests.support.people import PersonOf, made, script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tests.support.services_host import ServicesHost
 
 NEVER_ASKED = {"iam:PassRole", "cloudformation:TagResource"}
 """What AWS checks on the way of another call."""

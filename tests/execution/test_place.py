@@ -10,8 +10,8 @@ import pytest
 
 from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.simulator import Simulator, example_world
-from tests.cases import CASES, CLOUDSHELL
-from tests.execution.conftest import Outcome, Person, PersonOf, made, script, writes
+from tests.support.cases import CASES, CLOUDSHELL
+from tests.support.people import Outcome, Person, PersonOf, made, script, writes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

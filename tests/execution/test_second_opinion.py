@@ -12,8 +12,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.simulator import Simulator, example_world
-from tests.cases import CLOUDSHELL
-from tests.execution.conftest import PersonOf, script
+from tests.support.cases import CLOUDSHELL
+from tests.support.people import PersonOf, script
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ import pytest
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.errors import AwsError
 from codeocean_cmdgen.simulator.world import BACKUP, EBS_POINT, RDS_POINT, REGION, TARGET
-from tests.execution.conftest import Person, PersonOf, script, writes
-from tests.fake_aws import Place, answers, snapshot_copy, write_programs
+from tests.support.fake_aws import Place, answers, snapshot_copy, write_programs
+from tests.support.people import Person, PersonOf, script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.backup import RecoveryPoint

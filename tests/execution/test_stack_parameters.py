@@ -18,15 +18,7 @@ from codeocean_cmdgen.simulator.cloudformation import Resource
 from codeocean_cmdgen.simulator.templates import BACKUP_URL, NEWER_URL, PRIMARY_URL
 from codeocean_cmdgen.simulator.world import BACKUP, SOURCE, TARGET
 from codeocean_cmdgen.steps import StackParameters
-from tests.execution.conftest import (
-    EXAMPLES,
-    Person,
-    PersonOf,
-    interrupt,
-    screen,
-    script,
-    writes,
-)
+from tests.support.people import EXAMPLES, Person, PersonOf, interrupt, screen, script, writes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeocean_cmdgen.simulator.trees import differences, plant
-from tests.execution.conftest import script, writes
+from tests.support.people import script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator import Simulator
-    from tests.execution.conftest import HostOf, Outcome, ServicesHost
+    from tests.support.people import Outcome
+    from tests.support.services_host import HostOf, ServicesHost
 
 TARGET = "333333333333"
 RESTORED = "/mnt/codeocean-restored"

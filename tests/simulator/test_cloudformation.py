@@ -8,8 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from codeocean_cmdgen.simulator.templates import NEWER_URL, PRIMARY_URL
-
-from .conftest import ACCOUNT
+from tests.support.simulated import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

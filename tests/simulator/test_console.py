@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeocean_cmdgen.simulator.world import BACKUP, MANAGEMENT, SOURCE, TARGET
-from tests.tools import OLDEST_AWS, require
+from tests.support.tools import OLDEST_AWS, require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
