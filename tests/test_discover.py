@@ -302,7 +302,11 @@ def test_it_says_what_it_needs(person: Person, monkeypatch: pytest.MonkeyPatch) 
     region = {"AWS_DEFAULT_REGION": ""}
     told = "no Region is configured\nhint: add --region REGION"
     refused(person.discover("target", **region), told, code=2)
-    refused(person.discover("target", "--profile=none"), "(none) could not be found")
+    unknown = "--profile: there is no profile 'none' in ", "aws configure list-profiles"
+    refused(person.discover("target", "--profile=none"), *unknown, code=2)
+    unknown = "AWS_PROFILE: there is no profile 'none' in mine or ", "aws configure list-profiles"
+    own = {"AWS_PROFILE": "none", "AWS_CONFIG_FILE": "mine"}
+    refused(person.discover("target", **own), *unknown, code=2)
     person.file.write_text("[sauce]\n")
     refused(person.discover("target"), f"{person.file}:1: 'sauce'", code=2)
     person.file.unlink()
@@ -440,7 +444,13 @@ def test_pairs_are_listed_newest_first_and_the_chosen_one_is_taken(backed_up: Pe
     point(backed_up, "EBS", 700, delete_after_days=None)
     text = backed_up.file.read_text()
     listed = backed_up.discover("recovery-points")
-    assert listed.code == 0
+    refused(
+        listed,
+        "no pair is chosen, so nothing is written\nhint: to write one: "
+        f"codeocean-cmdgen discover recovery-points --from backup --values {backed_up.file} "
+        "--choose NUMBER",
+        code=2,
+    )
     rows = [line.split() for line in listed.out.splitlines()]
     assert rows[0][:3] == ["#", "created", "(UTC)"]
     assert [row[0] for row in rows[1:]] == ["1", "2"]
@@ -474,6 +484,7 @@ def test_on_a_terminal_the_pair_is_asked_for(backed_up: Person, answer: str) -> 
     child.expect(pexpect.EOF)
     assert child.wait() == 0
     assert (backed_up.file.read_text() != before) == bool(answer)
+    assert ("nothing is written" in child.before) == (not answer)
 
 
 def test_points_that_cannot_be_restored_are_no_pair(backed_up: Person) -> None:
@@ -546,6 +557,22 @@ def test_a_vault_without_pairs_or_name_is_told(person: Person) -> None:
     person.file.write_text("[target]\nbackup_vault_name = 'codeocean-v1'\n")
     outcome = person.discover("recovery-points", "--from=target", account=TARGET)
     refused(outcome, "no pair of recovery points")
+
+
+def test_it_says_how_many_values_are_new(person: Person) -> None:
+    first = person.discover("source").err.splitlines()[-1]
+    assert (many := re.fullmatch(f"done: wrote ([0-9]+) values to {person.file}", first))
+    count = int(many[1])
+    text = person.file.read_text()
+    again = person.discover("source").err.splitlines()[-1]
+    assert again == f"done: nothing new: {person.file} already has all {count}"
+    assert person.file.read_text() == text
+    lines = [line for line in text.splitlines() if not line.startswith("stack_name = ")]
+    other = re.sub('^db_instance_id = ".*?"', 'db_instance_id = "another"', "\n".join(lines), 1, re.M)
+    person.file.write_text(other)
+    told = person.discover("source").err.splitlines()
+    assert "changed: [source] db_instance_id was another" in told
+    assert told[-1] == f"done: wrote 2 values to {person.file}; it already had {count - 2} more"
 
 
 # What is written here, every command reads.

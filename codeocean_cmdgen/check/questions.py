@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
 import boto3
 from botocore import xform_name
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 
 from codeocean_cmdgen import vendor
-from codeocean_cmdgen.aws_settings import usable_settings
+from codeocean_cmdgen.aws_settings import missing_profile, usable_settings
 from codeocean_cmdgen.check.facts import Unknown
 from codeocean_cmdgen.check.machine import temporary_db
 from codeocean_cmdgen.check.vault import point_names
@@ -92,9 +92,12 @@ def sessions(facts: Facts, profiles: Mapping[str, str]) -> dict[str, Clients]:
     for role in facts.deployments:
         try:
             session = boto3.Session(profile_name=profiles.get(role))
+        except ProfileNotFound as error:
+            given = f"--profile {role}" if role in profiles else "AWS_PROFILE"
+            problems.append(missing_profile(error.kwargs["profile"], given))
+            continue
         except BotoCoreError as error:
-            given = f"--profile {role}={profiles[role]}" if role in profiles else f"[{role}]"
-            problems.append(Problem(f"{given}: {error}"))
+            problems.append(Problem(f"the AWS settings cannot be used: {error}"))
             continue
 
         def client(service: str, region: str, session: boto3.Session = session) -> Any:  # noqa: ANN401 - boto3 has no types
@@ -102,7 +105,7 @@ def sessions(facts: Facts, profiles: Mapping[str, str]) -> dict[str, Clients]:
 
         found[role] = client
     if problems:
-        raise InputError(problems)
+        raise InputError(list(dict.fromkeys(problems)))  # the roles without a profile share one
     return found
 
 

@@ -208,8 +208,11 @@ def discover(
         echo(line, err=True)
 
     if what == "recovery-points":
-        found = recovery_points.find(table, file, say, region=region, profile=profile)
-        facts = _chosen(found, table, choose, file)
+        asked = {"region": region, "profile": profile}
+        found = recovery_points.find(table, file, say, **asked)
+        again = [f"--from {table}", file.option]
+        again += [f"--{name} {shlex.quote(text)}" for name, text in asked.items() if text]
+        facts = _chosen(found, table, choose, " ".join(again))
     else:
         is_own = what != "backup" and stack_json_of.is_here()
         own = stack_json or (str(stack_json_of.STACK_JSON) if is_own else "")
@@ -224,15 +227,33 @@ def discover(
             if problem.hint:
                 say(f"hint: {problem.hint}")
     if facts:
-        for line in update(Path(file.name), facts):
+        changes = update(Path(file.name), facts)
+        for line in changes.replaced:
             say(f"changed: {line}")
-        say(f"done: wrote {len(facts)} {'value' if len(facts) == 1 else 'values'} to {file.name}")
+        say(f"done: {_written(changes.count, len(facts), file.name)}")
+
+
+def _written(changed: int, found: int, file: str) -> str:
+    """Say how many of the values that were found are new in the file."""
+    if not changed:
+        return f"nothing new: {file} already has {'this' if found == 1 else f'all {found}'}"
+    values = "1 value" if changed == 1 else f"{changed} values"
+    known = f"; it already had {found - changed} more" if changed < found else ""
+    return f"wrote {values} to {file}{known}"
 
 
 def _chosen(
-    found: "Pairs", table: str, choice: Optional[str], file: "DeploymentFile"
+    found: "Pairs", table: str, choice: Optional[str], options: str
 ) -> list["Fact"]:
-    """Show the pairs, and return the facts of the one that is chosen; none when none is."""
+    """Show the pairs, and return the facts of the one that is chosen.
+
+    options: those of this command, without the choice. On a terminal, a person may choose none.
+
+    Raises:
+        DiscoveryError: there is no pair.
+        InputError: no such pair, or none was chosen and there is no terminal to ask on.
+
+    """
     from rich.console import Console  # noqa: PLC0415 - slow
 
     from codeocean_cmdgen.discover import recovery_points  # noqa: PLC0415
@@ -246,12 +267,17 @@ def _chosen(
         echo(f"note: {note}", err=True)
     if not found.pairs:
         raise DiscoveryError([Problem("there is no pair of recovery points in the vault")])
-    if choice is None and is_terminal(sys.stdin, sys.stderr):
+    asks = choice is None and is_terminal(sys.stdin, sys.stderr)
+    if asks:
         echo("Pair number (Enter to skip): ", end="", err=True)
         choice = sys.stdin.readline().strip()
     if not choice:
-        command = f"codeocean-cmdgen discover recovery-points --from {table} {file.option}"
-        echo(f"hint: to write one to the file: {command} --choose NUMBER", err=True)
+        command = f"codeocean-cmdgen discover recovery-points {options} --choose NUMBER"
+        problem = Problem("no pair is chosen, so nothing is written", f"to write one: {command}")
+        if not asks:
+            raise InputError([problem])
+        echo(f"note: {problem.message}", err=True)
+        echo(f"hint: {problem.hint}", err=True)
         return []
     facts, warnings = recovery_points.facts_of(recovery_points.choose(found.pairs, choice), table)
     for fact in facts:

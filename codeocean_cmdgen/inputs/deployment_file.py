@@ -71,7 +71,7 @@ class DeploymentFile:
 
     def position(self, *where: str) -> str:
         """Return file and line of a table or key, in the form of editors: `deployment.toml:12`."""
-        self._lines = self._lines or dict(line_numbers(self._text))
+        self._lines = self._lines or line_numbers(self._text)
         line = self._lines.get(tuple(part.replace("-", "_") for part in where))
         name = shown(self.name)[1:-1]
         return f"{name}:{line}" if line else name
