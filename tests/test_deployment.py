@@ -230,4 +230,4 @@ def test_an_update_says_what_it_replaced_and_keeps_owner_mode_and_links(tmp_path
     assert link.is_symlink()
     assert (file.stat().st_mode & 0o7777, file.stat().st_uid) == (0o640, owner)
     assert file.read_bytes().startswith(b"\xef\xbb\xbf[source]\r\nregion = ")
-    assert update(link, [REGION]).replaced == []
+    assert update(link, [REGION]).total == 0

@@ -19,7 +19,7 @@ from codeocean_cmdgen import folder
 from codeocean_cmdgen.errors import InputError
 from codeocean_cmdgen.files import carries_mark
 from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
-from codeocean_cmdgen.inputs.example import EXAMPLE, empty_file, example
+from codeocean_cmdgen.inputs.example import EXAMPLE, empty_file, example_values
 from codeocean_cmdgen.inputs.resolve import resolve
 from codeocean_cmdgen.procedures import RUNBOOKS, Task
 from codeocean_cmdgen.procedures.model import Prose
@@ -286,7 +286,7 @@ def test_what_is_not_known_is_no_error_but_a_command_that_makes_the_script(tmp_p
     text = render_runbook(runbook)
     assert entry.command in text
     assert "**1 script cannot be generated yet" in text
-    (command,) = example()["target.datasets-not-cached"]["command"]
+    (command,) = example_values()["target.datasets-not-cached"]["command"]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     subprocess.run(
         ["bash", "-c", entry.command.replace("COMMAND", shlex.quote(command))],
@@ -769,4 +769,4 @@ def test_a_runbook_takes_far_less_typing_than_the_guide() -> None:
 
 def test_the_example_answers_everything() -> None:
     assert all(not runbook.incomplete for runbook in MADE.values())
-    assert example()["target.s3-point-in-time"]["until"]
+    assert example_values()["target.s3-point-in-time"]["until"]

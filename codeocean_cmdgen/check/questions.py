@@ -212,9 +212,9 @@ class _Asker:
 def _first(facts: Facts, deployment: Deployment) -> Iterator[Question]:
     """Yield the questions that depend on no answer."""
     yield Question("organizations", "DescribeOrganization", "", {})
-    for job in facts.jobs(deployment):
-        name = {"RoleName": job.role_arn.name}
-        yield Question("iam", "GetRole", job.role_arn, name)
+    for passed in facts.passed_roles(deployment):
+        name = {"RoleName": passed.role_arn.name}
+        yield Question("iam", "GetRole", passed.role_arn, name)
     yield from _of_the_stack(deployment)
     yield from _of_the_vault(facts, deployment)
     if deployment in facts.route:

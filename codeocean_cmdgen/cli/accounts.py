@@ -64,7 +64,11 @@ def iam_policy(
     Contains only the calls of these scripts. With a deployment file, it is limited to the resources
     that the file names; otherwise it allows all resources of that type.
     """
-    from codeocean_cmdgen import policy  # noqa: PLC0415 - Jinja is slow
+    from codeocean_cmdgen.iam_policy import (  # noqa: PLC0415 - rarely wanted
+        example_step,
+        notes,
+        policy,
+    )
 
     declared = [_STEPS[name] for name in step]
     if all_resources and values is not None:
@@ -73,9 +77,9 @@ def iam_policy(
     if file:
         steps = _steps_in_file(declared, table, file)
     else:
-        steps = [policy.example(one) for one in declared]
-    document = policy.policy(steps, scoped=file is not None)
-    for note in policy.notes(steps, document):
+        steps = [example_step(one) for one in declared]
+    document = policy(steps, scoped=file is not None)
+    for note in notes(steps, document):
         echo(f"note: {note}", err=True)
     echo_lines(json.dumps(document, indent=2) + "\n")
 
@@ -209,7 +213,7 @@ def discover(
 
     if what == "recovery-points":
         asked = {"region": region, "profile": profile}
-        found = recovery_points.find(table, file, say, **asked)
+        found = recovery_points.find_pairs(table, file, say, **asked)
         again = [f"--from {table}", file.option]
         again += [f"--{name} {shlex.quote(text)}" for name, text in asked.items() if text]
         facts = _chosen(found, table, choose, " ".join(again))
@@ -230,7 +234,7 @@ def discover(
         changes = update(Path(file.name), facts)
         for line in changes.replaced:
             say(f"changed: {line}")
-        say(f"done: {_written(changes.count, len(facts), file.name)}")
+        say(f"done: {_written(changes.total, len(facts), file.name)}")
 
 
 def _written(changed: int, found: int, file: str) -> str:
@@ -242,9 +246,7 @@ def _written(changed: int, found: int, file: str) -> str:
     return f"wrote {values} to {file}{known}"
 
 
-def _chosen(
-    found: "Pairs", table: str, choice: Optional[str], options: str
-) -> list["Fact"]:
+def _chosen(found: "Pairs", table: str, choice: Optional[str], options: str) -> list["Fact"]:
     """Show the pairs, and return the facts of the one that is chosen.
 
     options: those of this command, without the choice. On a terminal, a person may choose none.
@@ -318,14 +320,14 @@ def check(
     facts = checks.facts_in_file(procedure, file)
     if not offline:
         _ask_accounts(facts, _profiles(profile or []))
-    verdict = checks.look_over(facts, file.name, offline=offline)
+    result = checks.look_over(facts, file.name, offline=offline)
     if output_format == "json":
-        echo_lines(checks.as_json(verdict, facts))
+        echo_lines(checks.as_json(result, facts))
     else:
         width = shutil.get_terminal_size((_UNWRAPPED, 0)).columns
-        for line in checks.as_text(verdict, facts, offline=offline, width=width):
+        for line in checks.as_text(result, facts, offline=offline, width=width):
             echo(line.text, color=line.color)
-    raise typer.Exit(1 if verdict.fails else 0)
+    raise typer.Exit(1 if result.fails else 0)
 
 
 def _ask_accounts(facts: "Facts", profiles: dict[str, str]) -> None:

@@ -66,7 +66,7 @@ class Pairs(NamedTuple):
     notes: list[str]
 
 
-def find(
+def find_pairs(
     table: str,
     file: DeploymentFile,
     say: Tell,

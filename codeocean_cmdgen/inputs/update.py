@@ -40,7 +40,7 @@ class Changes(NamedTuple):
     replaced: list[str]
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """How many values changed."""
         return self.added + len(self.replaced)
 

@@ -138,7 +138,10 @@ def test_warnings_alone_are_exit_code_0(tmp_path: Path) -> None:
             ("--profile=backup=nobody",),
             "--profile backup: there is no profile 'nobody' in ~/.aws/config or ",
         ),
-        (("--profile=backup=nobody",), "hint: to list the profiles, run: aws configure list-profiles"),
+        (
+            ("--profile=backup=nobody",),
+            "hint: to list the profiles, run: aws configure ",
+        ),
     ],
 )
 def test_a_bad_profile_is_bad_input(arguments: tuple[str, ...], words: str) -> None:
