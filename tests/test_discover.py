@@ -12,7 +12,7 @@ import pexpect
 import pytest
 
 from codeocean_cmdgen.arguments import CHOOSES, FACTS, FINDS
-from codeocean_cmdgen.discover.recovery_points import facts_of, pair_up
+from codeocean_cmdgen.discover.recovery_points import facts_of, lines_of, pair_up
 from codeocean_cmdgen.inputs import stack_json
 from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
 from codeocean_cmdgen.inputs.example import example_values
@@ -454,10 +454,10 @@ def test_pairs_are_listed_newest_first_and_the_chosen_one_is_taken(backed_up: Pe
     rows = [line.split() for line in listed.out.splitlines()]
     assert rows[0][:3] == ["#", "created", "(UTC)"]
     assert [row[0] for row in rows[1:]] == ["1", "2"]
-    assert rows[1][3] == new[0].rpartition("/")[2]
+    assert rows[1][-2] == new[0].rpartition("/")[2]
     assert "has no counterpart" in listed.err
     assert backed_up.file.read_text() == text
-    assert backed_up.discover("recovery-points", f"--choose={rows[1][3]}").code == 0
+    assert backed_up.discover("recovery-points", f"--choose={rows[1][-2]}").code == 0
     assert backed_up.tables["backup"]["ebs_snapshot_arn"] == (new[0],)
     assert backed_up.tables["backup"]["rds_snapshot_arn"] == (new[1],)
     (at,) = backed_up.tables["target.s3-point-in-time"]["at"]
@@ -510,6 +510,23 @@ def described(kind: str, name: str, minutes: int, **more: Any) -> dict[str, Any]
         "CreationDate": now - timedelta(minutes=minutes),
         **more,
     }
+
+
+def test_on_a_narrow_terminal_nothing_is_folded() -> None:
+    pairs = pair_up(
+        [described("EBS", "0123456789abcdef0", 60), described("RDS", "copyjob-12345678-12", 50)]
+    ).pairs
+    wide, narrow = (list(lines_of(pairs, width)) for width in (80, 40))
+    assert len(wide) == 2
+    assert max(map(len, wide)) <= 80
+    assert max(map(len, narrow)) <= 40
+    assert [line.split() for line in narrow[:4]] == [
+        ["#", "created", "(UTC)", "apart", "expires"],
+        ["data", "volume"],
+        ["database"],
+        ["1", *f"{pairs[0].ebs.created:%Y-%m-%d %H:%M}".split(), "10", "min", "never"],
+    ]
+    assert narrow[4:] == ["   snap-0123456789abcdef0", "   copyjob-12345678"]
 
 
 def test_of_near_duplicates_the_copy_is_taken() -> None:

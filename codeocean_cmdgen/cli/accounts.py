@@ -1,6 +1,5 @@
 """The commands about accounts and the deployment file: init, discover, check, iam-policy."""
 
-import io
 import json
 import os
 import shlex
@@ -256,15 +255,10 @@ def _chosen(found: "Pairs", table: str, choice: Optional[str], options: str) -> 
         InputError: no such pair, or none was chosen and there is no terminal to ask on.
 
     """
-    from rich.console import Console  # noqa: PLC0415 - slow
-
     from codeocean_cmdgen.discover import recovery_points  # noqa: PLC0415
 
-    width = None if is_terminal(sys.stdout) else 120
-    console = Console(file=io.StringIO(), width=width, highlight=False, markup=False)
-    with console.capture() as captured:
-        console.print(recovery_points.table_of(found.pairs))
-    echo_lines(captured.get())
+    for line in recovery_points.lines_of(found.pairs, _width()):
+        echo(line)
     for note in found.notes:
         echo(f"note: {note}", err=True)
     if not found.pairs:
@@ -290,7 +284,11 @@ def _chosen(found: "Pairs", table: str, choice: Optional[str], options: str) -> 
 
 
 _UNWRAPPED = 10_000
-"""The columns of output that is not a terminal: one line for each finding, for grep."""
+"""The columns of output that is not a terminal: one line for each thing, for grep."""
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((_UNWRAPPED, 0)).columns
 
 
 def check(
@@ -324,8 +322,7 @@ def check(
     if output_format == "json":
         echo_lines(checks.as_json(result, facts))
     else:
-        width = shutil.get_terminal_size((_UNWRAPPED, 0)).columns
-        for line in checks.as_text(result, facts, offline=offline, width=width):
+        for line in checks.as_text(result, facts, offline=offline, width=_width()):
             echo(line.text, color=line.color)
     raise typer.Exit(1 if result.fails else 0)
 

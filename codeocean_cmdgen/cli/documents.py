@@ -19,7 +19,7 @@ from codeocean_cmdgen.cli.shared import (
     write_document,
 )
 from codeocean_cmdgen.inputs.deployment_file import demand_deployment_file, named_or_default
-from codeocean_cmdgen.terminal import echo, echo_lines
+from codeocean_cmdgen.terminal import echo, echo_lines, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,6 +113,8 @@ def verify(
     from codeocean_cmdgen import verify as verifier  # noqa: PLC0415 - Jinja is slow
 
     pasted = b""
+    if "-" in file and is_terminal(sys.stdin, sys.stderr):
+        show_note("paste the script, then press Ctrl-D")
     if "-" in file and sys.stdin is not None:
         pasted = sys.stdin.buffer.read(verifier.MOST_BYTES)
     find_file = lru_cache(maxsize=None)(partial(named_or_default, values, show_note))

@@ -262,7 +262,7 @@ def _no_file() -> Problem:
         return Problem("missing --values: a services instance has no default deployment file")
     return Problem(
         f"missing --values: there is no {DEPLOYMENT_FILE} to use in this folder",
-        "codeocean-cmdgen init",
+        "name yours with --values FILE, or create one: codeocean-cmdgen init",
     )
 
 
