@@ -50,6 +50,7 @@ VERIFIED = "verified"
 DIFFERS = "differs"
 OTHER_RELEASE = "of another release"
 NOT_COMPARED = "not compared"
+_WORDS = (VERIFIED, DIFFERS, OTHER_RELEASE, NOT_COMPARED)
 
 _STEPS = {step.name: step for step in STEPS}
 _MOST_DIFFERENCES = 10
@@ -636,7 +637,7 @@ def _document(script: Script) -> dict[str, object]:
 def summary(verdicts: Iterable[Verdict]) -> str:
     """Return how many files there are of each verdict, in words."""
     words = [verdict.word for verdict in verdicts]
-    counts = [(words.count(word), word) for word in (VERIFIED, DIFFERS, OTHER_RELEASE)]
+    counts = [(words.count(word), word) for word in _WORDS]
     return ", ".join(f"{count} {word}" for count, word in counts if count or word == VERIFIED)
 
 

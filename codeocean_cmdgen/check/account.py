@@ -16,7 +16,7 @@ from codeocean_cmdgen.values import BucketArn, VaultArn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codeocean_cmdgen.check.facts import Deployment, Facts, Job
+    from codeocean_cmdgen.check.facts import Deployment, Facts, PassedRole
 
 _STABLE = re.compile(r"(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT)_COMPLETE")
 _COPY = "https://repost.aws/knowledge-center/backup-troubleshoot-cross-account-copy"
@@ -38,10 +38,10 @@ def _source_and_target(facts: Facts) -> list[tuple[Deployment, Deployment]]:
     return [(facts.source, facts.target)]
 
 
-def _jobs(facts: Facts) -> Iterator[tuple[Deployment, Job]]:
+def _passed_roles(facts: Facts) -> Iterator[tuple[Deployment, PassedRole]]:
     for one in facts.route:
-        for job in facts.jobs(one):
-            yield one, job
+        for passed in facts.passed_roles(one):
+            yield one, passed
 
 
 def _target(facts: Facts) -> list[tuple[Deployment]]:
@@ -128,31 +128,31 @@ def one_organization(origin: Deployment, destination: Deployment) -> Iterator[st
 
 @rule(
     "A03",
-    each=_jobs,
+    each=_passed_roles,
     why="the job cannot start; AWS creates the default role when its console is first used",
     source="https://docs.aws.amazon.com/aws-backup/latest/devguide/iam-service-roles.html",
     fix="codeocean-cmdgen discover {0} --values {file}",
     advice=f"To create {vendor.DEFAULT_ROLE}, open the AWS Backup console once: Protected "
     "resources, Create on-demand backup.",
 )
-def role_exists(deployment: Deployment, job: Job) -> Iterator[str]:
+def role_exists(deployment: Deployment, passed: PassedRole) -> Iterator[str]:
     """Each role exists."""
-    if deployment.answer("GetRole", job.role_arn) is None:
-        yield f"{job.role_arn}, which {job.step} passes, does not exist"
+    if deployment.answer("GetRole", passed.role_arn) is None:
+        yield f"{passed.role_arn}, which {passed.step} passes, does not exist"
 
 
 @rule(
     "A04",
-    each=_jobs,
+    each=_passed_roles,
     why="the service cannot assume the role, so every job fails",
     source="https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-service.html",
     fix="aws iam get-role --role-name {1.role_arn.name} --region {0.region}",
     advice="Allow {1.service} to assume the role in its trust policy, or correct role_arn in the "
     "deployment file.",
 )
-def role_trusts_the_service(deployment: Deployment, job: Job) -> Iterator[str]:
+def role_trusts_the_service(deployment: Deployment, passed: PassedRole) -> Iterator[str]:
     """Each role trusts the service that it is passed to."""
-    answer = deployment.answer("GetRole", job.role_arn)
+    answer = deployment.answer("GetRole", passed.role_arn)
     trust = answer["Role"]["AssumeRolePolicyDocument"] if answer else {}
     trusted = {
         service
@@ -160,8 +160,8 @@ def role_trusts_the_service(deployment: Deployment, job: Job) -> Iterator[str]:
         if statement.get("Effect") == "Allow"
         for service in _list(statement.get("Principal", {}), "Service")
     }
-    if answer and job.service not in trusted:
-        yield f"{job.role_arn} of {job.step} does not trust {job.service}"
+    if answer and passed.service not in trusted:
+        yield f"{passed.role_arn} of {passed.step} does not trust {passed.service}"
 
 
 @rule(

@@ -198,9 +198,12 @@ def arns_in_partition(deployment: Deployment) -> Iterator[str]:
 )
 def roles_in_account(deployment: Deployment, facts: Facts) -> Iterator[str]:
     """Each role belongs to the account that its step runs in."""
-    for job in facts.jobs(deployment):
-        if deployment.account_id not in ("", job.role_arn.account_id):
-            yield f"{job.step} uses {job.role_arn}, but [{deployment}] is {deployment.account_id}"
+    for passed in facts.passed_roles(deployment):
+        if deployment.account_id not in ("", passed.role_arn.account_id):
+            yield (
+                f"{passed.step} uses {passed.role_arn}, but [{deployment}] is "
+                f"{deployment.account_id}"
+            )
 
 
 @rule(

@@ -130,7 +130,7 @@ class Unchecked(NamedTuple):
         return self.unknown.reason
 
 
-class Verdict(NamedTuple):
+class Result(NamedTuple):
     """The result of a check."""
 
     findings: list[Finding]
@@ -192,7 +192,7 @@ def rule(
     return declare
 
 
-def apply(rules: Iterable[Rule], facts: Facts, file: str) -> Verdict:
+def apply(rules: Iterable[Rule], facts: Facts, file: str) -> Result:
     """Apply the rules; errors come before warnings, and causes before their consequences.
 
     Rules are declared in that order: file, accounts, stacks, vaults, buckets, machines.
@@ -217,7 +217,7 @@ def apply(rules: Iterable[Rule], facts: Facts, file: str) -> Verdict:
                 else:
                     findings.append(Finding(one, problem, fix))
     findings.sort(key=lambda finding: finding.rule.level != ERROR)
-    return Verdict(findings, list(dict.fromkeys(unchecked)), checked)
+    return Result(findings, list(dict.fromkeys(unchecked)), checked)
 
 
 def _collect(one: Rule, yielded: Iterable[_T], unchecked: list[Unchecked]) -> Iterator[_T]:

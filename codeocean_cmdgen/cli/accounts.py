@@ -1,6 +1,5 @@
 """The commands about accounts and the deployment file: init, discover, check, iam-policy."""
 
-import io
 import json
 import os
 import shlex
@@ -64,7 +63,11 @@ def iam_policy(
     Contains only the calls of these scripts. With a deployment file, it is limited to the resources
     that the file names; otherwise it allows all resources of that type.
     """
-    from codeocean_cmdgen import policy  # noqa: PLC0415 - Jinja is slow
+    from codeocean_cmdgen.iam_policy import (  # noqa: PLC0415 - rarely wanted
+        example_step,
+        notes,
+        policy,
+    )
 
     declared = [_STEPS[name] for name in step]
     if all_resources and values is not None:
@@ -73,9 +76,9 @@ def iam_policy(
     if file:
         steps = _steps_in_file(declared, table, file)
     else:
-        steps = [policy.example(one) for one in declared]
-    document = policy.policy(steps, scoped=file is not None)
-    for note in policy.notes(steps, document):
+        steps = [example_step(one) for one in declared]
+    document = policy(steps, scoped=file is not None)
+    for note in notes(steps, document):
         echo(f"note: {note}", err=True)
     echo_lines(json.dumps(document, indent=2) + "\n")
 
@@ -208,8 +211,11 @@ def discover(
         echo(line, err=True)
 
     if what == "recovery-points":
-        found = recovery_points.find(table, file, say, region=region, profile=profile)
-        facts = _chosen(found, table, choose, file)
+        asked = {"region": region, "profile": profile}
+        found = recovery_points.find_pairs(table, file, say, **asked)
+        again = [f"--from {table}", file.option]
+        again += [f"--{name} {shlex.quote(text)}" for name, text in asked.items() if text]
+        facts = _chosen(found, table, choose, " ".join(again))
     else:
         is_own = what != "backup" and stack_json_of.is_here()
         own = stack_json or (str(stack_json_of.STACK_JSON) if is_own else "")
@@ -224,34 +230,50 @@ def discover(
             if problem.hint:
                 say(f"hint: {problem.hint}")
     if facts:
-        for line in update(Path(file.name), facts):
+        changes = update(Path(file.name), facts)
+        for line in changes.replaced:
             say(f"changed: {line}")
-        say(f"done: wrote {len(facts)} {'value' if len(facts) == 1 else 'values'} to {file.name}")
+        say(f"done: {_written(changes.total, len(facts), file.name)}")
 
 
-def _chosen(
-    found: "Pairs", table: str, choice: Optional[str], file: "DeploymentFile"
-) -> list["Fact"]:
-    """Show the pairs, and return the facts of the one that is chosen; none when none is."""
-    from rich.console import Console  # noqa: PLC0415 - slow
+def _written(changed: int, found: int, file: str) -> str:
+    """Say how many of the values that were found are new in the file."""
+    if not changed:
+        return f"nothing new: {file} already has {'this' if found == 1 else f'all {found}'}"
+    values = "1 value" if changed == 1 else f"{changed} values"
+    known = f"; it already had {found - changed} more" if changed < found else ""
+    return f"wrote {values} to {file}{known}"
 
+
+def _chosen(found: "Pairs", table: str, choice: Optional[str], options: str) -> list["Fact"]:
+    """Show the pairs, and return the facts of the one that is chosen.
+
+    options: those of this command, without the choice. On a terminal, a person may choose none.
+
+    Raises:
+        DiscoveryError: there is no pair.
+        InputError: no such pair, or none was chosen and there is no terminal to ask on.
+
+    """
     from codeocean_cmdgen.discover import recovery_points  # noqa: PLC0415
 
-    width = None if is_terminal(sys.stdout) else 120
-    console = Console(file=io.StringIO(), width=width, highlight=False, markup=False)
-    with console.capture() as captured:
-        console.print(recovery_points.table_of(found.pairs))
-    echo_lines(captured.get())
+    for line in recovery_points.lines_of(found.pairs, _width()):
+        echo(line)
     for note in found.notes:
         echo(f"note: {note}", err=True)
     if not found.pairs:
         raise DiscoveryError([Problem("there is no pair of recovery points in the vault")])
-    if choice is None and is_terminal(sys.stdin, sys.stderr):
+    asks = choice is None and is_terminal(sys.stdin, sys.stderr)
+    if asks:
         echo("Pair number (Enter to skip): ", end="", err=True)
         choice = sys.stdin.readline().strip()
     if not choice:
-        command = f"codeocean-cmdgen discover recovery-points --from {table} {file.option}"
-        echo(f"hint: to write one to the file: {command} --choose NUMBER", err=True)
+        command = f"codeocean-cmdgen discover recovery-points {options} --choose NUMBER"
+        problem = Problem("no pair is chosen, so nothing is written", f"to write one: {command}")
+        if not asks:
+            raise InputError([problem])
+        echo(f"note: {problem.message}", err=True)
+        echo(f"hint: {problem.hint}", err=True)
         return []
     facts, warnings = recovery_points.facts_of(recovery_points.choose(found.pairs, choice), table)
     for fact in facts:
@@ -262,7 +284,11 @@ def _chosen(
 
 
 _UNWRAPPED = 10_000
-"""The columns of output that is not a terminal: one line for each finding, for grep."""
+"""The columns of output that is not a terminal: one line for each thing, for grep."""
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((_UNWRAPPED, 0)).columns
 
 
 def check(
@@ -292,14 +318,13 @@ def check(
     facts = checks.facts_in_file(procedure, file)
     if not offline:
         _ask_accounts(facts, _profiles(profile or []))
-    verdict = checks.look_over(facts, file.name, offline=offline)
+    result = checks.look_over(facts, file.name, offline=offline)
     if output_format == "json":
-        echo_lines(checks.as_json(verdict, facts))
+        echo_lines(checks.as_json(result, facts))
     else:
-        width = shutil.get_terminal_size((_UNWRAPPED, 0)).columns
-        for line in checks.as_text(verdict, facts, offline=offline, width=width):
+        for line in checks.as_text(result, facts, offline=offline, width=_width()):
             echo(line.text, color=line.color)
-    raise typer.Exit(1 if verdict.fails else 0)
+    raise typer.Exit(1 if result.fails else 0)
 
 
 def _ask_accounts(facts: "Facts", profiles: dict[str, str]) -> None:

@@ -273,6 +273,9 @@ def _tell_usage(error: click.ClickException) -> None:
         return
     if isinstance(error, click.MissingParameter) and error.param is not None:
         message = _missing(error.param)
+    if isinstance(error, click.NoSuchOption):
+        close = f": did you mean {error.possibilities[0]}?" if error.possibilities else ""
+        message = f"no such option {error.option_name}{close}"
     echo(f"error: {message[:1].lower()}{message[1:].rstrip('.')}", err=True)
     if context:
         echo(f"hint: {context.command_path} --help", err=True)

@@ -121,6 +121,7 @@ def rehearse(
     credentials, profiles and AWS settings are not used. Exits with 0 if every step was done and
     every object version, file, row and secret is equal.
     """
+    _clean_up_on_signals()
     with isolated():
         well = _rehearse(procedure, receipt, fault or [], pause=pause)
     raise typer.Exit(0 if well else 1)
@@ -187,7 +188,6 @@ def _write_receipt(path: Path, text: str) -> None:
 def _no_simulator(error: ImportError) -> InputError:
     problem = Problem(
         f"this installation has no simulator: {error.name} is missing",
-        "install the wheel with its extra, as `pipx install './codeocean_cmdgen-VERSION-py3-none-"
-        "any.whl[simulator]'`; the single file has none",
+        "in a clone of the repository: pip install '.[simulator]'; the single file has none",
     )
     return InputError([problem])

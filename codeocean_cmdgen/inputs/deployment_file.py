@@ -71,7 +71,7 @@ class DeploymentFile:
 
     def position(self, *where: str) -> str:
         """Return file and line of a table or key, in the form of editors: `deployment.toml:12`."""
-        self._lines = self._lines or dict(line_numbers(self._text))
+        self._lines = self._lines or line_numbers(self._text)
         line = self._lines.get(tuple(part.replace("-", "_") for part in where))
         name = shown(self.name)[1:-1]
         return f"{name}:{line}" if line else name
@@ -262,7 +262,7 @@ def _no_file() -> Problem:
         return Problem("missing --values: a services instance has no default deployment file")
     return Problem(
         f"missing --values: there is no {DEPLOYMENT_FILE} to use in this folder",
-        "codeocean-cmdgen init",
+        "name yours with --values FILE, or create one: codeocean-cmdgen init",
     )
 
 

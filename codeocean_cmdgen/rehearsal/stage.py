@@ -16,8 +16,8 @@ from codeocean_cmdgen.rehearsal.database import (
     Contents,
     Database,
     Databases,
-    empty,
-    example,
+    example_contents,
+    new_contents,
     rows,
     serve,
 )
@@ -244,7 +244,7 @@ class Stage:
             return
         try:
             databases = Databases(self.hosts[word], self._authority)
-            contents = (example if word == "source" else empty)(PASSWORDS[word])
+            contents = (example_contents if word == "source" else new_contents)(PASSWORDS[word])
             serve(self.simulator, databases, _database_arn(word), contents)
         except HostUnavailableError as reason:
             self.missing = Missing(self.missing.host, str(reason))

@@ -11,7 +11,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from codeocean_cmdgen.policy import example, policy
+from codeocean_cmdgen.iam_policy import example_step, policy
 from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.simulator import Simulator, example_world
 from codeocean_cmdgen.steps import STEPS, Step
@@ -103,7 +103,7 @@ def test_a_script_on_the_instance_asks_for_what_its_step_declares_and_nothing_el
 def test_each_call_is_an_operation_of_its_service(step: type[Step]) -> None:
     """IAM names actions as the API names operations, but for few of S3."""
     session = botocore.session.get_session()
-    made_of = render(example(step), dict.fromkeys(step.arguments(), "option"))
+    made_of = render(example_step(step), dict.fromkeys(step.arguments(), "option"))
     found = list(calls(made_of))
     assert found
     for call in found:
@@ -140,7 +140,7 @@ def findings(document: dict[str, Any]) -> list[list[str]]:
 @pytest.mark.parametrize("scoped", [True, False])
 def test_the_linter_has_nothing_to_say(scoped: bool) -> None:
     steps = [
-        made(name, **case.values).step if scoped else example(case.step)
+        made(name, **case.values).step if scoped else example_step(case.step)
         for name, case in CASES.items()
     ]
     assert findings(policy(steps, scoped=scoped)) == []

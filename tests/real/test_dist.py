@@ -96,6 +96,7 @@ def test_the_single_file_says_that_it_has_no_simulator(dist: Path, command: list
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: this installation has no simulator: codeocean_cmdgen")
+    assert "pip install '.[simulator]'" in done.stderr
     assert "\nhint: install the wheel with its extra" in done.stderr
 
 

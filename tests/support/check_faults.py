@@ -7,7 +7,7 @@ import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from codeocean_cmdgen.check import Verdict, look_over
+from codeocean_cmdgen.check import Result, look_over
 from codeocean_cmdgen.simulator.world import (
     BACKUP,
     DATA_VOLUME,
@@ -526,8 +526,8 @@ def age(point: Any, **by: float) -> None:
     point["CreationDate"] -= timedelta(**by)
 
 
-def names(verdict: Verdict) -> set[str]:
-    return {finding.rule.name for finding in verdict.findings}
+def names(result: Result) -> set[str]:
+    return {finding.rule.name for finding in result.findings}
 
 
 def spoiled(clean: dict[str, Facts], fault: Fault) -> Facts:
@@ -536,5 +536,5 @@ def spoiled(clean: dict[str, Facts], fault: Fault) -> Facts:
     return facts
 
 
-def verdict_on(facts: Facts, fault: Fault, file: str = "deployment.toml") -> Verdict:
+def result_of(facts: Facts, fault: Fault, file: str = "deployment.toml") -> Result:
     return look_over(facts, file, offline=fault.rule.startswith("F"))

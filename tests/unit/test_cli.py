@@ -1122,7 +1122,16 @@ def test_what_is_missing_on_the_command_line_is_one_line() -> None:
     assert run("runbook") == Outcome(2, "", told + hint.format("runbook"))
     assert run("check") == Outcome(2, "", told + hint.format("check"))
     told = "error: missing --values: there is no deployment.toml to use in this folder\n"
-    assert run("check", "backup") == Outcome(2, "", f"{told}hint: codeocean-cmdgen init\n")
+    hint = "hint: name yours with --values FILE, or create one: codeocean-cmdgen init\n"
+    assert run("check", "backup") == Outcome(2, "", f"{told}{hint}")
+
+
+def test_an_option_that_does_not_exist_is_named_with_the_one_that_is_meant() -> None:
+    hint = "hint: codeocean-cmdgen snapshot-copy --help\n"
+    told = "error: no such option --value: did you mean --values?\n"
+    assert run("snapshot-copy", "--value=x") == Outcome(2, "", told + hint)
+    told = "error: no such option --zzz\n"
+    assert run("snapshot-copy", "--zzz") == Outcome(2, "", told + hint)
 
 
 @given(data=st.data(), key=st.sampled_from(["AccountID", "Region", "S3BackupRole", "Results"]))

@@ -95,6 +95,19 @@ def test_each_mistake_is_told_with_its_line(text: str, line: int, words: str) ->
     assert told.startswith(f"--values: deployment.toml:{line}: ")
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[source]\n[source.stack-parameters]\n", 1),
+        ("[source.stack-parameters]\n[source]\n", 2),
+        ("\n[source.stack-parameters]\n[source.on-demand-backup]\n", 2),
+        ("source.region = 'a'\nsource.stack_name = 'b'\n", 1),
+    ],
+)
+def test_a_table_is_where_its_header_is_and_else_where_it_begins(text: str, line: int) -> None:
+    assert DeploymentFile("deployment.toml", text).position("source") == f"deployment.toml:{line}"
+
+
 def test_a_wrong_value_is_told_once_with_its_line(tmp_path: Path) -> None:
     text = VALUES.read_text().replace('region = "us-east-1"', 'region = "us-east1"')
     file = file_of(tmp_path, text)
@@ -213,8 +226,8 @@ def test_an_update_says_what_it_replaced_and_keeps_owner_mode_and_links(tmp_path
     file.chmod(0o640)
     link = tmp_path / "link.toml"
     link.symlink_to(file)
-    assert update(link, [REGION]) == ["[source] region was x"]
+    assert update(link, [REGION]).replaced == ["[source] region was x"]
     assert link.is_symlink()
     assert (file.stat().st_mode & 0o7777, file.stat().st_uid) == (0o640, owner)
     assert file.read_bytes().startswith(b"\xef\xbb\xbf[source]\r\nregion = ")
-    assert update(link, [REGION]) == []
+    assert update(link, [REGION]).total == 0

@@ -12,10 +12,10 @@ import pexpect
 import pytest
 
 from codeocean_cmdgen.arguments import CHOOSES, FACTS, FINDS
-from codeocean_cmdgen.discover.recovery_points import facts_of, pair_up
+from codeocean_cmdgen.discover.recovery_points import facts_of, lines_of, pair_up
 from codeocean_cmdgen.inputs import stack_json
 from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
-from codeocean_cmdgen.inputs.example import example
+from codeocean_cmdgen.inputs.example import example_values
 from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.simulator import Simulator, example_world
 from codeocean_cmdgen.simulator.s3_batch import Job
@@ -98,7 +98,7 @@ def test_three_accounts_fill_one_file_and_each_thing_is_asked_once(person: Perso
     assert person.file.stat().st_mode & 0o777 == 0o600
     assert "found: " in person.file.read_text()
     person.discover("recovery-points", "--choose=1")
-    found, wanted = person.tables, example()
+    found, wanted = person.tables, example_values()
     for table, values in found.items():
         for name, texts in values.items():
             known = wanted.get(table, {}).get(name)
@@ -302,7 +302,11 @@ def test_it_says_what_it_needs(person: Person, monkeypatch: pytest.MonkeyPatch) 
     region = {"AWS_DEFAULT_REGION": ""}
     told = "no Region is configured\nhint: add --region REGION"
     refused(person.discover("target", **region), told, code=2)
-    refused(person.discover("target", "--profile=none"), "(none) could not be found")
+    unknown = "--profile: there is no profile 'none' in ", "aws configure list-profiles"
+    refused(person.discover("target", "--profile=none"), *unknown, code=2)
+    unknown = "AWS_PROFILE: there is no profile 'none' in mine or ", "aws configure list-profiles"
+    own = {"AWS_PROFILE": "none", "AWS_CONFIG_FILE": "mine"}
+    refused(person.discover("target", **own), *unknown, code=2)
     person.file.write_text("[sauce]\n")
     refused(person.discover("target"), f"{person.file}:1: 'sauce'", code=2)
     person.file.unlink()
@@ -440,14 +444,20 @@ def test_pairs_are_listed_newest_first_and_the_chosen_one_is_taken(backed_up: Pe
     point(backed_up, "EBS", 700, delete_after_days=None)
     text = backed_up.file.read_text()
     listed = backed_up.discover("recovery-points")
-    assert listed.code == 0
+    refused(
+        listed,
+        "no pair is chosen, so nothing is written\nhint: to write one: "
+        f"codeocean-cmdgen discover recovery-points --from backup --values {backed_up.file} "
+        "--choose NUMBER",
+        code=2,
+    )
     rows = [line.split() for line in listed.out.splitlines()]
     assert rows[0][:3] == ["#", "created", "(UTC)"]
     assert [row[0] for row in rows[1:]] == ["1", "2"]
-    assert rows[1][3] == new[0].rpartition("/")[2]
+    assert rows[1][-2] == new[0].rpartition("/")[2]
     assert "has no counterpart" in listed.err
     assert backed_up.file.read_text() == text
-    assert backed_up.discover("recovery-points", f"--choose={rows[1][3]}").code == 0
+    assert backed_up.discover("recovery-points", f"--choose={rows[1][-2]}").code == 0
     assert backed_up.tables["backup"]["ebs_snapshot_arn"] == (new[0],)
     assert backed_up.tables["backup"]["rds_snapshot_arn"] == (new[1],)
     (at,) = backed_up.tables["target.s3-point-in-time"]["at"]
@@ -474,6 +484,7 @@ def test_on_a_terminal_the_pair_is_asked_for(backed_up: Person, answer: str) -> 
     child.expect(pexpect.EOF)
     assert child.wait() == 0
     assert (backed_up.file.read_text() != before) == bool(answer)
+    assert ("nothing is written" in str(child.before)) == (not answer)
 
 
 def test_points_that_cannot_be_restored_are_no_pair(backed_up: Person) -> None:
@@ -499,6 +510,23 @@ def described(kind: str, name: str, minutes: int, **more: Any) -> dict[str, Any]
         "CreationDate": now - timedelta(minutes=minutes),
         **more,
     }
+
+
+def test_on_a_narrow_terminal_nothing_is_folded() -> None:
+    pairs = pair_up(
+        [described("EBS", "0123456789abcdef0", 60), described("RDS", "copyjob-12345678-12", 50)]
+    ).pairs
+    wide, narrow = (list(lines_of(pairs, width)) for width in (80, 40))
+    assert len(wide) == 2
+    assert max(map(len, wide)) <= 80
+    assert max(map(len, narrow)) <= 40
+    assert [line.split() for line in narrow[:4]] == [
+        ["#", "created", "(UTC)", "apart", "expires"],
+        ["data", "volume"],
+        ["database"],
+        ["1", *f"{pairs[0].ebs.created:%Y-%m-%d %H:%M}".split(), "10", "min", "never"],
+    ]
+    assert narrow[4:] == ["   snap-0123456789abcdef0", "   copyjob-12345678"]
 
 
 def test_of_near_duplicates_the_copy_is_taken() -> None:
@@ -546,6 +574,22 @@ def test_a_vault_without_pairs_or_name_is_told(person: Person) -> None:
     person.file.write_text("[target]\nbackup_vault_name = 'codeocean-v1'\n")
     outcome = person.discover("recovery-points", "--from=target", account=TARGET)
     refused(outcome, "no pair of recovery points")
+
+
+def test_it_says_how_many_values_are_new(person: Person) -> None:
+    first = person.discover("source").err.splitlines()[-1]
+    many = re.fullmatch(f"done: wrote ([0-9]+) values to {person.file}", first)
+    assert many, first
+    count = int(many[1])
+    text = person.file.read_text()
+    again = person.discover("source").err.splitlines()[-1]
+    assert again == f"done: nothing new: {person.file} already has all {count}"
+    assert person.file.read_text() == text
+    other = re.sub('\ndb_instance_id = ".*?"', '\ndb_instance_id = "another"', text)
+    person.file.write_text(re.sub("\nstack_name = .*", "", other))
+    told = person.discover("source").err.splitlines()
+    assert "changed: [source] db_instance_id was another" in told
+    assert told[-1] == f"done: wrote 2 values to {person.file}; it already had {count - 2} more"
 
 
 # What is written here, every command reads.

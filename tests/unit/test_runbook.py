@@ -19,7 +19,7 @@ from codeocean_cmdgen import folder
 from codeocean_cmdgen.errors import InputError
 from codeocean_cmdgen.files import carries_mark
 from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
-from codeocean_cmdgen.inputs.example import EXAMPLE, example
+from codeocean_cmdgen.inputs.example import EXAMPLE, empty_file, example_values
 from codeocean_cmdgen.inputs.resolve import resolve
 from codeocean_cmdgen.procedures import RUNBOOKS, Task
 from codeocean_cmdgen.procedures.model import Prose
@@ -281,11 +281,12 @@ stack_name = "codeocean"
 def test_what_is_not_known_is_no_error_but_a_command_that_makes_the_script(tmp_path: Path) -> None:
     runbook = make("restore", read_deployment_file(without(tmp_path, "command")))
     (entry,) = runbook.incomplete
-    assert (entry.number, entry.missing) == ("18", ("--command",))
+    assert entry.number == "18"
+    assert [one.option for one in entry.missing] == ["--command"]
     text = render_runbook(runbook)
     assert entry.command in text
     assert "**1 script cannot be generated yet" in text
-    (command,) = example()["target.datasets-not-cached"]["command"]
+    (command,) = example_values()["target.datasets-not-cached"]["command"]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     subprocess.run(
         ["bash", "-c", entry.command.replace("COMMAND", shlex.quote(command))],
@@ -340,10 +341,36 @@ def test_what_is_missing_is_said_on_the_terminal_too(tmp_path: Path) -> None:
     done = program("runbook", "restore", f"--values={values}", "--format=html")
     assert done.returncode == 0
     assert done.stderr == (
-        "note: skipped 11-s3-point-in-time.sh: --until is missing; step 15 of the runbook shows "
-        "the command that finds it\n"
+        "note: no script yet for step 15 of the runbook, for lack of until: "
+        f"run codeocean-cmdgen discover backup --values {values}\n"
     )
     assert "1 script cannot be generated yet" in done.stdout
+
+
+@EVERY
+def test_what_an_empty_file_lacks_is_said_once_for_each_way_to_find_it(
+    tmp_path: Path, procedure: str
+) -> None:
+    values = tmp_path / "new.toml"
+    values.write_text(empty_file())
+    done = run("render", procedure, f"--values={values}", f"--directory={tmp_path / 'folder'}")
+    assert done.code == 0
+    notes = done.err.splitlines()
+    remedies = [re.split(r": (?=run |write )", note)[1] for note in notes]
+    assert len(set(remedies)) == len(notes) < 9
+    named = {number for note in notes for number in re.findall(r"[0-9.]+[a-z]?(?=[, ])", note)}
+    lacking = make(procedure, read_deployment_file(values)).incomplete
+    assert {entry.number for entry in lacking} <= named
+    if procedure == "restore":
+        line = line_of(values, "[target.stack-create]")
+        assert (
+            "note: no script yet for step 1 of the runbook, for lack of template_url: "
+            f"write into [target.stack-create] of {values}:{line}"
+        ) in notes
+
+
+def line_of(file: Path, text: str) -> int:
+    return file.read_text().splitlines().index(text) + 1
 
 
 def test_a_wrong_value_is_told_once_by_its_line(tmp_path: Path) -> None:
@@ -742,4 +769,4 @@ def test_a_runbook_takes_far_less_typing_than_the_guide() -> None:
 
 def test_the_example_answers_everything() -> None:
     assert all(not runbook.incomplete for runbook in MADE.values())
-    assert example()["target.s3-point-in-time"]["until"]
+    assert example_values()["target.s3-point-in-time"]["until"]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import codeocean_cmdgen
-from codeocean_cmdgen.check import RULES, Verdict, as_json, as_text, facts_in_file
+from codeocean_cmdgen.check import RULES, Result, as_json, as_text, facts_in_file
 from codeocean_cmdgen.check.facts import Unknown
 from codeocean_cmdgen.check.rule import Finding, Fix, Unchecked
 from codeocean_cmdgen.cli import steps as commands_of_steps
@@ -343,9 +343,9 @@ def test_hostile_findings() -> None:
         *(Finding(rule, "gone", fix, name, bucket) for name in (HOSTILE, "other")),
     ]
     refused = [Unchecked(rule, Unknown(HOSTILE, "call", name)) for name in (HOSTILE, "other")]
-    verdict = Verdict(findings, refused, 1)
-    lines = [one.text for one in as_text(verdict, facts, offline=False, width=80)]
-    document = as_json(verdict, facts)
+    result = Result(findings, refused, 1)
+    lines = [one.text for one in as_text(result, facts, offline=False, width=80)]
+    document = as_json(result, facts)
     demand_clean("".join(f"{one}\n" for one in lines), document)
     assert sum(one.count("forged") for one in lines) == 7
     (found, *_) = json.loads(document)["findings"]

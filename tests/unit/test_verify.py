@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 from unittest.mock import patch
 
+import pexpect
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
@@ -784,6 +785,20 @@ def test_the_command_reads_a_paste(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (1, b"0 verified, 1 differs\n")
     assert b"\x1b" not in done.stdout
     assert list(tmp_path.iterdir()) == [tmp_path / "home"]
+
+
+def test_on_a_terminal_it_says_what_it_waits_for(tmp_path: Path) -> None:
+    child = pexpect.spawn(sys.executable, ["-m", "codeocean_cmdgen", "verify", "-"], timeout=30)
+    child.expect_exact("note: paste the script, then press Ctrl-D")
+    child.sendeof()
+    child.expect_exact("0 verified, 1 differs")
+    assert child.wait() == 1
+
+
+def test_the_last_line_says_why_a_folder_without_its_file_is_not_verified(there: Path) -> None:
+    outcome = run("verify", str(there))
+    count = len(list(there.iterdir())) - 2
+    assert (outcome.code, outcome.err) == (1, f"{count} verified, 2 not compared\n")
 
 
 def test_bad_use_is_named(tmp_path: Path) -> None:

@@ -134,7 +134,14 @@ def test_warnings_alone_are_exit_code_0(tmp_path: Path) -> None:
     [
         (("--profile=backup",), "'backup' is not ROLE=NAME"),
         (("--profile=vault=name",), "'vault=name' is not ROLE=NAME"),
-        (("--profile=backup=nobody",), "--profile backup=nobody"),
+        (
+            ("--profile=backup=nobody",),
+            "--profile backup: there is no profile 'nobody' in ~/.aws/config or ",
+        ),
+        (
+            ("--profile=backup=nobody",),
+            "hint: to list the profiles, run: aws configure ",
+        ),
     ],
 )
 def test_a_bad_profile_is_bad_input(arguments: tuple[str, ...], words: str) -> None:
@@ -156,7 +163,8 @@ def test_settings_that_the_sdk_cannot_use_are_bad_input(setting: tuple[str, str]
 def test_a_profile_that_was_not_named_is_not_told_as_if() -> None:
     done = check("restore", f"--values={EXAMPLE}", AWS_PROFILE="nobody")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "error: [backup]: The config profile (nobody) could not be found" in done.stderr
+    (told,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert told.startswith("error: AWS_PROFILE: there is no profile 'nobody' in ")
     assert "None" not in done.stderr
 
 

@@ -16,7 +16,7 @@ import typer
 from codeocean_cmdgen.check.rule import EDIT
 from codeocean_cmdgen.cli.app import app
 from codeocean_cmdgen.steps import STEPS
-from tests.support.check_faults import FAULTS, Fault, spoiled, verdict_on
+from tests.support.check_faults import FAULTS, Fault, result_of, spoiled
 from tests.support.checked_world import ROLES, values_for
 from tests.support.cli import run
 
@@ -57,7 +57,7 @@ def fixes(clean: dict[str, Facts], tmp_path_factory: pytest.TempPathFactory) -> 
         folder = tmp_path_factory.mktemp("it's here")
         file = folder / "my deployment.toml"
         file.write_text(values_for(fault.procedure), encoding="utf-8")
-        found = verdict_on(facts, fault, str(file)).findings
+        found = result_of(facts, fault, str(file)).findings
         commands += [finding.fix.command for finding in found]
     assert all("\n" not in command for command in commands)
     done = subprocess.run(
@@ -134,7 +134,7 @@ def test_a_fix_names_the_account_that_it_is_for(
     clean: dict[str, Facts], rule: str, role: str
 ) -> None:
     (fault,) = (one for one in FAULTS if one.rule == rule)
-    found = verdict_on(spoiled(clean, fault), fault).findings
+    found = result_of(spoiled(clean, fault), fault).findings
     wheres = {finding.fix.where for finding in found if finding.rule.name == rule}
     assert len(wheres) == 1
     assert wheres.pop().endswith(f"account {ROLES[role]} of [{role}]")
@@ -143,7 +143,7 @@ def test_a_fix_names_the_account_that_it_is_for(
 def test_the_region_parameter_is_set_to_what_it_must_be(clean: dict[str, Facts]) -> None:
     """The example copies within one Region, but its stack claims otherwise."""
     (fault,) = (one for one in FAULTS if one.rule == "S09")
-    (finding,) = verdict_on(spoiled(clean, fault), fault).findings
+    (finding,) = result_of(spoiled(clean, fault), fault).findings
     assert finding.fix.command.endswith("--set pDestinationBackupVaultCrossRegion=no")
 
 
@@ -152,9 +152,9 @@ def test_a_backup_stack_is_not_told_to_set_a_parameter_of_the_target(
 ) -> None:
     (restore,) = (one for one in FAULTS if one.rule == "V02")
     fault = Fault("V02", "backup", lambda w: w.say(*REFUSING_VAULT))
-    (finding,) = verdict_on(spoiled(clean, fault), fault).findings
+    (finding,) = result_of(spoiled(clean, fault), fault).findings
     assert finding.fix.command == "${EDITOR:-vi} deployment.toml"
-    (finding,) = verdict_on(spoiled(clean, restore), restore).findings
+    (finding,) = result_of(spoiled(clean, restore), restore).findings
     assert "--preset restore-source" in finding.fix.command
 
 

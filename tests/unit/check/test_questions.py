@@ -67,20 +67,20 @@ def test_accounts_are_only_read(simulator: Simulator, facts: Facts) -> None:
 def test_a_refusal_is_said_and_no_finding(simulator: Simulator, facts: Facts) -> None:
     simulator.faults.add("s3:GetBucketPolicy", "access-denied", times=None)
     ask_simulator(simulator, facts)
-    verdict = look_over(facts, "deployment.toml", offline=False)
-    assert verdict.findings == []
-    assert {one.rule.name for one in verdict.unchecked} == {"B13"}
-    assert len(verdict.unchecked) == 9
+    result = look_over(facts, "deployment.toml", offline=False)
+    assert result.findings == []
+    assert {one.rule.name for one in result.unchecked} == {"B13"}
+    assert len(result.unchecked) == 9
     assert "s3:GetBucketPolicy codeocean-target-public: AccessDenied" in {
-        one.reason.removeprefix("target: ") for one in verdict.unchecked
+        one.reason.removeprefix("target: ") for one in result.unchecked
     }
 
 
 def test_a_bucket_that_is_gone_is_a_finding(simulator: Simulator, facts: Facts) -> None:
     simulator.account(ROLES["backup"]).client("s3").delete_bucket(Bucket="codeocean-backup-mlflow")
     ask_simulator(simulator, facts)
-    verdict = look_over(facts, "deployment.toml", offline=False)
-    assert {finding.rule.name for finding in verdict.findings} == {"B01"}
+    result = look_over(facts, "deployment.toml", offline=False)
+    assert {finding.rule.name for finding in result.findings} == {"B01"}
 
 
 def test_credentials_of_one_account_look_at_no_other(simulator: Simulator, facts: Facts) -> None:
@@ -96,9 +96,9 @@ def test_credentials_of_one_account_look_at_no_other(simulator: Simulator, facts
 def test_a_profile_of_another_account_is_a_finding(simulator: Simulator, facts: Facts) -> None:
     client = simulator.account(ROLES["backup"]).client
     ask_accounts(facts, dict.fromkeys(ROLES, client), ("target",), lambda *_, **__: None)
-    verdict = look_over(facts, "deployment.toml", offline=False)
-    assert {finding.rule.name for finding in verdict.findings} == {"A01"}
-    assert verdict.fails
+    result = look_over(facts, "deployment.toml", offline=False)
+    assert {finding.rule.name for finding in result.findings} == {"A01"}
+    assert result.fails
 
 
 def test_expired_credentials_are_said(simulator: Simulator, facts: Facts) -> None:

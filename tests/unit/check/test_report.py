@@ -16,7 +16,7 @@ from codeocean_cmdgen.check import as_json, as_text, look_over
 from codeocean_cmdgen.check.facts import Unknown
 from codeocean_cmdgen.check.rule import RULES
 from codeocean_cmdgen.simulator.world import KINDS
-from tests.support.check_faults import FAULTS, World, spoiled, verdict_on
+from tests.support.check_faults import FAULTS, World, result_of, spoiled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +27,8 @@ EVERY_WIDTH = pytest.mark.parametrize("width", [40, 80, 200, 10_000])
 
 
 def told(facts: Facts, *, width: int = 10_000) -> list[str]:
-    verdict = look_over(facts, "deployment.toml", offline=False)
-    return [one.text for one in as_text(verdict, facts, offline=False, width=width)]
+    result = look_over(facts, "deployment.toml", offline=False)
+    return [one.text for one in as_text(result, facts, offline=False, width=width)]
 
 
 @pytest.fixture
@@ -97,14 +97,14 @@ def test_errors_come_before_warnings(restore: World) -> None:
 def test_nothing_that_is_copied_is_wrapped(clean: dict[str, Facts], width: int) -> None:
     for fault in FAULTS:
         facts = spoiled(clean, fault)
-        verdict = verdict_on(facts, fault)
-        lines = [one.text for one in as_text(verdict, facts, offline=False, width=width)]
+        result = result_of(facts, fault)
+        lines = [one.text for one in as_text(result, facts, offline=False, width=width)]
         text = "\n".join(lines)
-        for finding in verdict.findings:
+        for finding in result.findings:
             assert f"    {finding.fix.command}\n" in text or "  fix: as for " in text
             for word in finding.what.split():
                 assert word in text
-        commands = {finding.fix.command for finding in verdict.findings}
+        commands = {finding.fix.command for finding in result.findings}
         assert re.match(r"(restore|backup|migration): \d+ checks, ", lines[-1]), "on one line"
         for line in lines[:-1]:
             # Only a single word may be longer than a line.

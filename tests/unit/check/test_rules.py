@@ -9,7 +9,7 @@ import pytest
 
 from codeocean_cmdgen.check import ROUTES, RULES, look_over
 from codeocean_cmdgen.check.facts import Unknown
-from tests.support.check_faults import AWAY, FAULTS, Fault, World, names, spoiled, verdict_on
+from tests.support.check_faults import AWAY, FAULTS, Fault, World, names, result_of, spoiled
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.check import Facts
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("procedure", ROUTES)
 def test_nothing_is_found_where_all_is_well(clean: dict[str, Facts], procedure: str) -> None:
-    verdict = look_over(clean[procedure], "deployment.toml", offline=False)
-    assert verdict.findings == []
-    assert verdict.unchecked == []
-    assert verdict.checked >= 40
+    result = look_over(clean[procedure], "deployment.toml", offline=False)
+    assert result.findings == []
+    assert result.unchecked == []
+    assert result.checked >= 40
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.rule for fault in FAULTS])
 def test_each_rule_finds_its_fault(clean: dict[str, Facts], fault: Fault) -> None:
-    verdict = verdict_on(spoiled(clean, fault), fault)
-    assert names(verdict) == {fault.rule, *fault.also}
-    for finding in verdict.findings:
+    result = result_of(spoiled(clean, fault), fault)
+    assert names(result) == {fault.rule, *fault.also}
+    for finding in result.findings:
         assert finding.what.isascii()
 
 
@@ -49,15 +49,15 @@ def test_what_was_refused_is_not_passed_as_good(clean: dict[str, Facts]) -> None
     refused = Unknown("backup: s3:GetBucketReplication codeocean-backup-mlflow: AccessDenied")
     World(facts).say("backup", "GetBucketReplication", "codeocean-backup-mlflow", refused)
     World(facts).rule()["Destination"].update(AWAY)
-    verdict = look_over(facts, "deployment.toml", offline=False)
-    assert names(verdict) == {"B05"}, "the other buckets are checked nevertheless"
-    assert {one.reason for one in verdict.unchecked} == {refused.reason}
-    assert "B05" in {one.rule.name for one in verdict.unchecked}
+    result = look_over(facts, "deployment.toml", offline=False)
+    assert names(result) == {"B05"}, "the other buckets are checked nevertheless"
+    assert {one.reason for one in result.unchecked} == {refused.reason}
+    assert "B05" in {one.rule.name for one in result.unchecked}
 
 
 def test_an_account_that_was_not_asked_is_said_to_be(clean: dict[str, Facts]) -> None:
     facts = copy.deepcopy(clean["restore"])
     facts.target.why_not_asked = "account 333333333333 of [target]: no credentials"
-    verdict = look_over(facts, "deployment.toml", offline=False)
-    assert verdict.findings == []
-    assert {one.reason for one in verdict.unchecked} == {facts.target.why_not_asked}
+    result = look_over(facts, "deployment.toml", offline=False)
+    assert result.findings == []
+    assert {one.reason for one in result.unchecked} == {facts.target.why_not_asked}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _UNDERLYING = {"cloudformation:CreateStack", "cloudformation:ExecuteChangeSet"}
 
 
-def example(step: type[Step]) -> Step:
+def example_step(step: type[Step]) -> Step:
     """Return a step with example values; it needs the actions that all such need."""
     values: dict[str, Any] = {}
     for name, needed in step.arguments().items():
