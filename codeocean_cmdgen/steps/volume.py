@@ -63,7 +63,7 @@ class VolumeRestore(Step):
                 (
                     "restores --ebs-snapshot-arn, or else the only EBS recovery point that was "
                     "copied into the vault, to a new encrypted gp3 volume in the data volume's "
-                    "zone, of its speed, and of its size or that of the snapshot, whichever is "
+                    "zone, with its speed, and with its size or the snapshot's, whichever is "
                     "larger. Stops if there are several, or if another run has restored it."
                 ),
             ),
