@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    da9ea6c246ccfec09f937c2aa89ffc3032abc0593b12c96141da3f81b31bbe51\ \ -)
+    791d238e426338d2126d6f79e19053a1a7546956d8079f7306079c48a528de54\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
@@ -36,14 +36,14 @@ false <<'END_OF_BODY'
 # Costs:    nothing.
 # Again:    follows the work, or reports when it was completed. A command or a job that failed is
 #           run again. If its end is unknown, because it was killed or the job service does not
-#           answer, it is run again only after a confirmation. Before, check that it is not still
+#           answer, it is run again only after a confirmation. First check that it is not still
 #           running (ps -ef, docker top CONTAINER), and ask the vendor whether that is safe.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 #           CONFIRM=datasets-not-cached confirms without a terminal.
 
 values() {
-  # text of this release: sha256 78b53cb1e7fac9fdd5e4e3acd0f1dedaa4fe3952ff65efc0d54d4145a50ac059
+  # text of this release: sha256 686b37a3fdce83fb4a7b7a1cb69bbae9c3a7376ea6079ecea252de1c90c94b1e
   # the step
   STEP=datasets-not-cached
   # from deployment file [target]

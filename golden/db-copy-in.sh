@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    cf33dc120663ff7cbf56de5f6901f55e3ec87c24ae937796d2072de9cb06bb1c\ \ -)
+    fa3c6aef2a2109d8c3f3fb18dd11951bb5f32b24d9f9325b4a6977db705cbc81\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -22,7 +22,7 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen db-copy-in: replace the analytics database with the restored one
 #
 # Run in:   the services instance of the target, in an SSM session; it asks sudo for root.
-# Changes:  CREATE DATABASE    creates a new database beside the current one, closed to others
+# Changes:  CREATE DATABASE    creates a new database beside the current one, for the master only
 #           pg_restore, COPY   fill it from the restored database; both are compared
 #           ALTER DATABASE     swaps its name with that of the current one, which is kept until a
 #                              script with --drop-old removes it; sessions in it are ended
@@ -33,7 +33,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 35cb30d3a95207d656ece56dd5abab7c59cb5b7a9ead71a386bfb9af3bd22dd6
+  # text of this release: sha256 0056bb1cb1a653bfb2284417bb668bbae4e93af16ff4a401b1b7eadbb17653ed
   # the step
   STEP=db-copy-in
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    e077878704ed65259e673b0b07c52ca5f102cc8c15ecb324e9dd973427ae4992\ \ -)
+    ce13082be2d7f35c7c4fceda1aa8b95a78e1536ad3f712f4f47eadd34756a0fc\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" on-demand-backup \
@@ -21,19 +21,19 @@ false <<'END_OF_BODY'
 #
 # codeocean-cmdgen on-demand-backup: back up the data volume and the analytics database now
 #
-# Run in:   AWS CloudShell, in the source account; or in the target account, as a safety copy.
+# Run in:   AWS CloudShell, in the source account or, for a safety copy, in the target account.
 # Changes:  backup start-backup-job   for each of the two: adds one recovery point to the vault
 # Takes:    minutes to hours, in AWS, without this shell. If the stack has a destination vault, it
 #           copies both to it by itself. The script follows these copies too.
 # Costs:    storage of the recovery points until they expire, after --retention-days.
-# Again:    follows the jobs of this run, and starts again only one that failed. When both are
-#           done, it checks that the recovery points still exist, and prints the same result
-#           again, from a record in the home folder.
+# Again:    follows the jobs of this run, and repeats only one that failed. When both are done, it
+#           checks that the recovery points still exist, and prints the same result again, from a
+#           record in the home folder.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 38bcbd11d1cec14bfa851e39699eb537c5423ee579c28c6eb541951a452c9f71
+  # text of this release: sha256 562c2a229f3c4b1b6dcace38b31ae55d9b07429f5564388291c8e7a2e1682f62
   # the step
   STEP=on-demand-backup
   # from deployment file [source]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    ed89bbb2a9767fe5b304ce09ca20862e9c70005a6f8ec2bd75ebc392ddf37a20\ \ -)
+    8cd75b736e436d29a859ada5bcfa32e25ef02fe74f36d61554258c0a3da1909a\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -27,14 +27,14 @@ false <<'END_OF_BODY'
 #                                  version is deleted. Objects whose replication is PENDING are
 #                                  left out.
 # Takes:    a minute to start. The jobs run in S3 for minutes to days, without this shell.
-# Costs:    about 0.25 USD a job and 1 USD a million objects, requests, transfer, retrieval.
-# Again:    follows the jobs of this run or reports how they ended, and creates only what was
-#           never created. S3 lists a job until 90 days after its end: then use a new --run.
+# Costs:    about 0.25 USD a job, 1 USD a million objects, and requests, transfer and retrieval.
+# Again:    follows the jobs of this run or reports how they ended, and creates only jobs that
+#           were never created. S3 lists a job until 90 days after its end: then use a new --run.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 bf90a6dbc9cdc9baae1110f248345350c6bbf67673de3de0b34517f7825a3ca2
+  # text of this release: sha256 e434b1aea436714dc271228dd675ab88b85a053711b192003fc2810f3043695f
   # the step
   STEP=s3-batch-replication
   # from stack.json

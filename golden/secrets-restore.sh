@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    ed60aced4a593db0838719c095d5261ce3be6034ba230204fea6d2625170c5bf\ \ -)
+    ded476e07a66e117aa7d843c3bc6259e435b12355ec8f39ee0d6fcbc96760c03\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -23,15 +23,15 @@ false <<'END_OF_BODY'
 #
 # Run in:   the services instance of the target, in an SSM session; it asks sudo for root. Run it
 #           after volume-copy-in, before service-start.
-# Changes:  ssm put-parameter         writes the saved parameters that differ below this stack's
-#                                     path, after a list of their names. It deletes none, and
-#                                     changes nothing in Secrets Manager. What it replaces is
+# Changes:  ssm put-parameter         lists the names of the saved parameters that differ below
+#                                     this stack's path, then writes them. It deletes none, and
+#                                     changes nothing in Secrets Manager. Replaced values are
 #                                     kept, for root only, in a file below /var/lib/codeocean-
-#                                     cmdgen. To undo, copy that file over the saved one and run
-#                                     with a new --run.
+#                                     cmdgen. To undo this, copy that file over the saved one, and
+#                                     run the script with a new --run.
 #           mount --options remount   makes the data volume read-only for a moment, which proves
 #                                     that nothing writes to it
-#           bash -c COMMAND           with --command: runs the vendor's command instead, and shows
+#           bash -c COMMAND           with --command, runs the vendor's command instead, and shows
 #                                     what it prints
 # Takes:    a second for each parameter.
 # Costs:    nothing. A value of more than 4,096 bytes becomes an advanced parameter, which costs
@@ -42,7 +42,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 84d81388c2afb6a5d1edff4b5550afd0e91e2194ea57c10d08ed45c88ef06396
+  # text of this release: sha256 f891f37005640fc2cf5c12aa643a8386cee4f41478d0e5cc4101303a12ae7785
   # the step
   STEP=secrets-restore
   # from deployment file [target]

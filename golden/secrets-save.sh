@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    982657a6c6ff8ff5b527b5143df36943a8a4d7a4812c4c2085c0bc87048e1c0c\ \ -)
+    3599e9afddac808ea6438346c8b56396c1ae02bc8241c8fa79c47b54a835bbd1\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-save \
@@ -21,15 +21,15 @@ false <<'END_OF_BODY'
 #
 # codeocean-cmdgen secrets-save: save the system's secrets on the data volume
 #
-# Run in:   the services instance of the source, in an SSM session; it asks sudo for root. It must
-#           run before the disaster, and again after each change of a secret. Create it with
-#           --output, leave the file there, and run it daily by a line in a file of /etc/cron.d,
-#           such as 17 3 * * * root bash FILE. A new instance has neither file: check after each
-#           update of the stack.
+# Run in:   the services instance of the source, in an SSM session; it asks sudo for root. Run it
+#           before a disaster, and again whenever a secret changes. To run it daily, create it
+#           with --output, leave the file there, and add a line to a file in /etc/cron.d, such as
+#           17 3 * * * root bash FILE. A new instance has neither file: check after each update of
+#           the stack.
 # Changes:  mv                puts a new .codeocean-secrets/parameters.json on the data volume,
 #                             for root only: all parameters below the stack's path, in clear text.
 #                             From then on, whoever can read a snapshot can read the secrets.
-#           bash -c COMMAND   with --command: runs the vendor's command instead, and shows what it
+#           bash -c COMMAND   with --command, runs the vendor's command instead, and shows what it
 #                             prints
 # Takes:    seconds.
 # Costs:    nothing.
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 500d9038bf14c76e6e8ceb497ddb161d09cd9a14d82942ce2952f0f8fa4cdaf4
+  # text of this release: sha256 0fb014c9b0a98d6dd92e6c3204a463b7d6142564aa538f20cd4b03ed718e53fa
   # the step
   STEP=secrets-save
   # from deployment file [source]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    6e4b8dc0bd1a85def38eb0ec161a95b3fea2061a71269cdb478ea30dcf6d4626\ \ -)
+    68e13a7d37270f31f248755f21010132f525be42e094f4a3b301270ec604b1ec\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-start \
@@ -24,24 +24,25 @@ false <<'END_OF_BODY'
 # Run in:   the services instance that service-stop ran on, in an SSM session; it asks sudo for
 #           root. Run it only when the data is complete: from then on people can work, and the
 #           application deletes what its database does not refer to.
-# Changes:  systemctl unmask          undoes what service-stop of this run has noted
-#           mv                        moves unit files and cron files back. A new file in such a
-#                                     place is kept: its name gets a number and ~.
+# Changes:  systemctl unmask          unmasks what service-stop of this run masked
+#           mv                        moves unit files and cron files back. If there is a new file
+#                                     in that place, it is kept, with a number and ~ after its
+#                                     name.
 #           systemctl start           starts the codeocean service and the other units
 #           docker update             restores the restart policy of containers
 #           docker start              starts the containers that were running
 #           mount --options remount   makes the data volume writable, if a killed script left it
 #                                     read-only
 #           rm                        removes the folder in which service-stop kept all this
-# Takes:    minutes, and reports how many. Up to five more if nothing answers at the health
-#           endpoint, whose path is known for older versions only.
+# Takes:    minutes; the script reports how many. Up to five more if the health endpoint does not
+#           answer: its path is known only for older versions.
 # Costs:    nothing.
 # Again:    continues, or reports that the service is active. It does not start what another run
 #           has stopped since.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 6f320e924cd30989a03eb28b489e8e12481c637fff68a7119f7f453806a8916b
+  # text of this release: sha256 3049f060e86d943b930891c4cf3fb459dc3e573ba6e0c4f8b5dc2303302228d2
   # the step
   STEP=service-start
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    b707ca90d58005035308c3bc713770bceb9c97caf36f048506111f61422a4452\ \ -)
+    412785770778dc0a51860ed6e0b3d9e8408bbf991dfb464a84669bcbd03cd438\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -27,13 +27,13 @@ false <<'END_OF_BODY'
 # Changes:  systemctl stop            stops the codeocean service and other units of the vendor
 #           systemctl mask            keeps a reboot from starting them. A unit file that is where
 #                                     the mask would be is moved away first.
-#           mv                        moves cron files away that no package of the operating
-#                                     system owns. A file that is held is never overwritten: of
-#                                     two of one name, both are kept.
+#           mv                        moves away cron files that no package of the operating
+#                                     system owns. A file that was moved away before is never
+#                                     overwritten: both are kept.
 #           docker update             keeps docker from restarting containers that reach the data
 #                                     volume
-#           docker stop               stops them. docker removes those that were started with
-#                                     --rm, which are named.
+#           docker stop               stops these containers. docker removes those that were
+#                                     started with --rm; the script names them.
 #           mount --options remount   makes the data volume read-only for a moment, which proves
 #                                     that nothing writes to it
 # Takes:    a minute or two.
@@ -43,7 +43,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 3de77e46a7506a78178d4584966797e085b32ec59ba8e126ae12b4df38fefcf0
+  # text of this release: sha256 cfe5a4b6bae05be53813559202c9ac3ee113bf52edc478d5bda2271828117438
   # the step
   STEP=service-stop
   # from deployment file [target]

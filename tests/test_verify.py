@@ -368,7 +368,11 @@ def test_a_value_that_was_changed_is_for_the_reviewer() -> None:
 
 FORGED: dict[str, tuple[str, str, str]] = {
     "not of its kind": ("=333333333333\n", "=33333333333\n", "is not an AWS account ID"),
-    "a command": ("=333333333333\n", "=$(touch ran)\n", "not quoted as in a script of codeocean-cmdgen"),
+    "a command": (
+        "=333333333333\n",
+        "=$(touch ran)\n",
+        "not quoted as in a script of codeocean-cmdgen",
+    ),
     "a command behind": ("=333333333333\n", "=333333333333;date\n", "not quoted as render"),
     "needless quotes": ("=333333333333\n", "='333333333333'\n", "not quoted as render"),
     "double quotes": ("=333333333333\n", '="333333333333"\n', "not quoted as render"),

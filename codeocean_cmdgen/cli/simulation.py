@@ -188,6 +188,7 @@ def _no_simulator(error: ImportError) -> InputError:
     problem = Problem(
         f"this installation has no simulator: {error.name} is missing",
         "install the wheel with its extra, as in `pipx install "
-        "'./codeocean_cmdgen-VERSION-py3-none-any.whl[simulator]'`; the single file has no simulator",
+        "'./codeocean_cmdgen-VERSION-py3-none-any.whl[simulator]'`; the single file has no "
+        "simulator",
     )
     return InputError([problem])

@@ -208,8 +208,8 @@ def facts_of(pair: Pair, table: str) -> tuple[list[Fact], list[str]]:
     warnings = []
     if pair.apart > vendor.START_WINDOW:
         warnings.append(
-            f"the two recovery points were created {pair.apart} apart: make sure that they belong to the "
-            "same backup"
+            f"the two recovery points were created {pair.apart} apart: make sure that they belong "
+            "to the same backup"
         )
     if pair.expires and pair.expires - datetime.now(timezone.utc) < timedelta(days=1):
         warnings.append(f"the pair expires at {pair.expires:%Y-%m-%d %H:%M} UTC: copy it first")

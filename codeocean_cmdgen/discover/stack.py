@@ -310,6 +310,6 @@ def _find_backup(finder: Finder, caller: Caller, resources: dict[str, _Resource]
         vendor.DEFAULT_ROLE,
         "the role that the vendor's guide names",
         "backup.snapshot-copy",
-        hint="the console of AWS Backup creates it with the first on-demand backup that uses the default "
-        "role",
+        hint="the console of AWS Backup creates it with the first on-demand backup that uses the "
+        "default role",
     )

@@ -30,8 +30,8 @@ class InstanceHold(Step):
             ),
         ),
         "takes": "seconds.",
-        "costs": "nothing. A failed instance is not replaced until instance-release. A stack update "
-        "can still replace it.",
+        "costs": "nothing. A failed instance is not replaced until instance-release. A stack "
+        "update can still replace it.",
         "again": "reports how long the instance has been held, and suspends again what was "
         "resumed since.",
     }

@@ -70,7 +70,8 @@ class S3BatchReplication(Step):
             ),
         ),
         "takes": "a minute to start. The jobs run in S3 for minutes to days, without this shell.",
-        "costs": "about 0.25 USD a job, 1 USD a million objects, and requests, transfer and retrieval.",
+        "costs": "about 0.25 USD a job, 1 USD a million objects, and requests, transfer and "
+        "retrieval.",
         "again": "follows the jobs of this run or reports how they ended, and creates only jobs "
         "that were never created. S3 lists a job until 90 days after its end: then use a new "
         "--run.",

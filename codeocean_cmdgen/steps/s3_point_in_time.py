@@ -33,7 +33,10 @@ _READS = (
 )
 _LOOKS = {BUCKETS: ("s3:GetBucketLocation", *_READS)}
 
-_IN_PARTS = "does the same above 5 GiB, with UploadPartCopy, CompleteMultipartUpload and AbortMultipartUpload"
+_IN_PARTS = (
+    "does the same above 5 GiB, with UploadPartCopy, CompleteMultipartUpload and "
+    "AbortMultipartUpload"
+)
 _UNDOES = (
     "removes the copies and delete markers that s3-point-in-time --reversible of this run is "
     "proved to have written, and sets again the delete markers that it removed. Everything else "
@@ -65,8 +68,8 @@ class S3PointInTime(Step):
             ("S3 DeleteObjects", "permanently deletes what is newer than --at, by version ID"),
             ("S3 DeleteObject", "does the same for keys that a list in XML cannot contain"),
         ),
-        "takes": "a minute for some 100,000 versions, each with 60 bytes in the home folder. If the plan "
-        "is older than 5 minutes, everything is listed again before the first deletion.",
+        "takes": "a minute for some 100,000 versions, each with 60 bytes in the home folder. If "
+        "the plan is older than 5 minutes, everything is listed again before the first deletion.",
         "costs": "5 USD for a million pages of 1,000 versions. Deletions are free. Replication "
         "into the buckets must have ended. It never copies deleted versions again.",
         "again": "continues, and asks for confirmation only of what was not confirmed. After "
@@ -157,8 +160,8 @@ class Reversible(S3PointInTime):
         ),
         "takes": "a minute for some 100,000 versions; four requests and a copy for each key.",
         "costs": "requests, and storage of the copies.",
-        "again": "continues. After success, it lists the buckets again, changes nothing, and reports "
-        "what arrived since. It asks for no confirmation, because --undo reverses it.",
+        "again": "continues. After success, it lists the buckets again, changes nothing, and "
+        "reports what arrived since. It asks for no confirmation, because --undo reverses it.",
     }
     programs = (
         "s3_reversal",

@@ -48,8 +48,10 @@ class ServiceStop(HostStep):
             ("docker update", "keeps docker from restarting containers that reach the data volume"),
             (
                 "docker stop",
-                "stops these containers. docker removes those that were started with --rm; the "
-                "script names them.",
+                (
+                    "stops these containers. docker removes those that were started with --rm; the "
+                    "script names them."
+                ),
             ),
             REMOUNT,
         ),
@@ -79,8 +81,8 @@ class ServiceStart(HostStep):
             (
                 "mv",
                 (
-                    "moves unit files and cron files back. If there is a new file in that place, it "
-                    "is kept, with a number and ~ after its name."
+                    "moves unit files and cron files back. If there is a new file in that place, "
+                    "it is kept, with a number and ~ after its name."
                 ),
             ),
             ("systemctl start", "starts the codeocean service and the other units"),
@@ -92,8 +94,8 @@ class ServiceStart(HostStep):
             ),
             ("rm", "removes the folder in which service-stop kept all this"),
         ),
-        "takes": "minutes; the script reports how many. Up to five more if the health endpoint does "
-        "not answer: its path is known only for older versions.",
+        "takes": "minutes; the script reports how many. Up to five more if the health endpoint "
+        "does not answer: its path is known only for older versions.",
         "costs": "nothing.",
         "again": "continues, or reports that the service is active. It does not start what another "
         "run has stopped since.",
