@@ -35,7 +35,7 @@ class OnDemandBackup(Step):
         "changes": (
             (
                 "backup start-backup-job",
-                "for each of the two: adds one recovery point to the vault",
+                "adds one recovery point of each of the two to the vault",
             ),
         ),
         "takes": "minutes to hours, in AWS, without this shell. If the stack has a destination "

@@ -63,8 +63,8 @@ class S3BatchReplication(Step):
             (
                 "s3control create-job",
                 (
-                    "for each bucket that is not empty: its objects and delete markers are "
-                    "replicated to where its replication rules point. No version is deleted. "
+                    "for each bucket that is not empty, replicates its objects and delete markers "
+                    "to where its replication rules point. No version is deleted. "
                     "Objects whose replication is PENDING are left out."
                 ),
             ),

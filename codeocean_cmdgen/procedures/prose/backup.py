@@ -32,8 +32,9 @@ DEPLOY = Prose(
         "Use the latest template, never one older than the release notes of your version require."
     ),
     otherwise=(
-        "If a backup stack exists but is too old for the source's version, upgrade it: "
-        "`codeocean-cmdgen stack-parameters --values {file} --from backup --template-url URL`."
+        "If a backup stack exists but is too old for the source's version, upgrade it: paste the "
+        "script of `codeocean-cmdgen stack-parameters --values {file} --from backup --template-url "
+        "URL`."
     ),
     done="The stack is CREATE_COMPLETE.",
     results=(
@@ -92,8 +93,8 @@ ON_DEMAND = Heading(
 BACK_UP = Prose(
     title="Back up the data volume and the analytics database now",
     by_hand=(
-        "To back up again: `codeocean-cmdgen on-demand-backup --values {file} --run NAME`; "
-        "`--retention-days` keeps the backup for longer than a day."
+        "To back up again, paste the script of `codeocean-cmdgen on-demand-backup --values {file} "
+        "--run NAME`. `--retention-days` keeps the backup for longer than a day."
     ),
     done="Both recovery points are completed, and copied to the destination vault.",
     results="A restore copies them from there. They expire: note the date.",

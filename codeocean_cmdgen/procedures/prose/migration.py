@@ -95,8 +95,8 @@ STOP_WORK = Prose(
         "Announce the downtime, ask people to save and stop their work, and wait until no "
         "computation runs.\n"
         "Check that replication has caught up: S3 > each bucket > Metrics > Replication metrics. "
-        "To replicate what is left, run `codeocean-cmdgen s3-batch-replication --values {file} "
-        "--only-missing --run switch`."
+        "To replicate what is left, paste the script of `codeocean-cmdgen s3-batch-replication "
+        "--values {file} --only-missing --run switch`."
     ),
     where="Code Ocean's admin panel, as described in the vendor's administration guide.",
     takes="as long as people need to finish their work.",

@@ -115,10 +115,10 @@ AFTERWARDS = Prose(
     title="Afterwards",
     by_hand=(
         "The guide ends here. The backup stack still replicates to the new deployment. To end "
-        "that: `codeocean-cmdgen stack-parameters --values {file} --from backup --preset "
-        "clear-restore-destination`.\n"
-        "The replaced database is still on the instance. To remove it: `codeocean-cmdgen "
-        "db-copy-in --values {file} --drop-old`.\n"
+        "that, paste the script of `codeocean-cmdgen stack-parameters --values {file} --from "
+        "backup --preset clear-restore-destination`.\n"
+        "The replaced database is still on the instance. To remove it, paste the script of "
+        "`codeocean-cmdgen db-copy-in --values {file} --drop-old`.\n"
         "The new deployment has no backup of its own yet. To set one up, write a deployment file "
         "in which the new deployment is the [source], and follow `codeocean-cmdgen runbook backup "
         "--values FILE`."

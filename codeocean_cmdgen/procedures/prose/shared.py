@@ -25,8 +25,8 @@ REPLICATED = (
 SEVERAL_POINTS = (
     "If several recovery points were copied into the vault, the script lists them and stops. "
     "Run `codeocean-cmdgen discover recovery-points --values {file} --from target` in "
-    "this CloudShell and choose a pair by its number. Then run `codeocean-cmdgen {step} "
-    "--values {file} --run {run}`."
+    "this CloudShell and choose a pair by its number. Then paste the script of "
+    "`codeocean-cmdgen {step} --values {file} --run {run}`."
 )
 """What to do if a script finds several recovery points."""
 
@@ -35,8 +35,8 @@ DEPLOY = Prose(
     by_hand=ONE_VERSION,
     otherwise=(
         "If the stack already exists, skip this step, and make sure that its parameter Restore "
-        "source account ID names the right account: `codeocean-cmdgen stack-parameters --values "
-        "{file} --from target --preset restore-source`."
+        "source account ID names the right account: paste the script of `codeocean-cmdgen "
+        "stack-parameters --values {file} --from target --preset restore-source`."
     ),
     done="The stack is CREATE_COMPLETE.",
     results=(
