@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    ce13082be2d7f35c7c4fceda1aa8b95a78e1536ad3f712f4f47eadd34756a0fc\ \ -)
+    92245030fe563a23e94db1d56664b74a0be8e12b2dd312c0360c7d4962a9f6d0\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" on-demand-backup \
@@ -22,7 +22,7 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen on-demand-backup: back up the data volume and the analytics database now
 #
 # Run in:   AWS CloudShell, in the source account or, for a safety copy, in the target account.
-# Changes:  backup start-backup-job   for each of the two: adds one recovery point to the vault
+# Changes:  backup start-backup-job   adds one recovery point of each of the two to the vault
 # Takes:    minutes to hours, in AWS, without this shell. If the stack has a destination vault, it
 #           copies both to it by itself. The script follows these copies too.
 # Costs:    storage of the recovery points until they expire, after --retention-days.
@@ -33,7 +33,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 562c2a229f3c4b1b6dcace38b31ae55d9b07429f5564388291c8e7a2e1682f62
+  # text of this release: sha256 16f5e985c0af7eafc080042f17587ca41baed465807b54acf1644e5bcc4f2341
   # the step
   STEP=on-demand-backup
   # from deployment file [source]

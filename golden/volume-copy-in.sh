@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    1e39c46bad9ae97ff0502b6705fbe11b07efad3a9538a0ed9af4d042acd50b87\ \ -)
+    a1f902e8ca942844520558fdf526d6122fd392dc2e94fd61eec6d48e0b17e917\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           when the session ends. Then both volumes are compared: everything by contents, except
 #           /workspaces, by size and time.
 # Costs:    nothing. Unless the data volume is new, back it up first with on-demand-backup in
-#           CloudShell. This instance has no permission to.
+#           CloudShell. This instance has no permission to do that.
 # Again:    follows the copy, continues after a failure or a reboot, or reports when it was
 #           completed.
 # Settings: PLAN=1 shows what would change, and changes nothing.
@@ -45,7 +45,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATA-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 e5f5e8b0eb110c3ee3422f56343db6e6159816b125038caf62705cf7e599eb62
+  # text of this release: sha256 1d50b4d3fac4e76de3a6e275d0df08a948795a295b8646b9f06b3e857c3f65cc
   # the step
   STEP=volume-copy-in
   # from deployment file [target]
