@@ -164,7 +164,7 @@ def _why_not_as_written(path: Path, text: str | None, listed: set[str]) -> str:
     if not is_as_rendered(content):
         return "was changed since render wrote it"
     if text is None:
-        return f"is out of date, but {LIST} does not say that render wrote it"
+        return f"is out of date, and {LIST} does not list it as written by render"
     return ""
 
 
@@ -222,7 +222,9 @@ def _different(path: Path, text: str | None) -> Iterator[FolderDifference]:
     new = (text or "").encode("ascii")
     if not regular or text is None or old != new:
         diff = unified_diff(_lines(old), _lines(new), f"{path.name}, there", f"{path.name}, now")
-        yield FolderDifference(f"{path.name} is not what would be written now", "".join(diff))
+        yield FolderDifference(
+            f"{path.name} differs from what render would write now", "".join(diff)
+        )
     elif reason := wrong_mode(path):
         yield FolderDifference(f"{path.name} {reason}")
 
@@ -238,7 +240,9 @@ def wrong_mode(file: Path) -> str:
     """Say what is wrong with the mode of a file of ours; others may read it, but not change it."""
     mode, expected = stat.S_IMODE(file.stat().st_mode), _mode(file)
     fits = mode & ~_OTHERS_MAY == expected
-    return "" if fits else f"has mode {mode:04o}, not {expected:04o}: chmod it"
+    return (
+        "" if fits else f"has mode {mode:04o}, not {expected:04o}: run chmod {expected:04o} on it"
+    )
 
 
 def _lines(content: bytes) -> list[str]:

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    9bd70a9015f8a3ba98a448047522e6de7b2b2b83ec2945c5cfda9eb9ba06391f\ \ -)
+    dfeb42a1ab55d592c0f693899a040991355d9dcf62cf665953d0cd1646435a1a\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
@@ -36,14 +36,14 @@ false <<'END_OF_BODY'
 # Costs:    nothing.
 # Again:    follows the work, or reports when it was completed. A command or a job that failed is
 #           run again. If its end is unknown, because it was killed or the job service does not
-#           answer, it is run again only after a confirmation. Before, check that it is not still
+#           answer, it is run again only after a confirmation. First check that it is not still
 #           running (ps -ef, docker top CONTAINER), and ask the vendor whether that is safe.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 #           CONFIRM=datasets-not-cached confirms without a terminal.
 
 values() {
-  # text of this release: sha256 87cf198ee764a9d6df93a76c3c3a2917377d444277105912c9228d30703be438
+  # text of this release: sha256 39cc5ab8babf9122a38bb4a25550490aad5e7cc72aab8839f41a36a80cfa9284
   # the step
   STEP=datasets-not-cached
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    d9bd389e0febea204d26a2066a07e9c71da85b1ac46e54267d375c7fd5770cce\ \ -)
+    c4bd7c3cf5375eec73a111b0782970f835308ab35348151bd36c288e358a02da\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -22,7 +22,7 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen db-copy-in: replace the analytics database with the restored one
 #
 # Run in:   the services instance of the target, in an SSM session; it asks sudo for root.
-# Changes:  CREATE DATABASE    creates a new database beside the current one, closed to others
+# Changes:  CREATE DATABASE    creates a new database beside the current one, for the master only
 #           pg_restore, COPY   fill it from the restored database; both are compared
 #           ALTER DATABASE     swaps its name with that of the current one, which is kept until a
 #                              script with --drop-old removes it; sessions in it are ended
@@ -33,7 +33,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 b928c2eafeb967b68143376d8fe685ef3f733281c295ca40ebdca4646c855266
+  # text of this release: sha256 d4b4ab34db76fca727ff0f2b1ca4abcce76c497461af62781db36e250ca5ec46
   # the step
   STEP=db-copy-in
   # from deployment file [target]

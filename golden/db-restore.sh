@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    0f4415d1a184a85c8359ce0505af7ebd803e1ff6159444c17a747c0f6bcbac8b\ \ -)
+    5a1bbc598fd3bdd5acaec17cd4e22e86749be09391106029bfad1c98950a62f6\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -24,11 +24,11 @@ false <<'END_OF_BODY'
 # Run in:   AWS CloudShell, in the target account.
 # Changes:  backup start-restore-job   restores --rds-snapshot-arn, or else the only RDS recovery
 #                                      point that was copied into the vault, to a new DB instance
-#                                      in the network of the deployment's own. Stops if there are
-#                                      several, or if another run has restored it.
+#                                      in the network of the deployment's own. The script stops if
+#                                      there are several, or if another run restored it.
 #           rds add-tags-to-resource   tags the new instance as this run's
 #           rds modify-db-instance     gives the new instance the deployment's master password,
-#                                      which is shown nowhere
+#                                      which is never shown
 # Takes:    ten minutes or more. The restore continues without this shell, but the password is set
 #           at its end: paste the script again to complete it.
 # Costs:    the instance and its storage until db-delete.
@@ -38,7 +38,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 ba304a140a17f326b601c792a55c8c18e674ed854afedf58a9cbb9b721557c16
+  # text of this release: sha256 734eb57e076865e77bcfaa942b31721619a285f60a1fab63f282279be5dca735
   # the step
   STEP=db-restore
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    c425d98b7069f71a82eb9fa08cdace1b2652bb2741e5d7ac37207de4f9a101f2\ \ -)
+    d94f5e21b19d46af6a5f147e6943d6dd11ed2503dacd69e764744831155a2f4e\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-hold \
@@ -22,16 +22,18 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen instance-hold: keep the services instance from being replaced
 #
 # Run in:   AWS CloudShell, in the account of the deployment.
-# Changes:  autoscaling create-or-update-tags   notes on the group what will be suspended
-#           autoscaling suspend-processes       suspends what can replace the instance
+# Changes:  autoscaling create-or-update-tags   tags the group with what will be suspended
+#           autoscaling suspend-processes       suspends the processes that can replace the
+#                                               instance
 # Takes:    seconds.
-# Costs:    nothing. While held, a failed instance is not replaced: run instance-release
-#           afterwards. A stack update can still replace it.
-# Again:    reports how long the instance has been held, and suspends what was resumed since.
+# Costs:    nothing. A failed instance is not replaced until instance-release. A stack update can
+#           still replace it.
+# Again:    reports how long the instance has been held, and suspends again what was resumed
+#           since.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 24ebe2b4095e91c8b7fc143121fe7cc8c34720822cf1b61bdc986fcfe186d846
+  # text of this release: sha256 e3becbe9acbef9b758fe19522ac7ef433c7ae41dc4c3969066a48ba52d7b44e6
   # the step
   STEP=instance-hold
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    811edb8b03355df45fd93c30226f53a520d1aed6220501754fbd7df57104fcdc\ \ -)
+    80bbff92df6d891f692dca1092b7ae197b7bdec2a7481d70e4aa45a2bc51883b\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-release \
@@ -22,16 +22,16 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen instance-release: allow the services instance to be replaced again if it fails
 #
 # Run in:   AWS CloudShell, in the account of the deployment.
-# Changes:  autoscaling resume-processes        resumes what instance-hold of this run suspended,
-#                                               nothing else
-#           autoscaling create-or-update-tags   notes on the group when it was released
+# Changes:  autoscaling resume-processes        resumes only what instance-hold of this run
+#                                               suspended
+#           autoscaling create-or-update-tags   tags the group with the time of the release
 # Takes:    seconds.
 # Costs:    nothing. Stops if the instance is unhealthy: the group would terminate it.
 # Again:    reports when the instance was released.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 a876f1217f76400f8dab1bacb3dc56ff92e4071fb8be3183e80f91f4952974dd
+  # text of this release: sha256 dccd0a5eb62e3f6db50fb808e5d4c6de52e4b759ea8613b440943397d094918a
   # the step
   STEP=instance-release
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    e077878704ed65259e673b0b07c52ca5f102cc8c15ecb324e9dd973427ae4992\ \ -)
+    92245030fe563a23e94db1d56664b74a0be8e12b2dd312c0360c7d4962a9f6d0\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" on-demand-backup \
@@ -21,19 +21,19 @@ false <<'END_OF_BODY'
 #
 # codeocean-cmdgen on-demand-backup: back up the data volume and the analytics database now
 #
-# Run in:   AWS CloudShell, in the source account; or in the target account, as a safety copy.
-# Changes:  backup start-backup-job   for each of the two: adds one recovery point to the vault
+# Run in:   AWS CloudShell, in the source account or, for a safety copy, in the target account.
+# Changes:  backup start-backup-job   adds one recovery point of each of the two to the vault
 # Takes:    minutes to hours, in AWS, without this shell. If the stack has a destination vault, it
 #           copies both to it by itself. The script follows these copies too.
 # Costs:    storage of the recovery points until they expire, after --retention-days.
-# Again:    follows the jobs of this run, and starts again only one that failed. When both are
-#           done, it checks that the recovery points still exist, and prints the same result
-#           again, from a record in the home folder.
+# Again:    follows the jobs of this run, and repeats only one that failed. When both are done, it
+#           checks that the recovery points still exist, and prints the same result again, from a
+#           record in the home folder.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 38bcbd11d1cec14bfa851e39699eb537c5423ee579c28c6eb541951a452c9f71
+  # text of this release: sha256 16f5e985c0af7eafc080042f17587ca41baed465807b54acf1644e5bcc4f2341
   # the step
   STEP=on-demand-backup
   # from deployment file [source]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    d6f55e173f3896f4886ca0b0cc09fc38a46a6ef24fceaffefb7b7d7e253f8057\ \ -)
+    2a44b3d0090a4300f1384955a6492ada888f013058b977565fecbddb28d1f6c2\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -22,19 +22,18 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen s3-batch-replication: replicate the objects that are already in the buckets
 #
 # Run in:   AWS CloudShell, in the account that owns the buckets to replicate from.
-# Changes:  s3control create-job   for each bucket that is not empty: its objects and delete
-#                                  markers are replicated to where its replication rules point. No
-#                                  version is deleted. Objects whose replication is PENDING are
-#                                  left out.
+# Changes:  s3control create-job   for each bucket that is not empty, replicates its objects and
+#                                  delete markers to where its replication rules point. No version
+#                                  is deleted. Objects whose replication is PENDING are left out.
 # Takes:    a minute to start. The jobs run in S3 for minutes to days, without this shell.
-# Costs:    about 0.25 USD a job and 1 USD a million objects, requests, transfer, retrieval.
-# Again:    follows the jobs of this run or reports how they ended, and creates only what was
-#           never created. S3 lists a job until 90 days after its end: then use a new --run.
+# Costs:    about 0.25 USD a job, 1 USD a million objects, and requests, transfer and retrieval.
+# Again:    follows the jobs of this run or reports how they ended, and creates only jobs that
+#           were never created. S3 lists a job until 90 days after its end: then use a new --run.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 bf90a6dbc9cdc9baae1110f248345350c6bbf67673de3de0b34517f7825a3ca2
+  # text of this release: sha256 8de71ae4294291341b7ecfb0235d60a60c07fee4d175fd5af53d9df748068f83
   # the step
   STEP=s3-batch-replication
   # from deployment file [source]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    3fcfad6390340d97222468aa5e6b8ddbaffaa1117c54a119bef5a59b24fd6299\ \ -)
+    bfb897fe047e8802a06f87d140a1740af19e6afdcb9eb4bcac5dfd55c1e52fcd\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -23,15 +23,15 @@ false <<'END_OF_BODY'
 #
 # Run in:   the services instance of the target, in an SSM session; it asks sudo for root. Run it
 #           after volume-copy-in, before service-start.
-# Changes:  ssm put-parameter         writes the saved parameters that differ below this stack's
-#                                     path, after a list of their names. It deletes none, and
-#                                     changes nothing in Secrets Manager. What it replaces is
+# Changes:  ssm put-parameter         lists the names of the saved parameters that differ below
+#                                     this stack's path, then writes them. It deletes none, and
+#                                     changes nothing in Secrets Manager. Replaced values are
 #                                     kept, for root only, in a file below /var/lib/codeocean-
-#                                     cmdgen. To undo, copy that file over the saved one and run
-#                                     with a new --run.
+#                                     cmdgen. To undo this, copy that file over the saved one, and
+#                                     run the script with a new --run.
 #           mount --options remount   makes the data volume read-only for a moment, which proves
 #                                     that nothing writes to it
-#           bash -c COMMAND           with --command: runs the vendor's command instead, and shows
+#           bash -c COMMAND           with --command, runs the vendor's command instead, and shows
 #                                     what it prints
 # Takes:    a second for each parameter.
 # Costs:    nothing. A value of more than 4,096 bytes becomes an advanced parameter, which costs
@@ -42,7 +42,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 8dd0115b7c12690b541055a84e8c9dd8ab4c07a73e96225ec9b95fb322c1d540
+  # text of this release: sha256 45d1f8d8f3ba1c53f5f8b5efd397bc22901eb3ecd597173b0242abfbe6c06b8f
   # the step
   STEP=secrets-restore
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    57650f6b5e596e800797a37666f2714f7fa1aa294d918d5a2bd936830a3e525e\ \ -)
+    defe00814b3075dde4c841d06fb2f9d9f4a273111e01f9ba9bc24f55bb1d8d92\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-save \
@@ -21,15 +21,15 @@ false <<'END_OF_BODY'
 #
 # codeocean-cmdgen secrets-save: save the system's secrets on the data volume
 #
-# Run in:   the services instance of the source, in an SSM session; it asks sudo for root. It must
-#           run before the disaster, and again after each change of a secret. Create it with
-#           --output, leave the file there, and run it daily by a line in a file of /etc/cron.d,
-#           such as 17 3 * * * root bash FILE. A new instance has neither file: check after each
-#           update of the stack.
+# Run in:   the services instance of the source, in an SSM session; it asks sudo for root. Run it
+#           before a disaster, and again whenever a secret changes. To run it daily, create it
+#           with --output, leave the file there, and add a line to a file in /etc/cron.d, such as
+#           17 3 * * * root bash FILE. A new instance has neither file: check after each update of
+#           the stack.
 # Changes:  mv                puts a new .codeocean-secrets/parameters.json on the data volume,
 #                             for root only: all parameters below the stack's path, in clear text.
 #                             From then on, whoever can read a snapshot can read the secrets.
-#           bash -c COMMAND   with --command: runs the vendor's command instead, and shows what it
+#           bash -c COMMAND   with --command, runs the vendor's command instead, and shows what it
 #                             prints
 # Takes:    seconds.
 # Costs:    nothing.
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 f6b7c0de31c2a7494b827467c24d484a7f1e889ddb7fb385006921f8927a2732
+  # text of this release: sha256 295769a6f5c2c9a2d77e248ded94a0ba755785c40871ace41c1c3e2bbab47971
   # the step
   STEP=secrets-save
   # from deployment file [source]

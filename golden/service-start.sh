@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    cb05994f07bde3b1b8d86dcfeecbe87b371468f1d708b6c1dafe381bf2cbf808\ \ -)
+    16ebb6edc1df1f64e2870cc475045f9ba72156697b13c8da0cf1d5269cc859b1\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-start \
@@ -24,24 +24,25 @@ false <<'END_OF_BODY'
 # Run in:   the services instance that service-stop ran on, in an SSM session; it asks sudo for
 #           root. Run it only when the data is complete: from then on people can work, and the
 #           application deletes what its database does not refer to.
-# Changes:  systemctl unmask          undoes what service-stop of this run has noted
-#           mv                        moves unit files and cron files back. A new file in such a
-#                                     place is kept: its name gets a number and ~.
+# Changes:  systemctl unmask          unmasks what service-stop of this run masked
+#           mv                        moves unit files and cron files back. If there is a new file
+#                                     in that place, it is kept, with a number and ~ after its
+#                                     name.
 #           systemctl start           starts the codeocean service and the other units
 #           docker update             restores the restart policy of containers
 #           docker start              starts the containers that were running
 #           mount --options remount   makes the data volume writable, if a killed script left it
 #                                     read-only
 #           rm                        removes the folder in which service-stop kept all this
-# Takes:    minutes, and reports how many. Up to five more if nothing answers at the health
-#           endpoint, whose path is known for older versions only.
+# Takes:    minutes; the script reports how many. Up to five more if the health endpoint does not
+#           answer: its path is known only for older versions.
 # Costs:    nothing.
 # Again:    continues, or reports that the service is active. It does not start what another run
 #           has stopped since.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 2a1f8f57eaaea55aa4cc9fb32f1794d30e1278363183b9424130a630ca80528a
+  # text of this release: sha256 12456eb86f1ef56930c84bb34541d42472658632911bfe3e62c055822c05c360
   # the step
   STEP=service-start
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    c297e084d09bc00a16441c3174c030e99b28556bbcb441042f3b5c403662ceec\ \ -)
+    7a3e0dd3ab6f69c69ace4ea9116881e8465a947e94cc1cb1b9fecd0f04fbcfb5\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -27,13 +27,13 @@ false <<'END_OF_BODY'
 # Changes:  systemctl stop            stops the codeocean service and other units of the vendor
 #           systemctl mask            keeps a reboot from starting them. A unit file that is where
 #                                     the mask would be is moved away first.
-#           mv                        moves cron files away that no package of the operating
-#                                     system owns. A file that is held is never overwritten: of
-#                                     two of one name, both are kept.
+#           mv                        moves away cron files that no package of the operating
+#                                     system owns. A file that was moved away before is never
+#                                     overwritten: both are kept.
 #           docker update             keeps docker from restarting containers that reach the data
 #                                     volume
-#           docker stop               stops them. docker removes those that were started with
-#                                     --rm, which are named.
+#           docker stop               stops these containers. docker removes those that were
+#                                     started with --rm; the script names them.
 #           mount --options remount   makes the data volume read-only for a moment, which proves
 #                                     that nothing writes to it
 # Takes:    a minute or two.
@@ -43,7 +43,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 5900f86c1fd31c6401b3f1589745244493111c09b4a35316913f12bf8fc244c7
+  # text of this release: sha256 23464532bc496d2cc5134f799b807aae10b16c47ef4409957603f33b2b05b883
   # the step
   STEP=service-stop
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    1e663d614b58472685737edfcfed2b919a604a6dbbc5a4dd3f8e8f2ab2d4c6c0\ \ -)
+    d258aaac89e8a784d672489c6a7c8764f4d4f7bc0efebd0a3f4cff15db23f6c1\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           when the session ends. Then both volumes are compared: everything by contents, except
 #           /workspaces, by size and time.
 # Costs:    nothing. Unless the data volume is new, back it up first with on-demand-backup in
-#           CloudShell. This instance has no permission to.
+#           CloudShell. This instance has no permission to do that.
 # Again:    follows the copy, continues after a failure or a reboot, or reports when it was
 #           completed.
 # Settings: PLAN=1 shows what would change, and changes nothing.
@@ -45,7 +45,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATA-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 b7ded9879534d4a8ef0bd673b34e61ae72f56e8499d759d9aa7f55afde29e92a
+  # text of this release: sha256 32cc9fef1308315277a670f66583fcc9e1b010c74ec1a76a4555035e551c0d30
   # the step
   STEP=volume-copy-in
   # from deployment file [target]

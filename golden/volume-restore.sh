@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    1e18dd4c5d675110cbeb9498abe5bd12d7dfd7f442ae080307bdff0e50410a0c\ \ -)
+    ab34fb9b533593ea9706ad17b01d4887807479e10b1c7b77ba91963b1f362421\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-restore \
@@ -24,10 +24,10 @@ false <<'END_OF_BODY'
 # Run in:   AWS CloudShell, in the target account.
 # Changes:  backup start-restore-job   restores --ebs-snapshot-arn, or else the only EBS recovery
 #                                      point that was copied into the vault, to a new encrypted
-#                                      gp3 volume in the data volume's zone, of its speed, and of
-#                                      its size or that of the snapshot, whichever is larger.
-#                                      Stops if there are several, or if another run has restored
-#                                      it.
+#                                      gp3 volume in the data volume's zone, with its speed, and
+#                                      with its size or the snapshot's, whichever is larger. The
+#                                      script stops if there are several, or if another run
+#                                      restored it.
 #           ec2 create-tags            tags the new volume, so that later steps of this run find
 #                                      it
 # Takes:    minutes. The restore continues without this shell, but the tags come at its end: paste
@@ -40,7 +40,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 c9561924d934be65048ae295493fec85306131f18693ea9f037aed67163da5c2
+  # text of this release: sha256 f77f2f8176236735d007ec6ea3b4dd9c11ec182c4b9173cf7a0f2ebde25f31e8
   # the step
   STEP=volume-restore
   # from deployment file [target]

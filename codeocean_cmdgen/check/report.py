@@ -72,7 +72,7 @@ def _fixes(fixes: list[Fix], shown_by: dict[str, str], width: int) -> Iterator[L
     """Yield the fixes; for a command that another check has shown, only the check's name."""
     names = dict.fromkeys(shown_by[fix.command] for fix in fixes if fix.command in shown_by)
     if names:
-        yield Line(f"  fix: as for {', '.join(names)}")
+        yield Line(f"  fix: see {', '.join(names)}")
     new = [fix for fix in fixes if fix.command not in shown_by]
     for where, group in groupby(new, key=lambda fix: fix.where):
         yield from _wrapped(f"fix: {where}:" if where else "fix:", width, "  ")

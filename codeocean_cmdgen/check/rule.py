@@ -251,7 +251,9 @@ def _fix(one: Rule, subject: tuple[Any, ...], facts: Facts, file: str) -> Fix:
         account = f"the account of [{deployment}]"
     if not command.startswith(("aws ", "codeocean-cmdgen discover ")):
         return Fix(
-            command, f"paste the script that this prints into CloudShell in {account}", advice
+            command,
+            f"run this, and paste the script that it prints into CloudShell of {account}",
+            advice,
         )
     if deployment.profile:
         command = f"AWS_PROFILE={shlex.quote(deployment.profile)} {command}"

@@ -58,10 +58,10 @@ def iam_policy(
         bool, typer.Option("--all-resources", help="allow all resources; read no deployment file")
     ] = False,
 ) -> None:
-    """Print the policy that an operator needs to run the scripts of the steps, as JSON.
+    """Print the IAM policy that an operator needs to run the scripts of these steps, as JSON.
 
-    Contains only the calls of these scripts. With a deployment file, it is limited to the resources
-    that the file names; otherwise it allows all resources of that type.
+    It allows only the calls of these scripts: with a deployment file, only on the resources that
+    the file names; otherwise on all resources of each type.
     """
     from codeocean_cmdgen.iam_policy import (  # noqa: PLC0415 - rarely wanted
         example_step,
@@ -140,7 +140,9 @@ def init(
 
     path = Path(file)
     if os.path.lexists(path):
-        problem = Problem(f"{shown(file)} already exists", "name another file, or remove this one")
+        problem = Problem(
+            f"{shown(file)} already exists", "name another file, or move this one away"
+        )
         raise InputError([problem])
     write_whole(path, empty_file(), MODE, "FILE", new=True)
     echo(
@@ -157,8 +159,8 @@ def discover(
         typer.Option(
             metavar="FILE",
             click_type=FileName(),
-            help=f"deployment file, created if missing (default: {DEPLOYMENT_FILE} in this folder; "
-            "none on a services instance)",
+            help="deployment file, created if it does not exist (default: "
+            f"{DEPLOYMENT_FILE} in the current folder; none on a services instance)",
         ),
     ] = None,
     stack_name: Annotated[
@@ -184,19 +186,23 @@ def discover(
         typer.Option(
             "--from",
             click_type=click.Choice(("backup", "target")),
-            help="whose vault holds the recovery points",
+            help="deployment whose vault holds the recovery points",
         ),
     ] = "backup",
     choose: Annotated[
-        Optional[str], typer.Option(metavar="PAIR", help="number of the pair of recovery points")
+        Optional[str],
+        typer.Option(
+            metavar="PAIR",
+            help="pair of recovery points: its number, or the ID of its EBS snapshot",
+        ),
     ] = None,
 ) -> None:
     """Find the values of ROLE (source, backup or target) and write them to the deployment file.
 
-    Run it once for each, with credentials of its account. On the services instance it reads
-    stack.json instead. It makes only read-only calls. Values that it does not find stay as they
-    are. With recovery-points it lists the pairs in the vault, newest first, and writes the pair
-    that you choose.
+    Run it once for each role, with credentials of its account. On the services instance, it reads
+    stack.json instead of AWS. It makes only read-only calls. Values that it does not find stay as
+    they are. With recovery-points as ROLE, it lists the pairs in the vault, newest first, and
+    writes the pair that you choose.
     """
     from codeocean_cmdgen.discover import (  # noqa: PLC0415 - no step needs them
         recovery_points,
@@ -262,7 +268,7 @@ def _chosen(found: "Pairs", table: str, choice: Optional[str], options: str) -> 
     for note in found.notes:
         echo(f"note: {note}", err=True)
     if not found.pairs:
-        raise DiscoveryError([Problem("there is no pair of recovery points in the vault")])
+        raise DiscoveryError([Problem("the vault has no pair of recovery points")])
     asks = choice is None and is_terminal(sys.stdin, sys.stderr)
     if asks:
         echo("Pair number (Enter to skip): ", end="", err=True)
@@ -303,14 +309,16 @@ def check(
     ] = False,
     profile: Annotated[
         Optional[list[str]],
-        typer.Option(metavar="ROLE=NAME", help="credentials for source, backup or target"),
+        typer.Option(
+            metavar="ROLE=NAME", help="profile for source, backup or target; can be repeated"
+        ),
     ] = None,
 ) -> None:
     """Report what would fail, what could ruin a restore, and how to fix it. Changes nothing.
 
-    Each account is read with the profile of its role, otherwise with the current credentials.
-    What could not be checked is listed. Exits with 1 if something would fail. NO_COLOR=1 turns
-    off colors.
+    Each account is read with the profile that --profile gives for it, otherwise with the current
+    credentials. Checks that could not run are listed. Exits with 1 if something would fail.
+    NO_COLOR=1 turns off colors.
     """
     from codeocean_cmdgen import check as checks  # noqa: PLC0415 - rarely wanted
 
@@ -339,7 +347,7 @@ def _ask_accounts(facts: "Facts", profiles: dict[str, str]) -> None:
         raise InputError(
             [
                 Problem(
-                    f"cannot read the accounts: {error.name} is missing",
+                    f"cannot read the accounts: {error.name} is not installed",
                     "pip install boto3, or check only the deployment file with --offline",
                 )
             ]

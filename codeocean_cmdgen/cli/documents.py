@@ -52,7 +52,7 @@ def runbook(
         ),
     ] = None,
 ) -> None:
-    """Print the steps in the guide's order, with every script.
+    """Print a procedure as a runbook: its steps in the guide's order, with every script.
 
     PROCEDURE is backup, restore or migration.
     """
@@ -73,7 +73,9 @@ def render(
     values: Values = None,
     check: Annotated[
         bool,
-        typer.Option("--check", help="write nothing; show what differs and exit with 1 if it does"),
+        typer.Option(
+            "--check", help="write nothing; show what differs, and exit with 1 if anything does"
+        ),
     ] = False,
 ) -> None:
     """Write the scripts of a procedure as numbered files, with runbook.md and runbook.html.
@@ -107,8 +109,9 @@ def verify(
 
     FILE is a script, a runbook, or a folder that `render` wrote; - reads a paste from stdin, which
     may hold several joined scripts. Shows the values to judge, and each line that differs. Runs
-    nothing. A runbook is compared with that of the deployment file: the one that --values names,
-    else the one in the verified folder, else the default. Exit code 0 if all is verified, else 1.
+    nothing. A runbook is compared with the one that this release makes from the deployment file:
+    the file that --values names, otherwise the one in the verified folder, otherwise the default.
+    Exits with 0 if everything is verified, otherwise with 1.
     """
     from codeocean_cmdgen import verify as verifier  # noqa: PLC0415 - Jinja is slow
 

@@ -129,7 +129,7 @@ def pair_up(described: Iterable[dict[str, Any]]) -> Pairs:
         twins += key in best
         best[key] = max(best.get(key, point), point, key=_preference)
     if twins:
-        notes.append(f"{twins} duplicates of these backups are not shown: copies are preferred")
+        notes.append(f"{twins} duplicates of these backups are not shown; copies are preferred")
     volumes, databases = (
         [point for (kind, *_), point in best.items() if kind == wanted] for wanted in ("EBS", "RDS")
     )
@@ -220,8 +220,8 @@ def facts_of(pair: Pair, table: str) -> tuple[list[Fact], list[str]]:
     warnings = []
     if pair.apart > vendor.START_WINDOW:
         warnings.append(
-            f"the two recovery points are {pair.apart} apart: make sure that they belong to the "
-            "same backup"
+            f"the two recovery points were created {pair.apart} apart: make sure that they belong "
+            "to the same backup"
         )
     if pair.expires and pair.expires - datetime.now(timezone.utc) < timedelta(days=1):
         warnings.append(f"the pair expires at {pair.expires:%Y-%m-%d %H:%M} UTC: copy it first")

@@ -140,10 +140,10 @@ def _facts(one: Made) -> Iterator[tuple[str, str]]:
 
 
 def _sentence(told: Told) -> str:
-    """Return what a header tells as one sentence, also if it lists calls and what each does."""
+    """Return what a header tells as sentences, also if it lists calls and what each does."""
     if isinstance(told, str):
         return told
-    return "; ".join(f"`{call}` {effect.rstrip('.')}" for call, effect in told) + "."
+    return " ".join(f"`{call}` {effect.rstrip('.')}." for call, effect in told)
 
 
 def _shown(task: Task, tables: Tables) -> Iterator[tuple[str, str]]:

@@ -48,7 +48,10 @@ class DbCopyIn(HostStep):
     header = {
         "where": INSTANCE.format("target"),
         "changes": (
-            ("CREATE DATABASE", "creates a new database beside the current one, closed to others"),
+            (
+                "CREATE DATABASE",
+                "creates a new database beside the current one, for the master only",
+            ),
             ("pg_restore, COPY", "fill it from the restored database; both are compared"),
             (
                 "ALTER DATABASE",

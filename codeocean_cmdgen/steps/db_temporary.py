@@ -63,14 +63,14 @@ class DbRestore(Step):
                 (
                     "restores --rds-snapshot-arn, or else the only RDS recovery point that was "
                     "copied into the vault, to a new DB instance in the network of the "
-                    "deployment's own. Stops if there are several, or if another run has restored "
-                    "it."
+                    "deployment's own. The script stops if there are several, or if another run "
+                    "restored it."
                 ),
             ),
             ("rds add-tags-to-resource", "tags the new instance as this run's"),
             (
                 "rds modify-db-instance",
-                "gives the new instance the deployment's master password, which is shown nowhere",
+                "gives the new instance the deployment's master password, which is never shown",
             ),
         ),
         "takes": "ten minutes or more. The restore continues without this shell, but the password "

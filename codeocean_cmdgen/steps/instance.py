@@ -23,14 +23,17 @@ class InstanceHold(Step):
     header = {
         "where": "AWS CloudShell, in the account of the deployment.",
         "changes": (
-            ("autoscaling create-or-update-tags", "notes on the group what will be suspended"),
-            ("autoscaling suspend-processes", "suspends what can replace the instance"),
+            ("autoscaling create-or-update-tags", "tags the group with what will be suspended"),
+            (
+                "autoscaling suspend-processes",
+                "suspends the processes that can replace the instance",
+            ),
         ),
         "takes": "seconds.",
-        "costs": "nothing. While held, a failed instance is not replaced: run instance-release "
-        "afterwards. A stack update can still replace it.",
-        "again": "reports how long the instance has been held, and suspends what was resumed "
-        "since.",
+        "costs": "nothing. A failed instance is not replaced until instance-release. A stack "
+        "update can still replace it.",
+        "again": "reports how long the instance has been held, and suspends again what was "
+        "resumed since.",
     }
     permissions = {
         ANY: ("autoscaling:DescribeAutoScalingGroups",),
@@ -54,9 +57,9 @@ class InstanceRelease(Step):
         "changes": (
             (
                 "autoscaling resume-processes",
-                "resumes what instance-hold of this run suspended, nothing else",
+                "resumes only what instance-hold of this run suspended",
             ),
-            ("autoscaling create-or-update-tags", "notes on the group when it was released"),
+            ("autoscaling create-or-update-tags", "tags the group with the time of the release"),
         ),
         "takes": "seconds.",
         "costs": "nothing. Stops if the instance is unhealthy: the group would terminate it.",

@@ -63,16 +63,18 @@ class S3BatchReplication(Step):
             (
                 "s3control create-job",
                 (
-                    "for each bucket that is not empty: its objects and delete markers are "
-                    "replicated to where its replication rules point. No version is deleted. "
+                    "for each bucket that is not empty, replicates its objects and delete markers "
+                    "to where its replication rules point. No version is deleted. "
                     "Objects whose replication is PENDING are left out."
                 ),
             ),
         ),
         "takes": "a minute to start. The jobs run in S3 for minutes to days, without this shell.",
-        "costs": "about 0.25 USD a job and 1 USD a million objects, requests, transfer, retrieval.",
-        "again": "follows the jobs of this run or reports how they ended, and creates only what "
-        "was never created. S3 lists a job until 90 days after its end: then use a new --run.",
+        "costs": "about 0.25 USD a job, 1 USD a million objects, and requests, transfer and "
+        "retrieval.",
+        "again": "follows the jobs of this run or reports how they ended, and creates only jobs "
+        "that were never created. S3 lists a job until 90 days after its end: then use a new "
+        "--run.",
     }
     programs = ("bucket_findings", "replication_jobs")
     permissions = {

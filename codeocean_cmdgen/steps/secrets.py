@@ -22,9 +22,9 @@ class SecretsSave(HostStep):
     title = "save the system's secrets on the data volume"
     watches = False
     header = {
-        "where": INSTANCE.format("source") + " It must run before the disaster, and again after "
-        "each change of a secret. Create it with --output, leave the file there, and run it daily "
-        "by a line in a file of /etc/cron.d, such as 17 3 * * * root bash FILE. A new instance has "
+        "where": INSTANCE.format("source") + " Run it before a disaster, and again whenever a "
+        "secret changes. To run it daily, create it with --output, leave the file there, and add a "
+        "line to a file in /etc/cron.d, such as 17 3 * * * root bash FILE. A new instance has "
         "neither file: check after each update of the stack.",
         "changes": (
             (
@@ -37,7 +37,7 @@ class SecretsSave(HostStep):
             ),
             (
                 "bash -c COMMAND",
-                "with --command: runs the vendor's command instead, and shows what it prints",
+                "with --command, runs the vendor's command instead, and shows what it prints",
             ),
         ),
         "takes": "seconds.",
@@ -68,17 +68,17 @@ class SecretsRestore(HostStep):
             (
                 "ssm put-parameter",
                 (
-                    "writes the saved parameters that differ below this stack's path, after a "
-                    "list of their names. It deletes none, and changes nothing in Secrets "
-                    "Manager. What it replaces is kept, for root only, in a file below "
-                    "/var/lib/codeocean-cmdgen. To undo, copy that file over the saved one and "
-                    "run with a new --run."
+                    "lists the names of the saved parameters that differ below this stack's path, "
+                    "then writes them. It deletes none, and changes nothing in Secrets Manager. "
+                    "Replaced values are kept, for root only, in a file below "
+                    "/var/lib/codeocean-cmdgen. To undo this, copy that file over the saved one, "
+                    "and run the script with a new --run."
                 ),
             ),
             REMOUNT,
             (
                 "bash -c COMMAND",
-                "with --command: runs the vendor's command instead, and shows what it prints",
+                "with --command, runs the vendor's command instead, and shows what it prints",
             ),
         ),
         "takes": "a second for each parameter.",

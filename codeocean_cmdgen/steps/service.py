@@ -41,14 +41,17 @@ class ServiceStop(HostStep):
             (
                 "mv",
                 (
-                    "moves cron files away that no package of the operating system owns. A file "
-                    "that is held is never overwritten: of two of one name, both are kept."
+                    "moves away cron files that no package of the operating system owns. A file "
+                    "that was moved away before is never overwritten: both are kept."
                 ),
             ),
             ("docker update", "keeps docker from restarting containers that reach the data volume"),
             (
                 "docker stop",
-                "stops them. docker removes those that were started with --rm, which are named.",
+                (
+                    "stops these containers. docker removes those that were started with --rm; the "
+                    "script names them."
+                ),
             ),
             REMOUNT,
         ),
@@ -74,12 +77,12 @@ class ServiceStart(HostStep):
         "where": STOPPED_INSTANCE + " Run it only when the data is complete: from then on people "
         "can work, and the application deletes what its database does not refer to.",
         "changes": (
-            ("systemctl unmask", "undoes what service-stop of this run has noted"),
+            ("systemctl unmask", "unmasks what service-stop of this run masked"),
             (
                 "mv",
                 (
-                    "moves unit files and cron files back. A new file in such a place is kept: its "
-                    "name gets a number and ~."
+                    "moves unit files and cron files back. If there is a new file in that place, "
+                    "it is kept, with a number and ~ after its name."
                 ),
             ),
             ("systemctl start", "starts the codeocean service and the other units"),
@@ -91,8 +94,8 @@ class ServiceStart(HostStep):
             ),
             ("rm", "removes the folder in which service-stop kept all this"),
         ),
-        "takes": "minutes, and reports how many. Up to five more if nothing answers at the health "
-        "endpoint, whose path is known for older versions only.",
+        "takes": "minutes; the script reports how many. Up to five more if the health endpoint "
+        "does not answer: its path is known only for older versions.",
         "costs": "nothing.",
         "again": "continues, or reports that the service is active. It does not start what another "
         "run has stopped since.",

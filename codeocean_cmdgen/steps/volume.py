@@ -63,8 +63,8 @@ class VolumeRestore(Step):
                 (
                     "restores --ebs-snapshot-arn, or else the only EBS recovery point that was "
                     "copied into the vault, to a new encrypted gp3 volume in the data volume's "
-                    "zone, of its speed, and of its size or that of the snapshot, whichever is "
-                    "larger. Stops if there are several, or if another run has restored it."
+                    "zone, with its speed, and with its size or the snapshot's, whichever is "
+                    "larger. The script stops if there are several, or if another run restored it."
                 ),
             ),
             ("ec2 create-tags", "tags the new volume, so that later steps of this run find it"),
@@ -128,7 +128,7 @@ class VolumeCopyIn(HostStep):
         "continues when the session ends. Then both volumes are compared: everything by contents, "
         "except /workspaces, by size and time.",
         "costs": "nothing. Unless the data volume is new, back it up first with on-demand-backup "
-        "in CloudShell. This instance has no permission to.",
+        "in CloudShell. This instance has no permission to do that.",
         "again": "follows the copy, continues after a failure or a reboot, or reports when it was "
         "completed.",
     }

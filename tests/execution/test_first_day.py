@@ -197,5 +197,5 @@ def test_the_default_file_is_found_by_every_command(first_day: FirstDay) -> None
     scripts = default.render("backup", "backup")
     step = default.run("source", "secrets-save")
     assert step.out == scripts["secrets-save"]
-    assert step.err == f"note: using {DEPLOYMENT_FILE} in this folder\n"
+    assert step.err == f"note: using {DEPLOYMENT_FILE} in the current folder\n"
     assert "  # from deployment file [source]\n" in step.out

@@ -1121,7 +1121,7 @@ def test_what_is_missing_on_the_command_line_is_one_line() -> None:
     told = "error: missing PROCEDURE: backup, restore or migration\n"
     assert run("runbook") == Outcome(2, "", told + hint.format("runbook"))
     assert run("check") == Outcome(2, "", told + hint.format("check"))
-    told = "error: missing --values: there is no deployment.toml to use in this folder\n"
+    told = "error: missing --values: there is no deployment.toml in the current folder\n"
     hint = "hint: name yours with --values FILE, or create one: codeocean-cmdgen init\n"
     assert run("check", "backup") == Outcome(2, "", f"{told}{hint}")
 
@@ -1249,7 +1249,7 @@ def test_what_is_missing_is_asked_for(terminal: Any) -> None:
     child.expect("'' is not an S3 bucket ARN")
     for name in ("one1", "two2"):
         child.sendline(f"arn:aws:s3:::{name}")
-        child.expect("another, or Enter: ")
+        child.expect("another, or Enter to finish: ")
     child.sendline("")
     child.expect(pexpect.EOF)
     assert child.wait() == 0

@@ -184,7 +184,7 @@ def test_of_several_instances_none_is_picked(
         return {**group, "Instances": [one, {**one, "InstanceId": "i-0fedcba9876543210"}]}
 
     monkeypatch.setattr(autoscaling, "_describe", two)
-    refused(person.discover("target"), "may be any of 2", "i-0fedcba9876543210")
+    refused(person.discover("target"), "there are 2 candidates", "i-0fedcba9876543210")
     assert not person.file.exists()
     person.file.write_text("[target]\nservices_instance_id = 'i-0fedcba9876543210'\n")
     assert person.discover("target").code == 0

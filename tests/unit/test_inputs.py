@@ -18,7 +18,7 @@ from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.steps import STEPS
 from tests.support.cli import GIVEN, VALUES, options, origins, refused, run
 
-USED = f"note: using {DEPLOYMENT_FILE} in this folder\n"
+USED = f"note: using {DEPLOYMENT_FILE} in the current folder\n"
 COMMANDS = {
     "step": ["snapshot-copy"],
     "check": ["check", "restore", "--offline"],
@@ -83,7 +83,10 @@ def test_an_unsafe_default_is_never_used(command: str, unsafe: object) -> None:
     outcome = run(*COMMANDS[command])
     # A policy without a file is one for all resources; the others miss what the file would say.
     assert (outcome.code == 0) == (command == "iam-policy")
-    assert f"note: {DEPLOYMENT_FILE} in this folder is not used without --values: " in outcome.err
+    assert (
+        f"note: {DEPLOYMENT_FILE} in the current folder is not used without --values: "
+        in outcome.err
+    )
     assert USED not in outcome.err
     assert Path(DEPLOYMENT_FILE).read_text() == VALUES.read_text()
     assert run(*COMMANDS["step"], f"--values={DEPLOYMENT_FILE}").code == 0, "a named file is read"

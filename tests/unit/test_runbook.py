@@ -435,7 +435,7 @@ def test_the_folder_is_checked_byte_by_byte(there: Path) -> None:
     done = render(there, "--check")
     assert done.code == 1
     assert done.out.startswith(f"--- {script.name}, there\n+++ {script.name}, now\n")
-    assert done.err == f"error: {script.name} is not what would be written now\n"
+    assert done.err == f"error: {script.name} differs from what render would write now\n"
 
 
 @pytest.mark.parametrize("name", ["02-instance-hold.sh", "runbook.md", "SHA256SUMS"])
@@ -455,7 +455,7 @@ def test_a_single_other_byte_is_shown(there: Path, name: str, old: bytes, new: b
     file = there / name
     file.write_bytes(new.join(file.read_bytes().rsplit(old, 1)))
     done = render(there, "--check")
-    assert (done.code, done.err) == (1, f"error: {name} is not what would be written now\n")
+    assert (done.code, done.err) == (1, f"error: {name} differs from what render would write now\n")
     assert f"--- {name}, there\n" in done.out
     assert len(re.findall(r"^[+-](?!--|\+\+)", done.out, re.MULTILINE)) >= 1
     assert all(one.isprintable() for one in done.out.splitlines())
@@ -469,8 +469,8 @@ def test_a_script_is_its_owners_alone(there: Path, mode: int) -> None:
     done = render(there, "--check")
     assert (done.code, done.out) == (1, "")
     assert done.err == (
-        f"error: 02-instance-hold.sh has mode {mode:04o}, not 0700: chmod it\n"
-        "error: runbook.html has mode 0666, not 0600: chmod it\n"
+        f"error: 02-instance-hold.sh has mode {mode:04o}, not 0700: run chmod 0700 on it\n"
+        "error: runbook.html has mode 0666, not 0600: run chmod 0600 on it\n"
     )
     assert render(there).code == 0
     assert render(there, "--check") == (0, "", "")
@@ -505,7 +505,7 @@ def test_a_link_is_not_the_file_that_it_leads_to(there: Path, tmp_path: Path) ->
     file = there / "runbook.md"
     file.rename(tmp_path / "elsewhere")
     file.symlink_to(tmp_path / "elsewhere")
-    assert "runbook.md is not what would be written now" in render(there, "--check").err
+    assert "runbook.md differs from what render would write now" in render(there, "--check").err
 
 
 def test_coreutils_check_the_folder(there: Path) -> None:

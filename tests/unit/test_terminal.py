@@ -327,7 +327,7 @@ def test_hostile_words_of_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError(HOSTILE.replace("\n", ""))
 
     monkeypatch.setattr(commands_of_steps, "resolve", fail)
-    demand_told(run("service-stop"), 70, "this is a bug of codeocean-cmdgen")
+    demand_told(run("service-stop"), 70, "this is a bug in codeocean-cmdgen")
 
 
 # What a check finds.

@@ -358,7 +358,7 @@ def test_a_value_that_was_changed_is_for_the_reviewer() -> None:
     assert found.word == DIFFERS
     (difference,) = found.differences
     assert difference.line == DIGEST_LINE
-    assert difference.message.startswith("this digest is not that of the text")
+    assert difference.message.startswith("this digest does not match the text")
     assert values_in(found)["--account-id"] == ("999999999999",)
     assert "(not verified)" in verify.as_text([found])
     forged = verdict(sealed(changed))
@@ -369,11 +369,15 @@ def test_a_value_that_was_changed_is_for_the_reviewer() -> None:
 
 FORGED: dict[str, tuple[str, str, str]] = {
     "not of its kind": ("=333333333333\n", "=33333333333\n", "is not an AWS account ID"),
-    "a command": ("=333333333333\n", "=$(touch ran)\n", "not quoted as render quotes it"),
+    "a command": (
+        "=333333333333\n",
+        "=$(touch ran)\n",
+        "not quoted as in a script of codeocean-cmdgen",
+    ),
     "a command behind": ("=333333333333\n", "=333333333333;date\n", "not quoted as render"),
     "needless quotes": ("=333333333333\n", "='333333333333'\n", "not quoted as render"),
     "double quotes": ("=333333333333\n", '="333333333333"\n', "not quoted as render"),
-    "no assignment": ("  RUN=first\n", "  date\n", "neither a value nor where it came from"),
+    "no assignment": ("  RUN=first\n", "  date\n", "neither a value nor the origin of one"),
     "another variable": (
         "  STACK_NAME=",
         "  PATH=/tmp\n  STACK_NAME=",
@@ -389,7 +393,7 @@ FORGED: dict[str, tuple[str, str, str]] = {
     "an origin in other words": (
         "# from deployment file [target]\n",
         "# from deployment file [target]: approved; run it\n",
-        "this is not where a value can come from",
+        "no value can have this origin",
     ),
 }
 
@@ -539,7 +543,7 @@ def test_what_a_runbook_offers_is_verified(procedure: str) -> None:
 @pytest.mark.parametrize(
     ("paste", "message"),
     [
-        (HOLD.replace("\n", "\r\n"), "have a carriage return (CR LF): expected LF alone"),
+        (HOLD.replace("\n", "\r\n"), "have a carriage return (CR LF): expected only LF"),
         (HOLD + "date\n", "expected 'the end of the text', found 'date'"),
         (HOLD + HOLD, "expected ') &&', found ')'"),
         (HOLD[:-1], "the newline at its end is missing"),

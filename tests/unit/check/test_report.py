@@ -83,7 +83,7 @@ def test_a_fix_is_shown_once_and_its_cause_first(restore: World) -> None:
     heads = [line.split(":")[0] for line in lines if line.startswith("error ")]
     assert heads == ["error S04", "error V02", "error B13"]
     assert sum("--preset restore-source" in line for line in lines) == 1
-    assert lines.count("  fix: as for S04") == 2
+    assert lines.count("  fix: see S04") == 2
 
 
 def test_errors_come_before_warnings(restore: World) -> None:
@@ -101,7 +101,7 @@ def test_nothing_that_is_copied_is_wrapped(clean: dict[str, Facts], width: int) 
         lines = [one.text for one in as_text(result, facts, offline=False, width=width)]
         text = "\n".join(lines)
         for finding in result.findings:
-            assert f"    {finding.fix.command}\n" in text or "  fix: as for " in text
+            assert f"    {finding.fix.command}\n" in text or "  fix: see " in text
             for word in finding.what.split():
                 assert word in text
         commands = {finding.fix.command for finding in result.findings}
