@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    2ceb266bf6970faaab9654ae7df53648bf70ee34f616e12f2198198de72060d0\ \ -)
+    aee7288d40817afd581bcc50ee0f0153fb398d40b3bcaddae0d2dbe4b7ada883\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -22,21 +22,20 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen s3-point-in-time: restore the buckets to a point in time, reversibly
 #
 # Run in:   AWS CloudShell, in the target account.
-# Changes:  S3 CopyObject              copies the version that was current at --at, which makes it
-#                                      current again
-#           S3 CreateMultipartUpload   does the same above 5 GiB, with UploadPartCopy,
+# Changes:  S3 CopyObject              puts a copy of the version that was current at --at on top
+#           S3 CreateMultipartUpload   the same above 5 GiB, with UploadPartCopy,
 #                                      CompleteMultipartUpload and AbortMultipartUpload
 #           S3 DeleteObject            sets or removes a delete marker; deletes no object version
 #           S3 DeleteObjectTagging     removes this script's own tag from a copy
-#           S3 PutObjectTagging        does the same if the copy has other tags
+#           S3 PutObjectTagging        the same, if the copy has other tags
 # Takes:    a minute for some 100,000 versions; four requests and a copy for each key.
 # Costs:    requests, and storage of the copies.
-# Again:    continues. After success, it lists the buckets again, changes nothing, and reports
-#           what arrived since. It asks for no confirmation, because --undo reverses it.
+# Again:    continues. After success, lists again, changes nothing, and reports what arrived
+#           since. Asks for no confirmation, because --undo reverses it.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 e4185d40363146b60ad158597b75579e5c76dcf7a21f96b957e94f1963fc043a
+  # text of this release: sha256 dd31fb1cf322f27dab2a9ebac3514be7532925296401fcee5ff764fa9c72657f
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]

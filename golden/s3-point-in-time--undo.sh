@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    399cdfbc916d7693002c38635b4b254a2cf8af1295e1198af8e46ca5c2cd1c93\ \ -)
+    1d20787126dee16eda52ed6940983e5ca0e9fbf9e0ab4704505aef04754a122b\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -24,15 +24,15 @@ false <<'END_OF_BODY'
 # Run in:   AWS CloudShell, in the target account and Region, where the journal is.
 # Changes:  S3 DeleteObject   removes the copies and delete markers that s3-point-in-time
 #                             --reversible of this run is proved to have written, and sets again
-#                             the delete markers that it removed. Everything else stays, and keys
-#                             with versions that are not proved are named.
+#                             the delete markers that it removed. Everything else stays: keys that
+#                             hold more than what is proved are named.
 # Takes:    three requests for each key that was changed.
 # Costs:    requests.
 # Again:    continues, or reports that everything is undone.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 5fb2c97def8c5176057d815c4b3b36279279e27c54e4fd71dc908ad3e855c1f8
+  # text of this release: sha256 163fcef97474960fddf02af4fb3fbe0ea91b11b073ef9ef6924ba0cd0242e28c
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    2c8bf417abf2bf83ffeecaab4e6dd387210683857fd07c778fd2e31197d5436f\ \ -)
+    86d2448645ea9c2c83e91519da7c4f8a90d2fff1661a9d37f50d60c88bbacd4d\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -25,18 +25,18 @@ false <<'END_OF_BODY'
 # --at:     if in doubt, the time at which the backup job was complete. Too early deletes objects
 #           that the snapshot refers to. Too late only leaves unreferenced ones.
 # Changes:  S3 DeleteObjects   permanently deletes what is newer than --at, by version ID
-#           S3 DeleteObject    does the same for keys that a list in XML cannot contain
-# Takes:    a minute for some 100,000 versions, each with 60 bytes in the home folder. If the plan
-#           is older than 5 minutes, everything is listed again before the first deletion.
+#           S3 DeleteObject    the same, for keys that a list in XML cannot contain
+# Takes:    a minute for some 100,000 versions, and 60 bytes in the home folder for each. If the
+#           plan is older than 5 minutes, everything is listed again before the first deletion.
 # Costs:    5 USD for a million pages of 1,000 versions. Deletions are free. Replication into the
-#           buckets must have ended. It never copies deleted versions again.
-# Again:    continues, and asks for confirmation only of what was not confirmed. After success, it
-#           lists the buckets again, changes nothing, and reports what arrived since.
+#           buckets must have ended, and never copies again what was deleted.
+# Again:    continues, and asks for confirmation only of what was not confirmed. After success,
+#           lists again, changes nothing, and reports what arrived since.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           CONFIRM=PLAN-DIGEST confirms without a terminal.
 
 values() {
-  # text of this release: sha256 ef392c853e0a087b9f8143fbf9b5e15010c997927d8b6a6b2aa774121f072d1f
+  # text of this release: sha256 0fd5086c5470c1afc176c3d85b10ddfe7e400211f81af41abcbe01266a98f192
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]

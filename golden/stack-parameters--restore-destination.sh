@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    da87d997d2c5d508edd785ab7a69cad71146e1f0c1cacca6bc18c62a3abc09db\ \ -)
+    5a83e3a664122433c8599278e065fa23b105327ef764db3d00dc612fccdbdb9e\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -24,12 +24,11 @@ false <<'END_OF_BODY'
 # Run in:   AWS CloudShell, in the account that owns the stack.
 # Changes:  cloudformation create-change-set    prepares the update, which is then shown
 #           cloudformation delete-change-set    deletes what was prepared, unless it is executed
-#           cloudformation execute-change-set   updates the backup stack. This deletes all other
-#                                               change sets of the stack. Parameters that are not
-#                                               named keep their values. Nothing that may hold
-#                                               data, and no instance, is removed, replaced or
-#                                               changed in place, except the replication of
-#                                               buckets.
+#           cloudformation execute-change-set   updates the backup stack; this deletes all other
+#                                               change sets of the stack. What is not named keeps
+#                                               its value. Nothing that may hold data, and no
+#                                               instance, is removed, replaced or changed in
+#                                               place, except the replication of buckets.
 # Takes:    a minute to prepare, then minutes; longer for an instance or a database. It continues
 #           if this shell ends.
 # Costs:    nothing by itself.
@@ -39,7 +38,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 3075f59a7eca8bd91c8780f62e0bb78bbe326500ae2ef28443719681e41d0799
+  # text of this release: sha256 ade098665f126f47ebc02818ea7d4e8874ed1a497e275614860d77d22acfdc43
   # the step
   STEP=stack-parameters
   # from deployment file [backup]

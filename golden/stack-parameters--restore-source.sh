@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    7ae19bf35069befe236af42386c95b41663c554d8ee9f9bbd58e01f52a2b33fc\ \ -)
+    536e55e47302ce18acef9b7da454c8b5f150c89f0019d3bb8975ed32626c3c71\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -25,14 +25,13 @@ false <<'END_OF_BODY'
 # Changes:  cloudformation create-change-set    prepares the update, which is then shown
 #           cloudformation delete-change-set    deletes what was prepared, unless it is executed
 #           cloudformation execute-change-set   updates the stack. This deletes all other change
-#                                               sets of the stack. Parameters that are not named
-#                                               keep their values. Without --replace, nothing is
-#                                               removed or replaced that may hold data, and no
-#                                               setting known to delete data is changed. With it,
-#                                               the script asks for the IDs of what is lost. It
-#                                               asks for the stack's name before instances are
-#                                               replaced, or what may hold data is changed in
-#                                               place.
+#                                               sets of the stack. What is not named keeps its
+#                                               value. Without --replace, nothing is removed or
+#                                               replaced that may hold data, and no setting known
+#                                               to delete data is changed. With it, the script
+#                                               asks for the IDs of what is lost. It asks for the
+#                                               stack's name before instances are replaced, or
+#                                               what may hold data is changed in place.
 # Takes:    a minute to prepare, then minutes; longer for an instance or a database. It continues
 #           if this shell ends.
 # Costs:    nothing by itself.
@@ -43,7 +42,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 35bb67babc2c632815aaab9e793cf0b415359283639240cb44ee67dc5093fb05
+  # text of this release: sha256 0b2b61da4150f140de58039303bd3a1f5bde67c9b608e971c0a7f326f6b5004d
   # the step
   STEP=stack-parameters
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    6dfad5b67f3c37f360ee36f9783d495da4de01237fcfb5f7830d405ed5d3a4f9\ \ -)
+    d7ff7d5afbea0f070407b96b8895fad52472be82debecfc08bdf33b99b6f95bc\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -25,14 +25,13 @@ false <<'END_OF_BODY'
 # Changes:  cloudformation create-change-set    prepares the update, which is then shown
 #           cloudformation delete-change-set    deletes what was prepared, unless it is executed
 #           cloudformation execute-change-set   updates the stack. This deletes all other change
-#                                               sets of the stack. Parameters that are not named
-#                                               keep their values. Without --replace, nothing is
-#                                               removed or replaced that may hold data, and no
-#                                               setting known to delete data is changed. With it,
-#                                               the script asks for the IDs of what is lost. It
-#                                               asks for the stack's name before instances are
-#                                               replaced, or what may hold data is changed in
-#                                               place.
+#                                               sets of the stack. What is not named keeps its
+#                                               value. Without --replace, nothing is removed or
+#                                               replaced that may hold data, and no setting known
+#                                               to delete data is changed. With it, the script
+#                                               asks for the IDs of what is lost. It asks for the
+#                                               stack's name before instances are replaced, or
+#                                               what may hold data is changed in place.
 # Takes:    a minute to prepare, then minutes; longer for an instance or a database. It continues
 #           if this shell ends.
 # Costs:    nothing by itself.
@@ -43,7 +42,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 35bb67babc2c632815aaab9e793cf0b415359283639240cb44ee67dc5093fb05
+  # text of this release: sha256 0b2b61da4150f140de58039303bd3a1f5bde67c9b608e971c0a7f326f6b5004d
   # the step
   STEP=stack-parameters
   # from deployment file [source]

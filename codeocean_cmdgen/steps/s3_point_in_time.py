@@ -34,13 +34,12 @@ _READS = (
 _LOOKS = {BUCKETS: ("s3:GetBucketLocation", *_READS)}
 
 _IN_PARTS = (
-    "does the same above 5 GiB, with UploadPartCopy, CompleteMultipartUpload and "
-    "AbortMultipartUpload"
+    "the same above 5 GiB, with UploadPartCopy, CompleteMultipartUpload and AbortMultipartUpload"
 )
 _UNDOES = (
     "removes the copies and delete markers that s3-point-in-time --reversible of this run is "
     "proved to have written, and sets again the delete markers that it removed. Everything else "
-    "stays, and keys with versions that are not proved are named."
+    "stays: keys that hold more than what is proved are named."
 )
 
 
@@ -66,14 +65,14 @@ class S3PointInTime(Step):
         "objects that the snapshot refers to. Too late only leaves unreferenced ones.",
         "changes": (
             ("S3 DeleteObjects", "permanently deletes what is newer than --at, by version ID"),
-            ("S3 DeleteObject", "does the same for keys that a list in XML cannot contain"),
+            ("S3 DeleteObject", "the same, for keys that a list in XML cannot contain"),
         ),
-        "takes": "a minute for some 100,000 versions, each with 60 bytes in the home folder. If "
+        "takes": "a minute for some 100,000 versions, and 60 bytes in the home folder for each. If "
         "the plan is older than 5 minutes, everything is listed again before the first deletion.",
         "costs": "5 USD for a million pages of 1,000 versions. Deletions are free. Replication "
-        "into the buckets must have ended. It never copies deleted versions again.",
+        "into the buckets must have ended, and never copies again what was deleted.",
         "again": "continues, and asks for confirmation only of what was not confirmed. After "
-        "success, it lists the buckets again, changes nothing, and reports what arrived since.",
+        "success, lists again, changes nothing, and reports what arrived since.",
     }
     programs: ClassVar[tuple[str, ...]] = (
         "s3_removal",
@@ -149,19 +148,16 @@ class Reversible(S3PointInTime):
     header = {
         "where": "AWS CloudShell, in the target account.",
         "changes": (
-            (
-                "S3 CopyObject",
-                "copies the version that was current at --at, which makes it current again",
-            ),
+            ("S3 CopyObject", "puts a copy of the version that was current at --at on top"),
             ("S3 CreateMultipartUpload", _IN_PARTS),
             ("S3 DeleteObject", "sets or removes a delete marker; deletes no object version"),
             ("S3 DeleteObjectTagging", "removes this script's own tag from a copy"),
-            ("S3 PutObjectTagging", "does the same if the copy has other tags"),
+            ("S3 PutObjectTagging", "the same, if the copy has other tags"),
         ),
         "takes": "a minute for some 100,000 versions; four requests and a copy for each key.",
         "costs": "requests, and storage of the copies.",
-        "again": "continues. After success, it lists the buckets again, changes nothing, and "
-        "reports what arrived since. It asks for no confirmation, because --undo reverses it.",
+        "again": "continues. After success, lists again, changes nothing, and reports what arrived "
+        "since. Asks for no confirmation, because --undo reverses it.",
     }
     programs = (
         "s3_reversal",

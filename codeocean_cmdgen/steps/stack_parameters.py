@@ -178,12 +178,11 @@ class StackParameters(Step):
             (
                 "cloudformation execute-change-set",
                 (
-                    "updates the stack. This deletes all other change sets of the stack. "
-                    "Parameters that are not named keep their values. Without --replace, nothing "
-                    "is removed or replaced that may hold data, and no setting known to delete "
-                    "data is changed. With it, the script asks for the IDs of what is lost. It "
-                    "asks for the stack's name before instances are replaced, or what may hold "
-                    "data is changed in place."
+                    "updates the stack. This deletes all other change sets of the stack. What is "
+                    "not named keeps its value. Without --replace, nothing is removed or replaced "
+                    "that may hold data, and no setting known to delete data is changed. With it, "
+                    "the script asks for the IDs of what is lost. It asks for the stack's name "
+                    "before instances are replaced, or what may hold data is changed in place."
                 ),
             ),
         ),
@@ -284,10 +283,10 @@ class BackupStackParameters(StackParameters):
             (
                 "cloudformation execute-change-set",
                 (
-                    "updates the backup stack. This deletes all other change sets of the stack. "
-                    "Parameters that are not named keep their values. Nothing that may hold data, "
-                    "and no instance, is removed, replaced or changed in place, except the "
-                    "replication of buckets."
+                    "updates the backup stack; this deletes all other change sets of the stack. "
+                    "What is not named keeps its value. Nothing that may hold data, and no "
+                    "instance, is removed, replaced or changed in place, except the replication "
+                    "of buckets."
                 ),
             ),
         ),

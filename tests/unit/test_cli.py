@@ -1237,7 +1237,7 @@ def terminal(tmp_path: Path) -> Any:
 def test_what_is_missing_is_asked_for(terminal: Any) -> None:
     arguments = options("s3-batch-replication", account_id="", bucket_arn="")
     child, stdout = terminal(*arguments)
-    child.expect("--account-id: account that this script runs in .*find it in: console")
+    child.expect("--account-id: account that the script runs in .*find it in: AWS console")
     child.expect("such as 111111111111: ")
     child.sendline("0123456789\x07")
     child.expect("is not an AWS account ID: expected 12 digits")

@@ -625,7 +625,7 @@ def test_a_marked_file_that_render_does_not_list_is_replaced_but_not_removed(the
     (there / "98-instance-hold.sh").write_text(script)
     outcome = render(there)
     assert outcome.code == 2
-    assert "98-instance-hold.sh is out of date, but SHA256SUMS does not say that" in outcome.err
+    assert "98-instance-hold.sh is out of date, and SHA256SUMS does not list it" in outcome.err
     assert (there / "98-instance-hold.sh").read_text() == script
 
 

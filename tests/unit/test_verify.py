@@ -374,9 +374,9 @@ FORGED: dict[str, tuple[str, str, str]] = {
         "=$(touch ran)\n",
         "not quoted as in a script of codeocean-cmdgen",
     ),
-    "a command behind": ("=333333333333\n", "=333333333333;date\n", "not quoted as render"),
-    "needless quotes": ("=333333333333\n", "='333333333333'\n", "not quoted as render"),
-    "double quotes": ("=333333333333\n", '="333333333333"\n', "not quoted as render"),
+    "a command behind": ("=333333333333\n", "=333333333333;date\n", "not quoted as in a script"),
+    "needless quotes": ("=333333333333\n", "='333333333333'\n", "not quoted as in a script"),
+    "double quotes": ("=333333333333\n", '="333333333333"\n', "not quoted as in a script"),
     "no assignment": ("  RUN=first\n", "  date\n", "neither a value nor the origin of one"),
     "another variable": (
         "  STACK_NAME=",
