@@ -473,7 +473,7 @@ def test_a_program_ends_lines_at_newlines_only(file: Path) -> None:
 
 
 CONVERSATIONS = {"s3_removal", "s3_reversal", "s3_undo", "s3_comparison"}
-"""Modules that talk with S3 and with their script: tests/execution runs them against a server."""
+"""Modules that talk with S3 and with their script: test_s3_conversations.py has all of them."""
 
 
 @EVERY_PROGRAM
