@@ -9,11 +9,10 @@ import io
 import json
 import sys
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import botocore.session
 import pytest
-from botocore.loaders import Loader
 
 from codeocean_cmdgen.programs import s3_comparison, s3_removal, s3_reversal, s3_undo
 from codeocean_cmdgen.simulator.world import REGION, TARGET
@@ -77,16 +76,6 @@ class Talk:
         return Said(found.out.splitlines(), found.err, code)
 
 
-LOADED = Loader()
-"""Reads the description of S3 once for all tests."""
-
-
-def session() -> botocore.session.Session:
-    made = botocore.session.Session()
-    made.register_component("data_loader", LOADED)
-    return made
-
-
 @pytest.fixture
 def server() -> Iterator[S3Server]:
     with serving() as server:
@@ -110,7 +99,6 @@ def talk(
     for name in ("argv", "stdin", "excepthook"):
         monkeypatch.setattr(sys, name, getattr(sys, name))  # they are set anew, and put back
     monkeypatch.setattr(sys, "argv", [""])
-    monkeypatch.setattr("botocore.session.get_session", session)
     monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     return Talk(server, tmp_path, capsys)
 
@@ -413,8 +401,8 @@ def test_an_undo_removes_nothing_of_others(talk: Talk, bucket: Bucket) -> None:
     said = talk(s3_undo)
     assert "problem: one: 2 keys are LEFT as they are" in said.told
     assert said.told.count("version theirs of ") == 2
-    for key in (b"overwritten", b"deleted"):
-        assert bucket.stacks[key][0].version_id == "theirs"
+    for name in (b"overwritten", b"deleted"):
+        assert bucket.stacks[name][0].version_id == "theirs"
     assert (talk.folder / "one" / "journal.gz").exists()
 
 
@@ -536,11 +524,8 @@ def test_versions_out_of_order_are_refused(talk: Talk, bucket: Bucket) -> None:
 def test_a_full_home_folder_stops_it_before_anything_is_written(
     talk: Talk, bucket: Bucket, program: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Full(NamedTuple):
-        f_bavail = 9
-        f_frsize = 4096
-
-    monkeypatch.setattr("os.statvfs", lambda _path: Full())
+    full = SimpleNamespace(f_bavail=9, f_frsize=4096)
+    monkeypatch.setattr("os.statvfs", lambda _path: full)
     said = talk(program)
     refused(said)
     assert "the home folder is too full for the journal: restore fewer buckets" in said.told
