@@ -1,5 +1,6 @@
 # make demo      try it: lose a deployment in a simulated AWS, and restore it
 # make unit      what needs no simulator, host or browser (a minute and a half)
+# make coverage  which lines of the package no unit test runs
 # make test      everything that CI proves (about half an hour on two cores)
 # make campaign  what `make test` samples, whole (hours)
 # make bench     the measured promises
@@ -21,7 +22,7 @@ HOST := codeocean_cmdgen/simulator/inside
 SHELL_PROGRAMS := tools/system-packages tools/real-parts .ci/run \
   $(HOST)/machine.sh $(HOST)/root/usr/local/bin/sleep
 
-.PHONY: bench campaign clean demo dist golden lint lock picture ready system test unit
+.PHONY: bench campaign clean coverage demo dist golden lint lock picture ready system test unit
 
 ready: system $(READY) $(REAL)
 
@@ -55,7 +56,12 @@ lint: $(READY)
 	$(BIN)/shfmt -i 2 -d $(SHELL_PROGRAMS)
 
 unit: $(READY)
-	$(PYTEST) tests/unit
+	$(PYTEST) --numprocesses 2 tests/unit
+
+coverage: $(READY)
+	$(BIN)/coverage run -m pytest tests/unit
+	$(BIN)/coverage combine
+	$(BIN)/coverage report --fail-under 95
 
 test: ready lint
 	$(PYTEST)

@@ -3,6 +3,9 @@
 Each mutant is made in a copy of the project, and judged by the tests of what it is in. Golden files
 are made anew first, as by somebody who does not read the diff: what compares with them does not
 count, what looks at them, such as the linters, does.
+
+What `make unit` answers for, which is all of the package but simulator and rehearsal, is judged a
+second time, by `make unit` alone, with the golden files as they are.
 """
 
 from __future__ import annotations
@@ -17,7 +20,15 @@ import pytest
 
 from codeocean_cmdgen.steps import STEPS
 from tests.support.cases import CASES, SCRIPTS
-from tests.support.mutants import PROGRAMS, TEMPLATES, VALIDATION, Mutant, chosen
+from tests.support.mutants import (
+    PROGRAMS,
+    PROVED_BY_UNIT_TESTS,
+    TEMPLATES,
+    VALIDATION,
+    Mutant,
+    chosen,
+    sampled,
+)
 from tests.support.project import ROOT
 from tests.support.tools import require
 
@@ -34,13 +45,21 @@ HOUSE = [
 ]
 VALIDATING = ("test_values.py", "test_render.py", "test_cli.py", "test_deployment.py")
 
+MAKING_SCRIPTS = ["tests/unit/test_golden.py::test_golden", "tests/unit/test_cli.py"]
+"""The unit tests that use most of what no other test is named after."""
+
 LINES_EACH = 100
 """One mistake is tried for so many lines of a file, and one more."""
 
 SURVIVORS: dict[str, str] = {}
 """Beginning of a mistake's rank -> why it is well that no test notices it."""
 
-PATIENCE = 900.0
+UNNOTICED_BY_UNIT_TESTS: dict[str, str] = {
+    "04bbf92bf096": "tomllib is tomli, which is installed here as well",
+}
+"""The same, of those that `make unit` judges alone."""
+
+PATIENCE = 1800.0
 
 
 def count(file: Path) -> int:
@@ -56,6 +75,7 @@ FILES = [
     *VALIDATION,
 ]
 MUTANTS = [mutant for file in FILES for mutant in chosen(file, count(file))]
+UNIT_MUTANTS = sampled(PROVED_BY_UNIT_TESTS, 60)
 
 
 def users(file: Path) -> list[str]:
@@ -137,9 +157,18 @@ CONTROL = [
 ]
 
 
+def near(file: Path) -> list[str]:
+    """Return the unit tests that are named as a file of the package, then as its folder."""
+    names = [f"test_{file.stem}", f"test_{file.parent.name}", file.parent.name]
+    tests = [one for one in (ROOT / "tests/unit").rglob("*") if one.stem in names]
+    tests.sort(key=lambda one: names.index(one.stem))
+    return [str(one.relative_to(ROOT)) for one in tests] or MAKING_SCRIPTS
+
+
 def notices(copy: Path, arguments: list[str]) -> bool:
     """Run tests in a copy; tell whether one fails."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV"))}
+    environment["PYTHONPATH"] = str(copy)  # for the programs that tests start elsewhere
     command = [sys.executable, "-m", "pytest", "-qx", "-p", "no:xdist", "-p", "no:cacheprovider"]
     try:
         ended = subprocess.run(
@@ -203,6 +232,21 @@ def test_a_mistake_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
     assert noticed, mutant.name
 
 
+@pytest.mark.campaign
+@pytest.mark.parametrize("mutant", UNIT_MUTANTS, ids=[one.rank[:12] for one in UNIT_MUTANTS])
+def test_the_unit_tests_notice_a_mistake(mutant: Mutant, tmp_path: Path) -> None:
+    copy = copied(tmp_path)
+    (copy / mutant.file.relative_to(ROOT)).write_text(mutant.text(), encoding="utf-8")
+    noticed = any(notices(copy, tests) for tests in (near(mutant.file), ["tests/unit"]))
+    reason = UNNOTICED_BY_UNIT_TESTS.get(mutant.rank[:12])
+    if reason:
+        assert not noticed, "explained as one that is not noticed, but it is"
+        pytest.xfail(reason)
+    assert noticed, mutant.name
+
+
 def test_no_survivor_is_explained_that_is_not_tried() -> None:
     assert set(SURVIVORS) <= {one.rank[:12] for one in MUTANTS}
     assert len(SURVIVORS) < 0.05 * len(MUTANTS)
+    assert set(UNNOTICED_BY_UNIT_TESTS) <= {one.rank[:12] for one in UNIT_MUTANTS}
+    assert len(UNNOTICED_BY_UNIT_TESTS) <= 0.05 * len(UNIT_MUTANTS)

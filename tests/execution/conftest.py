@@ -10,7 +10,7 @@ import pytest
 from codeocean_cmdgen.simulator.aws import loaded_aws
 from codeocean_cmdgen.simulator.host import HostUnavailableError
 from codeocean_cmdgen.simulator.world import TARGET
-from tests.support.fixtures import people, person, python, simulator
+from tests.support.fixtures import clean, people, person, python, simulator
 from tests.support.services_host import HostOf, ServicesHost
 from tests.support.tools import NEWEST_AWS, OLDEST_AWS, miss, require
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from codeocean_cmdgen.simulator import Simulator
 
-__all__ = ["people", "person", "python", "simulator"]
+__all__ = ["clean", "people", "person", "python", "simulator"]
 
 
 @pytest.fixture(

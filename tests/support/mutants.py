@@ -29,6 +29,12 @@ VALIDATION = [
 """What decides whether a value becomes part of a script."""
 PROGRAMS = sorted((PACKAGE / "programs").glob("[a-z]*.py"))
 """The modules that scripts hold."""
+PROVED_BY_UNIT_TESTS = [
+    file
+    for file in sorted(PACKAGE.rglob("*.py"))
+    if not {"simulator", "rehearsal"} & set(file.relative_to(PACKAGE).parts)
+]
+"""What `make unit` answers for alone."""
 
 Edit = tuple[int, int, str]
 """Beginning and end of what is replaced, and by what."""
@@ -151,6 +157,12 @@ def _texts(text: str) -> list[bool]:
             begin, end = starts[row - 1] + column, starts[last_row - 1] + last_column
             quiet[begin:end] = [True] * (end - begin)
     return quiet
+
+
+def sampled(files: list[Path], count: int) -> list[Mutant]:
+    """Return so many mistakes of some files; the longer a file, the more are its own."""
+    every = {mutant.rank: mutant for file in files for mutant in mutants(file)}
+    return [every[rank] for rank in sorted(every)[:count]]
 
 
 def chosen(file: Path, count: int) -> list[Mutant]:

@@ -547,6 +547,34 @@ def test_of_near_duplicates_the_copy_is_taken() -> None:
     assert "the pair expires at" in warnings[0]
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_two_copies_the_one_that_stays_longer_is_taken(first: int) -> None:
+    soon = datetime.now(timezone.utc) + timedelta(hours=20)
+    copies = [
+        described("EBS", "00000001", 60, SourceBackupVaultArn="vault"),
+        described(
+            "EBS",
+            "00000002",
+            60,
+            SourceBackupVaultArn="vault",
+            CalculatedLifecycle={"DeleteAt": soon},
+        ),
+    ]
+    rds = described("RDS", "copyjob-1", 60)
+    (pair,) = pair_up([copies[first], copies[1 - first], rds]).pairs
+    assert pair.ebs.short == "snap-00000001"
+
+
+@pytest.mark.parametrize("more", [{"IsParent": True}, {"ResourceType": "Aurora"}])
+def test_a_point_of_another_kind_or_with_points_inside_is_no_half_of_a_pair(
+    more: dict[str, Any],
+) -> None:
+    ebs, rds = described("EBS", "00000001", 60), described("RDS", "copyjob-1", 60)
+    assert len(pair_up([ebs, rds]).pairs) == 1
+    assert pair_up([{**ebs, **more}, rds]).pairs == []
+    assert pair_up([ebs, {**rds, **more}]).pairs == []
+
+
 def test_each_point_is_in_one_pair_the_nearest() -> None:
     found = pair_up(
         [

@@ -23,6 +23,7 @@ from codeocean_cmdgen.rendering.paste import MAX_BYTES, MAX_LINES, pasted, share
 from codeocean_cmdgen.steps import STEPS
 from tests.support.calls import calls
 from tests.support.cases import SCRIPTS
+from tests.support.cli import run
 from tests.support.project import GOLDEN
 from tests.support.tools import require
 from tests.support.wrapper import body_of
@@ -59,8 +60,9 @@ def generate(name: str, folder: Path) -> str:
     arguments = list(SCRIPTS[name])
     if name == "snapshot-copy--stack-json":
         arguments = arguments_on_the_target(arguments, folder)
-    command = [sys.executable, "-m", "codeocean_cmdgen", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    outcome = run(*arguments)
+    assert (outcome.code, outcome.err) == (0, "")
+    return outcome.out
 
 
 def arguments_on_the_target(arguments: list[str], folder: Path) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -252,10 +253,16 @@ def test_a_step_declares_the_actions_of_its_calls(step: type[Step]) -> None:
 # Modules.
 
 
+@cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(file: Path) -> set[str]:
     """Return the first words of everything that a module imports, at any time."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -275,7 +282,7 @@ MODULES = {module_of(file): file for file in PACKAGE.rglob("*.py")}
 def own_imports(file: Path) -> set[str]:
     """Return the modules of the package that a module imports when it is imported."""
     found = set()
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:  # not `if TYPE_CHECKING:`
+    for node in parsed(file).body:  # not `if TYPE_CHECKING:`
         if isinstance(node, ast.ImportFrom) and node.module:
             names = {f"{node.module}.{alias.name}" for alias in node.names} & set(MODULES)
             found |= names or {node.module} & set(MODULES)
@@ -330,7 +337,7 @@ COLONS = {
 
 def colons(file: Path) -> Iterator[int]:
     """Yield the lines that take a text apart at a colon."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(file)):
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
@@ -352,7 +359,7 @@ def test_an_arn_is_built_by_its_kind() -> None:
     found = {
         file.relative_to(PACKAGE).as_posix()
         for file in PACKAGE.rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(file))
         if isinstance(node, ast.JoinedStr)
         and isinstance(node.values[0], ast.Constant)
         and str(node.values[0].value).startswith("arn:")
@@ -393,7 +400,7 @@ def test_a_fact_of_the_vendor_is_written_once() -> None:
     assert len(facts) > 30
     windows = {
         ast.dump(node.value)
-        for node in ast.parse(VENDOR.read_text(encoding="utf-8")).body
+        for node in parsed(VENDOR).body
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
     }
     found = []
@@ -401,7 +408,7 @@ def test_a_fact_of_the_vendor_is_written_once() -> None:
         name = file.relative_to(PACKAGE).as_posix()
         if file == VENDOR or name.startswith(SPELLS_NAMES):
             continue
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tree = parsed(file)
         found += [
             f"{name}:{line}: {fact}"
             for line, text in texts(tree)
@@ -473,7 +480,7 @@ def test_a_program_ends_lines_at_newlines_only(file: Path) -> None:
 
 
 CONVERSATIONS = {"s3_removal", "s3_reversal", "s3_undo", "s3_comparison"}
-"""Modules that talk with S3 and with their script: tests/execution runs them against a server."""
+"""Modules that talk with S3 and with their script: test_s3_conversations.py has all of them."""
 
 
 @EVERY_PROGRAM

@@ -774,6 +774,9 @@ def test_the_command_speaks_json(tmp_path: Path) -> None:
     assert script["step"] == "s3-batch-replication"
     assert script["values"]["run"] == {"value": "second", "origin": "option"}
     assert script["values"]["bucket_arn"]["value"][0] == "arn:aws:s3:::codeocean-source-capsules"
+    assert document["note"] is None
+    (noted,) = json.loads(verify.as_json([verify.of_file("x", b"")._replace(note="why")]))
+    assert noted["note"] == "why"
 
 
 def program(*arguments: str, text: bytes) -> subprocess.CompletedProcess[bytes]:
