@@ -74,7 +74,7 @@ bench: ready dist
 	$(BIN)/python -m tools.bench
 
 golden: $(READY)
-	$(BIN)/python -m pytest tests/unit/test_golden.py --snapshot-update
+	$(BIN)/python -m pytest tests/unit/test_golden.py::test_golden --snapshot-update
 	$(BIN)/python -m tools.tables --write
 	for one in backup restore migration; do $(BIN)/codeocean-cmdgen runbook "$$one" \
 	  --values codeocean_cmdgen/examples/deployment.toml --output "golden/runbook-$$one.md" || exit; done

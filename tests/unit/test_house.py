@@ -19,7 +19,6 @@ from codeocean_cmdgen import vendor
 from codeocean_cmdgen.arguments import VOCABULARY
 from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
 from codeocean_cmdgen.inputs.resolve import Given, resolve
-from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.rendering.paste import SHARED
 from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.steps import STEPS, Step
@@ -108,10 +107,6 @@ def test_no_template_is_an_orphan() -> None:
         # The frame includes the step's template by a variable: None here.
         wanted |= {part for part in included if part is not None} - seen
     assert seen == set(NAMES)
-
-
-def test_each_step_is_in_a_procedure() -> None:
-    assert {step for steps in PROCEDURES.values() for step in steps} == set(STEPS)
 
 
 def test_each_word_of_the_vocabulary_is_used() -> None:
