@@ -84,7 +84,6 @@ class Stage:
         self._aws, self._authority = aws, trustme.CA()
         self._closing = ExitStack()
         self._databases: dict[str, Databases] = {}
-        simulator.cloudformation.seconds_each = 5.0
         self.world.organization()
         self.world.templates()
         service_role = "AWSBackupDefaultServiceRole"

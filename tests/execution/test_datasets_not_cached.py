@@ -81,7 +81,7 @@ class Place(NamedTuple):
             (self.folder / f"jobs-{name}{later}").write_text(f"{status} {json.dumps(answer)}")
 
     def wait_for(self, name: str) -> None:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while not (self.folder / name).exists():
             assert time.monotonic() < until, name
             time.sleep(0.02)

@@ -1,4 +1,7 @@
-"""iam-policy: what the steps declare is what their scripts ask for, no more and no less."""
+"""iam-policy: what the steps declare is what their scripts ask for, no more and no less.
+
+And where: a script asks in its own Region, whatever the shell's is.
+"""
 
 from __future__ import annotations
 
@@ -65,8 +68,12 @@ def test_a_script_asks_for_what_its_step_declares_and_nothing_else(
     values = {**case.values, **values}
     simulator.faults.add("s3control:CreateJob", "fail-job")  # so that DescribeJob is called
     operator, text = person(case.account), script(name, **values)
-    operator.run(text, PLAN="1")
-    operator.run(text, CONFIRM=case.answer(said))
+    elsewhere = {"AWS_DEFAULT_REGION": "ap-south-1", "AWS_REGION": "ap-south-1"}
+    operator.run(text, PLAN="1", **elsewhere)
+    operator.run(text, CONFIRM=case.answer(said), **elsewhere)
+    # IAM and STS answer from one place for all.
+    regions = {one.region for one in simulator.requests if one.service not in ("iam", "sts")}
+    assert regions == {"us-east-1"}
     declared = actions(policy([made(name, **values).step], scoped=True)) - NEVER_ASKED
     assert asked(simulator) == declared - case.not_asked
 

@@ -572,6 +572,7 @@ def test_any_fault_at_any_request_of_its_undoing(
 def test_killed_it_goes_on_without_a_second_word(
     server: S3Server, operator: Operator, number: int
 ) -> None:
+    operator.take_python_of_its_own()
     server.buckets["one"] = bucket_of(SMALL)
     digest = operator.digest()
     server.requests.clear()
@@ -764,6 +765,7 @@ def test_ctrl_c_ends_the_program_from_its_first_moment(
 def test_ctrl_c_while_it_lists_says_that_nothing_continues(
     server: S3Server, operator: Operator, options: dict[str, str]
 ) -> None:
+    operator.take_python_of_its_own()
     server.buckets["one"] = bucket_of(SMALL)
     operator.options = options
     begun, over = threading.Event(), threading.Event()
@@ -788,6 +790,7 @@ def test_ctrl_c_while_it_lists_says_that_nothing_continues(
 def test_modules_of_the_person_take_no_part(
     server: S3Server, operator: Operator, tmp_path: Path, options: dict[str, str]
 ) -> None:
+    operator.take_python_of_its_own()
     server.buckets["one"] = bucket_of({"kept": [Event(-5)]})
     operator.options = options
     for name in ("sitecustomize", "botocore", "json", "program"):

@@ -27,9 +27,10 @@ exec aws "$@"
 OPINION = """
 import json, sys
 from awscli.clidriver import create_clidriver
+driver = create_clidriver()  # one for all: it reads the model of each service once
 for line in sys.stdin:
     arguments = json.loads(line)
-    code = create_clidriver().main([*arguments, "--endpoint-url", "http://127.0.0.1:9"])
+    code = driver.main([*arguments, "--endpoint-url", "http://127.0.0.1:9"])
     print(json.dumps([code, arguments]))
 """
 

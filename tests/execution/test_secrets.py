@@ -416,7 +416,7 @@ fi""",
 
 
 def wait_for(file: Path) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while not file.exists():
         assert time.monotonic() < until, file
         time.sleep(0.02)

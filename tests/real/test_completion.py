@@ -70,7 +70,7 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[pexpect.sp
         cwd=str(tmp_path),
         env=environment,
         encoding="utf-8",
-        timeout=15,
+        timeout=120,
         dimensions=(40, 200),
     )
     child.sendline(f"{SETUP[name]}; echo rea''dy")

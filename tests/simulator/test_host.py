@@ -56,7 +56,7 @@ def said(host: Host, text: str, **environment: str) -> str:
 
 def eventually(holds: Callable[[], bool]) -> bool:
     """Tell whether something comes true within a while."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not holds():
         if time.monotonic() > deadline:
             return False

@@ -66,7 +66,7 @@ class Person:
     def run(self, text: str, **environment: str) -> Outcome:
         """Run a script in bash until it ends."""
         with self.start(text, **environment) as process:
-            output, errors = process.communicate(timeout=120)
+            output, errors = process.communicate(timeout=600)
         return Outcome(process.returncode, output, errors)
 
     def start(self, text: str, **environment: str) -> subprocess.Popen[str]:
@@ -91,12 +91,12 @@ def interrupt(
     """Run a script that really waits; press Ctrl-C once it waits for the work that a call began."""
     path = operator.environment["PATH"].replace(f"{simulator.sleep_shim_directory}:", "")
     watching = operator.start(text, PATH=path, **environment)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not simulator.calls(begun_by) or "sleep" not in programs_of(watching.pid):
-        assert time.monotonic() < deadline, "nothing happened for a minute"
+        assert time.monotonic() < deadline, "nothing happened for five minutes"
         time.sleep(0.1)
     os.killpg(watching.pid, signal.SIGINT)
-    output, errors = watching.communicate(timeout=30)
+    output, errors = watching.communicate(timeout=300)
     assert "interrupted. Work in the background continues" in errors
     assert watching.returncode == 130
     return Outcome(watching.returncode, output, errors)

@@ -14,6 +14,7 @@ import pexpect
 
 from codeocean_cmdgen.simulator.aws import cloudshell_python
 from codeocean_cmdgen.simulator.world import TARGET
+from tests.support.loaded_python import loaded_python
 from tests.support.people import Outcome, Person, script
 from tests.support.s3_server import Bucket, Version
 
@@ -123,9 +124,11 @@ class Operator:
     def __post_init__(self) -> None:
         self.home = self.folder / "cloudshell"
         self.home.mkdir()
-        programs = cloudshell_python(self.folder / "programs")
+        programs = self.folder / "programs"
+        self.take_python_of_its_own()
         (programs / "aws").write_text(AWS)
         (programs / "aws").chmod(0o700)
+        (programs / "python3").write_text(f'#!/bin/sh\nexec {loaded_python()} "$@"\n')
         self.person = Person(
             {
                 "PATH": f"{programs}:{os.environ['PATH']}",
@@ -137,6 +140,10 @@ class Operator:
                 "AWS_EC2_METADATA_DISABLED": "true",
             }
         )
+
+    def take_python_of_its_own(self) -> None:
+        """Let each program run in a process that dies with the shell, instead of in a fork."""
+        cloudshell_python(self.folder / "programs")
 
     def patch_python(self, text: str) -> None:
         """Let Python run a text before the program, as another release of it or another machine.

@@ -24,7 +24,7 @@ class HostPerson(Person):
         """Run a script in sh until it ends."""
         with self.start(text, **environment) as session:
             try:
-                output, errors = session.communicate(timeout=120)
+                output, errors = session.communicate(timeout=600)
             except subprocess.TimeoutExpired:
                 session.end()
                 raise

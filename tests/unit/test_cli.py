@@ -1224,7 +1224,7 @@ def terminal(tmp_path: Path) -> Any:
         script = tmp_path / "stdout"
         command = '"$@" >"$0"'
         child = pexpect.spawn(
-            "sh", ["-c", command, str(script), *PROGRAM, *arguments], encoding="utf-8", timeout=20
+            "sh", ["-c", command, str(script), *PROGRAM, *arguments], encoding="utf-8", timeout=120
         )
         started.append(child)
         return child, script

@@ -477,7 +477,7 @@ def test_on_a_terminal_the_pair_is_asked_for(backed_up: Person, answer: str) -> 
         str, [*PROGRAM, "discover", "recovery-points", f"--values={backed_up.file}"]
     )
     child = pexpect.spawn(
-        str(program), arguments, env={**os.environ, **account}, encoding="utf-8", timeout=20
+        str(program), arguments, env={**os.environ, **account}, encoding="utf-8", timeout=120
     )
     child.expect("Pair number")
     child.sendline(answer)
