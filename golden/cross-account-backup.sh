@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    cd6da5472e6f811262ffddab6f79221358347617d7eddcc548b8a5fc7b4f8fb6\ \ -)
+    4b540d26b9007dc50e135af449357f7520b2b10cbd898658b4fc6113352043da\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" cross-account-backup \
@@ -27,10 +27,13 @@ false <<'END_OF_BODY'
 # Takes:    seconds.
 # Costs:    nothing. Each vault's own policy still decides whose copies it accepts.
 # Again:    reports when it was turned on.
+# Killed:   the setting on or off, and nothing else.
+# Undo:     possible at any time, on the page Settings of the AWS Backup console.
+# Done if:  AWS Backup reports that the setting is on.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 1f7c398f7dfe2c27fab6304d7da9ac8c3b29254e0bc1c8ae45124cf385721417
+  # text of this release: sha256 fbb029124eccc724a55129d27f0b56880dbc8cc4b5b461749aa1387bf7f2f7ea
   # the step
   STEP=cross-account-backup
   # from deployment file [source.cross-account-backup]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    126c844e19a2bff3b08f9dec4240e1e1ec00e808f703e5d80cabaf6570804c66\ \ -)
+    a4914e2847806c3ea5b4fe0fc9636fffdc19d9c10323d6be1c8109ebdf9d8e6f\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -28,11 +28,14 @@ false <<'END_OF_BODY'
 # Takes:    seconds.
 # Costs:    nothing. Its storage is free for other data, but RDS never returns it.
 # Again:    reports that it no longer exists.
+# Killed:   the old database, whole or removed.
+# Undo:     not possible.
+# Done if:  the server has confirmed the removal.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           CONFIRM=OLD-DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 497bc5ef15acdc02fde442b8175d36cdb5ef1190b0d1feaec401f0ee637e2e0d
+  # text of this release: sha256 d8c2d918bebd1590c546ff5180ccb89f5cc75f89edc6067ee15e89f6cbc24dc6
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -70,6 +73,96 @@ main() {
   remove_old_database
   finish "${old} was removed from ${TO_HOST}"
 }
+
+# What is dropped never comes back, so only a server that proves who it is gets the password.
+connect_without_ca_bundle() {
+  stop_wrong_place "${CA_BUNDLE} is missing, so ${TO_HOST} cannot be verified." \
+    'Nothing was changed. Download the CA bundle: sudo curl --fail --output' \
+    "${CA_BUNDLE} https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
+}
+
+# Sets old to the name of the database that the one in place has replaced. It comes from the record
+# on this host, never from a server.
+find_old_database() {
+  find_replacement
+  if [[ ${completed} == '' ]]; then
+    stop "run ${RUN} has replaced no database ${DATABASE} on ${TO_HOST}"
+  fi
+  check_database_exists
+  check_replacement
+  old=${replacement##* }
+  if [[ ! ${old} =~ ^"${DATABASE}"_old_[0-9]{8}T[0-9]{6}Z$ ]]; then
+    stop "the record names no old database: ${replacement}"
+  fi
+}
+
+# Stops unless the database in place is the one that this run put there: only the swap wrote the
+# nonce of this host's record into its comment. Otherwise the old one may be the last copy.
+check_replacement() {
+  if [[ ${in_place} != ours ]]; then
+    stop "the comment of ${DATABASE} does not prove that run ${RUN} put it in place." \
+      "${completed##* } may be the last copy, so it stays. If you do not need it, drop it in psql."
+  fi
+}
+
+# Sets size and sessions to how large the old database is and how many sessions use it. Finishes if
+# it does not exist.
+describe_old_database() {
+  if ! read_old_database; then
+    stop_wrong_place "${TO_HOST}: ${server_error}"
+  fi
+  if [[ ! -s found ]]; then
+    finish "${old} no longer exists on ${TO_HOST}"
+  fi
+  IFS='|' read -r size sessions <found
+  if [[ ! ${size} =~ ^[0-9]+$ || ! ${sessions} =~ ^[0-9]+$ ]]; then
+    stop_wrong_place "${TO_HOST} does not report the size of ${old}"
+  fi
+}
+
+# Writes size and sessions of the old database to the file "found"; nothing if it does not exist.
+read_old_database() {
+  query_server found "${target}" postgres --set=old="${old}" <<'SQL'
+SELECT pg_database_size(oid),
+  (SELECT count(*) FROM pg_stat_activity AS activity WHERE activity.datname = d.datname)
+FROM pg_database AS d
+WHERE datname = :'old';
+SQL
+}
+
+# The confirmation may take hours, so everything is checked again after it.
+confirm_removal() {
+  local confirmed=${old} confirmed_sessions=${sessions}
+  confirm "${old}" "${old} will be removed for good, and the ${sessions} sessions in it end." \
+    "${DATABASE}, which replaced it, stays."
+  find_old_database
+  describe_old_database
+  if [[ ${old} != "${confirmed}" ]]; then
+    stop "the old database is ${old} now, not ${confirmed}; nothing was changed"
+  fi
+  if ((sessions > confirmed_sessions)); then
+    stop "${sessions} sessions use ${old} now; ${confirmed_sessions} did before the confirmation." \
+      'Nothing was changed. Find out what uses it, then paste the script again.'
+  fi
+}
+
+remove_old_database() {
+  if ! drop_old_database; then
+    stop "cannot remove ${old}, as reported above. Paste the script again."
+  fi
+  append_record "db-copy-in--${RUN}" "${mark} ${token} removed ${old}"
+}
+
+# FORCE ends the sessions that use it.
+drop_old_database() {
+  run_sql "${target}" postgres --set=old="${old}" <<'SQL'
+DROP DATABASE IF EXISTS :"old" WITH (FORCE);
+SQL
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part database, sha256 93010f3450ef8a11a3925bc53b1a76ee2af7a65f6cd6ee419a15272b1a3ebe16
 
 # Prepares the database clients.
 prepare_clients() {
@@ -289,94 +382,8 @@ check_database_exists() {
   fi
 }
 
-# What is dropped never comes back, so only a server that proves who it is gets the password.
-connect_without_ca_bundle() {
-  stop_wrong_place "${CA_BUNDLE} is missing, so ${TO_HOST} cannot be verified." \
-    'Nothing was changed. Download the CA bundle: sudo curl --fail --output' \
-    "${CA_BUNDLE} https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
-}
-
-# Sets old to the name of the database that the one in place has replaced. It comes from the record
-# on this host, never from a server.
-find_old_database() {
-  find_replacement
-  if [[ ${completed} == '' ]]; then
-    stop "run ${RUN} has replaced no database ${DATABASE} on ${TO_HOST}"
-  fi
-  check_database_exists
-  check_replacement
-  old=${replacement##* }
-  if [[ ! ${old} =~ ^"${DATABASE}"_old_[0-9]{8}T[0-9]{6}Z$ ]]; then
-    stop "the record names no old database: ${replacement}"
-  fi
-}
-
-# Stops unless the database in place is the one that this run put there: only the swap wrote the
-# nonce of this host's record into its comment. Otherwise the old one may be the last copy.
-check_replacement() {
-  if [[ ${in_place} != ours ]]; then
-    stop "the comment of ${DATABASE} does not prove that run ${RUN} put it in place." \
-      "${completed##* } may be the last copy, so it stays. If you do not need it, drop it in psql."
-  fi
-}
-
-# Sets size and sessions to how large the old database is and how many sessions use it. Finishes if
-# it does not exist.
-describe_old_database() {
-  if ! read_old_database; then
-    stop_wrong_place "${TO_HOST}: ${server_error}"
-  fi
-  if [[ ! -s found ]]; then
-    finish "${old} no longer exists on ${TO_HOST}"
-  fi
-  IFS='|' read -r size sessions <found
-  if [[ ! ${size} =~ ^[0-9]+$ || ! ${sessions} =~ ^[0-9]+$ ]]; then
-    stop_wrong_place "${TO_HOST} does not report the size of ${old}"
-  fi
-}
-
-# Writes size and sessions of the old database to the file "found"; nothing if it does not exist.
-read_old_database() {
-  query_server found "${target}" postgres --set=old="${old}" <<'SQL'
-SELECT pg_database_size(oid),
-  (SELECT count(*) FROM pg_stat_activity AS activity WHERE activity.datname = d.datname)
-FROM pg_database AS d
-WHERE datname = :'old';
-SQL
-}
-
-# The confirmation may take hours, so everything is checked again after it.
-confirm_removal() {
-  local confirmed=${old} confirmed_sessions=${sessions}
-  confirm "${old}" "${old} will be removed for good, and the ${sessions} sessions in it end." \
-    "${DATABASE}, which replaced it, stays."
-  find_old_database
-  describe_old_database
-  if [[ ${old} != "${confirmed}" ]]; then
-    stop "the old database is ${old} now, not ${confirmed}; nothing was changed"
-  fi
-  if ((sessions > confirmed_sessions)); then
-    stop "${sessions} sessions use ${old} now; ${confirmed_sessions} did before the confirmation." \
-      'Nothing was changed. Find out what uses it, then paste the script again.'
-  fi
-}
-
-remove_old_database() {
-  if ! drop_old_database; then
-    stop "cannot remove ${old}, as reported above. Paste the script again."
-  fi
-  append_record "db-copy-in--${RUN}" "${mark} ${token} removed ${old}"
-}
-
-# FORCE ends the sessions that use it.
-drop_old_database() {
-  run_sql "${target}" postgres --set=old="${old}" <<'SQL'
-DROP DATABASE IF EXISTS :"old" WITH (FORCE);
-SQL
-}
-
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 554e1da0d2e98121e7c492bbe2125e21e488089332245f069a80b14669413c25
+# ---- sha256 c7d62b2c880cf0af3a86bd47407ad8c6314dbf6dcf7abda42df7e48094c43f21
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -862,6 +869,13 @@ is_working() {
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
   fi
 }
 

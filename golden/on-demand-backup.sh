@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    e077878704ed65259e673b0b07c52ca5f102cc8c15ecb324e9dd973427ae4992\ \ -)
+    e54f45e9a784c19cbac6c6bff58b6c42a6cf147d190ab86d30520eca7133531c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" on-demand-backup \
@@ -29,11 +29,15 @@ false <<'END_OF_BODY'
 # Again:    follows the jobs of this run, and starts again only one that failed. When both are
 #           done, it checks that the recovery points still exist, and prints the same result
 #           again, from a record in the home folder.
+# Killed:   jobs that continue. If there was no time to record a job, its token finds it.
+# Undo:     delete the recovery points in AWS Backup.
+# Done if:  AWS Backup reports both jobs, and all automatic copies, as COMPLETED, and shows both
+#           recovery points.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 38bcbd11d1cec14bfa851e39699eb537c5423ee579c28c6eb541951a452c9f71
+  # text of this release: sha256 c81d958103598459660422085541088a3a39eee1c1ad2f4f58b6e16bcb39ee35
   # the step
   STEP=on-demand-backup
   # from deployment file [source]
@@ -110,30 +114,6 @@ initialize_backups() {
   declare -gA reason=([EBS]='' [RDS]='')
 }
 
-# A file in the home folder records what this run has done. Its name is a digest of what makes
-# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
-# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
-read_run_record() { # VALUE...
-  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
-  token=${token:0:32}
-  run_record_file=~/.codeocean-cmdgen/${token}
-  run_record=$(cat "${run_record_file}" 2>/dev/null)
-}
-
-append_run_record() { # KEY TEXT...
-  run_record+=$'\n'$*
-  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
-    say "warning: cannot write ${run_record_file}:" \
-      'a later paste will not know what this one has done'
-  fi
-}
-
-# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
-find_in_run_record() { # KEY
-  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
-  [[ ${recorded} != '' ]]
-}
-
 # Sets resource, and vault_arn to the ARN of the vault. Writes what AWS reports about volume and
 # database to the files "volume" and "database".
 find_resources() {
@@ -169,27 +149,6 @@ check_deployment() {
   if [[ ${stack_name} == '(none)' || ${stack_name} == *' and '* ]]; then
     add_problem "volume and database must belong to one deployment, but their tags" \
       "codeocean:deployment name ${stack_name}"
-  fi
-}
-
-# Checks that the service can assume the role. A caller who may not read roles is only warned.
-check_service_role() { # SERVICE_PRINCIPAL
-  local name=${ROLE_ARN##*/} arn trust_policy
-  if ! ask role aws iam get-role --region "${REGION}" --role-name "${name}"; then
-    if [[ ${aws_error} == *NoSuchEntity* ]]; then
-      add_problem "role ${name} does not exist in account ${ACCOUNT_ID}"
-    else
-      say "warning: role ${name} was not checked: ${aws_error}"
-    fi
-    return
-  fi
-  arn=$(jq --raw-output .Role.Arn role)
-  trust_policy=$(jq .Role.AssumeRolePolicyDocument role)
-  if [[ ${arn} != "${ROLE_ARN}" ]]; then
-    add_problem "role ${name} is ${arn}, not ${ROLE_ARN}"
-  fi
-  if [[ ${trust_policy} != *"$1"* ]]; then
-    add_problem "role ${name} does not trust $1, which must assume it"
   fi
 }
 
@@ -329,21 +288,6 @@ find_unnamed_backup_job() { # EBS|RDS
   say "$1 backup: started before, found job ${job[$1]}"
 }
 
-# Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
-# next one needs another. An error that passes, or no answer at all, proves nothing: the request may
-# have been carried out, and the same token finds what it started.
-# https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
-is_refused() {
-  local code=${aws_error#*An error occurred (}
-  code=${code%%)*}
-  if [[ ${aws_error} != *'An error occurred ('* ]]; then
-    return 1
-  fi
-  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ]]; then
-    return 1
-  fi
-}
-
 watch_backups() {
   local summary unanswered=0
   work_continues=yes
@@ -427,22 +371,6 @@ judge_backup() { # EBS|RDS
   fi
   add_problem "the $1 backup ${job[$1]} ended ${state[$1]}: ${reason[$1]}"
   append_run_record "$1 failed" "${job[$1]}"
-}
-
-# Prints a time in an answer as ISO 8601 in UTC.
-format_time() { # TIME
-  local seconds
-  seconds=$(seconds_since_1970 "$1")
-  date --date="@${seconds}" --iso-8601=seconds
-}
-
-# The AWS CLI prints ISO 8601, or a number if its configuration says cli_timestamp_format = wire.
-seconds_since_1970() { # TIME
-  local text=$1
-  if [[ ${text} != *-* ]]; then
-    text="@${text}"
-  fi
-  date --date="${text}" +%s
 }
 
 # Sets created to the creation time of the EBS recovery point: s3-point-in-time goes back to it. It
@@ -583,6 +511,92 @@ print_backups() {
 describe_backups() {
   backup_times="EBS completed ${completed[EBS]}, kept ${kept[EBS]}"
   backup_times+=", RDS completed ${completed[RDS]}, kept ${kept[RDS]}"
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part run_record, sha256 fca5860c94b48cb6b0bc1f133cc08eb85374fee0ee5145d970604fc19a7af36c
+
+# A file in the home folder records what this run has done. Its name is a digest of what makes
+# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
+# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
+read_run_record() { # VALUE...
+  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
+  token=${token:0:32}
+  run_record_file=~/.codeocean-cmdgen/${token}
+  run_record=$(cat "${run_record_file}" 2>/dev/null)
+}
+
+append_run_record() { # KEY TEXT...
+  run_record+=$'\n'$*
+  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
+    say "warning: cannot write ${run_record_file}:" \
+      'a later paste will not know what this one has done'
+  fi
+}
+
+# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
+find_in_run_record() { # KEY
+  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
+  [[ ${recorded} != '' ]]
+}
+
+# ---- Part service_role, sha256 dcf2f94483f5f63f7c5adbaf4be6d9ac42ea631507ec44054892614251cec45c
+
+# Checks that the service can assume the role. A caller who may not read roles is only warned.
+check_service_role() { # SERVICE_PRINCIPAL
+  local name=${ROLE_ARN##*/} arn trust_policy
+  if ! ask role aws iam get-role --region "${REGION}" --role-name "${name}"; then
+    if [[ ${aws_error} == *NoSuchEntity* ]]; then
+      add_problem "role ${name} does not exist in account ${ACCOUNT_ID}"
+    else
+      say "warning: role ${name} was not checked: ${aws_error}"
+    fi
+    return
+  fi
+  arn=$(jq --raw-output .Role.Arn role)
+  trust_policy=$(jq .Role.AssumeRolePolicyDocument role)
+  if [[ ${arn} != "${ROLE_ARN}" ]]; then
+    add_problem "role ${name} is ${arn}, not ${ROLE_ARN}"
+  fi
+  if [[ ${trust_policy} != *"$1"* ]]; then
+    add_problem "role ${name} does not trust $1, which must assume it"
+  fi
+}
+
+# ---- Part refused_request, sha256 308ec8ab2f5b0e967d5fa9d3a0e383ab4d6c6b91b207c26b0b8fecbb243d32c1
+
+# Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
+# next one needs another. An error that passes, or no answer at all, proves nothing: the request may
+# have been carried out, and the same token finds what it started.
+# https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
+is_refused() {
+  local code=${aws_error#*An error occurred (}
+  code=${code%%)*}
+  if [[ ${aws_error} != *'An error occurred ('* ]]; then
+    return 1
+  fi
+  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ]]; then
+    return 1
+  fi
+}
+
+# ---- Part time, sha256 941904413e573eb0ab47935762f32455ecced59e6ed5de69d2b4bbb1d6e40c24
+
+# Prints a time in an answer as ISO 8601 in UTC.
+format_time() { # TIME
+  local seconds
+  seconds=$(seconds_since_1970 "$1")
+  date --date="@${seconds}" --iso-8601=seconds
+}
+
+# The AWS CLI prints ISO 8601, or a number if its configuration says cli_timestamp_format = wire.
+seconds_since_1970() { # TIME
+  local text=$1
+  if [[ ${text} != *-* ]]; then
+    text="@${text}"
+  fi
+  date --date="${text}" +%s
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.

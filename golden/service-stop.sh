@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    b707ca90d58005035308c3bc713770bceb9c97caf36f048506111f61422a4452\ \ -)
+    0833cb09f021ef7b9dac41adb7a9b8d4f8a5b0aad6e1a4c646e2097af7d807b8\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -37,13 +37,19 @@ false <<'END_OF_BODY'
 #           mount --options remount   makes the data volume read-only for a moment, which proves
 #                                     that nothing writes to it
 # Takes:    a minute or two.
-# Costs:    nothing. Nobody can work until service-start, which undoes exactly the above.
+# Costs:    nothing. Nobody can work until service-start.
 # Again:    continues, or reports when the service was stopped. After service-start of the same
 #           run it stops nothing: to stop the service again, use a new --run.
+# Killed:   a part of this stopped. Each thing is noted on the disk before it is stopped, so
+#           service-start finds it. If the kill hits the moment in which the data volume is read-
+#           only, the next paste says how to make it writable.
+# Undo:     service-start. It cannot start containers that docker has removed.
+# Done if:  no process could write to the data volume, and the kernel has made it read-only, which
+#           it refuses while a file is open for writing.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 3de77e46a7506a78178d4584966797e085b32ec59ba8e126ae12b4df38fefcf0
+  # text of this release: sha256 77462032ddd3a805115905f8e364c442d60e87a03c8b0d81aef247877b5e249a
   # the step
   STEP=service-stop
   # from deployment file [target]
@@ -92,27 +98,6 @@ check_no_step_works() {
     stop 'a copy is running in the background; nothing was changed. Paste its script to follow' \
       "it. To see which: systemctl list-units 'codeocean-cmdgen-*'"
   fi
-}
-
-# service-stop keeps in one folder what it takes from the system, and notes there what it stops.
-# service-start puts it back. So nobody but root may have put anything there; only the cron files
-# that service-stop has noted may belong to users. Sets held to the folder, which may be missing.
-check_held_files() {
-  local found
-  held=/var/lib/codeocean-cmdgen/service-stop
-  check_private_folder "${held}"
-  if [[ ! -d ${held} ]]; then
-    return
-  fi
-  if ! find "${held}" -not -uid 0 -printf '%P\0' >not_of_root; then
-    stop "cannot check who owns the files in ${held}: its contents cannot be trusted"
-  fi
-  while IFS= read -r -d '' found; do
-    if [[ ${found} == *$'\n'* ]] || ! grep --quiet --no-messages --line-regexp --fixed-strings \
-      --regexp="${found}" "${held}/cron_files"; then
-      refuse_planted "${held}/${found}" 'a file or folder of root' "${held}.aside"
-    fi
-  done <not_of_root
 }
 
 # A paste that comes late must not stop what was started since. Sets run_record to what this run
@@ -531,6 +516,33 @@ prove_stopped() {
   prove_nothing_writes 'If no process is named above, check losetup, swapon and exportfs.'
 }
 
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part held_files, sha256 4a476dc8c576d95ab55fc5d3a97633e0ae630a65cf10cdcae60fd193414e054f
+
+# service-stop keeps in one folder what it takes from the system, and notes there what it stops.
+# service-start puts it back. So nobody but root may have put anything there; only the cron files
+# that service-stop has noted may belong to users. Sets held to the folder, which may be missing.
+check_held_files() {
+  local found
+  held=/var/lib/codeocean-cmdgen/service-stop
+  check_private_folder "${held}"
+  if [[ ! -d ${held} ]]; then
+    return
+  fi
+  if ! find "${held}" -not -uid 0 -printf '%P\0' >not_of_root; then
+    stop "cannot check who owns the files in ${held}: its contents cannot be trusted"
+  fi
+  while IFS= read -r -d '' found; do
+    if [[ ${found} == *$'\n'* ]] || ! grep --quiet --no-messages --line-regexp --fixed-strings \
+      --regexp="${found}" "${held}/cron_files"; then
+      refuse_planted "${held}/${found}" 'a file or folder of root' "${held}.aside"
+    fi
+  done <not_of_root
+}
+
+# ---- Part nothing_writes, sha256 52bb26030695a1bda9b7a4f2868c4b2f075f1fdeaac99b8046169599aab3bf09
+
 # Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
 # refuses that while a file is open for writing. The subshell ignores what ends a session, so the
 # data volume does not stay read-only.
@@ -560,7 +572,7 @@ remount_for_a_moment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 554e1da0d2e98121e7c492bbe2125e21e488089332245f069a80b14669413c25
+# ---- sha256 c7d62b2c880cf0af3a86bd47407ad8c6314dbf6dcf7abda42df7e48094c43f21
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1046,6 +1058,13 @@ is_working() {
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    fa3b89267871145df7a1defaa05bed3dc06cf031e8f1174329a42b9676964b89\ \ -)
+    ef3907622caf4287c7bdd9b433e42251606c523c5cdd0d8dd53150cad3aa9f2c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -27,10 +27,13 @@ false <<'END_OF_BODY'
 # Takes:    seconds.
 # Costs:    nothing.
 # Again:    reports that the volume is unmounted.
+# Killed:   the volume mounted, or unmounted and not checked.
+# Undo:     not needed: the volume stays attached.
+# Done if:  nothing on this instance uses the volume, in no container either.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 c8df519a6c1ffd448079573a74499002c11e00c6383c28028b81e27dd9335609
+  # text of this release: sha256 6afafa9bac0a957b973aa87a518de8ede1d31192ee33343465f53721a8f6fd17
   # the step
   STEP=volume-release
   # from deployment file [target]
@@ -66,35 +69,6 @@ main() {
   check_no_users
   flush_and_clean_up
   finish "${restored_volume} is no longer mounted and can be detached: run volume-delete"
-}
-
-# Sets restored_volume to the volume that is copied from, or that was.
-find_restored_volume() {
-  restored_volume=${RESTORED_VOLUME_ID}
-  if [[ ${restored_volume} == '' ]]; then
-    list_restored_volumes
-  fi
-  if [[ ${restored_volume} != vol-* || ${restored_volume} == *' '* ]]; then
-    stop_wrong_place "the restored volume of run ${RUN} is '${restored_volume}', but one is" \
-      'expected. Name it with --restored-volume-id'
-  fi
-  if [[ ${restored_volume} == "${DATA_VOLUME_ID}" ]]; then
-    stop_wrong_place "the restored volume of run ${RUN} is the data volume itself." \
-      'Name the restored one with --restored-volume-id'
-  fi
-}
-
-# Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
-# with spaces between them, or nothing.
-list_restored_volumes() {
-  if ! ask restored_volumes aws ec2 describe-volumes \
-    --region "${REGION}" \
-    --filters \
-    "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
-    "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
-    stop "cannot list the volumes: ${aws_error}"
-  fi
-  restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
 }
 
 check_copy_ended() {
@@ -154,8 +128,43 @@ flush_and_clean_up() {
   fi
 }
 
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part copied_volume, sha256 43daaf63d775c01cde50645b737cf41a5fd537e2d055773e3746dad8d3844a72
+
+# Sets restored_volume to the volume that is copied from, or that was.
+find_restored_volume() {
+  restored_volume=${RESTORED_VOLUME_ID}
+  if [[ ${restored_volume} == '' ]]; then
+    list_restored_volumes
+  fi
+  if [[ ${restored_volume} != vol-* || ${restored_volume} == *' '* ]]; then
+    stop_wrong_place "the restored volume of run ${RUN} is '${restored_volume}', but one is" \
+      'expected. Name it with --restored-volume-id'
+  fi
+  if [[ ${restored_volume} == "${DATA_VOLUME_ID}" ]]; then
+    stop_wrong_place "the restored volume of run ${RUN} is the data volume itself." \
+      'Name the restored one with --restored-volume-id'
+  fi
+}
+
+# ---- Part restored_volume, sha256 af7dff649a7ee6cdb34325c7de1ace57dd4b7e16bf0e24879ac3e92543917645
+
+# Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
+# with spaces between them, or nothing.
+list_restored_volumes() {
+  if ! ask restored_volumes aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --filters \
+    "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
+    "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
+    stop "cannot list the volumes: ${aws_error}"
+  fi
+  restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
+}
+
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 554e1da0d2e98121e7c492bbe2125e21e488089332245f069a80b14669413c25
+# ---- sha256 c7d62b2c880cf0af3a86bd47407ad8c6314dbf6dcf7abda42df7e48094c43f21
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -641,6 +650,13 @@ is_working() {
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
   fi
 }
 
