@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    6b0d843e648e3a2ae35b433330571d7abfe5e53966c736dc70ebf8c081860609\ \ -)
+    5494f34590cb34f0c027ffa2f60d80fc45987cdf21bf53783c24fb986f08aa15\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
@@ -38,8 +38,8 @@ false <<'END_OF_BODY'
 #           run again. If its end is unknown, because it was killed or the job service does not
 #           answer, it is run again only after a confirmation. Before, check that it is not still
 #           running (ps -ef, docker top CONTAINER), and ask the vendor whether that is safe.
-# Killed:   the unit, which continues. If the unit itself is killed, the command may still run in
-#           a container.
+# Killed:   leaves the unit, which continues. If the unit itself is killed, the command may still
+#           run in a container.
 # Undo:     not by a script: ask the vendor.
 # Done if:  the command has ended with exit code 0, and the job service reports its job as
 #           completed. If no job is recognized in the output, the last line says so.
@@ -48,7 +48,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=datasets-not-cached confirms without a terminal.
 
 values() {
-  # text of this release: sha256 3fbea50ef9de9f5eaa69fef8338dc9c1117375d983e139f879faa53ca3a8aa77
+  # text of this release: sha256 c56ff0f6cb637e436e9b29329d20686a8d602636e51cad9bf2ed3baeda6144ed
   # the step
   STEP=datasets-not-cached
   # from deployment file [target]

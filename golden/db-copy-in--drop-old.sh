@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    a4914e2847806c3ea5b4fe0fc9636fffdc19d9c10323d6be1c8109ebdf9d8e6f\ \ -)
+    1cfcf0d1a4aae2290c26210b05c8bd73a95e49c43e5974960cd2ea8716090333\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -28,14 +28,14 @@ false <<'END_OF_BODY'
 # Takes:    seconds.
 # Costs:    nothing. Its storage is free for other data, but RDS never returns it.
 # Again:    reports that it no longer exists.
-# Killed:   the old database, whole or removed.
+# Killed:   leaves the old database, whole or removed.
 # Undo:     not possible.
 # Done if:  the server has confirmed the removal.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           CONFIRM=OLD-DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 d8c2d918bebd1590c546ff5180ccb89f5cc75f89edc6067ee15e89f6cbc24dc6
+  # text of this release: sha256 0d91611a718de7c2a86bc4bb3f3789b96719c3203b386d904fe32009446b92d9
   # the step
   STEP=db-copy-in
   # from deployment file [target]

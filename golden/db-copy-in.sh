@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    092158a3a08c3852f4bab4c2690712fb412c0cc481bf65c446693dae58191e25\ \ -)
+    73126709435fb98f9f6d4f6c643f2d4ad45c5aeb85dbad542a9310096be25ca0\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -29,8 +29,8 @@ false <<'END_OF_BODY'
 # Takes:    minutes for a few GB. The work continues when the session ends.
 # Costs:    storage for both databases: check FreeStorageSpace of the deployment's instance.
 # Again:    follows the work, starts again after a failure, or reports when it was completed.
-# Killed:   the unit, which continues. If the unit itself is killed, the current database stays in
-#           place: the names are swapped in one transaction.
+# Killed:   leaves the unit, which continues. If the unit itself is killed, the current database
+#           stays in place: the names are swapped in one transaction.
 # Undo:     the replaced database is kept beside the new one, until a script with --drop-old
 #           removes it.
 # Done if:  both databases were compared, and the names are swapped.
@@ -38,7 +38,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 17141046007c5533971f739fceb175a580789793ea2661ef43f64889eae1cab1
+  # text of this release: sha256 2072500df98cfc6cf84ead20ec4d5c00dcffcdeb58a74875e93ed5a504021bc7
   # the step
   STEP=db-copy-in
   # from deployment file [target]

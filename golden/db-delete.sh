@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    f250c5186736ceae4499edbb1a8566ef262b86d577ff883bd375b8cc99540cc6\ \ -)
+    a2ef211c92c9e72d45c6b4def57ad0d71ba21a6afe84421c14c2cd6a8958f595\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-delete \
@@ -30,7 +30,7 @@ false <<'END_OF_BODY'
 # Costs:    nothing.
 # Again:    follows the deletion, or reports when the instance was deleted, from a record in the
 #           home folder.
-# Killed:   the instance as it was, or its deletion, which continues.
+# Killed:   leaves the instance as it was, or its deletion, which continues.
 # Undo:     not possible. The recovery point can be restored again.
 # Done if:  RDS shows neither the instance nor automated backups of it.
 # Settings: PLAN=1 shows what would change, and changes nothing.
@@ -38,7 +38,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=TEMPORARY-DB-INSTANCE-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 61330fed48886954208f450e9a7a82f2c950f4f5627df77c938f03bcd0b96a48
+  # text of this release: sha256 f30030ed599d7e8c1cfa863042b4d41267a0bcdd4a60965a35c48d1526334af3
   # the step
   STEP=db-delete
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    b699ac4258afe062eb5c42479d09a3c3fab33b5db5421c98a729057c993227e6\ \ -)
+    e28d2c43029aab7c936da8c7cea2ad6834bec6e1eebcdb176193f711b38b9ed9\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -34,7 +34,7 @@ false <<'END_OF_BODY'
 # Costs:    the instance and its storage until db-delete.
 # Again:    reports the instance, or continues where it stopped. An instance that was deleted
 #           since is not restored again in this run.
-# Killed:   a restore job that continues, or an instance that has no tags or password yet.
+# Killed:   leaves a restore job that continues, or an instance that has no tags or password yet.
 # Undo:     db-delete.
 # Done if:  the instance is available in the network of the deployment's own, and RDS has set the
 #           password.
@@ -42,7 +42,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 0ee95996f7607d237b236c20f7cb716e1268af62cbf46fd30d565b32eb79ac61
+  # text of this release: sha256 62418894158ac1f95c5a7be7b42268991f532429b434811c87368d94b012c438
   # the step
   STEP=db-restore
   # from deployment file [target]
@@ -175,8 +175,10 @@ find_owner() { # DB_INSTANCE_ARN
   owner=other
   if [[ ${1##*:} == "${TEMPORARY_DB_INSTANCE_ID}" && ${status} != @(gone|deleting) ]]; then
     run=$(tag_of_instance temporary codeocean-cmdgen:run)
-    owner=${run:+this}
-    owner=${owner:-unknown}
+    owner=unknown
+    if [[ ${run} != '' ]]; then
+      owner=this
+    fi
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    89f09c25a2ca051a82aa90f553ffe3bda14bfefc77bb37c3a64ff792cb8e91d7\ \ -)
+    be072695fc24801dd17caea36915725cbd086d4aea8817183114fe8102eb81d0\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-hold \
@@ -28,14 +28,14 @@ false <<'END_OF_BODY'
 # Costs:    nothing. While held, a failed instance is not replaced: run instance-release
 #           afterwards. A stack update can still replace it.
 # Again:    reports how long the instance has been held, and suspends what was resumed since.
-# Killed:   a tag that names what this run has suspended or was about to: instance-release reads
-#           it.
+# Killed:   leaves a tag that names what this run has suspended or was about to: instance-release
+#           reads it.
 # Undo:     instance-release.
 # Done if:  the group reports all of these processes as suspended.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 559b61a675912eeb04a24429c5705e3d122042a4545f6f04dfe22e193ee430e9
+  # text of this release: sha256 74b57d560766c79028fa161865bce1c9027c012a986ebf4b4932171a18c1a5ad
   # the step
   STEP=instance-hold
   # from deployment file [target]

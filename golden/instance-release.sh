@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    c218b15cd66c141a51f9589964346aca19f0939011f3247641e4f3655795e071\ \ -)
+    52e947fdfe9e2571020f420c73e69287cefe2634abadec7bc0a5da3581e18b00\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-release \
@@ -28,13 +28,13 @@ false <<'END_OF_BODY'
 # Takes:    seconds.
 # Costs:    nothing. Stops if the instance is unhealthy: the group would terminate it.
 # Again:    reports when the instance was released.
-# Killed:   what is not resumed yet suspended, and the tag that names it.
+# Killed:   leaves what is not resumed yet suspended, and the tag that names it.
 # Undo:     instance-hold with a new --run.
 # Done if:  the group reports none of these processes as suspended.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 37fa6fd53e0ccdbc693ab0ef0878a244b3b2a96b217b14fb6e85726ce1bbfbd5
+  # text of this release: sha256 cff159d3c57df1eaafc803e1be4323204d31af5a2d85460bef8432a3b5b35474
   # the step
   STEP=instance-release
   # from deployment file [target]

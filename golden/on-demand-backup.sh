@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    e54f45e9a784c19cbac6c6bff58b6c42a6cf147d190ab86d30520eca7133531c\ \ -)
+    9fa3416389c4b51a478f214ff3592f8cc8c8ca99eadd6b9278593af46e3542f5\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" on-demand-backup \
@@ -29,7 +29,7 @@ false <<'END_OF_BODY'
 # Again:    follows the jobs of this run, and starts again only one that failed. When both are
 #           done, it checks that the recovery points still exist, and prints the same result
 #           again, from a record in the home folder.
-# Killed:   jobs that continue. If there was no time to record a job, its token finds it.
+# Killed:   leaves jobs that continue. If there was no time to record a job, its token finds it.
 # Undo:     delete the recovery points in AWS Backup.
 # Done if:  AWS Backup reports both jobs, and all automatic copies, as COMPLETED, and shows both
 #           recovery points.
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 c81d958103598459660422085541088a3a39eee1c1ad2f4f58b6e16bcb39ee35
+  # text of this release: sha256 372f7ad62792a4d05c51dad120b1d1e35cb10247bd7ac5a98488aa25ff3fdd8b
   # the step
   STEP=on-demand-backup
   # from deployment file [source]
@@ -65,9 +65,7 @@ main() {
   read_run_record "${BACKUP_VAULT_NAME}" "${DATA_VOLUME_ID}" "${DB_INSTANCE_ID}" "${ROLE_ARN}" \
     "${RETENTION_DAYS}"
   find_resources
-  check_deployment
-  check_service_role backup.amazonaws.com
-  stop_if_problems 'fix the problems above and paste the script again; nothing was started'
+  check_before_start
   find_destination
   finish_if_recorded
   find_backup_jobs
@@ -79,10 +77,7 @@ main() {
   watch_backups
   judge_backups
   check_backups_exist
-  if [[ ${destination} != '' && ${destination} != unknown ]]; then
-    watch_automatic_copies
-    judge_automatic_copies
-  fi
+  follow_automatic_copies
   record_result
   report_result
 }
@@ -136,6 +131,12 @@ find_resources() {
   resource[EBS]=arn:${PARTITION}:ec2:${REGION}:${ACCOUNT_ID}:volume/${DATA_VOLUME_ID}
   resource[RDS]=$(jq --raw-output '.DBInstances[0].DBInstanceArn' database)
   vault_arn=$(jq --raw-output .BackupVaultArn vault)
+}
+
+check_before_start() {
+  check_deployment
+  check_service_role backup.amazonaws.com
+  stop_if_problems 'fix the problems above and paste the script again; nothing was started'
 }
 
 # Sets stack_name to the deployment that both belong to. A volume and a database of two deployments
@@ -403,6 +404,13 @@ check_backup_exists() { # EBS|RDS
   kept[$1]='until somebody deletes it'
   if [[ ${delete_at} != '' ]]; then
     kept[$1]="until $(format_time "${delete_at}")"
+  fi
+}
+
+follow_automatic_copies() {
+  if [[ ${destination} != '' && ${destination} != unknown ]]; then
+    watch_automatic_copies
+    judge_automatic_copies
   fi
 }
 

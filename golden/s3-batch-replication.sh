@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    776e8da47d7d9b40cec8e8bd3dd0ae7b409324003bc83cb32fd0ce93d66ac008\ \ -)
+    d319b217d7913f327e89a0edc01b586f0398c0b5c51e8ab46e5364b46e7fca24\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -30,7 +30,7 @@ false <<'END_OF_BODY'
 # Costs:    about 0.25 USD a job and 1 USD a million objects, requests, transfer, retrieval.
 # Again:    follows the jobs of this run or reports how they ended, and creates only what was
 #           never created. S3 lists a job until 90 days after its end: then use a new --run.
-# Killed:   jobs that continue. Their tokens keep them from being created again.
+# Killed:   leaves jobs that continue. Their tokens keep them from being created again.
 # Undo:     not by a script: replicas stay at the destination. The buckets replicated from do not
 #           change.
 # Done if:  S3 reports each job as Complete without a failed object, and each other bucket as
@@ -39,7 +39,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 86e0e1abde89d9166e875a9c802275aa362f3bf5433b74693f7375c1d284290e
+  # text of this release: sha256 ce09f2b0d6d5f7af5aea458a93bd7f08c70faba7bbdd1715907c10f7476fdd24
   # the step
   STEP=s3-batch-replication
   # from deployment file [source]
@@ -89,11 +89,7 @@ main() {
   watch_jobs
   judge_jobs
   say_where_reports_are
-  stop_if_problems 'not everything is replicated. Fix the problems above. Then generate a script' \
-    'for these buckets with a new --run, and with --report-bucket-arn: the report names each' \
-    'object that failed, and why.'
-  finish "${replicated} objects in ${jobs} buckets were replicated${last_end:+ by ${last_end}};" \
-    "empty buckets: ${#empty_buckets[@]}"
+  report_result
 }
 
 # Sets buckets to the names of the buckets, and asks S3 about eight at a time: CloudShell has one
@@ -179,15 +175,7 @@ judge_buckets() {
   fi
   while read -r kind bucket text; do
     case "${kind}" in
-    empty)
-      say "${bucket}: empty, ${text:+replicated to }${text:-no replication destination}"
-      destinations[${bucket}]=${text}
-      empty_buckets+=("${bucket}")
-      ;;
-    full)
-      say "${bucket}: not empty, ${text:+replicated to }${text:-no replication destination}"
-      destinations[${bucket}]=${text}
-      ;;
+    empty | full) note_bucket "${kind}" "${bucket}" "${text}" ;;
     elsewhere)
       add_problem "${bucket}: ${text}"
       elsewhere=$((elsewhere + 1))
@@ -198,6 +186,20 @@ judge_buckets() {
     esac
   done <findings
   printf '%s\n' "${empty_buckets[@]}" >empty
+}
+
+# Without a rule, nothing stands for DESTINATIONS.
+note_bucket() { # empty|full BUCKET DESTINATIONS
+  local contents='not empty' replication='no replication destination'
+  if [[ $1 == empty ]]; then
+    contents=empty
+    empty_buckets+=("$2")
+  fi
+  if [[ $3 != '' ]]; then
+    replication="replicated to $3"
+  fi
+  destinations[$2]=$3
+  say "$2: ${contents}, ${replication}"
 }
 
 # One sign that a value is wrong stops all buckets.
@@ -423,6 +425,18 @@ say_where_reports_are() {
     | "reports: s3://\(.Bucket / ":" | last)/\(.Prefix)/job-ID/manifest.json"' \
     <<<"${REPORT}" >reports
   say_file reports
+}
+
+report_result() {
+  local until=''
+  stop_if_problems 'not everything is replicated. Fix the problems above. Then generate a script' \
+    'for these buckets with a new --run, and with --report-bucket-arn: the report names each' \
+    'object that failed, and why.'
+  if [[ ${last_end} != '' ]]; then
+    until=" by ${last_end}"
+  fi
+  finish "${replicated} objects in ${jobs} buckets were replicated${until};" \
+    "empty buckets: ${#empty_buckets[@]}"
 }
 
 # ---- Parts, which several scripts of this release have: review each once.

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    9efc017ce387d523645018a086519516fbfbc6639b7ec2c824cfccad002c1e94\ \ -)
+    6cb17b49ada63bf8f63ca1874b6f2a964ae9d23ac283852d408c9206b91b5cc9\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -32,13 +32,14 @@ false <<'END_OF_BODY'
 # Costs:    requests, and storage of the copies.
 # Again:    continues. After success, lists again, changes nothing, and reports what arrived
 #           since. Asks for no confirmation, because --undo reverses it.
-# Killed:   a bucket that is changed in part. Its journal in ~/.codeocean-cmdgen says how far.
+# Killed:   leaves a bucket that is changed in part. Its journal in ~/.codeocean-cmdgen says how
+#           far.
 # Undo:     a script with --undo and the same values, from the same home folder.
 # Done if:  a new listing shows all buckets as they were at --at.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 4fc15720c0d0475fb38f96209cc20e0de106ca917c35f6e0d9f704ca3cc4ce1a
+  # text of this release: sha256 fad17c4dad56ee765a6d18f6f47362d68bce58ce9762dc1587bc511a1b8bca7b
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]

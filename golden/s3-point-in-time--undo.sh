@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    dbcfc981b1666d1017f170fc4975d2fc677103c2750054f107755c4b511c1034\ \ -)
+    2d7d13cba3d800d588c2b45e0a3d630ea44624d5dea9514d3cad5f90ef37d083\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -29,13 +29,13 @@ false <<'END_OF_BODY'
 # Takes:    three requests for each key that was changed.
 # Costs:    requests.
 # Again:    continues, or reports that everything is undone.
-# Killed:   a bucket in which only a part is undone, and its journal.
+# Killed:   leaves a bucket in which only a part is undone, and its journal.
 # Undo:     generate the script with --reversible and a new --run.
 # Done if:  all changes in the journals of these buckets are undone.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 8dc0becfb9033b977a294ed064ce949bf606302b11b9a37a13426813a9207e65
+  # text of this release: sha256 b5c9e3f4be0e280d20313183cc169c51d00d031e0f3b0e4fba28523a95c1f8b3
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    00999dbe1f1ebdbf8b22c7004e39e5f51e0029804607b70be165ba48486486f4\ \ -)
+    0ec156e087f81e71475b6fb9a7ca675187923e95cafa4751d67e1838a1a8cbb8\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -27,14 +27,14 @@ false <<'END_OF_BODY'
 # Takes:    a minute for some 100,000 versions.
 # Costs:    5 USD for a million pages of 1,000 versions.
 # Again:    compares again.
-# Killed:   nothing.
+# Killed:   leaves nothing.
 # Undo:     not needed.
 # Done if:  no key differs in any bucket, and the settings of the buckets show that no version is
 #           missing.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 67a37e90387b944d1089a1a62d1b7c2b3491e3393808343d9f7efa1853fbce0d
+  # text of this release: sha256 56ba5b4ee23a6f2de6bea266bca15f4415e26e258f4ac88e7676b5b91f6099bc
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]

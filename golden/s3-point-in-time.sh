@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    ad76ac39f3f2bd1333ecc55ed0e9284bef545d0f2c36a90e5d458902a53e93b9\ \ -)
+    44720034b1b94cf275b75bb93a808e900a4028871d896034fe41d9bd3e4d7302\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -32,7 +32,7 @@ false <<'END_OF_BODY'
 #           buckets must have ended, and never copies again what was deleted.
 # Again:    continues, and asks for confirmation only of what was not confirmed. After success,
 #           lists again, changes nothing, and reports what arrived since.
-# Killed:   a bucket from which only a part is deleted. Its plan is in the home folder, in
+# Killed:   leaves a bucket from which only a part is deleted. Its plan is in the home folder, in
 #           ~/.codeocean-cmdgen: the next paste continues there.
 # Undo:     not possible. A script with --reversible deletes nothing, but costs storage.
 # Done if:  a new listing shows all buckets as they were at --at.
@@ -40,7 +40,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=PLAN-DIGEST confirms without a terminal.
 
 values() {
-  # text of this release: sha256 60eba9996c7223eabad893847fd113295ccf8c5737af476e069f9627cdeb7061
+  # text of this release: sha256 36955fc41aa6e7aa41aad3f6d344cefb3d069893eb95b6eb345df4b4c370c521
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    103d1b429b09e914e9a6db1e26114c2751871416dffb00edb93cd08c87b74f0d\ \ -)
+    2ecd27da640cc55b65d9aad00b7cd1ba7791075413f2a209431436357327aaed\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 #           cents a month.
 # Again:    continues after a failure, and asks again. Once completed, it never writes again in
 #           this run.
-# Killed:   a part of the parameters written, and the file with what was replaced.
+# Killed:   leaves a part of the parameters written, and the file with what was replaced.
 # Undo:     what it replaces is kept, for root only, in a file below /var/lib/codeocean-cmdgen.
 #           Copy that file over the saved one, and run with a new --run.
 # Done if:  Parameter Store shows all saved parameters as they were saved. With --command: it has
@@ -44,7 +44,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 a7cab6e7e5721b613181acfbc0c8085cdae5ebf20bacbf1ff402f2d01cca14e0
+  # text of this release: sha256 0bbda69235940e80a732fb95266e611a3d284f582aed4f6b8caa0ba9bd62dcca
   # the step
   STEP=secrets-restore
   # from deployment file [target]

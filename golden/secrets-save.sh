@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    3b9913a492bad5d6726968d7c212756ac1557130310d60d378159bc358dfe2c8\ \ -)
+    708c5c3d2fac024599610720132be83a342360db5e088a53e15fb8e138757dbb\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-save \
@@ -34,14 +34,14 @@ false <<'END_OF_BODY'
 # Takes:    seconds.
 # Costs:    nothing.
 # Again:    saves again, and reports by name what has changed since.
-# Killed:   the last save, or the new one: the file is replaced whole.
+# Killed:   leaves the last save, or the new one: the file is replaced whole.
 # Undo:     not possible: only the newest save is kept. Snapshots keep older ones.
 # Done if:  the file was read again, and holds what Parameter Store has answered. With --command:
 #           it has ended with exit code 0.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 467774d860597b384a355f0e2387a58900df54034b3683e7fca6208dfbd65094
+  # text of this release: sha256 617beaf058b82e54f7f07f3e443c1abd851ee9891aec0eef13ae08d2dbf0b600
   # the step
   STEP=secrets-save
   # from deployment file [source]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    1195fac715bee45ac3974fbb5aca92bbcf206ec0ad62a9e94d88255c15bde6d7\ \ -)
+    e5c0de67269eb4ca6358d9430a4b3b56b05eb59fa502e247eee5a86522abbfb2\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-start \
@@ -38,14 +38,14 @@ false <<'END_OF_BODY'
 # Costs:    nothing.
 # Again:    continues, or reports that the service is active. It does not start what another run
 #           has stopped since.
-# Killed:   a part of this started. What is not put back yet stays in the folder.
+# Killed:   leaves a part of this started. What is not put back yet stays in the folder.
 # Undo:     service-stop with a new --run. What the application has deleted is gone.
 # Done if:  the service is active three times in a row with the same process. The last line says
 #           what is known about its health.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 16c56a5713394dad465539d5492be91994fa783a42c7544705c1f976d2ef045b
+  # text of this release: sha256 0ed52feec59b7fd2a30967e1830646eebb063f985d7ccaf3fc6a1b5c374855ca
   # the step
   STEP=service-start
   # from deployment file [target]

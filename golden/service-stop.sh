@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    0833cb09f021ef7b9dac41adb7a9b8d4f8a5b0aad6e1a4c646e2097af7d807b8\ \ -)
+    6564dbc92b656be0ed2913434f56b2aa03ea5bb597d67089ce2f9090fb73c1bd\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -40,16 +40,16 @@ false <<'END_OF_BODY'
 # Costs:    nothing. Nobody can work until service-start.
 # Again:    continues, or reports when the service was stopped. After service-start of the same
 #           run it stops nothing: to stop the service again, use a new --run.
-# Killed:   a part of this stopped. Each thing is noted on the disk before it is stopped, so
-#           service-start finds it. If the kill hits the moment in which the data volume is read-
-#           only, the next paste says how to make it writable.
+# Killed:   leaves a part of this stopped. Each thing is noted on the disk before it is stopped,
+#           so service-start finds it. If the kill hits the moment in which the data volume is
+#           read-only, the next paste says how to make it writable.
 # Undo:     service-start. It cannot start containers that docker has removed.
 # Done if:  no process could write to the data volume, and the kernel has made it read-only, which
 #           it refuses while a file is open for writing.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 77462032ddd3a805115905f8e364c442d60e87a03c8b0d81aef247877b5e249a
+  # text of this release: sha256 97896625ecaa46851418e4c21e4ca4dda0183a7c7c73ed63e1161c0f392b6422
   # the step
   STEP=service-stop
   # from deployment file [target]
@@ -74,19 +74,14 @@ main() {
   warn_of_other_jobs
   list_writers
   warn_of_removed_containers
-  if [[ ! -s writers && ${run_record} == *' stopped' ]]; then
-    finish_if_still_stopped
-  fi
+  finish_if_still_stopped
   show_writers
   warn_of_enabled_units
   if [[ ${PLAN} == 1 ]]; then
     finish_plan 'all of the above would be stopped; nothing was changed'
   fi
   prepare_held_folder
-  stop_units
-  hold_cron_files
-  stop_containers
-  stop_if_problems 'fix the problems above, and paste the script again.'
+  stop_writers
   wait_until_nothing_runs
   prove_stopped
   append_record "service--${RUN}" stopped
@@ -345,6 +340,9 @@ warn_of_removed_containers() {
 # A plan does not ask the kernel: that makes the file system read-only for a moment.
 finish_if_still_stopped() {
   local stopped=${run_record##*$'\n'}
+  if [[ -s writers || ${stopped} != *' stopped' ]]; then
+    return
+  fi
   if [[ ${PLAN} == 1 ]]; then
     finish_plan "nothing would be changed: no process has files open in ${DATA_MOUNT}; ${stopped}"
   fi
@@ -404,6 +402,15 @@ fill_held_folder() { # FOLDER
     return 1
   fi
   mv --no-target-directory "$1/new_run" "$1/run"
+}
+
+# A kill in the middle leaves a part of this running. What is stopped is noted by then, so
+# service-start finds it.
+stop_writers() {
+  stop_units
+  hold_cron_files
+  stop_containers
+  stop_if_problems 'fix the problems above, and paste the script again.'
 }
 
 # Each unit is noted before it is stopped. What an earlier paste has noted is stopped and masked

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    0a591b1f809dbe978147c1d04011a238fbb97465899dadfa995a0fc2bd189c44\ \ -)
+    ab1041e71d3c48cbada9c16e845aaae3690c26d38dc2e186790675d0cce9d163\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -30,14 +30,14 @@ false <<'END_OF_BODY'
 # Again:    finds the copies of these recovery points, and follows them or reports when they were
 #           completed. It starts only a copy that failed. Runs other than the first one find their
 #           copies in a record in the home folder, ~/.codeocean-cmdgen.
-# Killed:   copies that continue. AWS Backup lists them, so the next paste finds them.
+# Killed:   leaves copies that continue. AWS Backup lists them, so the next paste finds them.
 # Undo:     delete the copies in the destination vault, if it is not locked.
 # Done if:  AWS Backup reports both jobs as COMPLETED, and names the two new recovery points.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 b89383d08d7d3fc9a796d52bf4e73c9adef7b86c7bed0f78371b81ecf0cf4722
+  # text of this release: sha256 94916ba7454996d800a21abbc0c9687081e5c2cf14d99abd3b328f7f203bc2e8
   # the step
   STEP=snapshot-copy
   # from deployment file [backup]
@@ -58,7 +58,6 @@ values() {
 }
 
 main() {
-  local kind
   values
   read_settings "$@"
   check_programs aws date grep jq sed sha256sum sort tail
@@ -66,16 +65,9 @@ main() {
   initialize_copies
   list_copy_jobs
   check_vault
-  for kind in EBS RDS; do
-    find_copy "${kind}"
-    check_recovery_point "${kind}"
-  done
+  find_copies
   stop_if_undecided
-  if [[ ${job[EBS]} == '' || ${job[RDS]} == '' ]]; then
-    check_role
-    check_times
-    stop_if_problems 'fix the problems above and paste the script again; nothing was started'
-  fi
+  check_before_start
   report_copies
   if [[ ${PLAN} == 1 ]]; then
     finish_copy_plan
@@ -83,11 +75,7 @@ main() {
   start_copies
   watch_copies
   judge_copies
-  print_result "EBS recovery point:  ${copy[EBS]}"
-  print_result "EBS creation time:   ${created_at[EBS]}"
-  print_result "RDS recovery point:  ${copy[RDS]}"
-  finish "both were copied to ${DESTINATION_VAULT_ARN}" \
-    "(EBS completed ${completed[EBS]}, RDS completed ${completed[RDS]}; not checked since)"
+  report_result
 }
 
 # What is known about the two copies, by EBS and RDS:
@@ -136,6 +124,14 @@ check_vault() {
     stop_wrong_place "cannot describe vault ${BACKUP_VAULT_NAME} in account ${ACCOUNT_ID}," \
       "${REGION}: ${aws_error}"
   fi
+}
+
+find_copies() {
+  local kind
+  for kind in EBS RDS; do
+    find_copy "${kind}"
+    check_recovery_point "${kind}"
+  done
 }
 
 # Sets job to the copy of this run, or to nothing. Copy jobs have no name. So the first run takes
@@ -247,6 +243,15 @@ stop_if_undecided() {
   stop "no record in this home folder shows whether run ${RUN} started the copies above. To use" \
     'them, generate the script with --run first: it reports them as its own. To copy again, paste' \
     'that script here first, which records them, and then this one.'
+}
+
+# What was copied already needs neither a role nor a recovery point.
+check_before_start() {
+  if [[ ${job[EBS]} == '' || ${job[RDS]} == '' ]]; then
+    check_role
+    check_times
+    stop_if_problems 'fix the problems above and paste the script again; nothing was started'
+  fi
 }
 
 check_role() {
@@ -475,6 +480,14 @@ record_copy() { # EBS|RDS
   if ! find_in_run_record completed; then
     append_run_record completed "${job[$1]}" "${completed[$1]}" "${copy[$1]}" "${created_at[$1]}"
   fi
+}
+
+report_result() {
+  print_result "EBS recovery point:  ${copy[EBS]}"
+  print_result "EBS creation time:   ${created_at[EBS]}"
+  print_result "RDS recovery point:  ${copy[RDS]}"
+  finish "both were copied to ${DESTINATION_VAULT_ARN}" \
+    "(EBS completed ${completed[EBS]}, RDS completed ${completed[RDS]}; not checked since)"
 }
 
 # ---- Parts, which several scripts of this release have: review each once.

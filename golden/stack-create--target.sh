@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    686e7fe4857f57e481a88541d81ed211bde8d52305c9f642ea2e204a39bd9762\ \ -)
+    8cf87b8c9774f120efd1bd851043affe9fc637ce4d08a44d2c4384515bf83edb\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -29,14 +29,14 @@ false <<'END_OF_BODY'
 #           this shell ends.
 # Costs:    what runs in the stack.
 # Again:    follows the creation, or reports when it began and how it ended.
-# Killed:   the creation, which continues.
+# Killed:   leaves the creation, which continues.
 # Undo:     delete the stack in the console. What its template retains stays.
 # Done if:  CloudFormation reports the stack as complete.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 7349d354011fcc89cb21f9003b14ab2e1444a6754ea7010b822e9d3439b541ae
+  # text of this release: sha256 dd0027e7af4da70f4abb76bbea0c077208335fc2fc47d0d5bf95a81570ff06b7
   # the step
   STEP=stack-create
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    f58ea50ce1d85a35a1de724ebb0da28737c6b46ff5ccc70b555a300756069400\ \ -)
+    21e53fe10a60e49cc34f866e4431689af8c18a73ffd51c18230c8f7211da959c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -29,14 +29,14 @@ false <<'END_OF_BODY'
 #           this shell ends.
 # Costs:    what runs in the stack.
 # Again:    follows the creation, or reports when it began and how it ended.
-# Killed:   the creation, which continues.
+# Killed:   leaves the creation, which continues.
 # Undo:     delete the stack in the console. What its template retains stays.
 # Done if:  CloudFormation reports the stack as complete.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 7349d354011fcc89cb21f9003b14ab2e1444a6754ea7010b822e9d3439b541ae
+  # text of this release: sha256 dd0027e7af4da70f4abb76bbea0c077208335fc2fc47d0d5bf95a81570ff06b7
   # the step
   STEP=stack-create
   # from deployment file [backup]

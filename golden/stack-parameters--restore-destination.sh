@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    b27751dfb240906d2d8cbff1c93fc02653983f569a521a2cd4886eaae4039b53\ \ -)
+    8a35d5a809065033f51ef64fe83f17a27218a202e86903731fc86881f8b8de43\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -31,8 +31,8 @@ false <<'END_OF_BODY'
 # Costs:    nothing by itself.
 # Again:    follows the update, or reports when it was completed. An update that failed is tried
 #           again.
-# Killed:   an update that continues, or a change set that changes nothing: delete it in the
-#           console.
+# Killed:   leaves an update that continues, or a change set that changes nothing: delete it in
+#           the console.
 # Undo:     set the old values with a new --run. What is not named keeps its value. Nothing that
 #           may hold data, and no instance, is removed, replaced or changed in place, except the
 #           replication of buckets.
@@ -41,7 +41,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 2fe73df98857aedf68ac726ddcb698a18fbe4e73e522ade661045f8c7be1f306
+  # text of this release: sha256 793f92e52eaa35788222d3b9cae106032adc32fe5352671759c3a670702a165d
   # the step
   STEP=stack-parameters
   # from deployment file [backup]

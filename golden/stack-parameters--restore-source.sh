@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    73177358b126b3a129ed023e407240aeaad55f3d4572b3fa1e696e8253a372e2\ \ -)
+    4496216eb1c770412f99fb216efc96927934fb73f8277810eff42027213b6749\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -31,8 +31,8 @@ false <<'END_OF_BODY'
 # Costs:    nothing by itself.
 # Again:    follows the update, or reports when it was completed. An update that failed is tried
 #           again.
-# Killed:   an update that continues, or a change set that changes nothing: delete it in the
-#           console.
+# Killed:   leaves an update that continues, or a change set that changes nothing: delete it in
+#           the console.
 # Undo:     set the old values with a new --run. What is not named keeps its value. Without
 #           --replace, nothing is removed or replaced that may hold data, and no setting known to
 #           delete data is changed. With it, the script asks for the IDs of what is lost for good.
@@ -44,7 +44,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 06320ab82ba77087488db08f6689a4c69a625d7576ac3fb60c2df4296dfd0d5c
+  # text of this release: sha256 86471972c632ea8540e9034a3fdc4c1f29ec5ff530e7ade1b35a1ca1a2573ed9
   # the step
   STEP=stack-parameters
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    1ddcde339ed86c5b1e0a33ca368f2e86e761ea1b4c0101bc5697c03fd2ad5d51\ \ -)
+    2044f3a5f53811bca3ed14e262a5ba5edd9e17b409990d41cddc633e8cb4bfdf\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -31,8 +31,8 @@ false <<'END_OF_BODY'
 # Costs:    nothing by itself.
 # Again:    follows the update, or reports when it was completed. An update that failed is tried
 #           again.
-# Killed:   an update that continues, or a change set that changes nothing: delete it in the
-#           console.
+# Killed:   leaves an update that continues, or a change set that changes nothing: delete it in
+#           the console.
 # Undo:     set the old values with a new --run. What is not named keeps its value. Without
 #           --replace, nothing is removed or replaced that may hold data, and no setting known to
 #           delete data is changed. With it, the script asks for the IDs of what is lost for good.
@@ -44,7 +44,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 06320ab82ba77087488db08f6689a4c69a625d7576ac3fb60c2df4296dfd0d5c
+  # text of this release: sha256 86471972c632ea8540e9034a3fdc4c1f29ec5ff530e7ade1b35a1ca1a2573ed9
   # the step
   STEP=stack-parameters
   # from deployment file [source]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    dd872359f331d06c6dd590cb4fad6cf35cd58e72a630eb1a008133aa0112e2f1\ \ -)
+    a614459466ad700d28e752461f315f2c5cc04330367d1d2772abf1d6b0d1ad67\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -38,8 +38,8 @@ false <<'END_OF_BODY'
 # Costs:    nothing.
 # Again:    follows the copy, continues after a failure or a reboot, or reports when it was
 #           completed.
-# Killed:   the unit, which continues. If the unit itself is killed, the data volume is copied in
-#           part: service-start refuses to run until this script has completed the copy.
+# Killed:   leaves the unit, which continues. If the unit itself is killed, the data volume is
+#           copied in part: service-start refuses to run until this script has completed the copy.
 # Undo:     not possible. Unless the data volume is new, back it up first with on-demand-backup in
 #           CloudShell. This instance has no permission to.
 # Done if:  both volumes were compared: everything by contents, except /workspaces, by size and
@@ -49,7 +49,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATA-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 e208d2118f5c2cfe2ed8480cf59b7215066349a02736f61f2ff73c95adb9aad6
+  # text of this release: sha256 c48898ba2ffe3f5447b60e5d6fc55fbbca9bcfcab679580f2ca0abf8f8b67b25
   # the step
   STEP=volume-copy-in
   # from deployment file [target]
@@ -412,6 +412,8 @@ report_copying() {
   done
 }
 
+# From here on, files of the data volume are deleted and overwritten for good. A kill leaves it
+# copied in part: the record says confirmed, not completed, and the next paste continues.
 copy_files() {
   remove_links
   delete_first_if_room_is_short

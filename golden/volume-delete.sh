@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    05d7dbee5a7529f86118038b670f7e3c52039f06dd294e5b94059d5f20400ee4\ \ -)
+    bb07b8214512f1d64971a3b0307646489dfe38c58ab75a967309ee76d16578b7\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-delete \
@@ -32,7 +32,7 @@ false <<'END_OF_BODY'
 # Costs:    nothing.
 # Again:    follows the deletion, or reports when the volume was deleted, from a record in the
 #           home folder.
-# Killed:   the volume detached or not, or its deletion, which continues.
+# Killed:   leaves the volume detached or not, or its deletion, which continues.
 # Undo:     not possible. The recovery point can be restored again.
 # Done if:  EC2 no longer shows the volume.
 # Settings: PLAN=1 shows what would change, and changes nothing.
@@ -40,7 +40,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=RESTORED-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 f92f81112bdb6b24d20141d5d1060184df9d11696e33ed6ad324421ead559073
+  # text of this release: sha256 c999f0f1fa68b9013e8c749e7a97bc38617693d76f29dc78e27e6df729a610ca
   # the step
   STEP=volume-delete
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    ef3907622caf4287c7bdd9b433e42251606c523c5cdd0d8dd53150cad3aa9f2c\ \ -)
+    27b23646d591efceac0b5fd8739a35a603b1a15e74a3a7ba2a0318e8033b7672\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -27,13 +27,13 @@ false <<'END_OF_BODY'
 # Takes:    seconds.
 # Costs:    nothing.
 # Again:    reports that the volume is unmounted.
-# Killed:   the volume mounted, or unmounted and not checked.
+# Killed:   leaves the volume mounted, or unmounted and not checked.
 # Undo:     not needed: the volume stays attached.
 # Done if:  nothing on this instance uses the volume, in no container either.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 6afafa9bac0a957b973aa87a518de8ede1d31192ee33343465f53721a8f6fd17
+  # text of this release: sha256 66723a36cea7838d62161c68aab90505e1fb60d5b25ce430865f94e8f6ff62ce
   # the step
   STEP=volume-release
   # from deployment file [target]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    4862fc9856adeecf747a08df03b1fc82a315fc9e392ffdc129f9c18a46c79ac8\ \ -)
+    6afb079d66c2833e3458c298015d4d0a74b44f816d60be95bb6a10caea86d863\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-restore \
@@ -36,14 +36,14 @@ false <<'END_OF_BODY'
 # Again:    reports the volume, and tags it again if tags are missing, or follows the restore job.
 #           After a failed job it starts another. A volume that was deleted since is not restored
 #           again in this run.
-# Killed:   a restore job that continues, or a volume that has no tags yet.
+# Killed:   leaves a restore job that continues, or a volume that has no tags yet.
 # Undo:     volume-delete.
 # Done if:  the volume has the right zone, size and encryption, and its tags.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 9f46eac6d697ade49440fba0eec6d8c4fe6fda191fe2c7347e289baf47b6127d
+  # text of this release: sha256 61dffc01917885e7881ed89437a55d0fd805ad5d3723d18eb495b141b74021df
   # the step
   STEP=volume-restore
   # from deployment file [target]

@@ -177,6 +177,8 @@ TWINS = {
     "write_programs": "each script holds other modules",
     "read_plan": "what its own program prints of its plan",
     "report_outcome": "of a creation, or of an update",
+    "report_result": "what its own step has made: backups, copies, or replicas",
+    "check_before_start": "what its own jobs need: of backups, or of copies",
     "connect_without_ca_bundle": "a copy warns; a removal, which is final, stops",
     "approve_changes": "a change of the backup stack is refused where another asks",
 }

@@ -78,7 +78,8 @@ class DbRestore(Step):
         "costs": "the instance and its storage until db-delete.",
         "again": "reports the instance, or continues where it stopped. An instance that was "
         "deleted since is not restored again in this run.",
-        "killed": "a restore job that continues, or an instance that has no tags or password yet.",
+        "killed": "leaves a restore job that continues, or an instance that has no tags or "
+        "password yet.",
         "undo": "db-delete.",
         "done": "the instance is available in the network of the deployment's own, and RDS has set "
         "the password.",
@@ -138,7 +139,7 @@ class DbDelete(Step):
         "costs": "nothing.",
         "again": "follows the deletion, or reports when the instance was deleted, from a record in "
         "the home folder.",
-        "killed": "the instance as it was, or its deletion, which continues.",
+        "killed": "leaves the instance as it was, or its deletion, which continues.",
         "undo": "not possible. The recovery point can be restored again.",
         "done": "RDS shows neither the instance nor automated backups of it.",
     }

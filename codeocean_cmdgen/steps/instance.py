@@ -31,8 +31,8 @@ class InstanceHold(Step):
         "afterwards. A stack update can still replace it.",
         "again": "reports how long the instance has been held, and suspends what was resumed "
         "since.",
-        "killed": "a tag that names what this run has suspended or was about to: instance-release "
-        "reads it.",
+        "killed": "leaves a tag that names what this run has suspended or was about to: "
+        "instance-release reads it.",
         "undo": "instance-release.",
         "done": "the group reports all of these processes as suspended.",
     }
@@ -66,7 +66,7 @@ class InstanceRelease(Step):
         "takes": "seconds.",
         "costs": "nothing. Stops if the instance is unhealthy: the group would terminate it.",
         "again": "reports when the instance was released.",
-        "killed": "what is not resumed yet suspended, and the tag that names it.",
+        "killed": "leaves what is not resumed yet suspended, and the tag that names it.",
         "undo": "instance-hold with a new --run.",
         "done": "the group reports none of these processes as suspended.",
     }

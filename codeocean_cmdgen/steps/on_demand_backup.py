@@ -44,7 +44,8 @@ class OnDemandBackup(Step):
         "again": "follows the jobs of this run, and starts again only one that failed. When both "
         "are done, it checks that the recovery points still exist, and prints the same result "
         "again, from a record in the home folder.",
-        "killed": "jobs that continue. If there was no time to record a job, its token finds it.",
+        "killed": "leaves jobs that continue. If there was no time to record a job, its token "
+        "finds it.",
         "undo": "delete the recovery points in AWS Backup.",
         "done": "AWS Backup reports both jobs, and all automatic copies, as COMPLETED, and shows "
         "both recovery points.",

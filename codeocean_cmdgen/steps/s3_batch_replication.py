@@ -73,7 +73,7 @@ class S3BatchReplication(Step):
         "costs": "about 0.25 USD a job and 1 USD a million objects, requests, transfer, retrieval.",
         "again": "follows the jobs of this run or reports how they ended, and creates only what "
         "was never created. S3 lists a job until 90 days after its end: then use a new --run.",
-        "killed": "jobs that continue. Their tokens keep them from being created again.",
+        "killed": "leaves jobs that continue. Their tokens keep them from being created again.",
         "undo": "not by a script: replicas stay at the destination. The buckets replicated from do "
         "not change.",
         "done": "S3 reports each job as Complete without a failed object, and each other bucket as "

@@ -73,8 +73,8 @@ class S3PointInTime(Step):
         "into the buckets must have ended, and never copies again what was deleted.",
         "again": "continues, and asks for confirmation only of what was not confirmed. After "
         "success, lists again, changes nothing, and reports what arrived since.",
-        "killed": "a bucket from which only a part is deleted. Its plan is in the home folder, in "
-        "~/.codeocean-cmdgen: the next paste continues there.",
+        "killed": "leaves a bucket from which only a part is deleted. Its plan is in the home "
+        "folder, in ~/.codeocean-cmdgen: the next paste continues there.",
         "undo": "not possible. A script with --reversible deletes nothing, but costs storage.",
         "done": "a new listing shows all buckets as they were at --at.",
     }
@@ -119,7 +119,7 @@ class Verify(S3PointInTime):
         "takes": "a minute for some 100,000 versions.",
         "costs": "5 USD for a million pages of 1,000 versions.",
         "again": "compares again.",
-        "killed": "nothing.",
+        "killed": "leaves nothing.",
         "undo": "not needed.",
         "done": "no key differs in any bucket, and the settings of the buckets show that no "
         "version is missing.",
@@ -167,8 +167,8 @@ class Reversible(S3PointInTime):
         "costs": "requests, and storage of the copies.",
         "again": "continues. After success, lists again, changes nothing, and reports what arrived "
         "since. Asks for no confirmation, because --undo reverses it.",
-        "killed": "a bucket that is changed in part. Its journal in ~/.codeocean-cmdgen says how "
-        "far.",
+        "killed": "leaves a bucket that is changed in part. Its journal in ~/.codeocean-cmdgen "
+        "says how far.",
         "undo": "a script with --undo and the same values, from the same home folder.",
         "done": "a new listing shows all buckets as they were at --at.",
     }
@@ -197,7 +197,7 @@ class Undo(S3PointInTime):
         "takes": "three requests for each key that was changed.",
         "costs": "requests.",
         "again": "continues, or reports that everything is undone.",
-        "killed": "a bucket in which only a part is undone, and its journal.",
+        "killed": "leaves a bucket in which only a part is undone, and its journal.",
         "undo": "generate the script with --reversible and a new --run.",
         "done": "all changes in the journals of these buckets are undone.",
     }

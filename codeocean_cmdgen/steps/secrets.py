@@ -43,7 +43,7 @@ class SecretsSave(HostStep):
         "takes": "seconds.",
         "costs": "nothing.",
         "again": "saves again, and reports by name what has changed since.",
-        "killed": "the last save, or the new one: the file is replaced whole.",
+        "killed": "leaves the last save, or the new one: the file is replaced whole.",
         "undo": "not possible: only the newest save is kept. Snapshots keep older ones.",
         "done": "the file was read again, and holds what Parameter Store has answered. With "
         "--command: it has ended with exit code 0.",
@@ -89,7 +89,7 @@ class SecretsRestore(HostStep):
         "costs cents a month.",
         "again": "continues after a failure, and asks again. Once completed, it never writes again "
         "in this run.",
-        "killed": "a part of the parameters written, and the file with what was replaced.",
+        "killed": "leaves a part of the parameters written, and the file with what was replaced.",
         "undo": "what it replaces is kept, for root only, in a file below "
         "/var/lib/codeocean-cmdgen. Copy that file over the saved one, and run with a new --run.",
         "done": "Parameter Store shows all saved parameters as they were saved. With --command: it "

@@ -87,7 +87,8 @@ class SnapshotCopy(Step):
         "again": "finds the copies of these recovery points, and follows them or reports when "
         "they were completed. It starts only a copy that failed. Runs other than the first one "
         "find their copies in a record in the home folder, ~/.codeocean-cmdgen.",
-        "killed": "copies that continue. AWS Backup lists them, so the next paste finds them.",
+        "killed": "leaves copies that continue. AWS Backup lists them, so the next paste finds "
+        "them.",
         "undo": "delete the copies in the destination vault, if it is not locked.",
         "done": "AWS Backup reports both jobs as COMPLETED, and names the two new recovery points.",
     }

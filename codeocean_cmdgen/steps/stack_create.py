@@ -53,7 +53,7 @@ class StackCreate(Step):
         "if this shell ends.",
         "costs": "what runs in the stack.",
         "again": "follows the creation, or reports when it began and how it ended.",
-        "killed": "the creation, which continues.",
+        "killed": "leaves the creation, which continues.",
         "undo": "delete the stack in the console. What its template retains stays.",
         "done": "CloudFormation reports the stack as complete.",
     }

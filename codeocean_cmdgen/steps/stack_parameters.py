@@ -185,8 +185,8 @@ class StackParameters(Step):
         "costs": "nothing by itself.",
         "again": "follows the update, or reports when it was completed. An update that failed is "
         "tried again.",
-        "killed": "an update that continues, or a change set that changes nothing: delete it in "
-        "the console.",
+        "killed": "leaves an update that continues, or a change set that changes nothing: delete "
+        "it in the console.",
         "undo": "set the old values with a new --run. What is not named keeps its value. Without "
         "--replace, nothing is removed or replaced that may hold data, and no setting known to "
         "delete data is changed. With it, the script asks for the IDs of what is lost for good. It "

@@ -75,7 +75,7 @@ class VolumeRestore(Step):
         "again": "reports the volume, and tags it again if tags are missing, or follows the "
         "restore job. After a failed job it starts another. A volume that was deleted since is "
         "not restored again in this run.",
-        "killed": "a restore job that continues, or a volume that has no tags yet.",
+        "killed": "leaves a restore job that continues, or a volume that has no tags yet.",
         "undo": "volume-delete.",
         "done": "the volume has the right zone, size and encryption, and its tags.",
     }
@@ -142,8 +142,8 @@ class VolumeCopyIn(HostStep):
         "costs": "nothing.",
         "again": "follows the copy, continues after a failure or a reboot, or reports when it was "
         "completed.",
-        "killed": "the unit, which continues. If the unit itself is killed, the data volume is "
-        "copied in part: service-start refuses to run until this script has completed the copy.",
+        "killed": "leaves the unit, which continues. If the unit itself is killed, the data volume "
+        "is copied in part: service-start refuses to run until this script has completed the copy.",
         "undo": "not possible. Unless the data volume is new, back it up first with "
         "on-demand-backup in CloudShell. This instance has no permission to.",
         "done": "both volumes were compared: everything by contents, except /workspaces, by size "
@@ -178,7 +178,7 @@ class VolumeRelease(HostStep):
         "takes": "seconds.",
         "costs": "nothing.",
         "again": "reports that the volume is unmounted.",
-        "killed": "the volume mounted, or unmounted and not checked.",
+        "killed": "leaves the volume mounted, or unmounted and not checked.",
         "undo": "not needed: the volume stays attached.",
         "done": "nothing on this instance uses the volume, in no container either.",
     }
@@ -221,7 +221,7 @@ class VolumeDelete(Step):
         "costs": "nothing.",
         "again": "follows the deletion, or reports when the volume was deleted, from a record in "
         "the home folder.",
-        "killed": "the volume detached or not, or its deletion, which continues.",
+        "killed": "leaves the volume detached or not, or its deletion, which continues.",
         "undo": "not possible. The recovery point can be restored again.",
         "done": "EC2 no longer shows the volume.",
     }
