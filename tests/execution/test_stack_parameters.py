@@ -624,8 +624,8 @@ def test_no_message_denies_an_update_that_was_made(
     broken.parent.mkdir()
     broken.write_text(
         "#!/bin/bash\n"
-        f'[[ " $* " != *" program/template_parameters.py "* || ! -e {tmp_path}/second ]] || exit 5\n'
-        f'[[ " $* " != *" program/template_parameters.py "* ]] || touch {tmp_path}/second\n'
+        f'[[ " $* " != *"/template_parameters.py "* || ! -e {tmp_path}/second ]] || exit 5\n'
+        f'[[ " $* " != *"/template_parameters.py "* ]] || touch {tmp_path}/second\n'
         f'exec {real} "$@"\n'
     )
     broken.chmod(0o755)
