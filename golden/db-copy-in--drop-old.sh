@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    c406480253e665715dcadc26e5feaff9ddb73749bfd5a429eb45f297eea1b544\ \ -)
+    0ecd3a69f4ce823a0b2fcb9bd4e64ad49dd6ac44cf97408849d74d2622ab2033\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -28,11 +28,14 @@ false <<'END_OF_BODY'
 # Takes:    seconds.
 # Costs:    nothing. Its storage is free for other data, but RDS never returns it.
 # Again:    reports that it no longer exists.
+# Killed:   leaves the old database, whole or removed.
+# Undo:     not possible.
+# Done if:  the server has confirmed the removal.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           CONFIRM=OLD-DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 c0758c564a555c5b9ebfcfed6ed56323364ba8aa1f3ff147f3b06b0d8b9458ec
+  # text of this release: sha256 d31817af5b2ee5aaf07f6e472ccbc2b4ed501ffdcf775ead0971179f5bd94028
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -70,6 +73,96 @@ main() {
   remove_old_database
   finish "${old} was removed from ${TO_HOST}"
 }
+
+# What is dropped never comes back, so only a server that proves who it is gets the password.
+connect_without_ca_bundle() {
+  stop_wrong_place "${CA_BUNDLE} is missing, so ${TO_HOST} cannot be verified." \
+    'Nothing was changed. Download the CA bundle: sudo curl --fail --output' \
+    "${CA_BUNDLE} https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
+}
+
+# Sets old to the name of the database that the one in place has replaced. It comes from the record
+# on this host, never from a server.
+find_old_database() {
+  find_replacement
+  if [[ ${completed} == '' ]]; then
+    stop "run ${RUN} has replaced no database ${DATABASE} on ${TO_HOST}"
+  fi
+  check_database_exists
+  check_replacement
+  old=${replacement##* }
+  if [[ ! ${old} =~ ^"${DATABASE}"_old_[0-9]{8}T[0-9]{6}Z$ ]]; then
+    stop "the record names no old database: ${replacement}"
+  fi
+}
+
+# Stops unless the database in place is the one that this run put there: only the swap wrote the
+# nonce of this host's record into its comment. Otherwise the old one may be the last copy.
+check_replacement() {
+  if [[ ${in_place} != ours ]]; then
+    stop "the comment of ${DATABASE} does not prove that run ${RUN} put it in place." \
+      "${completed##* } may be the last copy, so it stays. If you do not need it, drop it in psql."
+  fi
+}
+
+# Sets size and sessions to how large the old database is and how many sessions use it. Finishes if
+# it does not exist.
+describe_old_database() {
+  if ! read_old_database; then
+    stop_wrong_place "${TO_HOST}: ${server_error}"
+  fi
+  if [[ ! -s found ]]; then
+    finish "${old} no longer exists on ${TO_HOST}"
+  fi
+  IFS='|' read -r size sessions <found
+  if [[ ! ${size} =~ ^[0-9]+$ || ! ${sessions} =~ ^[0-9]+$ ]]; then
+    stop_wrong_place "${TO_HOST} does not report the size of ${old}"
+  fi
+}
+
+# Writes size and sessions of the old database to the file "found"; nothing if it does not exist.
+read_old_database() {
+  query_server found "${target}" postgres --set=old="${old}" <<'SQL'
+SELECT pg_database_size(oid),
+  (SELECT count(*) FROM pg_stat_activity AS activity WHERE activity.datname = d.datname)
+FROM pg_database AS d
+WHERE datname = :'old';
+SQL
+}
+
+# The confirmation may take hours, so everything is checked again after it.
+confirm_removal() {
+  local confirmed=${old} confirmed_sessions=${sessions}
+  confirm "${old}" "${old} will be removed for good, and the ${sessions} sessions in it end." \
+    "${DATABASE}, which replaced it, stays."
+  find_old_database
+  describe_old_database
+  if [[ ${old} != "${confirmed}" ]]; then
+    stop "the old database is ${old} now, not ${confirmed}; nothing was changed"
+  fi
+  if ((sessions > confirmed_sessions)); then
+    stop "${sessions} sessions use ${old} now; ${confirmed_sessions} did before the confirmation." \
+      'Nothing was changed. Find out what uses it, then paste the script again.'
+  fi
+}
+
+remove_old_database() {
+  if ! drop_old_database; then
+    stop "cannot remove ${old}, as reported above. Paste the script again."
+  fi
+  append_record "db-copy-in--${RUN}" "${mark} ${token} removed ${old}"
+}
+
+# FORCE ends the sessions that use it.
+drop_old_database() {
+  run_sql "${target}" postgres --set=old="${old}" <<'SQL'
+DROP DATABASE IF EXISTS :"old" WITH (FORCE);
+SQL
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part database, sha256 031989ae42d707812b628cb4e5511cc221e025e17ef2d3461df9bbfb9c492251
 
 # Prepares the database clients.
 prepare_clients() {
@@ -289,94 +382,8 @@ check_database_exists() {
   fi
 }
 
-# What is dropped never comes back, so only a server that proves who it is gets the password.
-connect_without_ca_bundle() {
-  stop_wrong_place "${CA_BUNDLE} is missing, so ${TO_HOST} cannot be verified." \
-    'Nothing was changed. Download the CA bundle: sudo curl --fail --output' \
-    "${CA_BUNDLE} https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
-}
-
-# Sets old to the name of the database that the one in place has replaced. It comes from the record
-# on this host, never from a server.
-find_old_database() {
-  find_replacement
-  if [[ ${completed} == '' ]]; then
-    stop "run ${RUN} has replaced no database ${DATABASE} on ${TO_HOST}"
-  fi
-  check_database_exists
-  check_replacement
-  old=${replacement##* }
-  if [[ ! ${old} =~ ^"${DATABASE}"_old_[0-9]{8}T[0-9]{6}Z$ ]]; then
-    stop "the record names no old database: ${replacement}"
-  fi
-}
-
-# Stops unless the database in place is the one that this run put there: only the swap wrote the
-# nonce of this host's record into its comment. Otherwise the old one may be the last copy.
-check_replacement() {
-  if [[ ${in_place} != ours ]]; then
-    stop "the comment of ${DATABASE} does not prove that run ${RUN} put it in place." \
-      "${completed##* } may be the last copy, so it stays. If you do not need it, drop it in psql."
-  fi
-}
-
-# Sets size and sessions to how large the old database is and how many sessions use it. Finishes if
-# it does not exist.
-describe_old_database() {
-  if ! read_old_database; then
-    stop_wrong_place "${TO_HOST}: ${server_error}"
-  fi
-  if [[ ! -s found ]]; then
-    finish "${old} no longer exists on ${TO_HOST}"
-  fi
-  IFS='|' read -r size sessions <found
-  if [[ ! ${size} =~ ^[0-9]+$ || ! ${sessions} =~ ^[0-9]+$ ]]; then
-    stop_wrong_place "${TO_HOST} does not report the size of ${old}"
-  fi
-}
-
-# Writes size and sessions of the old database to the file "found"; nothing if it does not exist.
-read_old_database() {
-  query_server found "${target}" postgres --set=old="${old}" <<'SQL'
-SELECT pg_database_size(oid),
-  (SELECT count(*) FROM pg_stat_activity AS activity WHERE activity.datname = d.datname)
-FROM pg_database AS d
-WHERE datname = :'old';
-SQL
-}
-
-# The confirmation may take hours, so everything is checked again after it.
-confirm_removal() {
-  local confirmed=${old} confirmed_sessions=${sessions}
-  confirm "${old}" "${old} will be removed for good, and the ${sessions} sessions in it end." \
-    "${DATABASE}, which replaced it, stays."
-  find_old_database
-  describe_old_database
-  if [[ ${old} != "${confirmed}" ]]; then
-    stop "the old database is ${old} now, not ${confirmed}; nothing was changed"
-  fi
-  if ((sessions > confirmed_sessions)); then
-    stop "${sessions} sessions use ${old} now; ${confirmed_sessions} did before the confirmation." \
-      'Nothing was changed. Find out what uses it, then paste the script again.'
-  fi
-}
-
-remove_old_database() {
-  if ! drop_old_database; then
-    stop "cannot remove ${old}, as reported above. Paste the script again."
-  fi
-  append_record "db-copy-in--${RUN}" "${mark} ${token} removed ${old}"
-}
-
-# FORCE ends the sessions that use it.
-drop_old_database() {
-  run_sql "${target}" postgres --set=old="${old}" <<'SQL'
-DROP DATABASE IF EXISTS :"old" WITH (FORCE);
-SQL
-}
-
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 9f16f2a23b3b375c758369eaeff7a944bd4a4adc82dccadfce698907eae0c986
+# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -866,6 +873,13 @@ is_working() {
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    16ebb6edc1df1f64e2870cc475045f9ba72156697b13c8da0cf1d5269cc859b1\ \ -)
+    2652c597c684fcc6b735f0802452e760e99dc16fd76208dac334a3c35f59d442\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-start \
@@ -39,10 +39,14 @@ false <<'END_OF_BODY'
 # Costs:    nothing.
 # Again:    continues, or reports that the service is active. It does not start what another run
 #           has stopped since.
+# Killed:   leaves a part of this started. What is not put back yet stays in the folder.
+# Undo:     service-stop with a new --run. What the application has deleted is gone.
+# Done if:  the service is active three times in a row with the same process. The last line says
+#           what is known about its health.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 12456eb86f1ef56930c84bb34541d42472658632911bfe3e62c055822c05c360
+  # text of this release: sha256 41fcc4dd1f5327c7417fa2db1850aa07211c1ab018fba4c6fda7b1ddb108cd26
   # the step
   STEP=service-start
   # from deployment file [target]
@@ -90,27 +94,6 @@ check_no_copy_works() {
     stop 'a copy is running in the background; nothing was changed.' \
       'Paste volume-copy-in or db-copy-in to follow it.'
   fi
-}
-
-# service-stop keeps in one folder what it takes from the system, and notes there what it stops.
-# service-start puts it back. So nobody but root may have put anything there; only the cron files
-# that service-stop has noted may belong to users. Sets held to the folder, which may be missing.
-check_held_files() {
-  local found
-  held=/var/lib/codeocean-cmdgen/service-stop
-  check_private_folder "${held}"
-  if [[ ! -d ${held} ]]; then
-    return
-  fi
-  if ! find "${held}" -not -uid 0 -printf '%P\0' >not_of_root; then
-    stop "cannot check who owns the files in ${held}: its contents cannot be trusted"
-  fi
-  while IFS= read -r -d '' found; do
-    if [[ ${found} == *$'\n'* ]] || ! grep --quiet --no-messages --line-regexp --fixed-strings \
-      --regexp="${found}" "${held}/cron_files"; then
-      refuse_planted "${held}/${found}" 'a file or folder of root' "${held}.aside"
-    fi
-  done <not_of_root
 }
 
 # What another run has stopped is that run's to start.
@@ -314,8 +297,33 @@ wait_until_healthy() {
   fi
 }
 
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part held_files, sha256 4a476dc8c576d95ab55fc5d3a97633e0ae630a65cf10cdcae60fd193414e054f
+
+# service-stop keeps in one folder what it takes from the system, and notes there what it stops.
+# service-start puts it back. So nobody but root may have put anything there; only the cron files
+# that service-stop has noted may belong to users. Sets held to the folder, which may be missing.
+check_held_files() {
+  local found
+  held=/var/lib/codeocean-cmdgen/service-stop
+  check_private_folder "${held}"
+  if [[ ! -d ${held} ]]; then
+    return
+  fi
+  if ! find "${held}" -not -uid 0 -printf '%P\0' >not_of_root; then
+    stop "cannot check who owns the files in ${held}: its contents cannot be trusted"
+  fi
+  while IFS= read -r -d '' found; do
+    if [[ ${found} == *$'\n'* ]] || ! grep --quiet --no-messages --line-regexp --fixed-strings \
+      --regexp="${found}" "${held}/cron_files"; then
+      refuse_planted "${held}/${found}" 'a file or folder of root' "${held}.aside"
+    fi
+  done <not_of_root
+}
+
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 9f16f2a23b3b375c758369eaeff7a944bd4a4adc82dccadfce698907eae0c986
+# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -805,6 +813,13 @@ is_working() {
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
   fi
 }
 

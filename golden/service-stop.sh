@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    7a3e0dd3ab6f69c69ace4ea9116881e8465a947e94cc1cb1b9fecd0f04fbcfb5\ \ -)
+    eddacdec406fde9c407ddd54c8ab086af8a43ef25d23e9d47902398244f42a1c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -37,13 +37,19 @@ false <<'END_OF_BODY'
 #           mount --options remount   makes the data volume read-only for a moment, which proves
 #                                     that nothing writes to it
 # Takes:    a minute or two.
-# Costs:    nothing. Nobody can work until service-start, which undoes exactly the above.
+# Costs:    nothing. Nobody can work until service-start.
 # Again:    continues, or reports when the service was stopped. After service-start of the same
 #           run it stops nothing: to stop the service again, use a new --run.
+# Killed:   leaves a part of this stopped. Each thing is noted on the disk before it is stopped,
+#           so service-start finds it. If the kill hits the moment in which the data volume is
+#           read-only, the next paste says how to make it writable.
+# Undo:     service-start. It cannot start containers that docker has removed.
+# Done if:  no process could write to the data volume, and the kernel has made it read-only, which
+#           it refuses while a file is open for writing.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 23464532bc496d2cc5134f799b807aae10b16c47ef4409957603f33b2b05b883
+  # text of this release: sha256 64aca6fc39a034a7942c227daf6abce8de37f8466734e9de98b15bcb66be5dd8
   # the step
   STEP=service-stop
   # from deployment file [target]
@@ -68,19 +74,14 @@ main() {
   warn_of_other_jobs
   list_writers
   warn_of_removed_containers
-  if [[ ! -s writers && ${run_record} == *' stopped' ]]; then
-    finish_if_still_stopped
-  fi
+  finish_if_still_stopped
   show_writers
   warn_of_enabled_units
   if [[ ${PLAN} == 1 ]]; then
     finish_plan 'all of the above would be stopped; nothing was changed'
   fi
   prepare_held_folder
-  stop_units
-  hold_cron_files
-  stop_containers
-  stop_if_problems 'fix the problems above, and paste the script again.'
+  stop_writers
   wait_until_nothing_runs
   prove_stopped
   append_record "service--${RUN}" stopped
@@ -92,27 +93,6 @@ check_no_step_works() {
     stop 'a copy is running in the background; nothing was changed. Paste its script to follow' \
       "it. To see which: systemctl list-units 'codeocean-cmdgen-*'"
   fi
-}
-
-# service-stop keeps in one folder what it takes from the system, and notes there what it stops.
-# service-start puts it back. So nobody but root may have put anything there; only the cron files
-# that service-stop has noted may belong to users. Sets held to the folder, which may be missing.
-check_held_files() {
-  local found
-  held=/var/lib/codeocean-cmdgen/service-stop
-  check_private_folder "${held}"
-  if [[ ! -d ${held} ]]; then
-    return
-  fi
-  if ! find "${held}" -not -uid 0 -printf '%P\0' >not_of_root; then
-    stop "cannot check who owns the files in ${held}: its contents cannot be trusted"
-  fi
-  while IFS= read -r -d '' found; do
-    if [[ ${found} == *$'\n'* ]] || ! grep --quiet --no-messages --line-regexp --fixed-strings \
-      --regexp="${found}" "${held}/cron_files"; then
-      refuse_planted "${held}/${found}" 'a file or folder of root' "${held}.aside"
-    fi
-  done <not_of_root
 }
 
 # A paste that comes late must not stop what was started since. Sets run_record to what this run
@@ -360,6 +340,9 @@ warn_of_removed_containers() {
 # A plan does not ask the kernel: that makes the file system read-only for a moment.
 finish_if_still_stopped() {
   local stopped=${run_record##*$'\n'}
+  if [[ -s writers || ${stopped} != *' stopped' ]]; then
+    return
+  fi
   if [[ ${PLAN} == 1 ]]; then
     finish_plan "nothing would be changed: no process has files open in ${DATA_MOUNT}; ${stopped}"
   fi
@@ -419,6 +402,15 @@ fill_held_folder() { # FOLDER
     return 1
   fi
   mv --no-target-directory "$1/new_run" "$1/run"
+}
+
+# A kill in the middle leaves a part of this running. What is stopped is noted by then, so
+# service-start finds it.
+stop_writers() {
+  stop_units
+  hold_cron_files
+  stop_containers
+  stop_if_problems 'fix the problems above, and paste the script again.'
 }
 
 # Each unit is noted before it is stopped. What an earlier paste has noted is stopped and masked
@@ -531,6 +523,33 @@ prove_stopped() {
   prove_nothing_writes 'If no process is named above, check losetup, swapon and exportfs.'
 }
 
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part held_files, sha256 4a476dc8c576d95ab55fc5d3a97633e0ae630a65cf10cdcae60fd193414e054f
+
+# service-stop keeps in one folder what it takes from the system, and notes there what it stops.
+# service-start puts it back. So nobody but root may have put anything there; only the cron files
+# that service-stop has noted may belong to users. Sets held to the folder, which may be missing.
+check_held_files() {
+  local found
+  held=/var/lib/codeocean-cmdgen/service-stop
+  check_private_folder "${held}"
+  if [[ ! -d ${held} ]]; then
+    return
+  fi
+  if ! find "${held}" -not -uid 0 -printf '%P\0' >not_of_root; then
+    stop "cannot check who owns the files in ${held}: its contents cannot be trusted"
+  fi
+  while IFS= read -r -d '' found; do
+    if [[ ${found} == *$'\n'* ]] || ! grep --quiet --no-messages --line-regexp --fixed-strings \
+      --regexp="${found}" "${held}/cron_files"; then
+      refuse_planted "${held}/${found}" 'a file or folder of root' "${held}.aside"
+    fi
+  done <not_of_root
+}
+
+# ---- Part nothing_writes, sha256 52bb26030695a1bda9b7a4f2868c4b2f075f1fdeaac99b8046169599aab3bf09
+
 # Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
 # refuses that while a file is open for writing. The subshell ignores what ends a session, so the
 # data volume does not stay read-only.
@@ -560,7 +579,7 @@ remount_for_a_moment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 9f16f2a23b3b375c758369eaeff7a944bd4a4adc82dccadfce698907eae0c986
+# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1050,6 +1069,13 @@ is_working() {
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
   fi
 }
 

@@ -51,5 +51,11 @@ class DatasetsNotCached(HostStep):
         "failed is run again. If its end is unknown, because it was killed or the job service does "
         "not answer, it is run again only after a confirmation. First check that it is not still "
         "running (ps -ef, docker top CONTAINER), and ask the vendor whether that is safe.",
+        "killed": "leaves the unit, which continues. If the unit itself is killed, the command may "
+        "still run in a container.",
+        "undo": "not by a script: ask the vendor.",
+        "done": "the command has ended with exit code 0, and the job service reports its job as "
+        "completed. If no job is recognized in the output, the last line says so.",
     }
+    parts = ("vendor_command",)
     tables = ("target",)

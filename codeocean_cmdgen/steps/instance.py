@@ -34,12 +34,17 @@ class InstanceHold(Step):
         "update can still replace it.",
         "again": "reports how long the instance has been held, and suspends again what was "
         "resumed since.",
+        "killed": "leaves a tag that names what this run has suspended or was about to: "
+        "instance-release reads it.",
+        "undo": "instance-release.",
+        "done": "the group reports all of these processes as suspended.",
     }
     permissions = {
         ANY: ("autoscaling:DescribeAutoScalingGroups",),
         GROUP: ("autoscaling:CreateOrUpdateTags", "autoscaling:SuspendProcesses"),
         STACK: ("cloudformation:DescribeStackResource",),
     }
+    parts = ("services_group",)
     tables = ("target", "source")
 
 
@@ -64,10 +69,14 @@ class InstanceRelease(Step):
         "takes": "seconds.",
         "costs": "nothing. Stops if the instance is unhealthy: the group would terminate it.",
         "again": "reports when the instance was released.",
+        "killed": "leaves what is not resumed yet suspended, and the tag that names it.",
+        "undo": "instance-hold with a new --run.",
+        "done": "the group reports none of these processes as suspended.",
     }
     permissions = {
         ANY: ("autoscaling:DescribeAutoScalingGroups",),
         GROUP: ("autoscaling:CreateOrUpdateTags", "autoscaling:ResumeProcesses"),
         STACK: ("cloudformation:DescribeStackResource",),
     }
+    parts = ("services_group",)
     tables = ("target", "source")

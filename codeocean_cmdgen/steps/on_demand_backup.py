@@ -44,6 +44,11 @@ class OnDemandBackup(Step):
         "again": "follows the jobs of this run, and repeats only one that failed. When both "
         "are done, it checks that the recovery points still exist, and prints the same result "
         "again, from a record in the home folder.",
+        "killed": "leaves jobs that continue. If there was no time to record a job, its token "
+        "finds it.",
+        "undo": "delete the recovery points in AWS Backup.",
+        "done": "AWS Backup reports both jobs, and all automatic copies, as COMPLETED, and shows "
+        "both recovery points.",
     }
     permissions = {
         ANY: (
@@ -57,6 +62,7 @@ class OnDemandBackup(Step):
         VAULT: ("backup:DescribeBackupVault", "backup:StartBackupJob"),
         ROLE: ("iam:GetRole",),
     }
+    parts = ("run_record", "service_role", "refused_request", "time")
     role_service = AWS_BACKUP
     tables = ("source", "target")
     checks = (role_in_account, role_in_partition)

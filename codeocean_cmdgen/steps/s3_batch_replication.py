@@ -75,7 +75,13 @@ class S3BatchReplication(Step):
         "again": "follows the jobs of this run or reports how they ended, and creates only jobs "
         "that were never created. S3 lists a job until 90 days after its end: then use a new "
         "--run.",
+        "killed": "leaves jobs that continue. Their tokens keep them from being created again.",
+        "undo": "not by a script: replicas stay at the destination. The buckets replicated from do "
+        "not change.",
+        "done": "S3 reports each job as Complete without a failed object, and each other bucket as "
+        "empty.",
     }
+    parts = ("service_role",)
     programs = ("bucket_findings", "replication_jobs")
     permissions = {
         ANY: ("s3:CreateJob", "s3:ListJobs"),

@@ -43,11 +43,16 @@ class SecretsSave(HostStep):
         "takes": "seconds.",
         "costs": "nothing.",
         "again": "saves again, and reports by name what has changed since.",
+        "killed": "leaves the last save, or the new one: the file is replaced whole.",
+        "undo": "not possible: only the newest save is kept. Snapshots keep older ones.",
+        "done": "the file was read again, and holds what Parameter Store has answered. With "
+        "--command: it has ended with exit code 0.",
     }
     permissions = {
         **HostStep.permissions,
         PARAMETERS_AND_PATH: ("ssm:GetParametersByPath",),
     }
+    parts = ("secrets", "vendor_command")
     tables = ("source",)
 
 
@@ -69,10 +74,7 @@ class SecretsRestore(HostStep):
                 "ssm put-parameter",
                 (
                     "lists the names of the saved parameters that differ below this stack's path, "
-                    "then writes them. It deletes none, and changes nothing in Secrets Manager. "
-                    "Replaced values are kept, for root only, in a file below "
-                    "/var/lib/codeocean-cmdgen. To undo this, copy that file over the saved one, "
-                    "and run the script with a new --run."
+                    "then writes them. It deletes none, and changes nothing in Secrets Manager."
                 ),
             ),
             REMOUNT,
@@ -86,10 +88,16 @@ class SecretsRestore(HostStep):
         "costs cents a month.",
         "again": "continues after a failure, and asks again. Once completed, it never writes again "
         "in this run.",
+        "killed": "leaves a part of the parameters written, and the file with what was replaced.",
+        "undo": "what it replaces is kept, for root only, in a file below "
+        "/var/lib/codeocean-cmdgen. Copy that file over the saved one, and run with a new --run.",
+        "done": "Parameter Store shows all saved parameters as they were saved. With --command: it "
+        "has ended with exit code 0.",
     }
     permissions = {
         **HostStep.permissions,
         PARAMETERS_AND_PATH: ("ssm:GetParametersByPath",),
         PARAMETERS: ("ssm:PutParameter",),
     }
+    parts = ("secrets", "stopped_service", "nothing_writes", "vendor_command")
     tables = ("target",)

@@ -56,10 +56,17 @@ class ServiceStop(HostStep):
             REMOUNT,
         ),
         "takes": "a minute or two.",
-        "costs": "nothing. Nobody can work until service-start, which undoes exactly the above.",
+        "costs": "nothing. Nobody can work until service-start.",
         "again": "continues, or reports when the service was stopped. After service-start of "
         "the same run it stops nothing: to stop the service again, use a new --run.",
+        "killed": "leaves a part of this stopped. Each thing is noted on the disk before it is "
+        "stopped, so service-start finds it. If the kill hits the moment in which the data volume "
+        "is read-only, the next paste says how to make it writable.",
+        "undo": "service-start. It cannot start containers that docker has removed.",
+        "done": "no process could write to the data volume, and the kernel has made it read-only, "
+        "which it refuses while a file is open for writing.",
     }
+    parts = ("held_files", "nothing_writes")
     tables = ("target", "source")
 
 
@@ -99,5 +106,10 @@ class ServiceStart(HostStep):
         "costs": "nothing.",
         "again": "continues, or reports that the service is active. It does not start what another "
         "run has stopped since.",
+        "killed": "leaves a part of this started. What is not put back yet stays in the folder.",
+        "undo": "service-stop with a new --run. What the application has deleted is gone.",
+        "done": "the service is active three times in a row with the same process. The last line "
+        "says what is known about its health.",
     }
+    parts = ("held_files",)
     tables = ("target", "source")

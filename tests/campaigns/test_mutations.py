@@ -82,9 +82,10 @@ def users(file: Path) -> list[str]:
     """Return the scripts that a file becomes part of, by the words of their templates."""
     if file in PROGRAMS:
         return [step.template or step.name for step in STEPS if file.stem in step.programs]
+    if file.parent.name == "parts":
+        return [step.template or step.name for step in STEPS if file.stem in step.parts]
     name = str(file.relative_to(TEMPLATES))
-    is_part = name.startswith(("_", "parts/"))
-    found = [] if is_part else [file.name.removesuffix(".sh.j2")]
+    found = [] if name.startswith("_") else [file.name.removesuffix(".sh.j2")]
     for other in sorted(TEMPLATES.rglob("*.j2")):
         if f'include "{name}"' in other.read_text(encoding="utf-8"):
             found += users(other)

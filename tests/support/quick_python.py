@@ -60,7 +60,7 @@ def ended(process: ForkServerProcess, folder: Path) -> Ended:
 
 def modules_of(script: str) -> dict[str, str]:
     """Take the modules out of a script."""
-    pattern = r"^  cat >(\w+)\.py <<'END_OF_PYTHON'\n(.*?)^END_OF_PYTHON\n"
+    pattern = r"^  cat >program/(\w+)\.py <<'END_OF_PYTHON'\n(.*?)^END_OF_PYTHON\n"
     return dict(re.findall(pattern, script, re.MULTILINE | re.DOTALL))
 
 

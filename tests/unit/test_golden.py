@@ -150,17 +150,66 @@ SHARED = re.compile(
 )
 
 
+SECTIONS = (
+    "# ---- Parts, which several scripts of this release have: review each once.\n",
+    "# ---- Program: modules of codeocean_cmdgen/programs. Review each once per release.\n",
+    "# ---- Shared by all scripts ",
+)
+
+
+def own_text(name: str) -> str:
+    """Return header, values and own functions: what is read anew for each script."""
+    return re.split("^# ---- ", body_of(golden(name)), maxsplit=1, flags=re.MULTILINE)[0]
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_the_parts_stand_in_the_order_in_which_they_are_read(name: str) -> None:
+def test_the_sections_stand_in_the_order_in_which_they_are_read(name: str) -> None:
     text = body_of(golden(name))
-    own, _, rest = text.partition("\n# ---- Shared by all scripts ")
+    places = [text.find(f"\n\n{section}") for section in SECTIONS]
+    found = [place for place in places if place > 0]
+    assert found == sorted(found)
+    assert places[-1] > 0
+    own = own_text(name)
     functions = re.findall(r"^(\w+)\(\) \{", own, re.MULTILINE)
     assert functions[:2] == ["values", "main"]
-    assert rest.endswith(f'\n\n"${{codeocean_cmdgen-nothing_runs}}" "$@"\n# {"-" * 98}\n')
+    assert text.endswith(f'\n\n"${{codeocean_cmdgen-nothing_runs}}" "$@"\n# {"-" * 98}\n')
     story = own.partition("\nmain() {\n")[2].partition("\n}\n")[0]
     called = [word for word in re.findall(r"\w+", story) if word in functions]
     places = [functions.index(one) for one in dict.fromkeys(called)]
     assert places == sorted(places), "own functions stand in the order in which main calls them"
+
+
+PART = re.compile(
+    r"^# ---- Part (\w+), sha256 ([0-9a-f]{64})\n\n(.*?\n)(?=\n# ---- )", re.DOTALL | re.MULTILINE
+)
+MODULE = re.compile(
+    r"^  # (\w+)\.py, sha256 ([0-9a-f]{64})\n"
+    r"  cat >program/\1\.py <<'END_OF_PYTHON'\n(.*?)^END_OF_PYTHON\n",
+    re.DOTALL | re.MULTILINE,
+)
+REVIEWED = GOLDEN.parent / "docs" / "review.md"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_text_of_several_scripts_stands_under_its_digest(name: str) -> None:
+    text = body_of(golden(name))
+    found = [*PART.findall(text), *MODULE.findall(text)]
+    assert len(found) == len(re.findall(r"^(?:# ---- Part|  #) .*, sha256 ", text, re.MULTILINE))
+    assert len(found) == text.count("\n# ---- Part ") + text.count("<<'END_OF_PYTHON'\n")
+    for one, digest, content in found:
+        assert hashlib.sha256(content.encode()).hexdigest() == digest, one
+        assert f"`{digest}`" in REVIEWED.read_text(), one
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_what_is_the_steps_own_stands_without_a_digest(name: str) -> None:
+    """A function that another step has too belongs into a part."""
+    function = re.compile(r"^(?!main|work|values)\w+\(\) \{\n.*?^\}", re.DOTALL | re.MULTILINE)
+    own = function.findall(own_text(name))
+    step = name.partition("--")[0]
+    for other in NAMES:
+        if other.partition("--")[0] != step:
+            assert not [one for one in own if one in own_text(other)], other
 
 
 def test_the_shared_part_is_the_same_in_all_scripts_of_one_place() -> None:
@@ -221,7 +270,7 @@ def test_a_chained_decision_is_seen(text: str) -> None:
 
 MODULES = Path(programs.__file__).parent
 HELD = re.compile(
-    r"^  cat >(\w+)\.py <<'END_OF_PYTHON'\n(.*?)^END_OF_PYTHON\n", re.MULTILINE | re.DOTALL
+    r"^  cat >program/(\w+)\.py <<'END_OF_PYTHON'\n(.*?)^END_OF_PYTHON\n", re.MULTILINE | re.DOTALL
 )
 """A module inside a script: its name and its text."""
 PROGRAMS = {step.name: step.programs for step in STEPS}
@@ -239,7 +288,7 @@ def test_a_script_holds_its_modules_byte_for_byte(name: str) -> None:
     }
     ran = set(
         re.findall(
-            r"(?:python3 -I |python3 -E -m program\.|^  start_program )(\w+)",
+            r"(?:python3 -I program/|python3 -E -m program\.|^  start_program )(\w+)",
             body_of(golden(name)),
             re.MULTILINE,
         )
@@ -274,7 +323,10 @@ def test_the_header_names_what_the_program_changes(name: str) -> None:
 def test_the_header_says_what_to_know_and_where_values_came_from(name: str) -> None:
     header = body_of(golden(name)).partition("\n\n")[0]
     assert f"\n# codeocean-cmdgen {name.partition('--')[0]}: " in header
-    for label in ("Run in", "Changes", "Takes", "Costs", "Again", "Settings"):
+    for label in (
+        *("Run in", "Changes", "Takes", "Costs", "Again", "Killed", "Undo", "Done if"),
+        "Settings",
+    ):
         assert re.search(rf"^# {label}: +\w", header, re.MULTILINE)
     assert all(line.startswith("#") for line in header.splitlines())
     values = body_of(golden(name)).partition("values() {\n")[2].partition("\n}\n")[0]

@@ -24,6 +24,7 @@ from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.steps import STEPS, Step
 from tests.support.calls import actions
 from tests.support.wrapper import body_of
+from tools.tables import TABLES, renewed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +80,12 @@ def test_values_are_printed_in_the_frame_only(name: str) -> None:
     assert {type(node) for node in parse(name).find_all(nodes.Node)} <= known
 
 
+@pytest.mark.parametrize("name", [one for one in NAMES if one.startswith(("steps/", "parts/"))])
+def test_a_step_names_its_parts_in_its_class(name: str) -> None:
+    """So that each stands under its digest; an include would hide it among the step's own."""
+    assert list(find_referenced_templates(parse(name))) == []
+
+
 @pytest.mark.parametrize("name", [*NAMES, *RUNBOOKS])
 def test_templates_are_plain_text(name: str) -> None:
     text = text_of(name)
@@ -98,6 +105,7 @@ def test_no_shell_finds_its_history_in_a_template(name: str) -> None:
 def test_no_template_is_an_orphan() -> None:
     seen: set[str] = set()
     wanted = {*FRAME}
+    wanted |= {f"parts/{part}.sh" for step in PRINTED for part in step.parts}
     wanted |= {f"steps/{step.template or step.name}.sh.j2" for step in PRINTED}
     wanted |= {f"shared/{name}.sh" for files in SHARED.values() for name in files}
     while wanted:
@@ -107,6 +115,13 @@ def test_no_template_is_an_orphan() -> None:
         # The frame includes the step's template by a variable: None here.
         wanted |= {part for part in included if part is not None} - seen
     assert seen == set(NAMES)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_generated_table_is_up_to_date(name: str) -> None:
+    document, table = TABLES[name]
+    text = (PACKAGE.parent / document).read_text(encoding="utf-8")
+    assert renewed(text, name, table()) == text, "make golden"
 
 
 def test_each_word_of_the_vocabulary_is_used() -> None:
@@ -155,9 +170,11 @@ TWINS = {
     "check_again": "the same of a volume and of an instance",
     "wait_until_deleted": "the same of a volume and of an instance",
     "finish_unwatched": "for WATCH=0: backup jobs, or jobs of S3",
-    "write_program": "each script holds other modules",
+    "write_programs": "each script holds other modules",
     "read_plan": "what its own program prints of its plan",
     "report_outcome": "of a creation, or of an update",
+    "report_result": "what its own step has made: backups, copies, or replicas",
+    "check_before_start": "what its own jobs need: of backups, or of copies",
     "connect_without_ca_bundle": "a copy warns; a removal, which is final, stops",
     "approve_changes": "a change of the backup stack is refused where another asks",
 }
@@ -444,7 +461,7 @@ def test_a_program_is_in_a_script_byte_for_byte(file: Path) -> None:
     users = [step for step in PRINTED if file.stem in step.programs]
     assert users
     for step in users:
-        text = f"cat >{file.name} <<'END_OF_PYTHON'\n{file.read_text()}END_OF_PYTHON\n"
+        text = f"cat >program/{file.name} <<'END_OF_PYTHON'\n{file.read_text()}END_OF_PYTHON\n"
         assert text in body(step)
 
 

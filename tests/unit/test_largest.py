@@ -83,7 +83,7 @@ LONGEST: dict[str, tuple[str, ...]] = {
     "ca_bundle": (PATH,),
     "dump_folder": (PATH,),
     "set": parameters("v" * 255),
-    "clear": tuple(f"{'c' * 254}{digit}" for digit in range(9)),
+    "clear": tuple(f"{'c' * 254}{digit}" for digit in range(5)),  # as long as 33 of the vendor's
     "template_url": (f"https://{'t' * 63}.s3.amazonaws.com/{'u' * 900}",),
     "destination_bucket_arn": buckets("other"),
     "restore_source_account_id": (OTHER_ACCOUNT,),

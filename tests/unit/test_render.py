@@ -156,7 +156,7 @@ def fits(buckets: int) -> bool:
 
 def test_the_largest_script_is_within_the_limits() -> None:
     number = next(number for number in range(1, 2000) if not fits(number + 1))
-    assert number > 300
+    assert number > 250
     text = script(replication(number))
     assert text.count("\n") > MAX_LINES, "CloudShell has no limit of lines"
     assert MAX_BYTES - 100 < len(text) <= MAX_BYTES

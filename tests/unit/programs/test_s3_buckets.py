@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codeocean_cmdgen.programs import bucket_findings, s3_buckets
-from codeocean_cmdgen.programs.s3_buckets import DAY, LaterEntries, reasons_against
+from codeocean_cmdgen.programs.s3_buckets import DAY, LaterEntries, read_digest, reasons_against
 from tests.support.s3_examples import AT, MOMENT, Client, entry, marker, task
 
 if TYPE_CHECKING:
@@ -83,3 +83,18 @@ def test_the_words_of_s3_for_a_region_are_known_to_all_programs(
 ) -> None:
     assert s3_buckets.bucket_region(location) == region
     assert bucket_findings.bucket_region(location) == region
+
+
+@pytest.mark.parametrize("digest", ["0a" * 32, ""])
+def test_the_digest_of_what_was_current_is_read(tmp_path: Path, digest: str) -> None:
+    done = tmp_path / "done"
+    done.write_text(f'"{digest}"')
+    assert read_digest(done) == digest
+
+
+@pytest.mark.parametrize("text", ["", '"0a', "null", "5", '"short"', "\u20ac"])
+def test_a_damaged_digest_is_no_proof(tmp_path: Path, text: str) -> None:
+    done = tmp_path / "done"
+    done.write_text(text)
+    with pytest.raises(OSError, match="done is damaged: it no longer proves"):
+        read_digest(done)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from codeocean_cmdgen.programs.s3_task import (
     for_each_bucket,
     list_pages,
     printable,
+    read_lines,
     run_in_parallel,
 )
 from tests.support.s3_examples import Client, entry, marker, task
@@ -110,3 +112,31 @@ def test_after_an_error_no_further_work_is_begun() -> None:
     with pytest.raises(ValueError, match=r"^$"):
         run_in_parallel(work, range(100))
     assert sorted(begun) == list(range(8))
+
+
+def test_lines_of_several_members_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "plan.gz"
+    file.write_bytes(gzip.compress(b'[1]\n["\\u20ac"]\n') + gzip.compress(b"{}\n"))
+    assert list(read_lines(file)) == [[1], ["\u20ac"], {}]
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "not compressed", "not JSON"])
+def test_a_damaged_file_is_named(tmp_path: Path, damage: str) -> None:
+    file = tmp_path / "journal.gz"
+    whole = gzip.compress(b"[1]\n" * 1000)
+    middle = len(whole) // 2
+    file.write_bytes(
+        {
+            "cut": whole[:-1],
+            "changed": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
+            "not compressed": b"[1]\n",
+            "not JSON": gzip.compress(b"[1]\n[2"),
+        }[damage]
+    )
+    with pytest.raises(OSError, match=r"journal\.gz cannot be read to its end"):
+        list(read_lines(file))
+
+
+def test_a_missing_file_is_no_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        list(read_lines(tmp_path / "none"))

@@ -1,5 +1,7 @@
 <#
 # Values: RUN
+# Calls: append_run_record, find_in_run_record
+# Sets: deleted, recorded
 #>
 # The restore of this run has written these tags. CloudFormation tags what belongs to a stack.
 check_run_tags() { # NAME FILE_OF_TAGS KEY VALUE
@@ -39,4 +41,13 @@ report_proof() { # NAME
     ' restore_job)
   say "proof that $1 is of run ${RUN}: it has the tags of this run, and ${made_by}"
   say 'The recovery point is kept.'
+}
+
+# Sets deleted to when this run first saw that the resource was gone.
+record_deletion() {
+  if ! find_in_run_record gone; then
+    recorded=$(date --iso-8601=seconds)
+    append_run_record gone "${recorded}"
+  fi
+  deleted=${recorded}
 }

@@ -1,7 +1,41 @@
 <#
 # Values: DATA_MOUNT, STACK_NAME
-# Sets: save_file
+# Sets: lock, save_file
 #>
+# The values of the parameters stay in pipes and in files that only root can read, most of them in
+# memory. They are never on a command line, in the environment, on the screen, or in the history of
+# the AWS CLI.
+read_settings_in_memory() { # ARGUMENT...
+  TMPDIR=/dev/shm read_settings "$@"
+  if [[ ${PLAN} == '' ]]; then
+    remove_leftovers
+  fi
+}
+
+# A script that was killed by force (SIGKILL) has left its files in memory. The name of their folder
+# has the ID of its process.
+remove_leftovers() {
+  local folder process
+  find /dev/shm -maxdepth 1 -type d -uid 0 -name 'codeocean-cmdgen.*' >folders
+  while IFS= read -r folder; do
+    process=${folder#/dev/shm/codeocean-cmdgen.}
+    process=${process%%.*}
+    if [[ ! -e /proc/${process} ]]; then
+      say 'removing what a killed script has left in memory'
+      rm --recursive --force "${folder}"
+    fi
+  done <folders
+}
+
+# Sets lock to an open file. The lock ends with the script.
+lock_step() {
+  local lock_file=/var/lib/codeocean-cmdgen/${STEP}.lock
+  make_private_folder /var/lib/codeocean-cmdgen
+  if ! exec {lock}>"${lock_file}" || ! flock --nonblock "${lock}"; then
+    stop "${STEP} is running in another session. Paste the script again when that has ended."
+  fi
+}
+
 # Checks the folder of the save before any value is read or written: somebody else may have made it.
 # Sets save_file.
 check_save_folder() {
