@@ -273,13 +273,11 @@ HELD = re.compile(
     r"^  cat >program/(\w+)\.py <<'END_OF_PYTHON'\n(.*?)^END_OF_PYTHON\n", re.MULTILINE | re.DOTALL
 )
 """A module inside a script: its name and its text."""
-PROGRAMS = {step.name: step.programs for step in STEPS}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_script_holds_its_modules_byte_for_byte(name: str) -> None:
     held = dict(HELD.findall(body_of(golden(name))))
-    assert tuple(held) == PROGRAMS[name.partition("--")[0]]
     assert held == {module: (MODULES / f"{module}.py").read_text() for module in held}
     imported = {
         word
@@ -301,17 +299,21 @@ CALLS = re.compile(r"\bclient(?:_once)?\.([a-z]+(?:_[a-z]+)+)\(")
 
 
 def calls_in(modules: Iterable[str]) -> set[str]:
-    return {
-        call for module in modules for call in CALLS.findall((MODULES / f"{module}.py").read_text())
-    }
+    return {call for text in modules for call in CALLS.findall(text)}
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in NAMES if calls_in(PROGRAMS[name.partition("--")[0]])]
-)
+CALLING = {
+    step.name
+    for step in STEPS
+    if calls_in((MODULES / f"{module}.py").read_text() for module in step.programs)
+}
+"""The steps whose program calls S3. (Nobody has read golden/ yet: a new step has no file there.)"""
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.partition("--")[0] in CALLING])
 def test_the_header_names_what_the_program_changes(name: str) -> None:
     body = body_of(golden(name))
-    called = calls_in(PROGRAMS[name.partition("--")[0]])
+    called = calls_in(text for _, text in HELD.findall(body))
     changing = {call for call in called if not re.match("get_|list_|head_", call)}
     changes = re.search(r"^# Changes:( .*?)^# Takes:", body, re.DOTALL | re.MULTILINE)
     assert changes
