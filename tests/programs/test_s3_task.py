@@ -107,6 +107,6 @@ def test_after_an_error_no_further_work_is_begun() -> None:
             raise ValueError
         time.sleep(0.3)
 
-    with pytest.raises(ValueError, match="^$"):
+    with pytest.raises(ValueError, match=r"^$"):
         run_in_parallel(work, range(100))
     assert sorted(begun) == list(range(8))
