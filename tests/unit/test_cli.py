@@ -412,7 +412,7 @@ def test_every_problem_is_told_at_once() -> None:
         "--account-id: '0123456789' is not an AWS account ID",
         "sample from the vendor's guide",
         "--account-id: ",
-        "hint: find it in: console",
+        "hint: find it in: AWS console",
         "Availability Zone of us-east-1",
         "this is an RDS snapshot ARN",
         "this is an EBS snapshot ARN",

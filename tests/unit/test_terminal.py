@@ -204,7 +204,7 @@ def test_a_recovery_point_with_a_hostile_status(simulator: Simulator, tmp_path: 
     simulator.backup.add_recovery_point(
         BACKUP, REGION, "codeocean-backup-v1", "EBS", now, status=HOSTILE
     )
-    demand_told(discover(simulator, BACKUP, "recovery-points", f"--values={file}"), 0)
+    demand_told(discover(simulator, BACKUP, "recovery-points", f"--values={file}"), 2)
 
 
 def test_a_hostile_message_of_aws(
