@@ -294,7 +294,7 @@ _UNWRAPPED = 10_000
 
 
 def _width() -> int:
-    return shutil.get_terminal_size((_UNWRAPPED, 0)).columns
+    return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else _UNWRAPPED
 
 
 def check(
