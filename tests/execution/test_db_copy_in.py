@@ -234,7 +234,7 @@ def test_swapped_servers_are_refused(place: Place) -> None:
     """Both take the password and have the database: only the deployment knows which is its own."""
     outcome = place.run(from_host=TO, to_host=FROM)
     assert outcome.code == 3
-    assert f"the analytics database is {TO}, but the script is for {FROM}" in outcome.errors
+    assert f"expected analytics database {FROM}; found {TO}" in outcome.errors
     place.old_is_in_place()
 
 

@@ -761,7 +761,7 @@ def test_one_fault_is_survived(
 def test_expired_credentials_while_watching_are_no_outcome(
     stack: Stack, simulator: Simulator, operator: Person
 ) -> None:
-    for operation, calls in (("DescribeStackEvents", 2), ("DescribeStacks", 1)):
+    for operation, calls in (("DescribeStackEvents", 1), ("DescribeStacks", 1)):
         simulator.faults.add(
             f"cloudformation:{operation}", "expired-token", times=None, after=calls
         )
