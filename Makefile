@@ -1,5 +1,6 @@
 # make demo      try it: lose a deployment in a simulated AWS, and restore it
 # make unit      what needs no simulator, host or browser (a minute and a half)
+# make coverage  which lines of the package no unit test runs
 # make test      everything that CI proves (about half an hour on two cores)
 # make campaign  what `make test` samples, whole (hours)
 # make bench     the measured promises
@@ -21,7 +22,7 @@ HOST := codeocean_cmdgen/simulator/inside
 SHELL_PROGRAMS := tools/system-packages tools/real-parts .ci/run \
   $(HOST)/machine.sh $(HOST)/root/usr/local/bin/sleep
 
-.PHONY: bench campaign clean demo dist golden lint lock picture ready system test unit
+.PHONY: bench campaign clean coverage demo dist golden lint lock picture ready system test unit
 
 ready: system $(READY) $(REAL)
 
@@ -55,11 +56,12 @@ lint: $(READY)
 	$(BIN)/shfmt -i 2 -d $(SHELL_PROGRAMS)
 
 unit: $(READY)
-	$(PYTEST) tests/programs tests/check/test_rules.py tests/check/test_report.py tests/test_cases.py \
-	  tests/test_cli.py tests/test_deployment.py tests/test_golden.py tests/test_house.py \
-	  tests/test_inputs.py tests/test_largest.py tests/test_parts.py tests/test_procedures.py \
-	  tests/test_render.py tests/test_runbook.py tests/test_terminal.py \
-	  tests/test_terminal_escapes.py tests/test_values.py
+	$(PYTEST) --numprocesses 2 tests/unit
+
+coverage: $(READY)
+	$(BIN)/coverage run -m pytest tests/unit
+	$(BIN)/coverage combine
+	$(BIN)/coverage report --fail-under 95
 
 test: ready lint
 	$(PYTEST)
@@ -72,7 +74,7 @@ bench: ready dist
 	$(BIN)/python -m tools.bench
 
 golden: $(READY)
-	$(BIN)/python -m pytest tests/test_golden.py --snapshot-update
+	$(BIN)/python -m pytest tests/unit/test_golden.py::test_golden --snapshot-update
 	$(BIN)/python -m tools.tables --write
 	for one in backup restore migration; do $(BIN)/codeocean-cmdgen runbook "$$one" \
 	  --values codeocean_cmdgen/examples/deployment.toml --output "golden/runbook-$$one.md" || exit; done

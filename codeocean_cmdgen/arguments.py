@@ -31,13 +31,13 @@ class Argument(NamedTuple):
 VOCABULARY: dict[str, Argument] = {
     "account_id": Argument(
         values.AccountId,
-        "account that this script runs in",
-        "console, menu at the top right; or `aws sts get-caller-identity`",
+        "account that the script runs in",
+        "AWS console, account menu at the top right; or `aws sts get-caller-identity`",
     ),
     "region": Argument(
         values.Region,
-        "Region that this script works in",
-        "console, second menu from the right",
+        "Region that the script works in",
+        "AWS console, Region menu at the top right",
     ),
     "role_arn": Argument(
         values.RoleArn,
@@ -64,7 +64,7 @@ VOCABULARY: dict[str, Argument] = {
     "backup_vault_name": Argument(
         values.VaultName,
         "vault that holds the recovery points",
-        "AWS Backup > Backup vaults, in the account that this script runs in",
+        "AWS Backup > Backup vaults, in the account that the script runs in",
     ),
     "ebs_snapshot_arn": Argument(
         values.EbsSnapshotArn,
@@ -83,7 +83,7 @@ VOCABULARY: dict[str, Argument] = {
     ),
     "retention_days": Argument(
         values.Days,
-        "days to keep the copies, counted from the day of the copy",
+        "days to keep the new recovery points, counted from the day that the script creates them",
     ),
     "stack_name": Argument(
         values.StackName,
@@ -129,7 +129,7 @@ VOCABULARY: dict[str, Argument] = {
     ),
     "job_url": Argument(
         values.LocalUrl,
-        "URL at which the application's job service reports on a job, without the job's ID; "
+        "URL where the application's job service shows a job, without the job's ID; "
         "UNVERIFIED for current versions",
     ),
     "command": Argument(
@@ -172,7 +172,7 @@ VOCABULARY: dict[str, Argument] = {
     ),
     "drop_old": Argument(
         values.Switch,
-        "remove the replaced database, which the copy kept",
+        "remove the old database, which the copy replaced and kept",
     ),
     "preset": Argument(
         values.Preset,
@@ -180,19 +180,19 @@ VOCABULARY: dict[str, Argument] = {
     ),
     "set": Argument(
         values.StackParameter,
-        "stack parameter and its new value; overrides a preset",
+        "stack parameter and its new value; overrides --preset and --parameters-from",
         many=True,
     ),
     "clear": Argument(
         values.ParameterKey,
-        "stack parameter to reset to the template's default, which is usually empty; overrides a "
-        "preset",
+        "stack parameter to reset to the template's default, which is usually empty; overrides "
+        "--preset",
         many=True,
     ),
     "parameters_from": Argument(
         values.StackParameter,
-        "file with the answer of `aws cloudformation describe-stacks --stack-name NAME` for the "
-        "source: its parameters are used, except backup destinations, the restore source and "
+        "file with the output of `aws cloudformation describe-stacks --stack-name NAME` for the "
+        "source; its parameters are copied, except backup destinations, the restore source and "
         "secrets",
         many=True,
         file=True,
@@ -212,7 +212,7 @@ VOCABULARY: dict[str, Argument] = {
     "restore_source_account_id": Argument(
         values.AccountId,
         "account that recovery points may come from: the backup's, or in a migration the source's",
-        "console of that account, menu at the top right",
+        "AWS console of that account, account menu at the top right",
     ),
     "replace": Argument(
         values.Switch,
@@ -222,25 +222,26 @@ VOCABULARY: dict[str, Argument] = {
     "at": Argument(
         values.Instant,
         "time to restore the buckets to: the creation time of the EBS recovery point or, safer, "
-        "the completion time of its backup job; too early deletes objects the snapshot refers to",
+        "the completion time of its backup job; a time that is too early deletes objects that the "
+        "snapshot refers to",
         "output of snapshot-copy; or AWS Backup > Backup vaults > the vault > Recovery points",
     ),
     "until": Argument(
         values.Instant,
-        "time when replication into the buckets had ended and nobody used them yet",
+        "time when replication into the buckets had ended, and nobody had used them yet",
         "S3 > Batch Operations > the last job's completion time, in the account it ran in",
     ),
     "reversible": Argument(
         values.Switch,
-        "remove no version: add copies and delete markers instead",
+        "delete no object version: add copies and delete markers instead",
     ),
     "undo": Argument(
         values.Switch,
-        "undo what the script with --reversible changed in the same run",
+        "undo what the script with --reversible changed in this run",
     ),
     "verify": Argument(
         values.Switch,
-        "only compare the buckets with that time, and report the differences",
+        "only compare the buckets with their state at that time, and report the differences",
     ),
     "run": Argument(
         values.RunName,

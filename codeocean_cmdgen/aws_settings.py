@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from codeocean_cmdgen.errors import InputError, Problem
+from codeocean_cmdgen.errors import InputError, Problem, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def missing_profile(name: str, given: str) -> Problem:
+    """Say that a profile is not configured. given: the option or variable that names it."""
+    files = (
+        os.environ.get("AWS_CONFIG_FILE", "~/.aws/config"),
+        os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+    )
+    message = f"{given}: there is no profile {shown(name)} in {' or '.join(files)}"
+    return Problem(message, "to list the profiles, run: aws configure list-profiles")
 
 
 @contextmanager

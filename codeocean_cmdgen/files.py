@@ -61,7 +61,7 @@ def read_input(path: Path, most: int = MOST_BYTES_READ, *, own: bool = False) ->
         if own and state.st_uid != os.geteuid():
             raise PermissionError(errno.EPERM, "it belongs to another user", str(path))
         if own and kind & (stat.S_IWGRP | stat.S_IWOTH):
-            why = f"others may write it (mode {stat.S_IMODE(kind):04o})"
+            why = f"other users can write to it (mode {stat.S_IMODE(kind):04o})"
             raise PermissionError(errno.EPERM, why, str(path))
         if stat.S_ISDIR(kind):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

@@ -164,7 +164,7 @@ def _why_not_as_written(path: Path, text: str | None, listed: set[str]) -> str:
     if not is_as_rendered(content):
         return "was changed since render wrote it"
     if text is None:
-        return f"is out of date, but {LIST} does not say that render wrote it"
+        return f"is out of date, and {LIST} does not list it as written by render"
     return ""
 
 
@@ -183,7 +183,7 @@ def listed_in(directory: Path) -> dict[str, set[str]]:
     return found
 
 
-class Difference(NamedTuple):
+class FolderDifference(NamedTuple):
     """A difference from what `render` would write now.
 
     message: one line, lower case. diff: the lines that differ; empty if the content is the same.
@@ -195,7 +195,7 @@ class Difference(NamedTuple):
 
 def differing(
     files: Mapping[str, str], directory: Path, inputs: Mapping[Path, str]
-) -> list[Difference]:
+) -> list[FolderDifference]:
     """Return all differences in the folder: content, modes, and files that do not belong there.
 
     inputs: files that the program reads; the deployment file may be in the folder.
@@ -204,27 +204,29 @@ def differing(
         OSError: something in the folder cannot be read.
 
     """
-    found: list[Difference] = []
+    found: list[FolderDifference] = []
     there = {file.name: file for file in directory.iterdir()} if directory.is_dir() else {}
     for name in sorted({*files, *there}):
         path = directory / name
         if name in files or OURS.fullmatch(name):
             found += _different(path, files.get(name))
         elif name not in VERSION_CONTROL and not any(is_same(path, one) for one in inputs):
-            found.append(Difference(f"unknown file {shown(name)}: {REMOVE}"))
+            found.append(FolderDifference(f"unknown file {shown(name)}: {REMOVE}"))
     return found
 
 
-def _different(path: Path, text: str | None) -> Iterator[Difference]:
+def _different(path: Path, text: str | None) -> Iterator[FolderDifference]:
     """Yield how a file differs from its text; a file without a text (None) should not exist."""
     regular = path.is_file() and not path.is_symlink()
     old = path.read_bytes() if regular else b""
     new = (text or "").encode("ascii")
     if not regular or text is None or old != new:
         diff = unified_diff(_lines(old), _lines(new), f"{path.name}, there", f"{path.name}, now")
-        yield Difference(f"{path.name} is not what would be written now", "".join(diff))
+        yield FolderDifference(
+            f"{path.name} differs from what render would write now", "".join(diff)
+        )
     elif reason := wrong_mode(path):
-        yield Difference(f"{path.name} {reason}")
+        yield FolderDifference(f"{path.name} {reason}")
 
 
 REMOVE = "remove it or move it away"
@@ -238,7 +240,9 @@ def wrong_mode(file: Path) -> str:
     """Say what is wrong with the mode of a file of ours; others may read it, but not change it."""
     mode, expected = stat.S_IMODE(file.stat().st_mode), _mode(file)
     fits = mode & ~_OTHERS_MAY == expected
-    return "" if fits else f"has mode {mode:04o}, not {expected:04o}: chmod it"
+    return (
+        "" if fits else f"has mode {mode:04o}, not {expected:04o}: run chmod {expected:04o} on it"
+    )
 
 
 def _lines(content: bytes) -> list[str]:

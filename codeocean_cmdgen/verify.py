@@ -51,6 +51,7 @@ VERIFIED = "verified"
 DIFFERS = "differs"
 OTHER_RELEASE = "of another release"
 NOT_COMPARED = "not compared"
+_WORDS = (VERIFIED, DIFFERS, OTHER_RELEASE, NOT_COMPARED)
 
 _STEPS = {step.name: step for step in STEPS}
 _MOST_DIFFERENCES = 10
@@ -147,7 +148,7 @@ def unquoted(word: str) -> str:
     """
     text = word[1:-1].replace("'\"'\"'", "'") if word.startswith("'") else word
     if not (text.isascii() and text.isprintable() and shlex.quote(text) == word):
-        message = "this is not quoted as render quotes it"
+        message = "this is not quoted as in a script of codeocean-cmdgen"
         raise ValueError(message)
     return text
 
@@ -183,7 +184,9 @@ def read(text: str, first_line: int = 1) -> Script:
         raise _UnreadableError(Difference("this is not a script of codeocean-cmdgen"))
     if block is None:
         line = first_line + text.count("\n", 0, _end_of_header(text))
-        raise _UnreadableError(Difference("the values block does not begin or end here", line))
+        raise _UnreadableError(
+            Difference("expected the values block here: its first or last line is damaged", line)
+        )
     step = next((_STEPS[name] for name in names if name in _STEPS), None)
     if step is None:
         raise _UnreadableError(Difference(f"this release has no step {shown(names[0])}"))
@@ -239,7 +242,7 @@ class _Values:
         elif line.startswith("  # from "):
             origin = _ORIGIN.fullmatch(line[len("  # ") :])
             if origin is None:
-                message = "this is not where a value can come from"
+                message = "no value can have this origin"
                 raise ValueError(message)
             self._origin = origin[1]
         elif line in _NOT_GIVEN or line.startswith(f"  # {TEXT_DIGEST}"):
@@ -267,7 +270,7 @@ class _Values:
     def _read_assignment(self, text: str) -> None:
         assignment = _ASSIGNMENT.fullmatch(text)
         if assignment is None:
-            message = "this is neither a value nor where it came from"
+            message = "this is neither a value nor the origin of one"
             raise ValueError(message)
         name = assignment[1].lower()
         if assignment[2] == "()" and not self._origin:
@@ -308,7 +311,8 @@ def of_text(name: str, content: bytes) -> Verdict:
     verdict = Verdict(name, DIFFERS, hashlib.sha256(content).hexdigest())
     if text == shared_paste():
         return verdict._replace(
-            word=VERIFIED, note="the part that all scripts here share: no values"
+            word=VERIFIED,
+            note="the shared part of all scripts on a services instance; it has no values",
         )
     objection = _objection(text)
     if objection:
@@ -348,7 +352,7 @@ def _objection(text: str) -> Optional[Difference]:
     returns = [number for number, line in enumerate(lines, 1) if "\r" in line]
     if returns:
         message = f"{len(returns)} of {len(lines) - 1} lines have a carriage return (CR LF)"
-        return Difference(f"{message}: expected LF alone", returns[0])
+        return Difference(f"{message}: expected only LF", returns[0])
     if _END_OF_PART.fullmatch("\n".join(lines[-2:])) or (
         PART_FILE in text and not _NAMES[0].search(text)
     ):
@@ -400,7 +404,7 @@ def _other_release(piece: str) -> Optional[Difference]:
     if step and digest[1] in {text_digest(one) for one in (step, *step.__subclasses__())}:
         return None
     return Difference(
-        f"this release has another text for {names[0]} than the one with SHA-256 {digest[1]}: "
+        f"this release has another text for {names[0]}, not the one with SHA-256 {digest[1]}: "
         f"verify it with the release that rendered it; `git log -S {digest[1]} -- golden` finds it"
     )
 
@@ -422,7 +426,7 @@ def _differences(expected: str, found: str) -> Iterator[Difference]:
         yield Difference(f"{len(new) - 1} lines, expected {len(old) - 1}")
         return
     if all(_DIGEST_LINE.fullmatch(line) for _, line, _ in different):
-        message = "this digest is not that of the text: the digest or a value was changed"
+        message = "this digest does not match the text: the digest or a value was changed"
         yield from (Difference(message, *one) for one in different)
         return
     yield from (Difference("", *one) for one in different[:_MOST_DIFFERENCES])
@@ -479,7 +483,7 @@ def _of_runbook(name: str, content: bytes, find_file: FindFile) -> Verdict:
     found = _PROCEDURE.search(content)
     procedure = found[1].decode("ascii") if found else ""
     if procedure not in RUNBOOKS:
-        message = "no procedure has this runbook"
+        message = "this runbook names no procedure of this release"
         return verdict._replace(word=DIFFERS, differences=(Difference(message),), note="")
     form = render_page if content.startswith(b"<!doctype html>") else render_runbook
     expected = form(make(procedure, deployment_file))
@@ -489,7 +493,7 @@ def _of_runbook(name: str, content: bytes, find_file: FindFile) -> Verdict:
     return verdict._replace(word=DIFFERS, differences=different, note="")
 
 
-_COMPARE = "to compare it, name the deployment file that it was made from: --values FILE"
+_COMPARE = "to compare it, name the deployment file that it was generated from: --values FILE"
 
 
 def of_folder(
@@ -638,7 +642,7 @@ def _document(script: Script) -> dict[str, object]:
 def summary(verdicts: Iterable[Verdict]) -> str:
     """Return how many files there are of each verdict, in words."""
     words = [verdict.word for verdict in verdicts]
-    counts = [(words.count(word), word) for word in (VERIFIED, DIFFERS, OTHER_RELEASE)]
+    counts = [(words.count(word), word) for word in _WORDS]
     return ", ".join(f"{count} {word}" for count, word in counts if count or word == VERIFIED)
 
 

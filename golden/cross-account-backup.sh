@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    cd6da5472e6f811262ffddab6f79221358347617d7eddcc548b8a5fc7b4f8fb6\ \ -)
+    ebe52c82ef3dc69501d377442425defa84efaf417f5604c5f8cb4df1ec65110c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" cross-account-backup \
@@ -27,10 +27,13 @@ false <<'END_OF_BODY'
 # Takes:    seconds.
 # Costs:    nothing. Each vault's own policy still decides whose copies it accepts.
 # Again:    reports when it was turned on.
+# Killed:   leaves the setting on or off, and nothing else.
+# Undo:     possible at any time, on the page Settings of the AWS Backup console.
+# Done if:  AWS Backup reports that the setting is on.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 1f7c398f7dfe2c27fab6304d7da9ac8c3b29254e0bc1c8ae45124cf385721417
+  # text of this release: sha256 e7c20f9852d9ab1017c941c476a7d3647fa2fda3880f14ba4b16ff983c5ed4c4
   # the step
   STEP=cross-account-backup
   # from deployment file [source.cross-account-backup]

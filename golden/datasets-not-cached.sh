@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    da9ea6c246ccfec09f937c2aa89ffc3032abc0593b12c96141da3f81b31bbe51\ \ -)
+    eb0e3eaeab0e0f371d9c7645053099293b7b9897508b0113d8f77b32aaed2587\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
@@ -36,14 +36,19 @@ false <<'END_OF_BODY'
 # Costs:    nothing.
 # Again:    follows the work, or reports when it was completed. A command or a job that failed is
 #           run again. If its end is unknown, because it was killed or the job service does not
-#           answer, it is run again only after a confirmation. Before, check that it is not still
+#           answer, it is run again only after a confirmation. First check that it is not still
 #           running (ps -ef, docker top CONTAINER), and ask the vendor whether that is safe.
+# Killed:   leaves the unit, which continues. If the unit itself is killed, the command may still
+#           run in a container.
+# Undo:     not by a script: ask the vendor.
+# Done if:  the command has ended with exit code 0, and the job service reports its job as
+#           completed. If no job is recognized in the output, the last line says so.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 #           CONFIRM=datasets-not-cached confirms without a terminal.
 
 values() {
-  # text of this release: sha256 78b53cb1e7fac9fdd5e4e3acd0f1dedaa4fe3952ff65efc0d54d4145a50ac059
+  # text of this release: sha256 70e5a7c2248d5b251ff66553db991c2ee01c6b0c20f1a4566f61f0f00c0dbe40
   # the step
   STEP=datasets-not-cached
   # from deployment file [target]
@@ -231,51 +236,6 @@ run_command_once() {
   fi
 }
 
-# Sets first_umask to the umask that the script was started with, for the vendor's command.
-# check_services_instance changes it.
-record_umask() {
-  first_umask=$(umask)
-}
-
-# Runs the vendor's command. Each line of its output is marked, so that none passes for a line of
-# this script. The command gets the umask and the environment that this script was started with. It
-# gets none of the files that this script has open: a program that it leaves running would hold the
-# lock. Leaves the output in the file "output".
-run_vendor_command() {
-  local process line
-  : >output
-  (
-    exec {screen}>&-
-    if [[ ${lock-} != '' ]]; then
-      exec {lock}>&-
-    fi
-    restore_environment
-    umask "${first_umask}"
-    cd /
-    HOME=~root exec bash -c "${COMMAND}"
-  ) >output 2>&1 </dev/null &
-  process=$!
-  tail --lines=+1 --follow --pid="${process}" --sleep-interval=0.2 output |
-    while IFS= read -r line || [[ ${line} != '' ]]; do
-      say "| ${line//[[:cntrl:]]/ }"
-    done
-  wait "${process}"
-}
-
-# Exports what this shell was started with, and nothing else. The kernel keeps it. The values
-# may be secret, so they must not become arguments of env.
-restore_environment() {
-  local names entry
-  compgen -e >exported_names
-  mapfile -t names <exported_names
-  export -n "${names[@]}"
-  while IFS= read -r -d '' entry; do
-    if [[ ${entry} =~ ^[a-zA-Z_][a-zA-Z0-9_]*= && ${entry} != codeocean_cmdgen=* ]]; then
-      declare -gx "${entry}" 2>/dev/null
-    fi
-  done <"/proc/$$/environ"
-}
-
 # Sets job to the job ID that the output ends in, if any: that of a JSON object, or one word that
 # looks like an ID, of at least eight characters with a digit among them.
 find_job() {
@@ -341,8 +301,57 @@ read_job() {
     ] | add // ""' answer 2>/dev/null)
 }
 
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part vendor_command, sha256 ed6984e7a1beaf1d574e081bde50ea249dcbd6649b0bf7126ed8d6c13c5636b5
+
+# Sets first_umask to the umask that the script was started with, for the vendor's command.
+# check_services_instance changes it.
+record_umask() {
+  first_umask=$(umask)
+}
+
+# Runs the vendor's command. Each line of its output is marked, so that none passes for a line of
+# this script. The command gets the umask and the environment that this script was started with. It
+# gets none of the files that this script has open: a program that it leaves running would hold the
+# lock. Leaves the output in the file "output".
+run_vendor_command() {
+  local process line
+  : >output
+  (
+    exec {screen}>&-
+    if [[ ${lock-} != '' ]]; then
+      exec {lock}>&-
+    fi
+    restore_environment
+    umask "${first_umask}"
+    cd /
+    HOME=~root exec bash -c "${COMMAND}"
+  ) >output 2>&1 </dev/null &
+  process=$!
+  tail --lines=+1 --follow --pid="${process}" --sleep-interval=0.2 output |
+    while IFS= read -r line || [[ ${line} != '' ]]; do
+      say "| ${line//[[:cntrl:]]/ }"
+    done
+  wait "${process}"
+}
+
+# Exports what this shell was started with, and nothing else. The kernel keeps it. The values
+# may be secret, so they must not become arguments of env.
+restore_environment() {
+  local names entry
+  compgen -e >exported_names
+  mapfile -t names <exported_names
+  export -n "${names[@]}"
+  while IFS= read -r -d '' entry; do
+    if [[ ${entry} =~ ^[a-zA-Z_][a-zA-Z0-9_]*= && ${entry} != codeocean_cmdgen=* ]]; then
+      declare -gx "${entry}" 2>/dev/null
+    fi
+  done <"/proc/$$/environ"
+}
+
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 554e1da0d2e98121e7c492bbe2125e21e488089332245f069a80b14669413c25
+# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -593,21 +602,25 @@ run_as_root() { # ARGUMENT...
 check_services_instance() {
   umask 077
   records=${DATA_MOUNT}/.codeocean-cmdgen
+  if [[ ! -e /etc/codeocean/stack.json ]]; then
+    stop_wrong_place '/etc/codeocean/stack.json is missing: this is not a services instance.' \
+      "The script is for that of account ${ACCOUNT_ID}, ${REGION}, stack ${STACK_NAME}"
+  fi
   check_programs aws curl find findmnt flock grep jq mountpoint sed systemctl
-  check_field 'stack.json has' /etc/codeocean/stack.json \
+  check_field /etc/codeocean/stack.json 'account, Region and stack' /etc/codeocean/stack.json \
     '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
   read_identity
-  check_field "the instance's identity document has" identity '"\(.accountId) \(.region)"' \
-    "${ACCOUNT_ID} ${REGION}"
+  check_field "the instance's identity document" 'account and Region' identity \
+    '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
   instance_id=$(jq --raw-output .instanceId identity)
   if ! ask instances aws ec2 describe-instances \
     --region "${REGION}" \
     --instance-ids "${instance_id}"; then
     stop_wrong_place "ec2:DescribeInstances failed for this instance, ${instance_id}: ${aws_error}"
   fi
-  check_field "the instance's reservation in EC2 has" instances .Reservations[0].OwnerId \
-    "${ACCOUNT_ID}"
-  check_field "the instance's EC2 tags have" instances '
+  check_field "the instance's reservation in EC2" owner instances \
+    .Reservations[0].OwnerId "${ACCOUNT_ID}"
+  check_field "the instance's EC2 tags" stack instances '
     .Reservations[0].Instances[0].Tags // []
     | from_entries
     | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"]' "${STACK_NAME}"
@@ -618,11 +631,11 @@ check_services_instance() {
   check_private_folder "${records}"
 }
 
-check_field() { # WHAT_HAS_IT FILE JQ_FILTER EXPECTED
+check_field() { # DOCUMENT FIELD FILE JQ_FILTER EXPECTED
   local found
-  found=$(jq --raw-output "$3" "$2" 2>/dev/null)
-  if [[ ${found} != "$4" ]]; then
-    stop_wrong_place "$1 '${found}'; the script is for '$4'"
+  found=$(jq --raw-output "$4 // empty" "$3" 2>/dev/null)
+  if [[ ${found} != "$5" ]]; then
+    stop_wrong_place "$1: expected $2 $5; found ${found:-nothing}"
   fi
 }
 
@@ -828,6 +841,13 @@ is_working() {
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
   fi
 }
 

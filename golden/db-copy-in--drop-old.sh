@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    18f0ce0b36ed1810e101392405d08098c53fbf98993e7a74d3b9957071ad5705\ \ -)
+    0ecd3a69f4ce823a0b2fcb9bd4e64ad49dd6ac44cf97408849d74d2622ab2033\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -28,11 +28,14 @@ false <<'END_OF_BODY'
 # Takes:    seconds.
 # Costs:    nothing. Its storage is free for other data, but RDS never returns it.
 # Again:    reports that it no longer exists.
+# Killed:   leaves the old database, whole or removed.
+# Undo:     not possible.
+# Done if:  the server has confirmed the removal.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           CONFIRM=OLD-DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 f6d90aee20ab09a03c15ed56f04763e88fdebfd7df97daabe22cc0c833ce67a2
+  # text of this release: sha256 d31817af5b2ee5aaf07f6e472ccbc2b4ed501ffdcf775ead0971179f5bd94028
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -69,232 +72,6 @@ main() {
   confirm_removal
   remove_old_database
   finish "${old} was removed from ${TO_HOST}"
-}
-
-# Prepares the database clients.
-prepare_clients() {
-  name_run
-  check_target_server
-  choose_client_user
-  choose_ssl_mode
-  read_password
-  choose_session_options
-}
-
-# Sets the names of this run: token and mark for records and comments, record to the record file,
-# target to the connection string of the server, new_database to the database that is created, and
-# client_role and password_file to who the clients are there: the master user.
-# A connection string holds only these values, and none of them can hold a blank or a quote.
-name_run() {
-  token=$(sha256sum <<<"${STACK_NAME} ${TO_HOST} ${TO_PORT} ${DATABASE} ${RUN}" | cut --bytes=-12)
-  mark="codeocean-cmdgen db-copy-in ${RUN}"
-  record=${records}/db-copy-in--${RUN}
-  target="host=${TO_HOST} port=${TO_PORT}"
-  new_database=${DATABASE}_new_${token}
-  client_role=${USER}
-  password_file=/proc/self/fd/4
-}
-
-# Checks that --to-host is the deployment's own database, if the deployment names it.
-check_target_server() {
-  local own_host
-  if ! own_host=$(jq --raw-output '.AnalyticsDB.Host // ""' /etc/codeocean/stack.json); then
-    stop_wrong_place 'cannot read from stack.json which analytics database the deployment has'
-  fi
-  if [[ ${own_host} != '' && ${own_host,,} != "${TO_HOST,,}" ]]; then
-    stop_wrong_place "stack.json says that the analytics database is ${own_host}," \
-      "but the script is for ${TO_HOST}"
-  fi
-  if ! command -v psql >/dev/null; then
-    stop_wrong_place 'the program psql is needed: sudo dnf install postgresql15'
-  fi
-}
-
-# Sets client_id to a user and group that nothing else on this host uses, from the range that
-# systemd has for such users. The clients run as it, so a fault in one of them does not reach root.
-# https://systemd.io/UIDS-GIDS/
-choose_client_user() {
-  for client_id in {65519..61184}; do
-    if is_id_free "${client_id}"; then
-      if ! chgrp "${client_id}" "${scratch}" || ! chmod 710 "${scratch}"; then
-        stop 'the database clients cannot enter the folder for temporary files'
-      fi
-      return
-    fi
-  done
-  stop 'no user ID is free for the database clients'
-}
-
-is_id_free() { # ID
-  local process
-  if getent passwd "$1" >/dev/null || getent group "$1" >/dev/null; then
-    return 1
-  fi
-  process=$(find /proc -maxdepth 1 -uid "$1" -print -quit 2>/dev/null)
-  [[ ${process} == '' ]]
-}
-
-# Writes the password to a file without a name, so nothing of it can be left behind. The clients
-# inherit it as descriptor 4. libpq reads a password file only if it belongs to its own user.
-# https://www.postgresql.org/docs/current/libpq-pgpass.html
-read_password() {
-  if ! : >password || ! exec 4<>password; then
-    stop 'cannot create a file for the password'
-  fi
-  if ! rm password || ! chown "${client_id}" /proc/self/fd/4; then
-    stop 'cannot protect the file for the password'
-  fi
-  if ! aws secretsmanager get-secret-value \
-    --region "${REGION}" \
-    --secret-id "${MASTER_PASSWORD_SECRET_ID}" |
-    jq --raw-output '"*:*:*:*:" + (.SecretString | gsub("(?<special>[\\\\:])"; "\\" + .special))' \
-      >&4; then
-    stop_wrong_place "cannot read secret ${MASTER_PASSWORD_SECRET_ID}, as reported above"
-  fi
-}
-
-# Sets server_options to the settings of our sessions. They outrank settings of users and databases,
-# which would change what the clients may do and how they print values. Rows that a policy hides are
-# errors. Sets connection_options, so that both ends notice within two minutes that the other died.
-choose_session_options() {
-  connection_options='keepalives_idle=60 keepalives_interval=10 keepalives_count=6'
-  connection_options+=' tcp_user_timeout=120000 connect_timeout=15'
-  server_options='-c search_path=pg_catalog -c statement_timeout=0 -c client_min_messages=error'
-  server_options+=' -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10'
-  server_options+=' -c tcp_keepalives_count=6 -c lock_timeout=0 -c idle_session_timeout=0'
-  server_options+=' -c idle_in_transaction_session_timeout=0'
-  server_options+=' -c row_security=off -c default_transaction_read_only=off -c role=none'
-  server_options+=' -c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC'
-  server_options+=' -c extra_float_digits=3 -c bytea_output=hex -c lc_monetary=C'
-  server_options+=' -c quote_all_identifiers=off'
-}
-
-# Sets ssl_mode: with the CA bundle, servers must prove who they are.
-choose_ssl_mode() {
-  ssl_mode=verify-full
-  if [[ ! -f ${CA_BUNDLE} ]]; then
-    connect_without_ca_bundle
-  elif ! cp "${CA_BUNDLE}" ca-bundle.pem || ! share_with_clients ca-bundle.pem; then
-    stop "cannot read ${CA_BUNDLE}"
-  fi
-}
-
-# Lets the clients read files. They own no file, and can write to none.
-share_with_clients() { # FILE...
-  chgrp "${client_id}" "$@" && chmod 640 "$@"
-}
-
-# Becomes a client, with neither the rights nor the environment of root.
-exec_client() { # PROGRAM ARGUMENT...
-  exec setpriv --reuid="${client_id}" --regid="${client_id}" --clear-groups --no-new-privs \
-    --inh-caps=-all --bounding-set=-all -- \
-    env --ignore-environment PATH="${PATH}" HOME=/nonexistent LC_ALL=C.UTF-8 TZ=UTC \
-    PGUSER="${client_role}" PGPASSFILE="${password_file}" PGOPTIONS="${server_options}" \
-    PGCLIENTENCODING=UTF8 PGSSLMODE="${ssl_mode}" PGSSLROOTCERT="${scratch}/ca-bundle.pem" "$@"
-}
-
-# Runs a client. Its stdout goes past the filter, as descriptor 5. What it writes to stderr may be
-# the words of a server: they are indented, so that no line reads as the outcome of this script,
-# and cannot control a terminal.
-run_client() { # PROGRAM ARGUMENT...
-  { exec_client "$@" 2>&1 >&5 5>&- | replace_unprintable | sed 's/^/  /' >&2 5>&-; } 5>&1
-}
-
-replace_unprintable() {
-  LC_ALL=C tr --complement '\n[:print:]' '?'
-}
-
-# Runs SQL on a server; the first error ends it. Names are psql variables, which psql quotes.
-run_sql() { # SERVER DATABASE PSQL_OPTION... <SQL
-  run_psql run_client "$@"
-}
-
-run_psql() { # RUNNER SERVER DATABASE PSQL_OPTION... <SQL
-  "$1" psql --no-psqlrc --no-password --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 \
-    --set=database="${DATABASE}" --set=new="${new_database}" \
-    --dbname="$2 dbname=$3 ${connection_options}" "${@:4}"
-}
-
-# Runs SQL, whose answer goes to a file. If it fails, sets server_error to the message.
-query_server() { # FILE SERVER DATABASE PSQL_OPTION... <SQL
-  if run_sql "${@:2}" >"$1" 2>"$1.error"; then
-    return 0
-  fi
-  server_error=$(tr --squeeze-repeats '[:space:]' ' ' <"$1.error")
-  server_error=${server_error# }
-  return 1
-}
-
-# Sets completed to what this run has completed, or to nothing, and in_place to what the server
-# has under the name of the database: "missing", "other", or "ours". For "ours", replacement is what
-# the record says about that swap. The record on this host holds the intent of a swap, with a nonce.
-# Only the swap writes that nonce into the comment of the database, and nobody else can know it
-# before. Afterwards everybody can read it, so the whole line counts: a copy removes such lines from
-# the comment that it takes along. If the work dies in the swap, the intent is all it leaves.
-find_replacement() {
-  local intent nonce
-  in_place=other
-  read_record
-  if [[ ! -e ${record} ]]; then
-    return
-  fi
-  if ! read_comment; then
-    stop_wrong_place "${TO_HOST}: ${server_error}"
-  fi
-  # A database without a comment answers with an empty line.
-  if [[ ! -s comment ]]; then
-    in_place=missing
-  fi
-  for intent in "${intents[@]}"; do
-    nonce=${intent%% *}
-    if [[ ${nonce} =~ ^[0-9a-f]{32}$ ]] &&
-      grep --quiet --fixed-strings --line-regexp "${mark} ${intent}" comment; then
-      in_place=ours
-      replacement=${intent#* }
-      record_completion "${replacement}"
-    fi
-  done
-}
-
-# Sets completed and intents to what the record of this run holds: lines of a time, the mark, the
-# token, "completed" or "intent", and a text.
-read_record() {
-  local found kind text
-  completed=''
-  intents=()
-  if [[ ! -e ${record} ]]; then
-    return
-  fi
-  while read -r _ _ _ _ found kind text; do
-    if [[ ${found} == "${token}" && ${kind} == completed ]]; then
-      completed="completed ${text}"
-    fi
-    if [[ ${found} == "${token}" && ${kind} == intent ]]; then
-      intents+=("${text}")
-    fi
-  done <"${record}"
-}
-
-# Writes the comment of the database to the file "comment".
-read_comment() {
-  query_server comment "${target}" postgres <<'SQL'
-SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = :'database';
-SQL
-}
-
-record_completion() { # TEXT
-  if [[ ${completed} == '' ]]; then
-    completed=$1
-    if [[ ${PLAN} != 1 ]]; then
-      append_record "db-copy-in--${RUN}" "${mark} ${token} ${completed}"
-    fi
-  fi
-}
-
-check_database_exists() {
-  if [[ ${in_place} == missing ]]; then
-    stop "database ${DATABASE} no longer exists on ${TO_HOST}. This run had ${completed}"
-  fi
 }
 
 # What is dropped never comes back, so only a server that proves who it is gets the password.
@@ -383,8 +160,230 @@ DROP DATABASE IF EXISTS :"old" WITH (FORCE);
 SQL
 }
 
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part database, sha256 031989ae42d707812b628cb4e5511cc221e025e17ef2d3461df9bbfb9c492251
+
+# Prepares the database clients.
+prepare_clients() {
+  name_run
+  check_target_server
+  choose_client_user
+  choose_ssl_mode
+  read_password
+  choose_session_options
+}
+
+# Sets the names of this run: token and mark for records and comments, record to the record file,
+# target to the connection string of the server, new_database to the database that is created.
+# A connection string holds only these values, and none of them can hold a blank or a quote.
+name_run() {
+  token=$(sha256sum <<<"${STACK_NAME} ${TO_HOST} ${TO_PORT} ${DATABASE} ${RUN}" | cut --bytes=-12)
+  mark="codeocean-cmdgen db-copy-in ${RUN}"
+  record=${records}/db-copy-in--${RUN}
+  target="host=${TO_HOST} port=${TO_PORT}"
+  new_database=${DATABASE}_new_${token}
+}
+
+# Checks that --to-host is the deployment's own database, if the deployment names it.
+check_target_server() {
+  local own_host
+  if ! own_host=$(jq --raw-output '.AnalyticsDB.Host // ""' /etc/codeocean/stack.json); then
+    stop_wrong_place 'cannot read AnalyticsDB.Host from /etc/codeocean/stack.json'
+  fi
+  if [[ ${own_host} != '' && ${own_host,,} != "${TO_HOST,,}" ]]; then
+    stop_wrong_place "/etc/codeocean/stack.json: expected analytics database ${TO_HOST};" \
+      "found ${own_host}"
+  fi
+  if ! command -v psql >/dev/null; then
+    stop_wrong_place 'the program psql is needed: sudo dnf install postgresql15'
+  fi
+}
+
+# Sets client_id to a user and group that nothing else on this host uses, from the range that
+# systemd has for such users. The clients run as it, so a fault in one of them does not reach root.
+# https://systemd.io/UIDS-GIDS/
+choose_client_user() {
+  for client_id in {65519..61184}; do
+    if is_id_free "${client_id}"; then
+      if ! chgrp "${client_id}" "${scratch}" || ! chmod 710 "${scratch}"; then
+        stop 'the database clients cannot enter the folder for temporary files'
+      fi
+      return
+    fi
+  done
+  stop 'no user ID is free for the database clients'
+}
+
+is_id_free() { # ID
+  local process
+  if getent passwd "$1" >/dev/null || getent group "$1" >/dev/null; then
+    return 1
+  fi
+  process=$(find /proc -maxdepth 1 -uid "$1" -print -quit 2>/dev/null)
+  [[ ${process} == '' ]]
+}
+
+# Writes the password to a file without a name, so nothing of it can be left behind. The clients
+# inherit it as descriptor 4. libpq reads a password file only if it belongs to its own user.
+# https://www.postgresql.org/docs/current/libpq-pgpass.html
+read_password() {
+  if ! : >password || ! exec 4<>password; then
+    stop 'cannot create a file for the password'
+  fi
+  if ! rm password || ! chown "${client_id}" /proc/self/fd/4; then
+    stop 'cannot protect the file for the password'
+  fi
+  if ! aws secretsmanager get-secret-value \
+    --region "${REGION}" \
+    --secret-id "${MASTER_PASSWORD_SECRET_ID}" |
+    jq --raw-output '"*:*:*:*:" + (.SecretString | gsub("(?<special>[\\\\:])"; "\\" + .special))' \
+      >&4; then
+    stop_wrong_place "cannot read secret ${MASTER_PASSWORD_SECRET_ID}, as reported above"
+  fi
+}
+
+# Sets server_options to the settings of our sessions. They outrank settings of users and databases,
+# which would change what the clients may do and how they print values. Rows that a policy hides are
+# errors.
+choose_session_options() {
+  server_options='-c search_path=pg_catalog -c statement_timeout=0 -c client_min_messages=error'
+  server_options+=' -c row_security=off -c default_transaction_read_only=off -c role=none'
+  server_options+=' -c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC'
+  server_options+=' -c extra_float_digits=3 -c bytea_output=hex -c lc_monetary=C'
+  server_options+=' -c quote_all_identifiers=off'
+}
+
+# Sets ssl_mode: with the CA bundle, servers must prove who they are.
+choose_ssl_mode() {
+  ssl_mode=verify-full
+  if [[ ! -f ${CA_BUNDLE} ]]; then
+    connect_without_ca_bundle
+  elif ! cp "${CA_BUNDLE}" ca-bundle.pem || ! share_with_clients ca-bundle.pem; then
+    stop "cannot read ${CA_BUNDLE}"
+  fi
+}
+
+# Lets the clients read files. They own no file, and can write to none.
+share_with_clients() { # FILE...
+  chgrp "${client_id}" "$@" && chmod 640 "$@"
+}
+
+# Becomes a client, with neither the rights nor the environment of root.
+exec_client() { # PROGRAM ARGUMENT...
+  exec setpriv --reuid="${client_id}" --regid="${client_id}" --clear-groups --no-new-privs \
+    --inh-caps=-all --bounding-set=-all -- \
+    env --ignore-environment PATH="${PATH}" HOME=/nonexistent LC_ALL=C.UTF-8 TZ=UTC \
+    PGUSER="${USER}" PGPASSFILE=/proc/self/fd/4 PGOPTIONS="${server_options}" \
+    PGCLIENTENCODING=UTF8 PGSSLMODE="${ssl_mode}" PGSSLROOTCERT="${scratch}/ca-bundle.pem" \
+    PGCONNECT_TIMEOUT=15 "$@"
+}
+
+# Runs a client. Its stdout goes past the filter, as descriptor 5. What it writes to stderr may be
+# the words of a server: they are indented, so that no line reads as the outcome of this script,
+# and cannot control a terminal.
+run_client() { # PROGRAM ARGUMENT...
+  { exec_client "$@" 2>&1 >&5 5>&- | replace_unprintable | sed 's/^/  /' >&2 5>&-; } 5>&1
+}
+
+replace_unprintable() {
+  LC_ALL=C tr --complement '\n[:print:]' '?'
+}
+
+# Runs SQL on a server; the first error ends it. Names are psql variables, which psql quotes.
+run_sql() { # SERVER DATABASE PSQL_OPTION... <SQL
+  run_psql run_client "$@"
+}
+
+run_psql() { # RUNNER SERVER DATABASE PSQL_OPTION... <SQL
+  "$1" psql --no-psqlrc --no-password --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 \
+    --set=database="${DATABASE}" --set=new="${new_database}" --dbname="$2 dbname=$3" "${@:4}"
+}
+
+# Runs SQL, whose answer goes to a file. If it fails, sets server_error to the message.
+query_server() { # FILE SERVER DATABASE PSQL_OPTION... <SQL
+  if run_sql "${@:2}" >"$1" 2>"$1.error"; then
+    return 0
+  fi
+  server_error=$(tr --squeeze-repeats '[:space:]' ' ' <"$1.error")
+  server_error=${server_error# }
+  return 1
+}
+
+# Sets completed to what this run has completed, or to nothing, and in_place to what the server
+# has under the name of the database: "missing", "other", or "ours". For "ours", replacement is what
+# the record says about that swap. The record on this host holds the intent of a swap, with a nonce.
+# Only the swap writes that nonce into the comment of the database, and nobody else can know it
+# before. Afterwards everybody can read it, so the whole line counts: a copy removes such lines from
+# the comment that it takes along. If the work dies in the swap, the intent is all it leaves.
+find_replacement() {
+  local intent nonce
+  in_place=other
+  read_record
+  if [[ ! -e ${record} ]]; then
+    return
+  fi
+  if ! read_comment; then
+    stop_wrong_place "${TO_HOST}: ${server_error}"
+  fi
+  # A database without a comment answers with an empty line.
+  if [[ ! -s comment ]]; then
+    in_place=missing
+  fi
+  for intent in "${intents[@]}"; do
+    nonce=${intent%% *}
+    if [[ ${nonce} =~ ^[0-9a-f]{32}$ ]] &&
+      grep --quiet --fixed-strings --line-regexp "${mark} ${intent}" comment; then
+      in_place=ours
+      replacement=${intent#* }
+      record_completion "${replacement}"
+    fi
+  done
+}
+
+# Sets completed and intents to what the record of this run holds: lines of a time, the mark, the
+# token, "completed" or "intent", and a text.
+read_record() {
+  local found kind text
+  completed=''
+  intents=()
+  if [[ ! -e ${record} ]]; then
+    return
+  fi
+  while read -r _ _ _ _ found kind text; do
+    if [[ ${found} == "${token}" && ${kind} == completed ]]; then
+      completed="completed ${text}"
+    fi
+    if [[ ${found} == "${token}" && ${kind} == intent ]]; then
+      intents+=("${text}")
+    fi
+  done <"${record}"
+}
+
+# Writes the comment of the database to the file "comment".
+read_comment() {
+  query_server comment "${target}" postgres <<'SQL'
+SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = :'database';
+SQL
+}
+
+record_completion() { # TEXT
+  if [[ ${completed} == '' ]]; then
+    completed=$1
+    if [[ ${PLAN} != 1 ]]; then
+      append_record "db-copy-in--${RUN}" "${mark} ${token} ${completed}"
+    fi
+  fi
+}
+
+check_database_exists() {
+  if [[ ${in_place} == missing ]]; then
+    stop "database ${DATABASE} no longer exists on ${TO_HOST}. This run had ${completed}"
+  fi
+}
+
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 554e1da0d2e98121e7c492bbe2125e21e488089332245f069a80b14669413c25
+# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -635,21 +634,25 @@ run_as_root() { # ARGUMENT...
 check_services_instance() {
   umask 077
   records=${DATA_MOUNT}/.codeocean-cmdgen
+  if [[ ! -e /etc/codeocean/stack.json ]]; then
+    stop_wrong_place '/etc/codeocean/stack.json is missing: this is not a services instance.' \
+      "The script is for that of account ${ACCOUNT_ID}, ${REGION}, stack ${STACK_NAME}"
+  fi
   check_programs aws curl find findmnt flock grep jq mountpoint sed systemctl
-  check_field 'stack.json has' /etc/codeocean/stack.json \
+  check_field /etc/codeocean/stack.json 'account, Region and stack' /etc/codeocean/stack.json \
     '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
   read_identity
-  check_field "the instance's identity document has" identity '"\(.accountId) \(.region)"' \
-    "${ACCOUNT_ID} ${REGION}"
+  check_field "the instance's identity document" 'account and Region' identity \
+    '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
   instance_id=$(jq --raw-output .instanceId identity)
   if ! ask instances aws ec2 describe-instances \
     --region "${REGION}" \
     --instance-ids "${instance_id}"; then
     stop_wrong_place "ec2:DescribeInstances failed for this instance, ${instance_id}: ${aws_error}"
   fi
-  check_field "the instance's reservation in EC2 has" instances .Reservations[0].OwnerId \
-    "${ACCOUNT_ID}"
-  check_field "the instance's EC2 tags have" instances '
+  check_field "the instance's reservation in EC2" owner instances \
+    .Reservations[0].OwnerId "${ACCOUNT_ID}"
+  check_field "the instance's EC2 tags" stack instances '
     .Reservations[0].Instances[0].Tags // []
     | from_entries
     | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"]' "${STACK_NAME}"
@@ -660,11 +663,11 @@ check_services_instance() {
   check_private_folder "${records}"
 }
 
-check_field() { # WHAT_HAS_IT FILE JQ_FILTER EXPECTED
+check_field() { # DOCUMENT FIELD FILE JQ_FILTER EXPECTED
   local found
-  found=$(jq --raw-output "$3" "$2" 2>/dev/null)
-  if [[ ${found} != "$4" ]]; then
-    stop_wrong_place "$1 '${found}'; the script is for '$4'"
+  found=$(jq --raw-output "$4 // empty" "$3" 2>/dev/null)
+  if [[ ${found} != "$5" ]]; then
+    stop_wrong_place "$1: expected $2 $5; found ${found:-nothing}"
   fi
 }
 
@@ -870,6 +873,13 @@ is_working() {
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
   fi
 }
 

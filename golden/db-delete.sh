@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    a2260d8131565bf53b621cad4ed4158d8b7b35ca9dc01ca79619c81a22bc8966\ \ -)
+    a2ef211c92c9e72d45c6b4def57ad0d71ba21a6afe84421c14c2cd6a8958f595\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-delete \
@@ -30,12 +30,15 @@ false <<'END_OF_BODY'
 # Costs:    nothing.
 # Again:    follows the deletion, or reports when the instance was deleted, from a record in the
 #           home folder.
+# Killed:   leaves the instance as it was, or its deletion, which continues.
+# Undo:     not possible. The recovery point can be restored again.
+# Done if:  RDS shows neither the instance nor automated backups of it.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 #           CONFIRM=TEMPORARY-DB-INSTANCE-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 c8b81f53ba2ff3b09a5a9ecc9908241ab4aa7d5b8bcd8a9e8d1173250350208d
+  # text of this release: sha256 f30030ed599d7e8c1cfa863042b4d41267a0bcdd4a60965a35c48d1526334af3
   # the step
   STEP=db-delete
   # from deployment file [target]
@@ -78,72 +81,6 @@ main() {
     "${deleted}"
 }
 
-# A file in the home folder records what this run has done. Its name is a digest of what makes
-# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
-# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
-read_run_record() { # VALUE...
-  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
-  token=${token:0:32}
-  run_record_file=~/.codeocean-cmdgen/${token}
-  run_record=$(cat "${run_record_file}" 2>/dev/null)
-}
-
-append_run_record() { # KEY TEXT...
-  run_record+=$'\n'$*
-  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
-    say "warning: cannot write ${run_record_file}:" \
-      'a later paste will not know what this one has done'
-  fi
-}
-
-# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
-find_in_run_record() { # KEY
-  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
-  [[ ${recorded} != '' ]]
-}
-
-# The deployment's own instance must be in the account and Region of this script. Writes its
-# description to the file "own".
-check_own_instance() {
-  local deployment
-  if ! read_instance own "${DB_INSTANCE_ID}"; then
-    stop_wrong_place "there is no DB instance ${DB_INSTANCE_ID} in account ${ACCOUNT_ID}," \
-      "${REGION}: ${aws_error}"
-  fi
-  deployment=$(tag_of_instance own codeocean:deployment)
-  if [[ ${deployment} == '' ]]; then
-    stop_wrong_place "DB instance ${DB_INSTANCE_ID} has no tag codeocean:deployment, so it is not" \
-      'the database of a deployment'
-  fi
-}
-
-# Writes the description of the temporary instance to the file "temporary". Sets status to what RDS
-# reports of it, or to gone.
-read_temporary_instance() {
-  status=gone
-  if read_instance temporary "${TEMPORARY_DB_INSTANCE_ID}"; then
-    status=$(jq --raw-output .DBInstanceStatus temporary)
-  fi
-}
-
-# Writes the description of a DB instance to a file. Fails if there is no such instance.
-read_instance() { # FILE IDENTIFIER
-  if ask instances aws rds describe-db-instances \
-    --region "${REGION}" \
-    --db-instance-identifier "$2"; then
-    jq '.DBInstances[0]' instances >"$1"
-    return 0
-  fi
-  if [[ ${aws_error} != *DBInstanceNotFound* ]]; then
-    stop "cannot describe DB instance $2: ${aws_error}. Paste the script again."
-  fi
-  return 1
-}
-
-tag_of_instance() { # FILE KEY
-  jq --raw-output --arg key "$2" '[.TagList[]? | select(.Key == $key) | .Value][0] // ""' "$1"
-}
-
 # Sets resource_id to that of the instance which this run has begun to delete. An instance that RDS
 # does not show counts as deleted only if this run has.
 read_recorded_deletion() {
@@ -181,80 +118,6 @@ check_tags_and_protection() {
     add_problem "${TEMPORARY_DB_INSTANCE_ID} has deletion protection:" \
       'turn off deletion protection in RDS if it may be deleted'
   fi
-}
-
-# The restore of this run has written these tags. CloudFormation tags what belongs to a stack.
-check_run_tags() { # NAME FILE_OF_TAGS KEY VALUE
-  if ! jq --exit-status --arg run "${RUN}" --arg key "$3" --arg value "$4" '
-    from_entries
-    | .["codeocean-cmdgen:run"] == $run and .[$key] == $value
-    ' "$2" >tags_match; then
-    add_problem "$1 does not have the tags codeocean-cmdgen:run=${RUN} and $3=$4, which the" \
-      'restore of this run writes'
-  fi
-  if ! jq --exit-status '
-    all(.[].Key; startswith("aws:cloudformation:") | not)
-    ' "$2" >outside_stacks; then
-    add_problem "$1 is managed by a CloudFormation stack"
-  fi
-}
-
-# Anybody can write tags. Only AWS Backup knows what its restore jobs created. Writes the last job
-# that created this resource to the file "restore_job".
-check_restore_job() { # ARN
-  if ! ask jobs aws backup list-restore-jobs --region "${REGION}"; then
-    stop "cannot list the restore jobs: ${aws_error}. Paste the script again."
-  fi
-  if ! jq --exit-status --arg arn "$1" '
-    [.RestoreJobs[] | select(.CreatedResourceArn == $arn and .Status == "COMPLETED")]
-    | max_by(.CompletionDate)
-    ' jobs >restore_job; then
-    add_problem "AWS Backup shows no completed restore job that created $1"
-  fi
-}
-
-# Names, before the confirmation, what proves that a resource may be deleted.
-report_proof() { # NAME
-  local made_by
-  made_by=$(jq --raw-output '
-    "restore job \(.RestoreJobId) created it from \(.RecoveryPointArn)"
-    ' restore_job)
-  say "proof that $1 is of run ${RUN}: it has the tags of this run, and ${made_by}"
-  say 'The recovery point is kept.'
-}
-
-# RDS reuses names and ARNs: an instance that was created long after the restore job had ended is
-# another one. AWS does not say whether a job ends before its instance is created: hence the hour.
-is_newer_than_restore_job() {
-  local instance_created job_completed
-  instance_created=$(jq --raw-output '.InstanceCreateTime // ""' temporary)
-  if [[ ${instance_created} == '' ]]; then
-    return 1 # RDS is still creating it
-  fi
-  job_completed=$(jq --raw-output .CompletionDate restore_job)
-  instance_created=$(seconds_since_1970 "${instance_created}")
-  job_completed=$(seconds_since_1970 "${job_completed}")
-  if [[ ! "${instance_created} ${job_completed}" =~ ^[0-9]+\ [0-9]+$ ]]; then
-    stop "cannot tell when ${TEMPORARY_DB_INSTANCE_ID} was created, or when its restore job" \
-      'ended: it is left alone'
-  fi
-  ((instance_created >= job_completed + 3600))
-}
-
-# Prints a time in an answer as ISO 8601 in UTC.
-format_time() { # TIME
-  local seconds
-  seconds=$(seconds_since_1970 "$1")
-  date --date="@${seconds}" --iso-8601=seconds
-}
-
-# The AWS CLI prints ISO 8601, or a number if its configuration says cli_timestamp_format = wire.
-seconds_since_1970() { # TIME
-  local text=$1
-  if [[ ${text} != *-* ]]; then
-    text="@${text}"
-  fi
-  date --date="${text}" +%s
 }
 
 # Sets resource_id, which no other instance ever has, and description to what a person must know
@@ -341,13 +204,165 @@ check_automated_backups() {
   fi
 }
 
-# Sets deleted to when this run first saw that the instance was gone.
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part run_record, sha256 fca5860c94b48cb6b0bc1f133cc08eb85374fee0ee5145d970604fc19a7af36c
+
+# A file in the home folder records what this run has done. Its name is a digest of what makes
+# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
+# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
+read_run_record() { # VALUE...
+  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
+  token=${token:0:32}
+  run_record_file=~/.codeocean-cmdgen/${token}
+  run_record=$(cat "${run_record_file}" 2>/dev/null)
+}
+
+append_run_record() { # KEY TEXT...
+  run_record+=$'\n'$*
+  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
+    say "warning: cannot write ${run_record_file}:" \
+      'a later paste will not know what this one has done'
+  fi
+}
+
+# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
+find_in_run_record() { # KEY
+  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
+  [[ ${recorded} != '' ]]
+}
+
+# ---- Part db_instances, sha256 f234c99bb0e1093658f32ae8cbed7df68308d63f0388b2fe3a5e86bdd2e799ba
+
+# The deployment's own instance must be in the account and Region of this script. Writes its
+# description to the file "own".
+check_own_instance() {
+  local deployment
+  if ! read_instance own "${DB_INSTANCE_ID}"; then
+    stop_wrong_place "there is no DB instance ${DB_INSTANCE_ID} in account ${ACCOUNT_ID}," \
+      "${REGION}: ${aws_error}"
+  fi
+  deployment=$(tag_of_instance own codeocean:deployment)
+  if [[ ${deployment} == '' ]]; then
+    stop_wrong_place "DB instance ${DB_INSTANCE_ID} has no tag codeocean:deployment, so it is not" \
+      'the database of a deployment'
+  fi
+}
+
+# Writes the description of the temporary instance to the file "temporary". Sets status to what RDS
+# reports of it, or to gone.
+read_temporary_instance() {
+  status=gone
+  if read_instance temporary "${TEMPORARY_DB_INSTANCE_ID}"; then
+    status=$(jq --raw-output .DBInstanceStatus temporary)
+  fi
+}
+
+# Writes the description of a DB instance to a file. Fails if there is no such instance.
+read_instance() { # FILE IDENTIFIER
+  if ask instances aws rds describe-db-instances \
+    --region "${REGION}" \
+    --db-instance-identifier "$2"; then
+    jq '.DBInstances[0]' instances >"$1"
+    return 0
+  fi
+  if [[ ${aws_error} != *DBInstanceNotFound* ]]; then
+    stop "cannot describe DB instance $2: ${aws_error}. Paste the script again."
+  fi
+  return 1
+}
+
+tag_of_instance() { # FILE KEY
+  jq --raw-output --arg key "$2" '[.TagList[]? | select(.Key == $key) | .Value][0] // ""' "$1"
+}
+
+# ---- Part deletion, sha256 063c1bb1423c7f2e18f134e94a2c0b17e35f5413c9fefdf427bd23abff5e4060
+
+# The restore of this run has written these tags. CloudFormation tags what belongs to a stack.
+check_run_tags() { # NAME FILE_OF_TAGS KEY VALUE
+  if ! jq --exit-status --arg run "${RUN}" --arg key "$3" --arg value "$4" '
+    from_entries
+    | .["codeocean-cmdgen:run"] == $run and .[$key] == $value
+    ' "$2" >tags_match; then
+    add_problem "$1 does not have the tags codeocean-cmdgen:run=${RUN} and $3=$4, which the" \
+      'restore of this run writes'
+  fi
+  if ! jq --exit-status '
+    all(.[].Key; startswith("aws:cloudformation:") | not)
+    ' "$2" >outside_stacks; then
+    add_problem "$1 is managed by a CloudFormation stack"
+  fi
+}
+
+# Anybody can write tags. Only AWS Backup knows what its restore jobs created. Writes the last job
+# that created this resource to the file "restore_job".
+check_restore_job() { # ARN
+  if ! ask jobs aws backup list-restore-jobs --region "${REGION}"; then
+    stop "cannot list the restore jobs: ${aws_error}. Paste the script again."
+  fi
+  if ! jq --exit-status --arg arn "$1" '
+    [.RestoreJobs[] | select(.CreatedResourceArn == $arn and .Status == "COMPLETED")]
+    | max_by(.CompletionDate)
+    ' jobs >restore_job; then
+    add_problem "AWS Backup shows no completed restore job that created $1"
+  fi
+}
+
+# Names, before the confirmation, what proves that a resource may be deleted.
+report_proof() { # NAME
+  local made_by
+  made_by=$(jq --raw-output '
+    "restore job \(.RestoreJobId) created it from \(.RecoveryPointArn)"
+    ' restore_job)
+  say "proof that $1 is of run ${RUN}: it has the tags of this run, and ${made_by}"
+  say 'The recovery point is kept.'
+}
+
+# Sets deleted to when this run first saw that the resource was gone.
 record_deletion() {
   if ! find_in_run_record gone; then
     recorded=$(date --iso-8601=seconds)
     append_run_record gone "${recorded}"
   fi
   deleted=${recorded}
+}
+
+# ---- Part instance_age, sha256 4738e4d4860d24392d3e70ef1b70bc771e5918abed2ab34b6a6ae3b0032f03bc
+
+# RDS reuses names and ARNs: an instance that was created long after the restore job had ended is
+# another one. AWS does not say whether a job ends before its instance is created: hence the hour.
+is_newer_than_restore_job() {
+  local instance_created job_completed
+  instance_created=$(jq --raw-output '.InstanceCreateTime // ""' temporary)
+  if [[ ${instance_created} == '' ]]; then
+    return 1 # RDS is still creating it
+  fi
+  job_completed=$(jq --raw-output .CompletionDate restore_job)
+  instance_created=$(seconds_since_1970 "${instance_created}")
+  job_completed=$(seconds_since_1970 "${job_completed}")
+  if [[ ! "${instance_created} ${job_completed}" =~ ^[0-9]+\ [0-9]+$ ]]; then
+    stop "cannot tell when ${TEMPORARY_DB_INSTANCE_ID} was created, or when its restore job" \
+      'ended: it is left alone'
+  fi
+  ((instance_created >= job_completed + 3600))
+}
+
+# ---- Part time, sha256 941904413e573eb0ab47935762f32455ecced59e6ed5de69d2b4bbb1d6e40c24
+
+# Prints a time in an answer as ISO 8601 in UTC.
+format_time() { # TIME
+  local seconds
+  seconds=$(seconds_since_1970 "$1")
+  date --date="@${seconds}" --iso-8601=seconds
+}
+
+# The AWS CLI prints ISO 8601, or a number if its configuration says cli_timestamp_format = wire.
+seconds_since_1970() { # TIME
+  local text=$1
+  if [[ ${text} != *-* ]]; then
+    text="@${text}"
+  fi
+  date --date="${text}" +%s
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.

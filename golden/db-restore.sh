@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    0f4415d1a184a85c8359ce0505af7ebd803e1ff6159444c17a747c0f6bcbac8b\ \ -)
+    0be4e7e1c2287d3c62a2096deab1d4f8a9288708453ea710e5588d641242176d\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -24,21 +24,25 @@ false <<'END_OF_BODY'
 # Run in:   AWS CloudShell, in the target account.
 # Changes:  backup start-restore-job   restores --rds-snapshot-arn, or else the only RDS recovery
 #                                      point that was copied into the vault, to a new DB instance
-#                                      in the network of the deployment's own. Stops if there are
-#                                      several, or if another run has restored it.
+#                                      in the network of the deployment's own. The script stops if
+#                                      there are several, or if another run restored it.
 #           rds add-tags-to-resource   tags the new instance as this run's
 #           rds modify-db-instance     gives the new instance the deployment's master password,
-#                                      which is shown nowhere
+#                                      which is never shown
 # Takes:    ten minutes or more. The restore continues without this shell, but the password is set
 #           at its end: paste the script again to complete it.
 # Costs:    the instance and its storage until db-delete.
 # Again:    reports the instance, or continues where it stopped. An instance that was deleted
 #           since is not restored again in this run.
+# Killed:   leaves a restore job that continues, or an instance that has no tags or password yet.
+# Undo:     db-delete.
+# Done if:  the instance is available in the network of the deployment's own, and RDS has set the
+#           password.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 ba304a140a17f326b601c792a55c8c18e674ed854afedf58a9cbb9b721557c16
+  # text of this release: sha256 69fb157a8cd913c7821d598aac3ed5a316848d05e54fe2c340484e6d1ab634df
   # the step
   STEP=db-restore
   # from deployment file [target]
@@ -80,72 +84,6 @@ main() {
   fi
   finish "${TEMPORARY_DB_INSTANCE_ID} is restored from ${recovery_point}, and has the" \
     "deployment's master password; completed ${completed}"
-}
-
-# A file in the home folder records what this run has done. Its name is a digest of what makes
-# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
-# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
-read_run_record() { # VALUE...
-  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
-  token=${token:0:32}
-  run_record_file=~/.codeocean-cmdgen/${token}
-  run_record=$(cat "${run_record_file}" 2>/dev/null)
-}
-
-append_run_record() { # KEY TEXT...
-  run_record+=$'\n'$*
-  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
-    say "warning: cannot write ${run_record_file}:" \
-      'a later paste will not know what this one has done'
-  fi
-}
-
-# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
-find_in_run_record() { # KEY
-  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
-  [[ ${recorded} != '' ]]
-}
-
-# The deployment's own instance must be in the account and Region of this script. Writes its
-# description to the file "own".
-check_own_instance() {
-  local deployment
-  if ! read_instance own "${DB_INSTANCE_ID}"; then
-    stop_wrong_place "there is no DB instance ${DB_INSTANCE_ID} in account ${ACCOUNT_ID}," \
-      "${REGION}: ${aws_error}"
-  fi
-  deployment=$(tag_of_instance own codeocean:deployment)
-  if [[ ${deployment} == '' ]]; then
-    stop_wrong_place "DB instance ${DB_INSTANCE_ID} has no tag codeocean:deployment, so it is not" \
-      'the database of a deployment'
-  fi
-}
-
-# Writes the description of the temporary instance to the file "temporary". Sets status to what RDS
-# reports of it, or to gone.
-read_temporary_instance() {
-  status=gone
-  if read_instance temporary "${TEMPORARY_DB_INSTANCE_ID}"; then
-    status=$(jq --raw-output .DBInstanceStatus temporary)
-  fi
-}
-
-# Writes the description of a DB instance to a file. Fails if there is no such instance.
-read_instance() { # FILE IDENTIFIER
-  if ask instances aws rds describe-db-instances \
-    --region "${REGION}" \
-    --db-instance-identifier "$2"; then
-    jq '.DBInstances[0]' instances >"$1"
-    return 0
-  fi
-  if [[ ${aws_error} != *DBInstanceNotFound* ]]; then
-    stop "cannot describe DB instance $2: ${aws_error}. Paste the script again."
-  fi
-  return 1
-}
-
-tag_of_instance() { # FILE KEY
-  jq --raw-output --arg key "$2" '[.TagList[]? | select(.Key == $key) | .Value][0] // ""' "$1"
 }
 
 # Sets completed to when this run completed the temporary instance, or to nothing; and then
@@ -229,6 +167,285 @@ network_of_instance() { # FILE
       DBParameterGroupName: .DBParameterGroups[0].DBParameterGroupName
     }' "$1"
 }
+
+# Sets owner to whose run a restored instance is: "this", "other", or "unknown" if it has no tag of
+# a run. find_temporary_instance has checked that the instance has no tags of another run.
+find_owner() { # DB_INSTANCE_ARN
+  local run
+  owner=other
+  if [[ ${1##*:} == "${TEMPORARY_DB_INSTANCE_ID}" && ${status} != @(gone|deleting) ]]; then
+    run=$(tag_of_instance temporary codeocean-cmdgen:run)
+    owner=unknown
+    if [[ ${run} != '' ]]; then
+      owner=this
+    fi
+  fi
+}
+
+say_how_to_continue() { # DB_INSTANCE_ARN
+  say "  ${1##*:} keeps its name in use. Delete it in the RDS console, or restore to another name" \
+    'with --temporary-db-instance-id'
+}
+
+# Finds a secret that RDS would refuse before anything has started.
+check_password() {
+  read_master_password
+  rm --force secret
+}
+
+# Writes the secret to the file "secret": it is never on a command line.
+read_master_password() {
+  if ! ask secret aws secretsmanager get-secret-value \
+    --region "${REGION}" \
+    --secret-id "${MASTER_PASSWORD_SECRET_ID}"; then
+    add_problem "cannot read secret ${MASTER_PASSWORD_SECRET_ID}: ${aws_error}"
+    return
+  fi
+  if ! jq --exit-status '
+    .SecretString
+    | length >= 8 and length <= 128 and (test("[^\\x21-\\x7e]|[/@\"]") | not)
+    ' secret >is_accepted; then
+    add_problem "secret ${MASTER_PASSWORD_SECRET_ID} is not a master password that RDS accepts:" \
+      '8 to 128 printable ASCII characters without blanks, slashes, @ and double quotes'
+  fi
+}
+
+# A job that this run did not record may have restored to another name.
+check_restored_name() {
+  if [[ ${restored_arn##*:} != "${TEMPORARY_DB_INSTANCE_ID}" ]]; then
+    stop "restore job ${job} created ${restored_arn}, not ${TEMPORARY_DB_INSTANCE_ID}." \
+      "Use --temporary-db-instance-id ${restored_arn##*:}, or a new --run."
+  fi
+}
+
+wait_until_available() {
+  work_continues=yes
+  check_restored_instance
+  while [[ ${status} != available ]]; do
+    if [[ ${WATCH} == 0 ]]; then
+      finish_started "${TEMPORARY_DB_INSTANCE_ID} is ${status}. Paste the script again to continue."
+    fi
+    show_progress "${TEMPORARY_DB_INSTANCE_ID} is ${status}"
+    sleep 20
+    check_restored_instance
+  done
+  work_continues=no
+}
+
+# Stops unless the instance that the job created still exists, and can become available.
+check_restored_instance() {
+  read_temporary_instance
+  if [[ ${status} == gone ]]; then
+    stop "${TEMPORARY_DB_INSTANCE_ID}, which job ${job} restored, no longer exists." \
+      'To restore again, use a new --run.'
+  fi
+  if is_newer_than_restore_job; then
+    stop "${TEMPORARY_DB_INSTANCE_ID} was created long after job ${job}: it is left alone." \
+      'Use another --temporary-db-instance-id'
+  fi
+  check_usable
+}
+
+check_usable() {
+  if [[ ${status} == @(deleting|failed|restore-error|stopping|stopped) ||
+    ${status} == @(inaccessible|incompatible|insufficient)-* ]]; then
+    stop "${TEMPORARY_DB_INSTANCE_ID} is ${status}. Check it in the RDS console."
+  fi
+}
+
+tag_instance() { # TAG...
+  if ! ask tagged aws rds add-tags-to-resource \
+    --region "${REGION}" \
+    --resource-name "${restored_arn}" \
+    --tags "$@"; then
+    stop "cannot tag ${restored_arn}: ${aws_error}. Paste the script again."
+  fi
+}
+
+# Gives the instance the deployment's master password, through files that are removed at once.
+set_password() {
+  read_master_password
+  stop_if_problems "${TEMPORARY_DB_INSTANCE_ID} is restored, but its password is not set." \
+    'Fix the problem above, and paste the script again.'
+  jq --arg identifier "${TEMPORARY_DB_INSTANCE_ID}" --argjson network "${own_network}" '
+    {
+      DBInstanceIdentifier: $identifier,
+      MasterUserPassword: .SecretString,
+      VpcSecurityGroupIds: $network.VpcSecurityGroupIds | fromjson,
+      ApplyImmediately: true
+    }' secret >modification
+  rm secret
+  if ! ask modified aws rds modify-db-instance \
+    --region "${REGION}" \
+    --cli-input-json file://modification; then
+    rm modification
+    stop "cannot change the master password: ${aws_error}. Paste the script again."
+  fi
+  rm modification
+}
+
+# The instance stays `available` for a while before it begins to change its password. The password
+# is in force once the instance was seen at work and then three times at rest, or, if RDS has
+# answered that the password is pending, eight times at rest.
+# https://github.com/hashicorp/terraform-provider-aws/issues/31445
+wait_until_password_is_set() {
+  local times_at_rest=0 times_needed=40 taken_up=no
+  if jq --exit-status .DBInstance.PendingModifiedValues.MasterUserPassword modified >pending; then
+    taken_up=yes
+    times_needed=8
+  fi
+  work_continues=yes
+  while ((times_at_rest < times_needed)); do
+    if [[ ${WATCH} == 0 ]]; then
+      finish_started "the master password of ${TEMPORARY_DB_INSTANCE_ID} is being changed." \
+        'Paste the script again to complete the restore.'
+    fi
+    sleep 15
+    check_restored_instance
+    if is_at_rest; then
+      times_at_rest=$((times_at_rest + 1))
+    else
+      taken_up=yes
+      times_at_rest=0
+      times_needed=3
+    fi
+    show_progress "changing the master password: the instance is ${status}, ${SECONDS} s"
+  done
+  work_continues=no
+  if [[ ${taken_up} == no ]]; then
+    stop 'RDS has not confirmed the new password. Paste the script again.'
+  fi
+}
+
+is_at_rest() {
+  jq --exit-status '
+    .DBInstanceStatus == "available"
+    and .PendingModifiedValues.MasterUserPassword == null
+    and all(.VpcSecurityGroups[]; .Status == "active")
+    ' temporary >at_rest
+}
+
+# Anything else would keep db-copy-in out, or let others in.
+check_settings() {
+  local network
+  network=$(network_of_instance temporary)
+  if [[ ${network} != "${own_network}" ]]; then
+    add_problem "${TEMPORARY_DB_INSTANCE_ID} has ${network}; expected: ${own_network}"
+  fi
+  if ! jq --exit-status '.PubliclyAccessible | not' temporary >private; then
+    add_problem "${TEMPORARY_DB_INSTANCE_ID} is publicly accessible"
+  fi
+  if ! jq --exit-status '.IAMDatabaseAuthenticationEnabled | not' temporary >by_password; then
+    add_problem "${TEMPORARY_DB_INSTANCE_ID} has IAM database authentication enabled"
+  fi
+  stop_if_problems "${TEMPORARY_DB_INSTANCE_ID} is not as requested. Delete it with db-delete," \
+    'and restore with a new --run.'
+}
+
+# Sets completed. The tags let db-delete, and this script pasted again, find the instance.
+record_completion() {
+  completed=$(date --iso-8601=seconds)
+  tag_instance \
+    "Key=codeocean-cmdgen:recovery-point,Value=${recovery_point}" \
+    "Key=codeocean-cmdgen:completed,Value=${completed}"
+  append_run_record completed "${TEMPORARY_DB_INSTANCE_ID} ${completed}"
+}
+
+check_completed_instance() {
+  if [[ ${RDS_SNAPSHOT_ARN} != '' && ${RDS_SNAPSHOT_ARN} != "${recovery_point}" ]]; then
+    stop "run ${RUN} restored ${recovery_point}, not ${RDS_SNAPSHOT_ARN}. Use a new --run."
+  fi
+  check_usable
+}
+
+report_instances() {
+  local temporary_endpoint own_endpoint temporary_storage own_storage
+  temporary_endpoint=$(endpoint_of_instance temporary)
+  own_endpoint=$(endpoint_of_instance own)
+  temporary_storage=$(jq --raw-output '"\(.AllocatedStorage) GiB \(.StorageType)"' temporary)
+  own_storage=$(jq --raw-output '"\(.AllocatedStorage) GiB"' own)
+  print_result "temporary endpoint:  ${temporary_endpoint}"
+  print_result "own endpoint:        ${own_endpoint}"
+  print_result "allocated storage:   ${temporary_storage}, own ${own_storage}"
+}
+
+endpoint_of_instance() { # FILE
+  jq --raw-output '.Endpoint | "\(.Address):\(.Port)"' "$1"
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part run_record, sha256 fca5860c94b48cb6b0bc1f133cc08eb85374fee0ee5145d970604fc19a7af36c
+
+# A file in the home folder records what this run has done. Its name is a digest of what makes
+# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
+# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
+read_run_record() { # VALUE...
+  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
+  token=${token:0:32}
+  run_record_file=~/.codeocean-cmdgen/${token}
+  run_record=$(cat "${run_record_file}" 2>/dev/null)
+}
+
+append_run_record() { # KEY TEXT...
+  run_record+=$'\n'$*
+  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
+    say "warning: cannot write ${run_record_file}:" \
+      'a later paste will not know what this one has done'
+  fi
+}
+
+# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
+find_in_run_record() { # KEY
+  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
+  [[ ${recorded} != '' ]]
+}
+
+# ---- Part db_instances, sha256 f234c99bb0e1093658f32ae8cbed7df68308d63f0388b2fe3a5e86bdd2e799ba
+
+# The deployment's own instance must be in the account and Region of this script. Writes its
+# description to the file "own".
+check_own_instance() {
+  local deployment
+  if ! read_instance own "${DB_INSTANCE_ID}"; then
+    stop_wrong_place "there is no DB instance ${DB_INSTANCE_ID} in account ${ACCOUNT_ID}," \
+      "${REGION}: ${aws_error}"
+  fi
+  deployment=$(tag_of_instance own codeocean:deployment)
+  if [[ ${deployment} == '' ]]; then
+    stop_wrong_place "DB instance ${DB_INSTANCE_ID} has no tag codeocean:deployment, so it is not" \
+      'the database of a deployment'
+  fi
+}
+
+# Writes the description of the temporary instance to the file "temporary". Sets status to what RDS
+# reports of it, or to gone.
+read_temporary_instance() {
+  status=gone
+  if read_instance temporary "${TEMPORARY_DB_INSTANCE_ID}"; then
+    status=$(jq --raw-output .DBInstanceStatus temporary)
+  fi
+}
+
+# Writes the description of a DB instance to a file. Fails if there is no such instance.
+read_instance() { # FILE IDENTIFIER
+  if ask instances aws rds describe-db-instances \
+    --region "${REGION}" \
+    --db-instance-identifier "$2"; then
+    jq '.DBInstances[0]' instances >"$1"
+    return 0
+  fi
+  if [[ ${aws_error} != *DBInstanceNotFound* ]]; then
+    stop "cannot describe DB instance $2: ${aws_error}. Paste the script again."
+  fi
+  return 1
+}
+
+tag_of_instance() { # FILE KEY
+  jq --raw-output --arg key "$2" '[.TagList[]? | select(.Key == $key) | .Value][0] // ""' "$1"
+}
+
+# ---- Part recovery_point, sha256 c3db645669e0cdfad9243717becb0da422b5ad34a9c7260e629360b31a0491aa
 
 # Sets recovery_point to the given one, or else to the one that this run has begun to restore, or
 # else to the only one that was copied into the vault. Sets created to when it was created, and job
@@ -405,6 +622,8 @@ read_recovery_point() { # EBS|RDS
   fi
 }
 
+# ---- Part time, sha256 941904413e573eb0ab47935762f32455ecced59e6ed5de69d2b4bbb1d6e40c24
+
 # Prints a time in an answer as ISO 8601 in UTC.
 format_time() { # TIME
   local seconds
@@ -421,22 +640,7 @@ seconds_since_1970() { # TIME
   date --date="${text}" +%s
 }
 
-# Sets owner to whose run a restored instance is: "this", "other", or "unknown" if it has no tag of
-# a run. find_temporary_instance has checked that the instance has no tags of another run.
-find_owner() { # DB_INSTANCE_ARN
-  local run
-  owner=other
-  if [[ ${1##*:} == "${TEMPORARY_DB_INSTANCE_ID}" && ${status} != @(gone|deleting) ]]; then
-    run=$(tag_of_instance temporary codeocean-cmdgen:run)
-    owner=${run:+this}
-    owner=${owner:-unknown}
-  fi
-}
-
-say_how_to_continue() { # DB_INSTANCE_ARN
-  say "  ${1##*:} keeps its name in use. Delete it in the RDS console, or restore to another name" \
-    'with --temporary-db-instance-id'
-}
+# ---- Part service_role, sha256 dcf2f94483f5f63f7c5adbaf4be6d9ac42ea631507ec44054892614251cec45c
 
 # Checks that the service can assume the role. A caller who may not read roles is only warned.
 check_service_role() { # SERVICE_PRINCIPAL
@@ -459,28 +663,7 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# Finds a secret that RDS would refuse before anything has started.
-check_password() {
-  read_master_password
-  rm --force secret
-}
-
-# Writes the secret to the file "secret": it is never on a command line.
-read_master_password() {
-  if ! ask secret aws secretsmanager get-secret-value \
-    --region "${REGION}" \
-    --secret-id "${MASTER_PASSWORD_SECRET_ID}"; then
-    add_problem "cannot read secret ${MASTER_PASSWORD_SECRET_ID}: ${aws_error}"
-    return
-  fi
-  if ! jq --exit-status '
-    .SecretString
-    | length >= 8 and length <= 128 and (test("[^\\x21-\\x7e]|[/@\"]") | not)
-    ' secret >is_accepted; then
-    add_problem "secret ${MASTER_PASSWORD_SECRET_ID} is not a master password that RDS accepts:" \
-      '8 to 128 printable ASCII characters without blanks, slashes, @ and double quotes'
-  fi
-}
+# ---- Part restore_job, sha256 35f9b91291312d314d8d17c5da68d784101dd7f580a3f2d012ebb30862bb448a
 
 finish_restore_plan() {
   if [[ ${job} != '' ]]; then
@@ -579,6 +762,8 @@ check_job_result() {
   stop "restore job ${job} ended ${job_status}: ${reason}. Paste the script again to start another."
 }
 
+# ---- Part refused_request, sha256 308ec8ab2f5b0e967d5fa9d3a0e383ab4d6c6b91b207c26b0b8fecbb243d32c1
+
 # Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
 # next one needs another. An error that passes, or no answer at all, proves nothing: the request may
 # have been carried out, and the same token finds what it started.
@@ -594,41 +779,7 @@ is_refused() {
   fi
 }
 
-# A job that this run did not record may have restored to another name.
-check_restored_name() {
-  if [[ ${restored_arn##*:} != "${TEMPORARY_DB_INSTANCE_ID}" ]]; then
-    stop "restore job ${job} created ${restored_arn}, not ${TEMPORARY_DB_INSTANCE_ID}." \
-      "Use --temporary-db-instance-id ${restored_arn##*:}, or a new --run."
-  fi
-}
-
-wait_until_available() {
-  work_continues=yes
-  check_restored_instance
-  while [[ ${status} != available ]]; do
-    if [[ ${WATCH} == 0 ]]; then
-      finish_started "${TEMPORARY_DB_INSTANCE_ID} is ${status}. Paste the script again to continue."
-    fi
-    show_progress "${TEMPORARY_DB_INSTANCE_ID} is ${status}"
-    sleep 20
-    check_restored_instance
-  done
-  work_continues=no
-}
-
-# Stops unless the instance that the job created still exists, and can become available.
-check_restored_instance() {
-  read_temporary_instance
-  if [[ ${status} == gone ]]; then
-    stop "${TEMPORARY_DB_INSTANCE_ID}, which job ${job} restored, no longer exists." \
-      'To restore again, use a new --run.'
-  fi
-  if is_newer_than_restore_job; then
-    stop "${TEMPORARY_DB_INSTANCE_ID} was created long after job ${job}: it is left alone." \
-      'Use another --temporary-db-instance-id'
-  fi
-  check_usable
-}
+# ---- Part instance_age, sha256 4738e4d4860d24392d3e70ef1b70bc771e5918abed2ab34b6a6ae3b0032f03bc
 
 # RDS reuses names and ARNs: an instance that was created long after the restore job had ended is
 # another one. AWS does not say whether a job ends before its instance is created: hence the hour.
@@ -646,133 +797,6 @@ is_newer_than_restore_job() {
       'ended: it is left alone'
   fi
   ((instance_created >= job_completed + 3600))
-}
-
-check_usable() {
-  if [[ ${status} == @(deleting|failed|restore-error|stopping|stopped) ||
-    ${status} == @(inaccessible|incompatible|insufficient)-* ]]; then
-    stop "${TEMPORARY_DB_INSTANCE_ID} is ${status}. Check it in the RDS console."
-  fi
-}
-
-tag_instance() { # TAG...
-  if ! ask tagged aws rds add-tags-to-resource \
-    --region "${REGION}" \
-    --resource-name "${restored_arn}" \
-    --tags "$@"; then
-    stop "cannot tag ${restored_arn}: ${aws_error}. Paste the script again."
-  fi
-}
-
-# Gives the instance the deployment's master password, through files that are removed at once.
-set_password() {
-  read_master_password
-  stop_if_problems "${TEMPORARY_DB_INSTANCE_ID} is restored, but its password is not set." \
-    'Fix the problem above, and paste the script again.'
-  jq --arg identifier "${TEMPORARY_DB_INSTANCE_ID}" --argjson network "${own_network}" '
-    {
-      DBInstanceIdentifier: $identifier,
-      MasterUserPassword: .SecretString,
-      VpcSecurityGroupIds: $network.VpcSecurityGroupIds | fromjson,
-      ApplyImmediately: true
-    }' secret >modification
-  rm secret
-  if ! ask modified aws rds modify-db-instance \
-    --region "${REGION}" \
-    --cli-input-json file://modification; then
-    rm modification
-    stop "cannot change the master password: ${aws_error}. Paste the script again."
-  fi
-  rm modification
-}
-
-# The instance stays `available` for a while before it begins to change its password. The password
-# is in force once the instance was seen at work and then three times at rest, or, if RDS has
-# answered that the password is pending, eight times at rest.
-# https://github.com/hashicorp/terraform-provider-aws/issues/31445
-wait_until_password_is_set() {
-  local times_at_rest=0 times_needed=40 taken_up=no
-  if jq --exit-status .DBInstance.PendingModifiedValues.MasterUserPassword modified >pending; then
-    taken_up=yes
-    times_needed=8
-  fi
-  work_continues=yes
-  while ((times_at_rest < times_needed)); do
-    if [[ ${WATCH} == 0 ]]; then
-      finish_started "the master password of ${TEMPORARY_DB_INSTANCE_ID} is being changed." \
-        'Paste the script again to complete the restore.'
-    fi
-    sleep 15
-    check_restored_instance
-    if is_at_rest; then
-      times_at_rest=$((times_at_rest + 1))
-    else
-      taken_up=yes
-      times_at_rest=0
-      times_needed=3
-    fi
-    show_progress "changing the master password: the instance is ${status}, ${SECONDS} s"
-  done
-  work_continues=no
-  if [[ ${taken_up} == no ]]; then
-    stop 'RDS has not confirmed the new password. Paste the script again.'
-  fi
-}
-
-is_at_rest() {
-  jq --exit-status '
-    .DBInstanceStatus == "available"
-    and .PendingModifiedValues.MasterUserPassword == null
-    and all(.VpcSecurityGroups[]; .Status == "active")
-    ' temporary >at_rest
-}
-
-# Anything else would keep db-copy-in out, or let others in.
-check_settings() {
-  local network
-  network=$(network_of_instance temporary)
-  if [[ ${network} != "${own_network}" ]]; then
-    add_problem "${TEMPORARY_DB_INSTANCE_ID} has ${network}; expected: ${own_network}"
-  fi
-  if ! jq --exit-status '.PubliclyAccessible | not' temporary >private; then
-    add_problem "${TEMPORARY_DB_INSTANCE_ID} is publicly accessible"
-  fi
-  if ! jq --exit-status '.IAMDatabaseAuthenticationEnabled | not' temporary >by_password; then
-    add_problem "${TEMPORARY_DB_INSTANCE_ID} has IAM database authentication enabled"
-  fi
-  stop_if_problems "${TEMPORARY_DB_INSTANCE_ID} is not as requested. Delete it with db-delete," \
-    'and restore with a new --run.'
-}
-
-# Sets completed. The tags let db-delete, and this script pasted again, find the instance.
-record_completion() {
-  completed=$(date --iso-8601=seconds)
-  tag_instance \
-    "Key=codeocean-cmdgen:recovery-point,Value=${recovery_point}" \
-    "Key=codeocean-cmdgen:completed,Value=${completed}"
-  append_run_record completed "${TEMPORARY_DB_INSTANCE_ID} ${completed}"
-}
-
-check_completed_instance() {
-  if [[ ${RDS_SNAPSHOT_ARN} != '' && ${RDS_SNAPSHOT_ARN} != "${recovery_point}" ]]; then
-    stop "run ${RUN} restored ${recovery_point}, not ${RDS_SNAPSHOT_ARN}. Use a new --run."
-  fi
-  check_usable
-}
-
-report_instances() {
-  local temporary_endpoint own_endpoint temporary_storage own_storage
-  temporary_endpoint=$(endpoint_of_instance temporary)
-  own_endpoint=$(endpoint_of_instance own)
-  temporary_storage=$(jq --raw-output '"\(.AllocatedStorage) GiB \(.StorageType)"' temporary)
-  own_storage=$(jq --raw-output '"\(.AllocatedStorage) GiB"' own)
-  print_result "temporary endpoint:  ${temporary_endpoint}"
-  print_result "own endpoint:        ${own_endpoint}"
-  print_result "allocated storage:   ${temporary_storage}, own ${own_storage}"
-}
-
-endpoint_of_instance() { # FILE
-  jq --raw-output '.Endpoint | "\(.Address):\(.Port)"' "$1"
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.

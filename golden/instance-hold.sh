@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    c425d98b7069f71a82eb9fa08cdace1b2652bb2741e5d7ac37207de4f9a101f2\ \ -)
+    338cbe44151092b1e9c61ef240632483c6e8152658af43a86008aa248463d985\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-hold \
@@ -22,16 +22,22 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen instance-hold: keep the services instance from being replaced
 #
 # Run in:   AWS CloudShell, in the account of the deployment.
-# Changes:  autoscaling create-or-update-tags   notes on the group what will be suspended
-#           autoscaling suspend-processes       suspends what can replace the instance
+# Changes:  autoscaling create-or-update-tags   tags the group with what will be suspended
+#           autoscaling suspend-processes       suspends the processes that can replace the
+#                                               instance
 # Takes:    seconds.
-# Costs:    nothing. While held, a failed instance is not replaced: run instance-release
-#           afterwards. A stack update can still replace it.
-# Again:    reports how long the instance has been held, and suspends what was resumed since.
+# Costs:    nothing. A failed instance is not replaced until instance-release. A stack update can
+#           still replace it.
+# Again:    reports how long the instance has been held, and suspends again what was resumed
+#           since.
+# Killed:   leaves a tag that names what this run has suspended or was about to: instance-release
+#           reads it.
+# Undo:     instance-release.
+# Done if:  the group reports all of these processes as suspended.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 24ebe2b4095e91c8b7fc143121fe7cc8c34720822cf1b61bdc986fcfe186d846
+  # text of this release: sha256 8517899a45192160f4cf50503626d484e963aeb653b8f8a896ef215f1504a64e
   # the step
   STEP=instance-hold
   # from deployment file [target]
@@ -66,67 +72,6 @@ main() {
     wait_until_suspended
   fi
   finish "replacement of ${instance_id} is suspended until instance-release; ${record}"
-}
-
-# Sets group_name to the Auto Scaling group of the services instance.
-find_group() {
-  if ! ask resource aws cloudformation describe-stack-resource \
-    --region "${REGION}" \
-    --stack-name "${STACK_NAME}" \
-    --logical-resource-id ServicesAutoScalingGroup; then
-    stop_wrong_place "stack ${STACK_NAME} in account ${ACCOUNT_ID}, ${REGION} shows no" \
-      "ServicesAutoScalingGroup: ${aws_error}"
-  fi
-  group_name=$(jq --raw-output .StackResourceDetail.PhysicalResourceId resource)
-}
-
-# Writes the description of the group to the file "group". Sets suspended to the processes that are
-# suspended, between spaces, and record to what this run has noted on the group.
-read_group() {
-  local deployment
-  if ! ask groups aws autoscaling describe-auto-scaling-groups \
-    --region "${REGION}" \
-    --auto-scaling-group-names "${group_name}"; then
-    stop "cannot describe group ${group_name}: ${aws_error}. Paste the script again."
-  fi
-  if ! jq --exit-status '.AutoScalingGroups[0]' groups >group; then
-    stop_wrong_place "there is no group ${group_name} in account ${ACCOUNT_ID}, ${REGION}"
-  fi
-  deployment=$(tag_of_group codeocean:deployment)
-  if [[ ${deployment} != "${STACK_NAME}" ]]; then
-    stop_wrong_place "group ${group_name} belongs to deployment '${deployment}', not ${STACK_NAME}"
-  fi
-  suspended=" $(jq --raw-output '[.SuspendedProcesses[].ProcessName] | join(" ")' group) "
-  record=$(tag_of_group "codeocean-cmdgen:instance-hold:${RUN}")
-}
-
-tag_of_group() { # KEY
-  jq --raw-output --arg key "$1" '[.Tags[] | select(.Key == $key) | .Value][0] // ""' group
-}
-
-# Two runs that hold the same group would resume each other's processes.
-check_other_runs() {
-  local others
-  others=$(jq --raw-output --arg run "${RUN}" '
-    [ .Tags[]
-      | select(.Value | startswith("held "))
-      | .Key
-      | ltrimstr("codeocean-cmdgen:instance-hold:")
-      | select(. != $run)
-    ] | join(" and ")' group)
-  if [[ ${others} != '' ]]; then
-    stop "run ${others} holds group ${group_name}. Release it first:" \
-      "instance-release --run ${others}"
-  fi
-}
-
-write_record() { # TEXT
-  local tag="ResourceId=${group_name},ResourceType=auto-scaling-group,PropagateAtLaunch=false"
-  if ! ask tagged aws autoscaling create-or-update-tags \
-    --region "${REGION}" \
-    --tags "${tag},Key=codeocean-cmdgen:instance-hold:${RUN},Value=$1"; then
-    stop "cannot tag group ${group_name}: ${aws_error}. Paste the script again."
-  fi
 }
 
 check_not_released() {
@@ -214,6 +159,71 @@ wait_until_suspended() {
     sleep 15
   done
   stop "${running[*]} still active in group ${group_name}. Paste the script again."
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part services_group, sha256 dac0cd628777a2951b5a178430929f98d3955d5d670193bf4b67c21764ce0e1a
+
+# Sets group_name to the Auto Scaling group of the services instance.
+find_group() {
+  if ! ask resource aws cloudformation describe-stack-resource \
+    --region "${REGION}" \
+    --stack-name "${STACK_NAME}" \
+    --logical-resource-id ServicesAutoScalingGroup; then
+    stop_wrong_place "stack ${STACK_NAME} in account ${ACCOUNT_ID}, ${REGION} shows no" \
+      "ServicesAutoScalingGroup: ${aws_error}"
+  fi
+  group_name=$(jq --raw-output .StackResourceDetail.PhysicalResourceId resource)
+}
+
+# Writes the description of the group to the file "group". Sets suspended to the processes that are
+# suspended, between spaces, and record to what this run has noted on the group.
+read_group() {
+  local deployment
+  if ! ask groups aws autoscaling describe-auto-scaling-groups \
+    --region "${REGION}" \
+    --auto-scaling-group-names "${group_name}"; then
+    stop "cannot describe group ${group_name}: ${aws_error}. Paste the script again."
+  fi
+  if ! jq --exit-status '.AutoScalingGroups[0]' groups >group; then
+    stop_wrong_place "there is no group ${group_name} in account ${ACCOUNT_ID}, ${REGION}"
+  fi
+  deployment=$(tag_of_group codeocean:deployment)
+  if [[ ${deployment} != "${STACK_NAME}" ]]; then
+    stop_wrong_place "group ${group_name} belongs to deployment '${deployment}', not ${STACK_NAME}"
+  fi
+  suspended=" $(jq --raw-output '[.SuspendedProcesses[].ProcessName] | join(" ")' group) "
+  record=$(tag_of_group "codeocean-cmdgen:instance-hold:${RUN}")
+}
+
+tag_of_group() { # KEY
+  jq --raw-output --arg key "$1" '[.Tags[] | select(.Key == $key) | .Value][0] // ""' group
+}
+
+# Two runs that hold the same group would resume each other's processes.
+check_other_runs() {
+  local others
+  others=$(jq --raw-output --arg run "${RUN}" '
+    [ .Tags[]
+      | select(.Value | startswith("held "))
+      | .Key
+      | ltrimstr("codeocean-cmdgen:instance-hold:")
+      | select(. != $run)
+    ] | join(" and ")' group)
+  if [[ ${others} != '' ]]; then
+    stop "run ${others} holds group ${group_name}. Release it first:" \
+      "instance-release --run ${others}"
+  fi
+}
+
+write_record() { # TEXT
+  local tag="ResourceId=${group_name},ResourceType=auto-scaling-group,PropagateAtLaunch=false"
+  if ! ask tagged aws autoscaling create-or-update-tags \
+    --region "${REGION}" \
+    --tags "${tag},Key=codeocean-cmdgen:instance-hold:${RUN},Value=$1"; then
+    stop "cannot tag group ${group_name}: ${aws_error}. Paste the script again."
+  fi
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.

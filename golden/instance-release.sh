@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    811edb8b03355df45fd93c30226f53a520d1aed6220501754fbd7df57104fcdc\ \ -)
+    7a8b7ea52777abba6ee8ffead14726ffe9952ca9c3abdb14cd66f9f5de46795d\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-release \
@@ -22,16 +22,19 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen instance-release: allow the services instance to be replaced again if it fails
 #
 # Run in:   AWS CloudShell, in the account of the deployment.
-# Changes:  autoscaling resume-processes        resumes what instance-hold of this run suspended,
-#                                               nothing else
-#           autoscaling create-or-update-tags   notes on the group when it was released
+# Changes:  autoscaling resume-processes        resumes only what instance-hold of this run
+#                                               suspended
+#           autoscaling create-or-update-tags   tags the group with the time of the release
 # Takes:    seconds.
 # Costs:    nothing. Stops if the instance is unhealthy: the group would terminate it.
 # Again:    reports when the instance was released.
+# Killed:   leaves what is not resumed yet suspended, and the tag that names it.
+# Undo:     instance-hold with a new --run.
+# Done if:  the group reports none of these processes as suspended.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 a876f1217f76400f8dab1bacb3dc56ff92e4071fb8be3183e80f91f4952974dd
+  # text of this release: sha256 c9693632ba538e4047353559ed163b3896b9415bd6e8c55db2a076b3f6ccbbfa
   # the step
   STEP=instance-release
   # from deployment file [target]
@@ -69,67 +72,6 @@ main() {
   fi
   finish "the instance may be replaced again: what run ${RUN} held in group ${group_name} is" \
     "resumed; ${record}"
-}
-
-# Sets group_name to the Auto Scaling group of the services instance.
-find_group() {
-  if ! ask resource aws cloudformation describe-stack-resource \
-    --region "${REGION}" \
-    --stack-name "${STACK_NAME}" \
-    --logical-resource-id ServicesAutoScalingGroup; then
-    stop_wrong_place "stack ${STACK_NAME} in account ${ACCOUNT_ID}, ${REGION} shows no" \
-      "ServicesAutoScalingGroup: ${aws_error}"
-  fi
-  group_name=$(jq --raw-output .StackResourceDetail.PhysicalResourceId resource)
-}
-
-# Writes the description of the group to the file "group". Sets suspended to the processes that are
-# suspended, between spaces, and record to what this run has noted on the group.
-read_group() {
-  local deployment
-  if ! ask groups aws autoscaling describe-auto-scaling-groups \
-    --region "${REGION}" \
-    --auto-scaling-group-names "${group_name}"; then
-    stop "cannot describe group ${group_name}: ${aws_error}. Paste the script again."
-  fi
-  if ! jq --exit-status '.AutoScalingGroups[0]' groups >group; then
-    stop_wrong_place "there is no group ${group_name} in account ${ACCOUNT_ID}, ${REGION}"
-  fi
-  deployment=$(tag_of_group codeocean:deployment)
-  if [[ ${deployment} != "${STACK_NAME}" ]]; then
-    stop_wrong_place "group ${group_name} belongs to deployment '${deployment}', not ${STACK_NAME}"
-  fi
-  suspended=" $(jq --raw-output '[.SuspendedProcesses[].ProcessName] | join(" ")' group) "
-  record=$(tag_of_group "codeocean-cmdgen:instance-hold:${RUN}")
-}
-
-tag_of_group() { # KEY
-  jq --raw-output --arg key "$1" '[.Tags[] | select(.Key == $key) | .Value][0] // ""' group
-}
-
-# Two runs that hold the same group would resume each other's processes.
-check_other_runs() {
-  local others
-  others=$(jq --raw-output --arg run "${RUN}" '
-    [ .Tags[]
-      | select(.Value | startswith("held "))
-      | .Key
-      | ltrimstr("codeocean-cmdgen:instance-hold:")
-      | select(. != $run)
-    ] | join(" and ")' group)
-  if [[ ${others} != '' ]]; then
-    stop "run ${others} holds group ${group_name}. Release it first:" \
-      "instance-release --run ${others}"
-  fi
-}
-
-write_record() { # TEXT
-  local tag="ResourceId=${group_name},ResourceType=auto-scaling-group,PropagateAtLaunch=false"
-  if ! ask tagged aws autoscaling create-or-update-tags \
-    --region "${REGION}" \
-    --tags "${tag},Key=codeocean-cmdgen:instance-hold:${RUN},Value=$1"; then
-    stop "cannot tag group ${group_name}: ${aws_error}. Paste the script again."
-  fi
 }
 
 # Sets held to the processes that the record names behind "held" and the time.
@@ -204,6 +146,71 @@ report_suspended_processes() {
   say "still suspended, by somebody else:${suspended% }"
   if [[ ${suspended} == *" "@(HealthCheck|ReplaceUnhealthy|Launch|Terminate)" "* ]]; then
     say 'warning: because of that, a services instance that fails is still not replaced'
+  fi
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part services_group, sha256 dac0cd628777a2951b5a178430929f98d3955d5d670193bf4b67c21764ce0e1a
+
+# Sets group_name to the Auto Scaling group of the services instance.
+find_group() {
+  if ! ask resource aws cloudformation describe-stack-resource \
+    --region "${REGION}" \
+    --stack-name "${STACK_NAME}" \
+    --logical-resource-id ServicesAutoScalingGroup; then
+    stop_wrong_place "stack ${STACK_NAME} in account ${ACCOUNT_ID}, ${REGION} shows no" \
+      "ServicesAutoScalingGroup: ${aws_error}"
+  fi
+  group_name=$(jq --raw-output .StackResourceDetail.PhysicalResourceId resource)
+}
+
+# Writes the description of the group to the file "group". Sets suspended to the processes that are
+# suspended, between spaces, and record to what this run has noted on the group.
+read_group() {
+  local deployment
+  if ! ask groups aws autoscaling describe-auto-scaling-groups \
+    --region "${REGION}" \
+    --auto-scaling-group-names "${group_name}"; then
+    stop "cannot describe group ${group_name}: ${aws_error}. Paste the script again."
+  fi
+  if ! jq --exit-status '.AutoScalingGroups[0]' groups >group; then
+    stop_wrong_place "there is no group ${group_name} in account ${ACCOUNT_ID}, ${REGION}"
+  fi
+  deployment=$(tag_of_group codeocean:deployment)
+  if [[ ${deployment} != "${STACK_NAME}" ]]; then
+    stop_wrong_place "group ${group_name} belongs to deployment '${deployment}', not ${STACK_NAME}"
+  fi
+  suspended=" $(jq --raw-output '[.SuspendedProcesses[].ProcessName] | join(" ")' group) "
+  record=$(tag_of_group "codeocean-cmdgen:instance-hold:${RUN}")
+}
+
+tag_of_group() { # KEY
+  jq --raw-output --arg key "$1" '[.Tags[] | select(.Key == $key) | .Value][0] // ""' group
+}
+
+# Two runs that hold the same group would resume each other's processes.
+check_other_runs() {
+  local others
+  others=$(jq --raw-output --arg run "${RUN}" '
+    [ .Tags[]
+      | select(.Value | startswith("held "))
+      | .Key
+      | ltrimstr("codeocean-cmdgen:instance-hold:")
+      | select(. != $run)
+    ] | join(" and ")' group)
+  if [[ ${others} != '' ]]; then
+    stop "run ${others} holds group ${group_name}. Release it first:" \
+      "instance-release --run ${others}"
+  fi
+}
+
+write_record() { # TEXT
+  local tag="ResourceId=${group_name},ResourceType=auto-scaling-group,PropagateAtLaunch=false"
+  if ! ask tagged aws autoscaling create-or-update-tags \
+    --region "${REGION}" \
+    --tags "${tag},Key=codeocean-cmdgen:instance-hold:${RUN},Value=$1"; then
+    stop "cannot tag group ${group_name}: ${aws_error}. Paste the script again."
   fi
 }
 

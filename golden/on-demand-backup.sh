@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    e077878704ed65259e673b0b07c52ca5f102cc8c15ecb324e9dd973427ae4992\ \ -)
+    62d13dc7a2b73b12071e15f5da25465228fcbb2e65813d1fe205b0b0d64ddc24\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" on-demand-backup \
@@ -21,19 +21,23 @@ false <<'END_OF_BODY'
 #
 # codeocean-cmdgen on-demand-backup: back up the data volume and the analytics database now
 #
-# Run in:   AWS CloudShell, in the source account; or in the target account, as a safety copy.
-# Changes:  backup start-backup-job   for each of the two: adds one recovery point to the vault
+# Run in:   AWS CloudShell, in the source account or, for a safety copy, in the target account.
+# Changes:  backup start-backup-job   adds one recovery point of each of the two to the vault
 # Takes:    minutes to hours, in AWS, without this shell. If the stack has a destination vault, it
 #           copies both to it by itself. The script follows these copies too.
 # Costs:    storage of the recovery points until they expire, after --retention-days.
-# Again:    follows the jobs of this run, and starts again only one that failed. When both are
-#           done, it checks that the recovery points still exist, and prints the same result
-#           again, from a record in the home folder.
+# Again:    follows the jobs of this run, and repeats only one that failed. When both are done, it
+#           checks that the recovery points still exist, and prints the same result again, from a
+#           record in the home folder.
+# Killed:   leaves jobs that continue. If there was no time to record a job, its token finds it.
+# Undo:     delete the recovery points in AWS Backup.
+# Done if:  AWS Backup reports both jobs, and all automatic copies, as COMPLETED, and shows both
+#           recovery points.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 38bcbd11d1cec14bfa851e39699eb537c5423ee579c28c6eb541951a452c9f71
+  # text of this release: sha256 cc930fffa58d2e8496a1ab3cb245752cc28b8132b291e5f36b05ddf1fcec30fe
   # the step
   STEP=on-demand-backup
   # from deployment file [source]
@@ -61,9 +65,7 @@ main() {
   read_run_record "${BACKUP_VAULT_NAME}" "${DATA_VOLUME_ID}" "${DB_INSTANCE_ID}" "${ROLE_ARN}" \
     "${RETENTION_DAYS}"
   find_resources
-  check_deployment
-  check_service_role backup.amazonaws.com
-  stop_if_problems 'fix the problems above and paste the script again; nothing was started'
+  check_before_start
   find_destination
   finish_if_recorded
   find_backup_jobs
@@ -75,10 +77,7 @@ main() {
   watch_backups
   judge_backups
   check_backups_exist
-  if [[ ${destination} != '' && ${destination} != unknown ]]; then
-    watch_automatic_copies
-    judge_automatic_copies
-  fi
+  follow_automatic_copies
   record_result
   report_result
 }
@@ -110,30 +109,6 @@ initialize_backups() {
   declare -gA reason=([EBS]='' [RDS]='')
 }
 
-# A file in the home folder records what this run has done. Its name is a digest of what makes
-# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
-# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
-read_run_record() { # VALUE...
-  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
-  token=${token:0:32}
-  run_record_file=~/.codeocean-cmdgen/${token}
-  run_record=$(cat "${run_record_file}" 2>/dev/null)
-}
-
-append_run_record() { # KEY TEXT...
-  run_record+=$'\n'$*
-  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
-    say "warning: cannot write ${run_record_file}:" \
-      'a later paste will not know what this one has done'
-  fi
-}
-
-# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
-find_in_run_record() { # KEY
-  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
-  [[ ${recorded} != '' ]]
-}
-
 # Sets resource, and vault_arn to the ARN of the vault. Writes what AWS reports about volume and
 # database to the files "volume" and "database".
 find_resources() {
@@ -158,6 +133,12 @@ find_resources() {
   vault_arn=$(jq --raw-output .BackupVaultArn vault)
 }
 
+check_before_start() {
+  check_deployment
+  check_service_role backup.amazonaws.com
+  stop_if_problems 'fix the problems above and paste the script again; nothing was started'
+}
+
 # Sets stack_name to the deployment that both belong to. A volume and a database of two deployments
 # are no backup.
 check_deployment() {
@@ -169,27 +150,6 @@ check_deployment() {
   if [[ ${stack_name} == '(none)' || ${stack_name} == *' and '* ]]; then
     add_problem "volume and database must belong to one deployment, but their tags" \
       "codeocean:deployment name ${stack_name}"
-  fi
-}
-
-# Checks that the service can assume the role. A caller who may not read roles is only warned.
-check_service_role() { # SERVICE_PRINCIPAL
-  local name=${ROLE_ARN##*/} arn trust_policy
-  if ! ask role aws iam get-role --region "${REGION}" --role-name "${name}"; then
-    if [[ ${aws_error} == *NoSuchEntity* ]]; then
-      add_problem "role ${name} does not exist in account ${ACCOUNT_ID}"
-    else
-      say "warning: role ${name} was not checked: ${aws_error}"
-    fi
-    return
-  fi
-  arn=$(jq --raw-output .Role.Arn role)
-  trust_policy=$(jq .Role.AssumeRolePolicyDocument role)
-  if [[ ${arn} != "${ROLE_ARN}" ]]; then
-    add_problem "role ${name} is ${arn}, not ${ROLE_ARN}"
-  fi
-  if [[ ${trust_policy} != *"$1"* ]]; then
-    add_problem "role ${name} does not trust $1, which must assume it"
   fi
 }
 
@@ -329,21 +289,6 @@ find_unnamed_backup_job() { # EBS|RDS
   say "$1 backup: started before, found job ${job[$1]}"
 }
 
-# Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
-# next one needs another. An error that passes, or no answer at all, proves nothing: the request may
-# have been carried out, and the same token finds what it started.
-# https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
-is_refused() {
-  local code=${aws_error#*An error occurred (}
-  code=${code%%)*}
-  if [[ ${aws_error} != *'An error occurred ('* ]]; then
-    return 1
-  fi
-  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ]]; then
-    return 1
-  fi
-}
-
 watch_backups() {
   local summary unanswered=0
   work_continues=yes
@@ -429,22 +374,6 @@ judge_backup() { # EBS|RDS
   append_run_record "$1 failed" "${job[$1]}"
 }
 
-# Prints a time in an answer as ISO 8601 in UTC.
-format_time() { # TIME
-  local seconds
-  seconds=$(seconds_since_1970 "$1")
-  date --date="@${seconds}" --iso-8601=seconds
-}
-
-# The AWS CLI prints ISO 8601, or a number if its configuration says cli_timestamp_format = wire.
-seconds_since_1970() { # TIME
-  local text=$1
-  if [[ ${text} != *-* ]]; then
-    text="@${text}"
-  fi
-  date --date="${text}" +%s
-}
-
 # Sets created to the creation time of the EBS recovery point: s3-point-in-time goes back to it. It
 # may be hours later than the creation of the job. Sets kept.
 check_backups_exist() {
@@ -475,6 +404,13 @@ check_backup_exists() { # EBS|RDS
   kept[$1]='until somebody deletes it'
   if [[ ${delete_at} != '' ]]; then
     kept[$1]="until $(format_time "${delete_at}")"
+  fi
+}
+
+follow_automatic_copies() {
+  if [[ ${destination} != '' && ${destination} != unknown ]]; then
+    watch_automatic_copies
+    judge_automatic_copies
   fi
 }
 
@@ -583,6 +519,92 @@ print_backups() {
 describe_backups() {
   backup_times="EBS completed ${completed[EBS]}, kept ${kept[EBS]}"
   backup_times+=", RDS completed ${completed[RDS]}, kept ${kept[RDS]}"
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part run_record, sha256 fca5860c94b48cb6b0bc1f133cc08eb85374fee0ee5145d970604fc19a7af36c
+
+# A file in the home folder records what this run has done. Its name is a digest of what makes
+# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
+# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
+read_run_record() { # VALUE...
+  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
+  token=${token:0:32}
+  run_record_file=~/.codeocean-cmdgen/${token}
+  run_record=$(cat "${run_record_file}" 2>/dev/null)
+}
+
+append_run_record() { # KEY TEXT...
+  run_record+=$'\n'$*
+  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
+    say "warning: cannot write ${run_record_file}:" \
+      'a later paste will not know what this one has done'
+  fi
+}
+
+# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
+find_in_run_record() { # KEY
+  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
+  [[ ${recorded} != '' ]]
+}
+
+# ---- Part service_role, sha256 dcf2f94483f5f63f7c5adbaf4be6d9ac42ea631507ec44054892614251cec45c
+
+# Checks that the service can assume the role. A caller who may not read roles is only warned.
+check_service_role() { # SERVICE_PRINCIPAL
+  local name=${ROLE_ARN##*/} arn trust_policy
+  if ! ask role aws iam get-role --region "${REGION}" --role-name "${name}"; then
+    if [[ ${aws_error} == *NoSuchEntity* ]]; then
+      add_problem "role ${name} does not exist in account ${ACCOUNT_ID}"
+    else
+      say "warning: role ${name} was not checked: ${aws_error}"
+    fi
+    return
+  fi
+  arn=$(jq --raw-output .Role.Arn role)
+  trust_policy=$(jq .Role.AssumeRolePolicyDocument role)
+  if [[ ${arn} != "${ROLE_ARN}" ]]; then
+    add_problem "role ${name} is ${arn}, not ${ROLE_ARN}"
+  fi
+  if [[ ${trust_policy} != *"$1"* ]]; then
+    add_problem "role ${name} does not trust $1, which must assume it"
+  fi
+}
+
+# ---- Part refused_request, sha256 308ec8ab2f5b0e967d5fa9d3a0e383ab4d6c6b91b207c26b0b8fecbb243d32c1
+
+# Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
+# next one needs another. An error that passes, or no answer at all, proves nothing: the request may
+# have been carried out, and the same token finds what it started.
+# https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
+is_refused() {
+  local code=${aws_error#*An error occurred (}
+  code=${code%%)*}
+  if [[ ${aws_error} != *'An error occurred ('* ]]; then
+    return 1
+  fi
+  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ]]; then
+    return 1
+  fi
+}
+
+# ---- Part time, sha256 941904413e573eb0ab47935762f32455ecced59e6ed5de69d2b4bbb1d6e40c24
+
+# Prints a time in an answer as ISO 8601 in UTC.
+format_time() { # TIME
+  local seconds
+  seconds=$(seconds_since_1970 "$1")
+  date --date="@${seconds}" --iso-8601=seconds
+}
+
+# The AWS CLI prints ISO 8601, or a number if its configuration says cli_timestamp_format = wire.
+seconds_since_1970() { # TIME
+  local text=$1
+  if [[ ${text} != *-* ]]; then
+    text="@${text}"
+  fi
+  date --date="${text}" +%s
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.

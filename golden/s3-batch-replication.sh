@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    d6f55e173f3896f4886ca0b0cc09fc38a46a6ef24fceaffefb7b7d7e253f8057\ \ -)
+    e6cc9f21a5544ba34fc08c2cdeb7671c204aae4e9016f2f626d10641e0a44943\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -22,19 +22,23 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen s3-batch-replication: replicate the objects that are already in the buckets
 #
 # Run in:   AWS CloudShell, in the account that owns the buckets to replicate from.
-# Changes:  s3control create-job   for each bucket that is not empty: its objects and delete
-#                                  markers are replicated to where its replication rules point. No
-#                                  version is deleted. Objects whose replication is PENDING are
-#                                  left out.
+# Changes:  s3control create-job   for each bucket that is not empty, replicates its objects and
+#                                  delete markers to where its replication rules point. No version
+#                                  is deleted. Objects whose replication is PENDING are left out.
 # Takes:    a minute to start. The jobs run in S3 for minutes to days, without this shell.
-# Costs:    about 0.25 USD a job and 1 USD a million objects, requests, transfer, retrieval.
-# Again:    follows the jobs of this run or reports how they ended, and creates only what was
-#           never created. S3 lists a job until 90 days after its end: then use a new --run.
+# Costs:    about 0.25 USD a job, 1 USD a million objects, and requests, transfer and retrieval.
+# Again:    follows the jobs of this run or reports how they ended, and creates only jobs that
+#           were never created. S3 lists a job until 90 days after its end: then use a new --run.
+# Killed:   leaves jobs that continue. Their tokens keep them from being created again.
+# Undo:     not by a script: replicas stay at the destination. The buckets replicated from do not
+#           change.
+# Done if:  S3 reports each job as Complete without a failed object, and each other bucket as
+#           empty.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 bf90a6dbc9cdc9baae1110f248345350c6bbf67673de3de0b34517f7825a3ca2
+  # text of this release: sha256 4de769d522b6a0147e68054eb7dd1b16328ddec52261c4d9ad128828969e9817
   # the step
   STEP=s3-batch-replication
   # from deployment file [source]
@@ -69,6 +73,7 @@ main() {
   read_settings "$@"
   check_programs aws jq python3 sha256sum
   check_account
+  write_programs
   read_buckets
   judge_buckets
   check_service_role batchoperations.s3.amazonaws.com
@@ -83,11 +88,7 @@ main() {
   watch_jobs
   judge_jobs
   say_where_reports_are
-  stop_if_problems 'not everything is replicated. Fix the problems above. Then generate a script' \
-    'for these buckets with a new --run, and with --report-bucket-arn: the report names each' \
-    'object that failed, and why.'
-  finish "${replicated} objects in ${jobs} buckets were replicated${last_end:+ by ${last_end}};" \
-    "empty buckets: ${#empty_buckets[@]}"
+  report_result
 }
 
 # Sets buckets to the names of the buckets, and asks S3 about eight at a time: CloudShell has one
@@ -167,21 +168,13 @@ judge_buckets() {
   declare -gA destinations=()
   empty_buckets=()
   elsewhere=0
-  write_bucket_findings
-  if ! python3 -I bucket_findings.py "${ACCOUNT_ID}" "${REGION}" "${buckets[@]}" >findings; then
+  if ! python3 -I program/bucket_findings.py \
+    "${ACCOUNT_ID}" "${REGION}" "${buckets[@]}" >findings; then
     stop 'cannot read what S3 answered about the buckets; nothing was started'
   fi
   while read -r kind bucket text; do
     case "${kind}" in
-    empty)
-      say "${bucket}: empty, ${text:+replicated to }${text:-no replication destination}"
-      destinations[${bucket}]=${text}
-      empty_buckets+=("${bucket}")
-      ;;
-    full)
-      say "${bucket}: not empty, ${text:+replicated to }${text:-no replication destination}"
-      destinations[${bucket}]=${text}
-      ;;
+    empty | full) note_bucket "${kind}" "${bucket}" "${text}" ;;
     elsewhere)
       add_problem "${bucket}: ${text}"
       elsewhere=$((elsewhere + 1))
@@ -194,25 +187,18 @@ judge_buckets() {
   printf '%s\n' "${empty_buckets[@]}" >empty
 }
 
-# Checks that the service can assume the role. A caller who may not read roles is only warned.
-check_service_role() { # SERVICE_PRINCIPAL
-  local name=${ROLE_ARN##*/} arn trust_policy
-  if ! ask role aws iam get-role --region "${REGION}" --role-name "${name}"; then
-    if [[ ${aws_error} == *NoSuchEntity* ]]; then
-      add_problem "role ${name} does not exist in account ${ACCOUNT_ID}"
-    else
-      say "warning: role ${name} was not checked: ${aws_error}"
-    fi
-    return
+# Without a rule, nothing stands for DESTINATIONS.
+note_bucket() { # empty|full BUCKET DESTINATIONS
+  local contents='not empty' replication='no replication destination'
+  if [[ $1 == empty ]]; then
+    contents=empty
+    empty_buckets+=("$2")
   fi
-  arn=$(jq --raw-output .Role.Arn role)
-  trust_policy=$(jq .Role.AssumeRolePolicyDocument role)
-  if [[ ${arn} != "${ROLE_ARN}" ]]; then
-    add_problem "role ${name} is ${arn}, not ${ROLE_ARN}"
+  if [[ $3 != '' ]]; then
+    replication="replicated to $3"
   fi
-  if [[ ${trust_policy} != *"$1"* ]]; then
-    add_problem "role ${name} does not trust $1, which must assume it"
-  fi
+  destinations[$2]=$3
+  say "$2: ${contents}, ${replication}"
 }
 
 # One sign that a value is wrong stops all buckets.
@@ -241,7 +227,6 @@ make_tokens() {
 }
 
 find_jobs() {
-  write_replication_jobs
   if ! list_jobs; then
     stop "cannot list the jobs: ${aws_error}. Paste the script again."
   fi
@@ -276,7 +261,7 @@ list_jobs() {
 # Runs the program. Its answer goes to a file that is named as the command. The program keeps what
 # it knows about the jobs in the file "jobs".
 examine_jobs() { # COMMAND [ARGUMENT...]
-  if ! python3 -I replication_jobs.py "$@" >"$1"; then
+  if ! python3 -I program/replication_jobs.py "$@" >"$1"; then
     stop 'cannot read what S3 answered about the jobs. Those that were created continue.'
   fi
 }
@@ -441,9 +426,50 @@ say_where_reports_are() {
   say_file reports
 }
 
-# codeocean_cmdgen/programs/bucket_findings.py, byte for byte.
-write_bucket_findings() {
-  cat >bucket_findings.py <<'END_OF_PYTHON'
+report_result() {
+  local until=''
+  stop_if_problems 'not everything is replicated. Fix the problems above. Then generate a script' \
+    'for these buckets with a new --run, and with --report-bucket-arn: the report names each' \
+    'object that failed, and why.'
+  if [[ ${last_end} != '' ]]; then
+    until=" by ${last_end}"
+  fi
+  finish "${replicated} objects in ${jobs} buckets were replicated${until};" \
+    "empty buckets: ${#empty_buckets[@]}"
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part service_role, sha256 dcf2f94483f5f63f7c5adbaf4be6d9ac42ea631507ec44054892614251cec45c
+
+# Checks that the service can assume the role. A caller who may not read roles is only warned.
+check_service_role() { # SERVICE_PRINCIPAL
+  local name=${ROLE_ARN##*/} arn trust_policy
+  if ! ask role aws iam get-role --region "${REGION}" --role-name "${name}"; then
+    if [[ ${aws_error} == *NoSuchEntity* ]]; then
+      add_problem "role ${name} does not exist in account ${ACCOUNT_ID}"
+    else
+      say "warning: role ${name} was not checked: ${aws_error}"
+    fi
+    return
+  fi
+  arn=$(jq --raw-output .Role.Arn role)
+  trust_policy=$(jq .Role.AssumeRolePolicyDocument role)
+  if [[ ${arn} != "${ROLE_ARN}" ]]; then
+    add_problem "role ${name} is ${arn}, not ${ROLE_ARN}"
+  fi
+  if [[ ${trust_policy} != *"$1"* ]]; then
+    add_problem "role ${name} does not trust $1, which must assume it"
+  fi
+}
+
+# ---- Program: modules of codeocean_cmdgen/programs. Review each once per release.
+
+write_programs() {
+  mkdir program
+  : >program/__init__.py
+  # bucket_findings.py, sha256 3dc376ab2ff1a5a5a8797f6bd79ce048b6239f5ebbf27bd33297c00ccf695aa7
+  cat >program/bucket_findings.py <<'END_OF_PYTHON'
 """Judge whether the objects in buckets can be replicated, from what S3 answered about them.
 
     bucket_findings.py ACCOUNT_ID REGION BUCKET...
@@ -466,11 +492,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 NEEDED = ("versioning", "replication", "versions")
 HELPFUL = ("lifecycle", "encryption")
@@ -662,11 +686,8 @@ def main(account_id: str, region: str, *buckets: str) -> None:
 if __name__ == "__main__":
     main(*sys.argv[1:])
 END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/replication_jobs.py, byte for byte.
-write_replication_jobs() {
-  cat >replication_jobs.py <<'END_OF_PYTHON'
+  # replication_jobs.py, sha256 ce51063ef7f6106885e58cd7c6b68b3180d83a39ce2bfb96fb0a4650d8802044
+  cat >program/replication_jobs.py <<'END_OF_PYTHON'
 """Follow the S3 Batch Replication jobs of one run: which they are, how far, and how they ended.
 
     replication_jobs.py read RUN
@@ -688,12 +709,10 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 ENDED = ("Complete", "Failed", "Cancelled", "lost")
 FAILED = ("Failed", "Cancelled", "lost")

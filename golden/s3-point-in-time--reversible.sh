@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    aee7288d40817afd581bcc50ee0f0153fb398d40b3bcaddae0d2dbe4b7ada883\ \ -)
+    6cb17b49ada63bf8f63ca1874b6f2a964ae9d23ac283852d408c9206b91b5cc9\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -32,10 +32,14 @@ false <<'END_OF_BODY'
 # Costs:    requests, and storage of the copies.
 # Again:    continues. After success, lists again, changes nothing, and reports what arrived
 #           since. Asks for no confirmation, because --undo reverses it.
+# Killed:   leaves a bucket that is changed in part. Its journal in ~/.codeocean-cmdgen says how
+#           far.
+# Undo:     a script with --undo and the same values, from the same home folder.
+# Done if:  a new listing shows all buckets as they were at --at.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 dd31fb1cf322f27dab2a9ebac3514be7532925296401fcee5ff764fa9c72657f
+  # text of this release: sha256 fad17c4dad56ee765a6d18f6f47362d68bce58ce9762dc1587bc511a1b8bca7b
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -73,7 +77,7 @@ main() {
   check_boto3
   check_until
   claim_folder s3-point-in-time--reversible
-  write_program
+  write_programs
   start_program s3_reversal
   read_plan
   stop_if_unfit
@@ -84,6 +88,18 @@ main() {
   wait_until_checked
   finish "${#BUCKET_ARN[@]} buckets are as they were at ${AT}, checked ${checked}"
 }
+
+# Sets digest to that of the changes, and state: go if there are some, done if nothing is left;
+# none or later: see stop_if_unfit.
+read_plan() {
+  if ! read -r state digest <&"${answers}"; then
+    stop_unchecked
+  fi
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part s3_python, sha256 b8cfd5c8f29c215f5cfcdbaedd2af2f28cce301f569a1d2f78461da296743a03
 
 # For Ctrl-C. The program ignores it from its first moment, so that it ends without a traceback.
 stop_program() {
@@ -102,6 +118,8 @@ check_boto3() {
     stop_wrong_place 'python3 with boto3 is needed: use CloudShell'
   fi
 }
+
+# ---- Part s3_program, sha256 1f28bdbc2656c38f5ec27c4560e4590559f8ccd3e4f8b263eeeb31c0ccde4acf
 
 check_until() {
   local now
@@ -129,19 +147,6 @@ claim_folder() { # KIND
   fi
 }
 
-# Writes the modules, which import each other, as a package.
-write_program() {
-  mkdir program
-  : >program/__init__.py
-  write_s3_reversal
-  write_s3_changes
-  write_s3_keys
-  write_s3_buckets
-  write_s3_records
-  write_s3_task
-  mv s3_*.py program
-}
-
 # Starts a module of the program in the background, without Ctrl-C: stop_program ends it. Sets
 # program_id, and the file descriptors answers (from the program) and orders (to it). -E: Python
 # ignores the variables of your shell. (Not -I: it may hide the folder of CloudShell's boto3.)
@@ -156,13 +161,16 @@ start_program() { # MODULE
   exec {answers}<&"${COPROC[0]}" {orders}>&"${COPROC[1]}"
 }
 
-# Sets digest to that of the changes, and state: go if there are some, done if nothing is left;
-# none or later: see stop_if_unfit.
-read_plan() {
-  if ! read -r state digest <&"${answers}"; then
-    stop_unchecked
+# The program waits for a line. If it has ended, writing to it would end this shell too, without a
+# message: PIPE is ignored.
+begin() {
+  trap '' PIPE
+  if ! echo begin >&"${orders}"; then
+    stop 'the program has ended; nothing was changed. Paste the script again.'
   fi
 }
+
+# ---- Part s3_restore, sha256 e9236059b97c18fbc699a57f42832dfee11a6ca27bdcdc205336675139f1bc2b
 
 # The program ends with exit code 3 if a bucket is not in this account and Region.
 stop_unchecked() {
@@ -187,15 +195,6 @@ stop_if_unfit() {
   fi
 }
 
-# The program waits for a line. If it has ended, writing to it would end this shell too, without a
-# message: PIPE is ignored.
-begin() {
-  trap '' PIPE
-  if ! echo begin >&"${orders}"; then
-    stop 'the program has ended; nothing was changed. Paste the script again.'
-  fi
-}
-
 # Sets checked to the time at which the program had listed all buckets again.
 wait_until_checked() {
   if ! read -r checked <&"${answers}"; then
@@ -205,9 +204,13 @@ wait_until_checked() {
   wait "${program_id}"
 }
 
-# codeocean_cmdgen/programs/s3_reversal.py, byte for byte.
-write_s3_reversal() {
-  cat >s3_reversal.py <<'END_OF_PYTHON'
+# ---- Program: modules of codeocean_cmdgen/programs. Review each once per release.
+
+write_programs() {
+  mkdir program
+  : >program/__init__.py
+  # s3_reversal.py, sha256 99fd81cdb9dbb3743f665e19f8bc64b47d4978377008cfb7253ee29e95353970
+  cat >program/s3_reversal.py <<'END_OF_PYTHON'
 """Restores buckets to a moment by putting copies on top; removes no version.
 
 Announces by "go DIGEST" on stdout what it will do, and begins once a line arrives on stdin.
@@ -222,15 +225,17 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
 from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .s3_buckets import LaterEntries, check_places, refuse_unfit
+from .s3_buckets import LaterEntries, check_places, read_digest, refuse_unfit
 from .s3_changes import (
     NO_CHANGE,
     TAG,
@@ -242,14 +247,7 @@ from .s3_changes import (
     refuse_others,
 )
 from .s3_keys import Key, list_keys
-from .s3_records import read_digest
-from .s3_task import answer, for_each_bucket, instant, is_marker, say, start_task
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from .s3_task import Entry, Task
+from .s3_task import Entry, Task, answer, for_each_bucket, instant, is_marker, say, start_task
 
 ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
 """The storage classes that cannot be read without RestoreObject."""
@@ -645,11 +643,8 @@ def is_restored(change: Change, key: Key, at: str) -> bool:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/s3_changes.py, byte for byte.
-write_s3_changes() {
-  cat >s3_changes.py <<'END_OF_PYTHON'
+  # s3_changes.py, sha256 fe098a051d2bb5307989a00a381aad72fb01a0b26977d61a72387e5d290f570f
+  cat >program/s3_changes.py <<'END_OF_PYTHON'
 """The changes that restore a bucket reversibly, and the proof of what this run has written."""
 
 from __future__ import annotations
@@ -658,20 +653,14 @@ import hmac
 import json
 import os
 import re
+from collections.abc import Collection, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from .s3_records import read_lines
-from .s3_task import instant, is_marker, list_pages, run_in_parallel, say
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
-    from typing import Callable
-
-    from .s3_task import Entry, Task
+from .s3_task import Entry, Task, instant, is_marker, list_pages, read_lines, run_in_parallel, say
 
 TAG = "codeocean-cmdgen:write"
 """The name of the tag that a copy has until its version ID is written down."""
@@ -891,24 +880,17 @@ def for_each_change(
         message = f"{count:,} keys are LEFT as they are, such as those named above"
         raise OSError(message)
 END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/s3_keys.py, byte for byte.
-write_s3_keys() {
-  cat >s3_keys.py <<'END_OF_PYTHON'
+  # s3_keys.py, sha256 9d22d4575ea132547ab2de802f84a820040f3ce3d0469d269f95848d211de0df
+  cat >program/s3_keys.py <<'END_OF_PYTHON'
 """Lists the keys of a bucket: what each shows now, and what it showed at the moment."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
-from .s3_task import FROM_THE_START, list_pages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from .s3_task import Entry, Task
+from .s3_task import FROM_THE_START, Entry, Task, list_pages
 
 
 class Key(NamedTuple):
@@ -962,28 +944,23 @@ def _list_entries(task: Task, bucket: str) -> Iterator[Entry]:
             yield entry
             task.progress.add(1)
 END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/s3_buckets.py, byte for byte.
-write_s3_buckets() {
-  cat >s3_buckets.py <<'END_OF_PYTHON'
+  # s3_buckets.py, sha256 9713402e147c92652ff8e9038cbb581d21346289c63474ae3d544e70f4100926
+  cat >program/s3_buckets.py <<'END_OF_PYTHON'
 """Checks buckets before they are restored, and what arrived in them since."""
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .s3_task import instant, is_marker, run_in_parallel, say
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from .s3_task import Entry, Task
+from .s3_task import Entry, Task, instant, is_marker, run_in_parallel, say
 
 WRONG_PLACE = 3
 """The exit code if a bucket is not in the account and Region of the script."""
@@ -1092,35 +1069,6 @@ class LaterEntries:
             f"since {instant(done.stat().st_mtime)}, such as {self.example}: they stay"
         )
         raise OSError(message)
-END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/s3_records.py, byte for byte.
-write_s3_records() {
-  cat >s3_records.py <<'END_OF_PYTHON'
-"""Reads the records in the home folder: plans and journals, compressed lines of JSON."""
-
-from __future__ import annotations
-
-import gzip
-import json
-import re
-import zlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-
-def read_lines(file: Path) -> Iterator[Any]:
-    """Yield what each line holds; raise OSError where the file was cut or damaged."""
-    try:
-        with gzip.open(file, "rt", encoding="ascii") as text:
-            yield from map(json.loads, text)
-    except (EOFError, ValueError, gzip.BadGzipFile, zlib.error) as error:
-        message = f"{file} cannot be read to its end: {error}"
-        raise OSError(message) from error
 
 
 def read_digest(done: Path) -> str:
@@ -1137,31 +1085,28 @@ def read_digest(done: Path) -> str:
         raise OSError(message)
     return digest
 END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/s3_task.py, byte for byte.
-write_s3_task() {
-  cat >s3_task.py <<'END_OF_PYTHON'
+  # s3_task.py, sha256 dcb66f81a2f55c829f9fecc5c50680fd63dd66b565aa38f9d56ef2a2faadc149
+  cat >program/s3_task.py <<'END_OF_PYTHON'
 """What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 import sys
 import time
+import zlib
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypedDict
+from typing import Any, Callable, NamedTuple, Optional, TypedDict
 
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Callable
 
 
 class Entry(TypedDict, total=False):
@@ -1340,6 +1285,19 @@ def list_pages(client: Any, where: dict[str, str], position: Optional[Position])
             position = {one: found[f"Next{one}"] for one in ("KeyMarker", "VersionIdMarker")}
         entries = [next(versions if tag == b"Version" else markers) for tag in found["Order"]]
         yield Page(entries, position)
+
+
+# Records in the home folder.
+
+
+def read_lines(file: Path) -> Iterator[Any]:
+    """Yield what each line holds; raise OSError where the file was cut or damaged."""
+    try:
+        with gzip.open(file, "rt", encoding="ascii") as text:
+            yield from map(json.loads, text)
+    except (EOFError, ValueError, gzip.BadGzipFile, zlib.error) as error:
+        message = f"{file} cannot be read to its end: {error}"
+        raise OSError(message) from error
 
 
 # Several at a time.

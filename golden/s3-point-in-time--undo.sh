@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    1d20787126dee16eda52ed6940983e5ca0e9fbf9e0ab4704505aef04754a122b\ \ -)
+    2d7d13cba3d800d588c2b45e0a3d630ea44624d5dea9514d3cad5f90ef37d083\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -29,10 +29,13 @@ false <<'END_OF_BODY'
 # Takes:    three requests for each key that was changed.
 # Costs:    requests.
 # Again:    continues, or reports that everything is undone.
+# Killed:   leaves a bucket in which only a part is undone, and its journal.
+# Undo:     generate the script with --reversible and a new --run.
+# Done if:  all changes in the journals of these buckets are undone.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 163fcef97474960fddf02af4fb3fbe0ea91b11b073ef9ef6924ba0cd0242e28c
+  # text of this release: sha256 b5c9e3f4be0e280d20313183cc169c51d00d031e0f3b0e4fba28523a95c1f8b3
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -71,7 +74,7 @@ main() {
   check_until
   claim_folder s3-point-in-time--reversible
   check_journals
-  write_program
+  write_programs
   start_program s3_undo
   read_count
   if [[ ${PLAN} == 1 ]]; then
@@ -81,6 +84,30 @@ main() {
   wait_until_undone
   finish "all that run ${RUN} changed from here in these buckets is undone"
 }
+
+check_journals() {
+  if ! compgen -G "${folder}/*/journal*" >journals; then
+    stop "run ${RUN} has changed nothing from here: no journal is in ${folder}"
+  fi
+}
+
+# Sets count to the number of changes.
+read_count() {
+  if ! read -r count <&"${answers}"; then
+    stop 'the journals cannot be read: see the problems above'
+  fi
+}
+
+wait_until_undone() {
+  if ! read -r <&"${answers}"; then
+    stop 'not everything was undone: check the keys shown above, and paste the script again'
+  fi
+  wait "${program_id}"
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part s3_python, sha256 b8cfd5c8f29c215f5cfcdbaedd2af2f28cce301f569a1d2f78461da296743a03
 
 # For Ctrl-C. The program ignores it from its first moment, so that it ends without a traceback.
 stop_program() {
@@ -99,6 +126,8 @@ check_boto3() {
     stop_wrong_place 'python3 with boto3 is needed: use CloudShell'
   fi
 }
+
+# ---- Part s3_program, sha256 1f28bdbc2656c38f5ec27c4560e4590559f8ccd3e4f8b263eeeb31c0ccde4acf
 
 check_until() {
   local now
@@ -126,23 +155,6 @@ claim_folder() { # KIND
   fi
 }
 
-check_journals() {
-  if ! compgen -G "${folder}/*/journal*" >journals; then
-    stop "run ${RUN} has changed nothing from here: no journal is in ${folder}"
-  fi
-}
-
-# Writes the modules, which import each other, as a package.
-write_program() {
-  mkdir program
-  : >program/__init__.py
-  write_s3_undo
-  write_s3_changes
-  write_s3_records
-  write_s3_task
-  mv s3_*.py program
-}
-
 # Starts a module of the program in the background, without Ctrl-C: stop_program ends it. Sets
 # program_id, and the file descriptors answers (from the program) and orders (to it). -E: Python
 # ignores the variables of your shell. (Not -I: it may hide the folder of CloudShell's boto3.)
@@ -157,13 +169,6 @@ start_program() { # MODULE
   exec {answers}<&"${COPROC[0]}" {orders}>&"${COPROC[1]}"
 }
 
-# Sets count to the number of changes.
-read_count() {
-  if ! read -r count <&"${answers}"; then
-    stop 'the journals cannot be read: see the problems above'
-  fi
-}
-
 # The program waits for a line. If it has ended, writing to it would end this shell too, without a
 # message: PIPE is ignored.
 begin() {
@@ -173,16 +178,13 @@ begin() {
   fi
 }
 
-wait_until_undone() {
-  if ! read -r <&"${answers}"; then
-    stop 'not everything was undone: check the keys shown above, and paste the script again'
-  fi
-  wait "${program_id}"
-}
+# ---- Program: modules of codeocean_cmdgen/programs. Review each once per release.
 
-# codeocean_cmdgen/programs/s3_undo.py, byte for byte.
-write_s3_undo() {
-  cat >s3_undo.py <<'END_OF_PYTHON'
+write_programs() {
+  mkdir program
+  : >program/__init__.py
+  # s3_undo.py, sha256 e0fe0a36e6c7b4891a777e0e387bccde8f44d31c820b53eefc55c1ada07e349d
+  cat >program/s3_undo.py <<'END_OF_PYTHON'
 """Undoes what s3_reversal of the same run has changed: removes what is proved to be of this run.
 
 Prints the number of changes on stdout, and begins once a line arrives on stdin.
@@ -192,8 +194,9 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from botocore.exceptions import ClientError
 
@@ -205,14 +208,7 @@ from .s3_changes import (
     read_changes,
     refuse_others,
 )
-from .s3_records import read_lines
-from .s3_task import answer, for_each_bucket, is_marker, say, start_task
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from .s3_task import Task
+from .s3_task import Task, answer, for_each_bucket, is_marker, read_lines, say, start_task
 
 NOT_FOUND = 404
 
@@ -313,11 +309,8 @@ def check_source(written: Written, change: Change) -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/s3_changes.py, byte for byte.
-write_s3_changes() {
-  cat >s3_changes.py <<'END_OF_PYTHON'
+  # s3_changes.py, sha256 fe098a051d2bb5307989a00a381aad72fb01a0b26977d61a72387e5d290f570f
+  cat >program/s3_changes.py <<'END_OF_PYTHON'
 """The changes that restore a bucket reversibly, and the proof of what this run has written."""
 
 from __future__ import annotations
@@ -326,20 +319,14 @@ import hmac
 import json
 import os
 import re
+from collections.abc import Collection, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from .s3_records import read_lines
-from .s3_task import instant, is_marker, list_pages, run_in_parallel, say
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
-    from typing import Callable
-
-    from .s3_task import Entry, Task
+from .s3_task import Entry, Task, instant, is_marker, list_pages, read_lines, run_in_parallel, say
 
 TAG = "codeocean-cmdgen:write"
 """The name of the tag that a copy has until its version ID is written down."""
@@ -559,75 +546,28 @@ def for_each_change(
         message = f"{count:,} keys are LEFT as they are, such as those named above"
         raise OSError(message)
 END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/s3_records.py, byte for byte.
-write_s3_records() {
-  cat >s3_records.py <<'END_OF_PYTHON'
-"""Reads the records in the home folder: plans and journals, compressed lines of JSON."""
+  # s3_task.py, sha256 dcb66f81a2f55c829f9fecc5c50680fd63dd66b565aa38f9d56ef2a2faadc149
+  cat >program/s3_task.py <<'END_OF_PYTHON'
+"""What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import re
-import zlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-
-def read_lines(file: Path) -> Iterator[Any]:
-    """Yield what each line holds; raise OSError where the file was cut or damaged."""
-    try:
-        with gzip.open(file, "rt", encoding="ascii") as text:
-            yield from map(json.loads, text)
-    except (EOFError, ValueError, gzip.BadGzipFile, zlib.error) as error:
-        message = f"{file} cannot be read to its end: {error}"
-        raise OSError(message) from error
-
-
-def read_digest(done: Path) -> str:
-    """Return the digest in a file "done" of a bucket; raise OSError if it holds none.
-
-    It is an empty text if nothing was current in the bucket.
-    """
-    try:
-        digest = json.loads(done.read_text("ascii"))
-    except ValueError:
-        digest = None
-    if not isinstance(digest, str) or not re.fullmatch("([0-9a-f]{64})?", digest):
-        message = f"{done} is damaged: it no longer proves what was current when this run ended"
-        raise OSError(message)
-    return digest
-END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/s3_task.py, byte for byte.
-write_s3_task() {
-  cat >s3_task.py <<'END_OF_PYTHON'
-"""What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
-
-from __future__ import annotations
-
-import re
 import sys
 import time
+import zlib
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypedDict
+from typing import Any, Callable, NamedTuple, Optional, TypedDict
 
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Callable
 
 
 class Entry(TypedDict, total=False):
@@ -806,6 +746,19 @@ def list_pages(client: Any, where: dict[str, str], position: Optional[Position])
             position = {one: found[f"Next{one}"] for one in ("KeyMarker", "VersionIdMarker")}
         entries = [next(versions if tag == b"Version" else markers) for tag in found["Order"]]
         yield Page(entries, position)
+
+
+# Records in the home folder.
+
+
+def read_lines(file: Path) -> Iterator[Any]:
+    """Yield what each line holds; raise OSError where the file was cut or damaged."""
+    try:
+        with gzip.open(file, "rt", encoding="ascii") as text:
+            yield from map(json.loads, text)
+    except (EOFError, ValueError, gzip.BadGzipFile, zlib.error) as error:
+        message = f"{file} cannot be read to its end: {error}"
+        raise OSError(message) from error
 
 
 # Several at a time.

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    f706de483d824b53fecfd6ec6ce2106e91a828e86e2a381cd69931c5c244dde5\ \ -)
+    0ec156e087f81e71475b6fb9a7ca675187923e95cafa4751d67e1838a1a8cbb8\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -27,10 +27,14 @@ false <<'END_OF_BODY'
 # Takes:    a minute for some 100,000 versions.
 # Costs:    5 USD for a million pages of 1,000 versions.
 # Again:    compares again.
+# Killed:   leaves nothing.
+# Undo:     not needed.
+# Done if:  no key differs in any bucket, and the settings of the buckets show that no version is
+#           missing.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 15c384fb1e670f59da6412cb7ed4593647dd96b257e9d149b0a7d2577d50de12
+  # text of this release: sha256 56ba5b4ee23a6f2de6bea266bca15f4415e26e258f4ac88e7676b5b91f6099bc
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -64,13 +68,31 @@ main() {
   check_programs aws jq python3
   check_account
   check_boto3
-  write_program
+  write_programs
   compare_buckets
   if [[ ${verdict} != same ]]; then
     stop "not everything is known to be as it was at ${AT}: see the problems above"
   fi
   finish "${#BUCKET_ARN[@]} buckets are as they were at ${AT}"
 }
+
+# Sets verdict to "same" if no key differs. Runs the program in the background, where it ignores
+# Ctrl-C: stop_program ends it. Sets program_id. -E: Python ignores the variables of your shell.
+# (Not -I: it may also hide the folder where CloudShell keeps boto3.)
+compare_buckets() {
+  python3 -E -m program.s3_comparison \
+    "${scratch}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}" \
+    >answer 2>&"${screen}" &
+  program_id=$!
+  wait "${program_id}"
+  if ! read -r verdict <answer; then
+    stop 'the buckets cannot be compared: see the problems above'
+  fi
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part s3_python, sha256 b8cfd5c8f29c215f5cfcdbaedd2af2f28cce301f569a1d2f78461da296743a03
 
 # For Ctrl-C. The program ignores it from its first moment, so that it ends without a traceback.
 stop_program() {
@@ -90,34 +112,13 @@ check_boto3() {
   fi
 }
 
-# Writes the modules, which import each other, as a package.
-write_program() {
+# ---- Program: modules of codeocean_cmdgen/programs. Review each once per release.
+
+write_programs() {
   mkdir program
   : >program/__init__.py
-  write_s3_comparison
-  write_s3_keys
-  write_s3_buckets
-  write_s3_task
-  mv s3_*.py program
-}
-
-# Sets verdict to "same" if no key differs. Runs the program in the background, where it ignores
-# Ctrl-C: stop_program ends it. Sets program_id. -E: Python ignores the variables of your shell.
-# (Not -I: it may also hide the folder where CloudShell keeps boto3.)
-compare_buckets() {
-  python3 -E -m program.s3_comparison \
-    "${scratch}" "${ACCOUNT_ID}" "${REGION}" "${AT}" "${UNTIL}" "${BUCKET_ARN[@]##*:}" \
-    >answer 2>&"${screen}" &
-  program_id=$!
-  wait "${program_id}"
-  if ! read -r verdict <answer; then
-    stop 'the buckets cannot be compared: see the problems above'
-  fi
-}
-
-# codeocean_cmdgen/programs/s3_comparison.py, byte for byte.
-write_s3_comparison() {
-  cat >s3_comparison.py <<'END_OF_PYTHON'
+  # s3_comparison.py, sha256 edb6fa4627a7d5a6bfbbe7979c906a96c6f8cbfad18dabdef287bd70aea1216e
+  cat >program/s3_comparison.py <<'END_OF_PYTHON'
 """Compares buckets with what their versions say was current at a moment; changes nothing.
 
 Prints "same" on stdout if no key differs.
@@ -127,15 +128,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from .s3_buckets import read_settings, reasons_against
-from .s3_keys import list_keys
-from .s3_task import answer, for_each_bucket, is_marker, say, start_task
-
-if TYPE_CHECKING:
-    from .s3_keys import Key
-    from .s3_task import Entry, Task
+from .s3_keys import Key, list_keys
+from .s3_task import Entry, Task, answer, for_each_bucket, is_marker, say, start_task
 
 MOST_NAMED = 9
 """How many keys that differ are named for each bucket."""
@@ -229,24 +226,17 @@ def content_of(entry: Optional[Entry]) -> Optional[Content]:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/s3_keys.py, byte for byte.
-write_s3_keys() {
-  cat >s3_keys.py <<'END_OF_PYTHON'
+  # s3_keys.py, sha256 9d22d4575ea132547ab2de802f84a820040f3ce3d0469d269f95848d211de0df
+  cat >program/s3_keys.py <<'END_OF_PYTHON'
 """Lists the keys of a bucket: what each shows now, and what it showed at the moment."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
-from .s3_task import FROM_THE_START, list_pages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from .s3_task import Entry, Task
+from .s3_task import FROM_THE_START, Entry, Task, list_pages
 
 
 class Key(NamedTuple):
@@ -300,28 +290,23 @@ def _list_entries(task: Task, bucket: str) -> Iterator[Entry]:
             yield entry
             task.progress.add(1)
 END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/s3_buckets.py, byte for byte.
-write_s3_buckets() {
-  cat >s3_buckets.py <<'END_OF_PYTHON'
+  # s3_buckets.py, sha256 9713402e147c92652ff8e9038cbb581d21346289c63474ae3d544e70f4100926
+  cat >program/s3_buckets.py <<'END_OF_PYTHON'
 """Checks buckets before they are restored, and what arrived in them since."""
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .s3_task import instant, is_marker, run_in_parallel, say
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from .s3_task import Entry, Task
+from .s3_task import Entry, Task, instant, is_marker, run_in_parallel, say
 
 WRONG_PLACE = 3
 """The exit code if a bucket is not in the account and Region of the script."""
@@ -430,32 +415,44 @@ class LaterEntries:
             f"since {instant(done.stat().st_mtime)}, such as {self.example}: they stay"
         )
         raise OSError(message)
-END_OF_PYTHON
-}
 
-# codeocean_cmdgen/programs/s3_task.py, byte for byte.
-write_s3_task() {
-  cat >s3_task.py <<'END_OF_PYTHON'
+
+def read_digest(done: Path) -> str:
+    """Return the digest in a file "done" of a bucket; raise OSError if it holds none.
+
+    It is an empty text if nothing was current in the bucket.
+    """
+    try:
+        digest = json.loads(done.read_text("ascii"))
+    except ValueError:
+        digest = None
+    if not isinstance(digest, str) or not re.fullmatch("([0-9a-f]{64})?", digest):
+        message = f"{done} is damaged: it no longer proves what was current when this run ended"
+        raise OSError(message)
+    return digest
+END_OF_PYTHON
+  # s3_task.py, sha256 dcb66f81a2f55c829f9fecc5c50680fd63dd66b565aa38f9d56ef2a2faadc149
+  cat >program/s3_task.py <<'END_OF_PYTHON'
 """What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 import sys
 import time
+import zlib
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypedDict
+from typing import Any, Callable, NamedTuple, Optional, TypedDict
 
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Callable
 
 
 class Entry(TypedDict, total=False):
@@ -634,6 +631,19 @@ def list_pages(client: Any, where: dict[str, str], position: Optional[Position])
             position = {one: found[f"Next{one}"] for one in ("KeyMarker", "VersionIdMarker")}
         entries = [next(versions if tag == b"Version" else markers) for tag in found["Order"]]
         yield Page(entries, position)
+
+
+# Records in the home folder.
+
+
+def read_lines(file: Path) -> Iterator[Any]:
+    """Yield what each line holds; raise OSError where the file was cut or damaged."""
+    try:
+        with gzip.open(file, "rt", encoding="ascii") as text:
+            yield from map(json.loads, text)
+    except (EOFError, ValueError, gzip.BadGzipFile, zlib.error) as error:
+        message = f"{file} cannot be read to its end: {error}"
+        raise OSError(message) from error
 
 
 # Several at a time.

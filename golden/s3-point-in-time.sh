@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    86d2448645ea9c2c83e91519da7c4f8a90d2fff1661a9d37f50d60c88bbacd4d\ \ -)
+    44720034b1b94cf275b75bb93a808e900a4028871d896034fe41d9bd3e4d7302\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -32,11 +32,15 @@ false <<'END_OF_BODY'
 #           buckets must have ended, and never copies again what was deleted.
 # Again:    continues, and asks for confirmation only of what was not confirmed. After success,
 #           lists again, changes nothing, and reports what arrived since.
+# Killed:   leaves a bucket from which only a part is deleted. Its plan is in the home folder, in
+#           ~/.codeocean-cmdgen: the next paste continues there.
+# Undo:     not possible. A script with --reversible deletes nothing, but costs storage.
+# Done if:  a new listing shows all buckets as they were at --at.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           CONFIRM=PLAN-DIGEST confirms without a terminal.
 
 values() {
-  # text of this release: sha256 0fd5086c5470c1afc176c3d85b10ddfe7e400211f81af41abcbe01266a98f192
+  # text of this release: sha256 36955fc41aa6e7aa41aad3f6d344cefb3d069893eb95b6eb345df4b4c370c521
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -72,7 +76,7 @@ main() {
   check_boto3
   check_until
   claim_folder s3-point-in-time
-  write_program
+  write_programs
   start_program s3_removal
   read_plan
   stop_if_unfit
@@ -86,6 +90,33 @@ main() {
   wait_until_checked
   finish "${#BUCKET_ARN[@]} buckets are as they were at ${AT}, checked ${checked}"
 }
+
+# Sets digest, which confirms the plan, count to the versions and delete markers that will be
+# removed, and state: ask if the plan must be confirmed; go if it was, by an earlier paste; done if
+# nothing is left; none or later: see stop_if_unfit.
+read_plan() {
+  if ! read -r state digest count <&"${answers}"; then
+    stop_unchecked
+  fi
+  if [[ ! ${count} =~ ^[0-9]*$ ]]; then
+    stop_unchecked
+  fi
+  if ((count >= 10000000)); then
+    say 'warning: removing so many takes hours here: S3 Batch Operations is faster'
+  fi
+}
+
+confirm_removal() {
+  local asked=${SECONDS}
+  confirm "${digest}" "This permanently removes ${count} versions and delete markers."
+  if ((SECONDS - asked >= 1800)); then
+    stop 'the plan is half an hour old. Nothing was changed. Paste the script again.'
+  fi
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part s3_python, sha256 b8cfd5c8f29c215f5cfcdbaedd2af2f28cce301f569a1d2f78461da296743a03
 
 # For Ctrl-C. The program ignores it from its first moment, so that it ends without a traceback.
 stop_program() {
@@ -104,6 +135,8 @@ check_boto3() {
     stop_wrong_place 'python3 with boto3 is needed: use CloudShell'
   fi
 }
+
+# ---- Part s3_program, sha256 1f28bdbc2656c38f5ec27c4560e4590559f8ccd3e4f8b263eeeb31c0ccde4acf
 
 check_until() {
   local now
@@ -131,18 +164,6 @@ claim_folder() { # KIND
   fi
 }
 
-# Writes the modules, which import each other, as a package.
-write_program() {
-  mkdir program
-  : >program/__init__.py
-  write_s3_removal
-  write_s3_plan
-  write_s3_buckets
-  write_s3_records
-  write_s3_task
-  mv s3_*.py program
-}
-
 # Starts a module of the program in the background, without Ctrl-C: stop_program ends it. Sets
 # program_id, and the file descriptors answers (from the program) and orders (to it). -E: Python
 # ignores the variables of your shell. (Not -I: it may hide the folder of CloudShell's boto3.)
@@ -157,20 +178,16 @@ start_program() { # MODULE
   exec {answers}<&"${COPROC[0]}" {orders}>&"${COPROC[1]}"
 }
 
-# Sets digest, which confirms the plan, count to the versions and delete markers that will be
-# removed, and state: ask if the plan must be confirmed; go if it was, by an earlier paste; done if
-# nothing is left; none or later: see stop_if_unfit.
-read_plan() {
-  if ! read -r state digest count <&"${answers}"; then
-    stop_unchecked
-  fi
-  if [[ ! ${count} =~ ^[0-9]*$ ]]; then
-    stop_unchecked
-  fi
-  if ((count >= 10000000)); then
-    say 'warning: removing so many takes hours here: S3 Batch Operations is faster'
+# The program waits for a line. If it has ended, writing to it would end this shell too, without a
+# message: PIPE is ignored.
+begin() {
+  trap '' PIPE
+  if ! echo begin >&"${orders}"; then
+    stop 'the program has ended; nothing was changed. Paste the script again.'
   fi
 }
+
+# ---- Part s3_restore, sha256 e9236059b97c18fbc699a57f42832dfee11a6ca27bdcdc205336675139f1bc2b
 
 # The program ends with exit code 3 if a bucket is not in this account and Region.
 stop_unchecked() {
@@ -195,23 +212,6 @@ stop_if_unfit() {
   fi
 }
 
-confirm_removal() {
-  local asked=${SECONDS}
-  confirm "${digest}" "This permanently removes ${count} versions and delete markers."
-  if ((SECONDS - asked >= 1800)); then
-    stop 'the plan is half an hour old. Nothing was changed. Paste the script again.'
-  fi
-}
-
-# The program waits for a line. If it has ended, writing to it would end this shell too, without a
-# message: PIPE is ignored.
-begin() {
-  trap '' PIPE
-  if ! echo begin >&"${orders}"; then
-    stop 'the program has ended; nothing was changed. Paste the script again.'
-  fi
-}
-
 # Sets checked to the time at which the program had listed all buckets again.
 wait_until_checked() {
   if ! read -r checked <&"${answers}"; then
@@ -221,9 +221,13 @@ wait_until_checked() {
   wait "${program_id}"
 }
 
-# codeocean_cmdgen/programs/s3_removal.py, byte for byte.
-write_s3_removal() {
-  cat >s3_removal.py <<'END_OF_PYTHON'
+# ---- Program: modules of codeocean_cmdgen/programs. Review each once per release.
+
+write_programs() {
+  mkdir program
+  : >program/__init__.py
+  # s3_removal.py, sha256 6406249c1aa770938ece250d1ff8d9bd0a1cd3daef57b77a19309f8f6e92176a
+  cat >program/s3_removal.py <<'END_OF_PYTHON'
 """Restores buckets to a moment by removing everything newer.
 
 Asks by "ask DIGEST COUNT" on stdout, and removes once a line arrives on stdin.
@@ -237,13 +241,14 @@ import os
 import re
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .s3_buckets import LaterEntries, check_places, refuse_unfit
+from .s3_buckets import LaterEntries, check_places, read_digest, refuse_unfit
 from .s3_plan import (
     Current,
     Plan,
@@ -254,9 +259,10 @@ from .s3_plan import (
     refuse_use,
     remove_plan,
 )
-from .s3_records import read_digest
 from .s3_task import (
     FROM_THE_START,
+    Entry,
+    Task,
     answer,
     for_each_bucket,
     instant,
@@ -265,11 +271,6 @@ from .s3_task import (
     say,
     start_task,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .s3_task import Entry, Task
 
 NOT_IN_XML = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 """Characters in keys that a request of many keys, which is XML, cannot carry."""
@@ -482,11 +483,8 @@ def check_restored(task: Task, bucket: str) -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/s3_plan.py, byte for byte.
-write_s3_plan() {
-  cat >s3_plan.py <<'END_OF_PYTHON'
+  # s3_plan.py, sha256 32fb171fa859fab95d01b270095d3e1ad3c50d0d51f44c9a1a213a05d227b87d
+  cat >program/s3_plan.py <<'END_OF_PYTHON'
 """Plans what to remove from a bucket, page by page of its listing."""
 
 from __future__ import annotations
@@ -497,15 +495,12 @@ import json
 import os
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from pathlib import Path
+from typing import NamedTuple, Optional
 
-from .s3_records import read_lines
-from .s3_task import FROM_THE_START, Entry, Position, Task, is_marker, list_pages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from .s3_task import FROM_THE_START, Entry, Position, Task, is_marker, list_pages, read_lines
 
 ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
 """The storage classes that cannot be read without RestoreObject."""
@@ -686,28 +681,23 @@ def refuse_use(task: Task, entry: Entry) -> None:
         message = f"it is in use: {ascii(entry['Key'])} was written at {entry['LastModified']}"
         raise OSError(message)
 END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/s3_buckets.py, byte for byte.
-write_s3_buckets() {
-  cat >s3_buckets.py <<'END_OF_PYTHON'
+  # s3_buckets.py, sha256 9713402e147c92652ff8e9038cbb581d21346289c63474ae3d544e70f4100926
+  cat >program/s3_buckets.py <<'END_OF_PYTHON'
 """Checks buckets before they are restored, and what arrived in them since."""
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .s3_task import instant, is_marker, run_in_parallel, say
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from .s3_task import Entry, Task
+from .s3_task import Entry, Task, instant, is_marker, run_in_parallel, say
 
 WRONG_PLACE = 3
 """The exit code if a bucket is not in the account and Region of the script."""
@@ -816,35 +806,6 @@ class LaterEntries:
             f"since {instant(done.stat().st_mtime)}, such as {self.example}: they stay"
         )
         raise OSError(message)
-END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/s3_records.py, byte for byte.
-write_s3_records() {
-  cat >s3_records.py <<'END_OF_PYTHON'
-"""Reads the records in the home folder: plans and journals, compressed lines of JSON."""
-
-from __future__ import annotations
-
-import gzip
-import json
-import re
-import zlib
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-
-def read_lines(file: Path) -> Iterator[Any]:
-    """Yield what each line holds; raise OSError where the file was cut or damaged."""
-    try:
-        with gzip.open(file, "rt", encoding="ascii") as text:
-            yield from map(json.loads, text)
-    except (EOFError, ValueError, gzip.BadGzipFile, zlib.error) as error:
-        message = f"{file} cannot be read to its end: {error}"
-        raise OSError(message) from error
 
 
 def read_digest(done: Path) -> str:
@@ -861,31 +822,28 @@ def read_digest(done: Path) -> str:
         raise OSError(message)
     return digest
 END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/s3_task.py, byte for byte.
-write_s3_task() {
-  cat >s3_task.py <<'END_OF_PYTHON'
+  # s3_task.py, sha256 dcb66f81a2f55c829f9fecc5c50680fd63dd66b565aa38f9d56ef2a2faadc149
+  cat >program/s3_task.py <<'END_OF_PYTHON'
 """What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 import sys
 import time
+import zlib
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypedDict
+from typing import Any, Callable, NamedTuple, Optional, TypedDict
 
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Callable
 
 
 class Entry(TypedDict, total=False):
@@ -1064,6 +1022,19 @@ def list_pages(client: Any, where: dict[str, str], position: Optional[Position])
             position = {one: found[f"Next{one}"] for one in ("KeyMarker", "VersionIdMarker")}
         entries = [next(versions if tag == b"Version" else markers) for tag in found["Order"]]
         yield Page(entries, position)
+
+
+# Records in the home folder.
+
+
+def read_lines(file: Path) -> Iterator[Any]:
+    """Yield what each line holds; raise OSError where the file was cut or damaged."""
+    try:
+        with gzip.open(file, "rt", encoding="ascii") as text:
+            yield from map(json.loads, text)
+    except (EOFError, ValueError, gzip.BadGzipFile, zlib.error) as error:
+        message = f"{file} cannot be read to its end: {error}"
+        raise OSError(message) from error
 
 
 # Several at a time.

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    ed60aced4a593db0838719c095d5261ce3be6034ba230204fea6d2625170c5bf\ \ -)
+    68fe1bcfcb8376165cca97f3b247ebc39725c5a7f365d5e4bdfca557c14ffadc\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -23,26 +23,28 @@ false <<'END_OF_BODY'
 #
 # Run in:   the services instance of the target, in an SSM session; it asks sudo for root. Run it
 #           after volume-copy-in, before service-start.
-# Changes:  ssm put-parameter         writes the saved parameters that differ below this stack's
-#                                     path, after a list of their names. It deletes none, and
-#                                     changes nothing in Secrets Manager. What it replaces is
-#                                     kept, for root only, in a file below /var/lib/codeocean-
-#                                     cmdgen. To undo, copy that file over the saved one and run
-#                                     with a new --run.
+# Changes:  ssm put-parameter         lists the names of the saved parameters that differ below
+#                                     this stack's path, then writes them. It deletes none, and
+#                                     changes nothing in Secrets Manager.
 #           mount --options remount   makes the data volume read-only for a moment, which proves
 #                                     that nothing writes to it
-#           bash -c COMMAND           with --command: runs the vendor's command instead, and shows
+#           bash -c COMMAND           with --command, runs the vendor's command instead, and shows
 #                                     what it prints
 # Takes:    a second for each parameter.
 # Costs:    nothing. A value of more than 4,096 bytes becomes an advanced parameter, which costs
 #           cents a month.
 # Again:    continues after a failure, and asks again. Once completed, it never writes again in
 #           this run.
+# Killed:   leaves a part of the parameters written, and the file with what was replaced.
+# Undo:     what it replaces is kept, for root only, in a file below /var/lib/codeocean-cmdgen.
+#           Copy that file over the saved one, and run with a new --run.
+# Done if:  Parameter Store shows all saved parameters as they were saved. With --command: it has
+#           ended with exit code 0.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 84d81388c2afb6a5d1edff4b5550afd0e91e2194ea57c10d08ed45c88ef06396
+  # text of this release: sha256 edd0585129ac085bbf02bc86af80be2a43c4a1418e2cf74f1c214ea6d449f4b2
   # the step
   STEP=secrets-restore
   # from deployment file [target]
@@ -89,37 +91,6 @@ main() {
   finish "all parameters are as they were saved, ${count} written${where_kept}"
 }
 
-# The values of the parameters stay in pipes and in files that only root can read, most of them in
-# memory. They are never on a command line, in the environment, on the screen, or in the history of
-# the AWS CLI.
-read_settings_in_memory() { # ARGUMENT...
-  TMPDIR=/dev/shm read_settings "$@"
-  if [[ ${PLAN} == '' ]]; then
-    remove_leftovers
-  fi
-}
-
-# A script that was killed by force (SIGKILL) has left its files in memory. The name of their folder
-# has the ID of its process.
-remove_leftovers() {
-  local folder process
-  find /dev/shm -maxdepth 1 -type d -uid 0 -name 'codeocean-cmdgen.*' >folders
-  while IFS= read -r folder; do
-    process=${folder#/dev/shm/codeocean-cmdgen.}
-    process=${process%%.*}
-    if [[ ! -e /proc/${process} ]]; then
-      say 'removing what a killed script has left in memory'
-      rm --recursive --force "${folder}"
-    fi
-  done <folders
-}
-
-# Sets first_umask to the umask that the script was started with, for the vendor's command.
-# check_services_instance changes it.
-record_umask() {
-  first_umask=$(umask)
-}
-
 finish_if_completed() {
   local completed
   completed=$(grep --no-messages ' completed$' "${records}/secrets-restore--${RUN}")
@@ -134,63 +105,6 @@ check_data_volume_copy() {
   check_copy_is_complete
   if [[ ! -e ${records}/volume-copy-in--${RUN} ]]; then
     say "warning: there is no record that volume-copy-in of run ${RUN} was completed"
-  fi
-}
-
-# Checks that what service-stop did still holds.
-check_service_stopped() {
-  local loaded active last_record
-  loaded=$(systemctl show codeocean --property=LoadState --value)
-  active=$(systemctl show codeocean --property=ActiveState --value)
-  last_record=$(cat "${records}"/service--* 2>/dev/null | sort --stable --key=1,1 | tail --lines=1)
-  if [[ ${loaded} != masked || ${active} != @(inactive|failed) ||
-    ${last_record} != *' stopped' ]]; then
-    stop "the service is not stopped: codeocean is ${loaded} and ${active}, the last record of it" \
-      "is '${last_record}'. Expected: masked, inactive, stopped. Run service-stop first."
-  fi
-}
-
-# A plan does not ask the kernel: that makes the file system read-only for a moment.
-remount_to_find_writers() {
-  if [[ ${PLAN} != 1 ]]; then
-    prove_nothing_writes 'Paste service-stop again: it shows what.'
-  fi
-}
-
-# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
-# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
-# data volume does not stay read-only.
-prove_nothing_writes() { # HOW_TO_FIND_WRITERS
-  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
-    'take minutes, until all that is in memory is on the volume.'
-  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
-  case $? in
-  0) ;;
-  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
-  *)
-    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
-      "findmnt ${DATA_MOUNT}. Then paste the script again."
-    ;;
-  esac
-}
-
-remount_for_a_moment() {
-  local failed=0
-  if ! remount_data_volume ro; then
-    failed=1
-  fi
-  if ! remount_data_volume rw; then
-    failed=2
-  fi
-  return "${failed}"
-}
-
-# Sets lock to an open file. The lock ends with the script.
-lock_step() {
-  local lock_file=/var/lib/codeocean-cmdgen/${STEP}.lock
-  make_private_folder /var/lib/codeocean-cmdgen
-  if ! exec {lock}>"${lock_file}" || ! flock --nonblock "${lock}"; then
-    stop "${STEP} is running in another session. Paste the script again when that has ended."
   fi
 }
 
@@ -217,45 +131,6 @@ restore_by_command() {
   finish "the vendor's command ended with exit code 0"
 }
 
-# Runs the vendor's command. Each line of its output is marked, so that none passes for a line of
-# this script. The command gets the umask and the environment that this script was started with. It
-# gets none of the files that this script has open: a program that it leaves running would hold the
-# lock. Leaves the output in the file "output".
-run_vendor_command() {
-  local process line
-  : >output
-  (
-    exec {screen}>&-
-    if [[ ${lock-} != '' ]]; then
-      exec {lock}>&-
-    fi
-    restore_environment
-    umask "${first_umask}"
-    cd /
-    HOME=~root exec bash -c "${COMMAND}"
-  ) >output 2>&1 </dev/null &
-  process=$!
-  tail --lines=+1 --follow --pid="${process}" --sleep-interval=0.2 output |
-    while IFS= read -r line || [[ ${line} != '' ]]; do
-      say "| ${line//[[:cntrl:]]/ }"
-    done
-  wait "${process}"
-}
-
-# Exports what this shell was started with, and nothing else. The kernel keeps it. The values
-# may be secret, so they must not become arguments of env.
-restore_environment() {
-  local names entry
-  compgen -e >exported_names
-  mapfile -t names <exported_names
-  export -n "${names[@]}"
-  while IFS= read -r -d '' entry; do
-    if [[ ${entry} =~ ^[a-zA-Z_][a-zA-Z0-9_]*= && ${entry} != codeocean_cmdgen=* ]]; then
-      declare -gx "${entry}" 2>/dev/null
-    fi
-  done <"/proc/$$/environ"
-}
-
 # Writes the saved parameters, by the names that they have here, to the file "saved".
 read_save() {
   check_save_folder
@@ -277,85 +152,6 @@ read_save() {
     "\(.parameters | length) parameters, saved \(.saved) from stack \(.stack_name) of"
     + " \(.account_id), \(.region)"' "${save_file}" >origin
   say_file origin
-}
-
-# Checks the folder of the save before any value is read or written: somebody else may have made it.
-# Sets save_file.
-check_save_folder() {
-  save_file=${DATA_MOUNT}/.codeocean-secrets/parameters.json
-  check_private_folder "${save_file%/*}"
-}
-
-# Writes the parameters below the stack's path to a file. The vendor's role may read below the path,
-# not the path itself, hence the slash. Another role may be the other way round.
-read_parameters() { # FILE
-  if ! list_parameters "/${STACK_NAME}/"; then
-    if [[ ${aws_error} != *AccessDenied* ]] || ! list_parameters "/${STACK_NAME}"; then
-      stop "cannot read the parameters below /${STACK_NAME}/: ${aws_error}"
-    fi
-  fi
-  if ! jq '[.Parameters[] | {Name, Type, Value}] | sort_by(.Name)' parameters >"$1"; then
-    stop "cannot read what AWS answered about the parameters below /${STACK_NAME}/"
-  fi
-}
-
-list_parameters() { # PATH
-  ask parameters aws ssm get-parameters-by-path \
-    --region "${REGION}" \
-    --path "$1" \
-    --recursive \
-    --with-decryption
-}
-
-# Writes what becomes of each name, from one list to the other, to the file "changes".
-compare_parameter_lists() { # OLD_LIST NEW_LIST
-  if ! jq --null-input --raw-output --slurpfile old "$1" --slurpfile new "$2" '
-    INDEX($old[0][]; .Name) as $old
-    | INDEX($new[0][]; .Name) as $new
-    | ($old + $new | keys[]) as $name
-    | if $old[$name] == null then "new \($name)"
-      elif $new[$name] == null then "gone \($name)"
-      elif $old[$name] == $new[$name] then "same \($name)"
-      else "changed \($name)"
-      end' >changes; then
-    stop 'cannot compare the parameters'
-  fi
-}
-
-# Writes a list of parameters and where it is from to a file, completely or not at all. A file that
-# was there before is replaced, never written to: somebody may hold it open.
-write_save() { # LIST FILE
-  if ! rm --force "$2.new" || ! add_origin "$1" >"$2.new"; then
-    return 1
-  fi
-  if ! is_complete_save "$2.new" || ! sync "$2.new"; then
-    return 1
-  fi
-  mv --no-target-directory "$2.new" "$2" && sync "${2%/*}"
-}
-
-add_origin() { # LIST
-  local now
-  now=$(date --iso-8601=seconds)
-  jq \
-    --arg account_id "${ACCOUNT_ID}" \
-    --arg region "${REGION}" \
-    --arg stack_name "${STACK_NAME}" \
-    --arg saved "${now}" \
-    '{$account_id, $region, $stack_name, $saved, parameters: .}' "$1"
-}
-
-is_complete_save() { # FILE
-  jq --exit-status '
-    def is_parameter_of($path):
-      (.Name | startswith($path) and test("^[A-Za-z0-9/_.-]+$"))
-      and (.Type | test("^(String|StringList|SecureString)$"))
-      and (.Value | type == "string" and length > 0);
-    "/\(.stack_name)/" as $path
-    | all(.account_id, .region, .stack_name, .saved; test("^[A-Za-z0-9:+-]+$"))
-      and (.parameters | length > 0 and length == (unique_by(.Name) | length))
-      and all(.parameters[]; is_parameter_of($path))
-  ' "$1" >/dev/null 2>&1
 }
 
 # Writes the names of the parameters that will be written to the file "names", and sets count to
@@ -498,8 +294,224 @@ check_restored() {
   stop "not all parameters are as they were saved${where_kept}"
 }
 
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part secrets, sha256 c3a981b52c9e6a10b12f3040d48d2bc896c1c1ccf70d2bb1b53f8feb2f87beaf
+
+# The values of the parameters stay in pipes and in files that only root can read, most of them in
+# memory. They are never on a command line, in the environment, on the screen, or in the history of
+# the AWS CLI.
+read_settings_in_memory() { # ARGUMENT...
+  TMPDIR=/dev/shm read_settings "$@"
+  if [[ ${PLAN} == '' ]]; then
+    remove_leftovers
+  fi
+}
+
+# A script that was killed by force (SIGKILL) has left its files in memory. The name of their folder
+# has the ID of its process.
+remove_leftovers() {
+  local folder process
+  find /dev/shm -maxdepth 1 -type d -uid 0 -name 'codeocean-cmdgen.*' >folders
+  while IFS= read -r folder; do
+    process=${folder#/dev/shm/codeocean-cmdgen.}
+    process=${process%%.*}
+    if [[ ! -e /proc/${process} ]]; then
+      say 'removing what a killed script has left in memory'
+      rm --recursive --force "${folder}"
+    fi
+  done <folders
+}
+
+# Sets lock to an open file. The lock ends with the script.
+lock_step() {
+  local lock_file=/var/lib/codeocean-cmdgen/${STEP}.lock
+  make_private_folder /var/lib/codeocean-cmdgen
+  if ! exec {lock}>"${lock_file}" || ! flock --nonblock "${lock}"; then
+    stop "${STEP} is running in another session. Paste the script again when that has ended."
+  fi
+}
+
+# Checks the folder of the save before any value is read or written: somebody else may have made it.
+# Sets save_file.
+check_save_folder() {
+  save_file=${DATA_MOUNT}/.codeocean-secrets/parameters.json
+  check_private_folder "${save_file%/*}"
+}
+
+# Writes the parameters below the stack's path to a file. The vendor's role may read below the path,
+# not the path itself, hence the slash. Another role may be the other way round.
+read_parameters() { # FILE
+  if ! list_parameters "/${STACK_NAME}/"; then
+    if [[ ${aws_error} != *AccessDenied* ]] || ! list_parameters "/${STACK_NAME}"; then
+      stop "cannot read the parameters below /${STACK_NAME}/: ${aws_error}"
+    fi
+  fi
+  if ! jq '[.Parameters[] | {Name, Type, Value}] | sort_by(.Name)' parameters >"$1"; then
+    stop "cannot read what AWS answered about the parameters below /${STACK_NAME}/"
+  fi
+}
+
+list_parameters() { # PATH
+  ask parameters aws ssm get-parameters-by-path \
+    --region "${REGION}" \
+    --path "$1" \
+    --recursive \
+    --with-decryption
+}
+
+# Writes what becomes of each name, from one list to the other, to the file "changes".
+compare_parameter_lists() { # OLD_LIST NEW_LIST
+  if ! jq --null-input --raw-output --slurpfile old "$1" --slurpfile new "$2" '
+    INDEX($old[0][]; .Name) as $old
+    | INDEX($new[0][]; .Name) as $new
+    | ($old + $new | keys[]) as $name
+    | if $old[$name] == null then "new \($name)"
+      elif $new[$name] == null then "gone \($name)"
+      elif $old[$name] == $new[$name] then "same \($name)"
+      else "changed \($name)"
+      end' >changes; then
+    stop 'cannot compare the parameters'
+  fi
+}
+
+# Writes a list of parameters and where it is from to a file, completely or not at all. A file that
+# was there before is replaced, never written to: somebody may hold it open.
+write_save() { # LIST FILE
+  if ! rm --force "$2.new" || ! add_origin "$1" >"$2.new"; then
+    return 1
+  fi
+  if ! is_complete_save "$2.new" || ! sync "$2.new"; then
+    return 1
+  fi
+  mv --no-target-directory "$2.new" "$2" && sync "${2%/*}"
+}
+
+add_origin() { # LIST
+  local now
+  now=$(date --iso-8601=seconds)
+  jq \
+    --arg account_id "${ACCOUNT_ID}" \
+    --arg region "${REGION}" \
+    --arg stack_name "${STACK_NAME}" \
+    --arg saved "${now}" \
+    '{$account_id, $region, $stack_name, $saved, parameters: .}' "$1"
+}
+
+is_complete_save() { # FILE
+  jq --exit-status '
+    def is_parameter_of($path):
+      (.Name | startswith($path) and test("^[A-Za-z0-9/_.-]+$"))
+      and (.Type | test("^(String|StringList|SecureString)$"))
+      and (.Value | type == "string" and length > 0);
+    "/\(.stack_name)/" as $path
+    | all(.account_id, .region, .stack_name, .saved; test("^[A-Za-z0-9:+-]+$"))
+      and (.parameters | length > 0 and length == (unique_by(.Name) | length))
+      and all(.parameters[]; is_parameter_of($path))
+  ' "$1" >/dev/null 2>&1
+}
+
+# ---- Part stopped_service, sha256 2b22d1f4119a918de0a1c5a9a3b5f824b118696d7cda14291a8e4e8ada3e0f1e
+
+# Checks that what service-stop did still holds.
+check_service_stopped() {
+  local loaded active last_record
+  loaded=$(systemctl show codeocean --property=LoadState --value)
+  active=$(systemctl show codeocean --property=ActiveState --value)
+  last_record=$(cat "${records}"/service--* 2>/dev/null | sort --stable --key=1,1 | tail --lines=1)
+  if [[ ${loaded} != masked || ${active} != @(inactive|failed) ||
+    ${last_record} != *' stopped' ]]; then
+    stop "the service is not stopped: codeocean is ${loaded} and ${active}, the last record of it" \
+      "is '${last_record}'. Expected: masked, inactive, stopped. Run service-stop first."
+  fi
+}
+
+# A plan does not ask the kernel: that makes the file system read-only for a moment.
+remount_to_find_writers() {
+  if [[ ${PLAN} != 1 ]]; then
+    prove_nothing_writes 'Paste service-stop again: it shows what.'
+  fi
+}
+
+# ---- Part nothing_writes, sha256 52bb26030695a1bda9b7a4f2868c4b2f075f1fdeaac99b8046169599aab3bf09
+
+# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
+# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
+# data volume does not stay read-only.
+prove_nothing_writes() { # HOW_TO_FIND_WRITERS
+  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
+    'take minutes, until all that is in memory is on the volume.'
+  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
+  case $? in
+  0) ;;
+  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
+  *)
+    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
+      "findmnt ${DATA_MOUNT}. Then paste the script again."
+    ;;
+  esac
+}
+
+remount_for_a_moment() {
+  local failed=0
+  if ! remount_data_volume ro; then
+    failed=1
+  fi
+  if ! remount_data_volume rw; then
+    failed=2
+  fi
+  return "${failed}"
+}
+
+# ---- Part vendor_command, sha256 ed6984e7a1beaf1d574e081bde50ea249dcbd6649b0bf7126ed8d6c13c5636b5
+
+# Sets first_umask to the umask that the script was started with, for the vendor's command.
+# check_services_instance changes it.
+record_umask() {
+  first_umask=$(umask)
+}
+
+# Runs the vendor's command. Each line of its output is marked, so that none passes for a line of
+# this script. The command gets the umask and the environment that this script was started with. It
+# gets none of the files that this script has open: a program that it leaves running would hold the
+# lock. Leaves the output in the file "output".
+run_vendor_command() {
+  local process line
+  : >output
+  (
+    exec {screen}>&-
+    if [[ ${lock-} != '' ]]; then
+      exec {lock}>&-
+    fi
+    restore_environment
+    umask "${first_umask}"
+    cd /
+    HOME=~root exec bash -c "${COMMAND}"
+  ) >output 2>&1 </dev/null &
+  process=$!
+  tail --lines=+1 --follow --pid="${process}" --sleep-interval=0.2 output |
+    while IFS= read -r line || [[ ${line} != '' ]]; do
+      say "| ${line//[[:cntrl:]]/ }"
+    done
+  wait "${process}"
+}
+
+# Exports what this shell was started with, and nothing else. The kernel keeps it. The values
+# may be secret, so they must not become arguments of env.
+restore_environment() {
+  local names entry
+  compgen -e >exported_names
+  mapfile -t names <exported_names
+  export -n "${names[@]}"
+  while IFS= read -r -d '' entry; do
+    if [[ ${entry} =~ ^[a-zA-Z_][a-zA-Z0-9_]*= && ${entry} != codeocean_cmdgen=* ]]; then
+      declare -gx "${entry}" 2>/dev/null
+    fi
+  done <"/proc/$$/environ"
+}
+
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 554e1da0d2e98121e7c492bbe2125e21e488089332245f069a80b14669413c25
+# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -750,21 +762,25 @@ run_as_root() { # ARGUMENT...
 check_services_instance() {
   umask 077
   records=${DATA_MOUNT}/.codeocean-cmdgen
+  if [[ ! -e /etc/codeocean/stack.json ]]; then
+    stop_wrong_place '/etc/codeocean/stack.json is missing: this is not a services instance.' \
+      "The script is for that of account ${ACCOUNT_ID}, ${REGION}, stack ${STACK_NAME}"
+  fi
   check_programs aws curl find findmnt flock grep jq mountpoint sed systemctl
-  check_field 'stack.json has' /etc/codeocean/stack.json \
+  check_field /etc/codeocean/stack.json 'account, Region and stack' /etc/codeocean/stack.json \
     '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
   read_identity
-  check_field "the instance's identity document has" identity '"\(.accountId) \(.region)"' \
-    "${ACCOUNT_ID} ${REGION}"
+  check_field "the instance's identity document" 'account and Region' identity \
+    '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
   instance_id=$(jq --raw-output .instanceId identity)
   if ! ask instances aws ec2 describe-instances \
     --region "${REGION}" \
     --instance-ids "${instance_id}"; then
     stop_wrong_place "ec2:DescribeInstances failed for this instance, ${instance_id}: ${aws_error}"
   fi
-  check_field "the instance's reservation in EC2 has" instances .Reservations[0].OwnerId \
-    "${ACCOUNT_ID}"
-  check_field "the instance's EC2 tags have" instances '
+  check_field "the instance's reservation in EC2" owner instances \
+    .Reservations[0].OwnerId "${ACCOUNT_ID}"
+  check_field "the instance's EC2 tags" stack instances '
     .Reservations[0].Instances[0].Tags // []
     | from_entries
     | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"]' "${STACK_NAME}"
@@ -775,11 +791,11 @@ check_services_instance() {
   check_private_folder "${records}"
 }
 
-check_field() { # WHAT_HAS_IT FILE JQ_FILTER EXPECTED
+check_field() { # DOCUMENT FIELD FILE JQ_FILTER EXPECTED
   local found
-  found=$(jq --raw-output "$3" "$2" 2>/dev/null)
-  if [[ ${found} != "$4" ]]; then
-    stop_wrong_place "$1 '${found}'; the script is for '$4'"
+  found=$(jq --raw-output "$4 // empty" "$3" 2>/dev/null)
+  if [[ ${found} != "$5" ]]; then
+    stop_wrong_place "$1: expected $2 $5; found ${found:-nothing}"
   fi
 }
 
@@ -985,6 +1001,13 @@ is_working() {
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    982657a6c6ff8ff5b527b5143df36943a8a4d7a4812c4c2085c0bc87048e1c0c\ \ -)
+    f77b8324d5bd839af5060434ee493c189b2836f68916f32488a9f565cd6c3c2a\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-save \
@@ -21,23 +21,27 @@ false <<'END_OF_BODY'
 #
 # codeocean-cmdgen secrets-save: save the system's secrets on the data volume
 #
-# Run in:   the services instance of the source, in an SSM session; it asks sudo for root. It must
-#           run before the disaster, and again after each change of a secret. Create it with
-#           --output, leave the file there, and run it daily by a line in a file of /etc/cron.d,
-#           such as 17 3 * * * root bash FILE. A new instance has neither file: check after each
-#           update of the stack.
+# Run in:   the services instance of the source, in an SSM session; it asks sudo for root. Run it
+#           before a disaster, and again whenever a secret changes. To run it daily, create it
+#           with --output, leave the file there, and add a line to a file in /etc/cron.d, such as
+#           17 3 * * * root bash FILE. A new instance has neither file: check after each update of
+#           the stack.
 # Changes:  mv                puts a new .codeocean-secrets/parameters.json on the data volume,
 #                             for root only: all parameters below the stack's path, in clear text.
 #                             From then on, whoever can read a snapshot can read the secrets.
-#           bash -c COMMAND   with --command: runs the vendor's command instead, and shows what it
+#           bash -c COMMAND   with --command, runs the vendor's command instead, and shows what it
 #                             prints
 # Takes:    seconds.
 # Costs:    nothing.
 # Again:    saves again, and reports by name what has changed since.
+# Killed:   leaves the last save, or the new one: the file is replaced whole.
+# Undo:     not possible: only the newest save is kept. Snapshots keep older ones.
+# Done if:  the file was read again, and holds what Parameter Store has answered. With --command:
+#           it has ended with exit code 0.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 500d9038bf14c76e6e8ceb497ddb161d09cd9a14d82942ce2952f0f8fa4cdaf4
+  # text of this release: sha256 84255d50ab801806058ae11052970c57f7ea62c240a65563818d20b8dc99fabb
   # the step
   STEP=secrets-save
   # from deployment file [source]
@@ -75,6 +79,93 @@ main() {
   finish "${count} parameters are saved in ${save_file}"
 }
 
+save_by_command() {
+  local exit_code
+  say "the vendor's command: ${COMMAND}"
+  if [[ ${PLAN} == 1 ]]; then
+    finish_plan 'the command would be run; nothing was changed'
+  fi
+  run_vendor_command
+  exit_code=$?
+  if ((exit_code > 0)); then
+    stop "the vendor's command ended with exit code ${exit_code}"
+  fi
+  finish "the vendor's command ended with exit code 0"
+}
+
+# Sets count to the number of the parameters.
+check_not_empty() {
+  count=$(jq length current)
+  if ((count == 0)); then
+    stop "there are no parameters below /${STACK_NAME}/, so there is nothing to save"
+  fi
+}
+
+# Writes the parameters that were saved last to the file "last", and sets last_time to when that
+# was. A save that volume-copy-in brought from another deployment is not replaced until its
+# parameters are restored.
+read_last_save() {
+  local origin
+  echo '[]' >last
+  last_time=never
+  if [[ ! -e ${save_file} ]]; then
+    return
+  fi
+  if ! is_complete_save "${save_file}"; then
+    say 'warning: the last save is damaged, and will be replaced'
+    return
+  fi
+  origin=$(jq --raw-output '"\(.account_id) \(.region) \(.stack_name)"' "${save_file}")
+  if [[ ${origin} == "${ACCOUNT_ID} ${REGION} ${STACK_NAME}" ]]; then
+    last_time=$(jq --raw-output .saved "${save_file}")
+    jq .parameters "${save_file}" >last
+  elif ! is_restored; then
+    stop "${save_file} holds the parameters of '${origin}', which are not restored here yet." \
+      'Run secrets-restore first, or move the file away.'
+  fi
+}
+
+# Tells whether secrets-restore was completed after the save came here.
+is_restored() {
+  local record
+  for record in "${records}"/secrets-restore--*; do
+    if [[ ${record} -nt ${save_file} ]] && grep --quiet ' completed$' "${record}"; then
+      return 0
+    fi
+  done
+  return 1
+}
+
+show_changes() {
+  local new changed gone
+  compare_parameter_lists last current
+  grep --invert-match '^same' changes >differences
+  say_file differences '  '
+  new=$(grep --count '^new' changes)
+  changed=$(grep --count '^changed' changes)
+  gone=$(grep --count '^gone' changes)
+  say "${count} parameters; since the last save (${last_time}): ${new} new, ${changed} changed," \
+    "${gone} gone"
+}
+
+save() {
+  make_private_folder "${save_file%/*}"
+  if ! write_save current "${save_file}"; then
+    rm --force "${save_file}.new"
+    stop "cannot write ${save_file}. The last save (${last_time}) is unchanged."
+  fi
+}
+
+check_saved() {
+  if ! jq .parameters "${save_file}" | cmp --quiet - current; then
+    stop "${save_file} does not hold what was written to it. Paste the script again."
+  fi
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part secrets, sha256 c3a981b52c9e6a10b12f3040d48d2bc896c1c1ccf70d2bb1b53f8feb2f87beaf
+
 # The values of the parameters stay in pipes and in files that only root can read, most of them in
 # memory. They are never on a command line, in the environment, on the screen, or in the history of
 # the AWS CLI.
@@ -98,65 +189,6 @@ remove_leftovers() {
       rm --recursive --force "${folder}"
     fi
   done <folders
-}
-
-# Sets first_umask to the umask that the script was started with, for the vendor's command.
-# check_services_instance changes it.
-record_umask() {
-  first_umask=$(umask)
-}
-
-save_by_command() {
-  local exit_code
-  say "the vendor's command: ${COMMAND}"
-  if [[ ${PLAN} == 1 ]]; then
-    finish_plan 'the command would be run; nothing was changed'
-  fi
-  run_vendor_command
-  exit_code=$?
-  if ((exit_code > 0)); then
-    stop "the vendor's command ended with exit code ${exit_code}"
-  fi
-  finish "the vendor's command ended with exit code 0"
-}
-
-# Runs the vendor's command. Each line of its output is marked, so that none passes for a line of
-# this script. The command gets the umask and the environment that this script was started with. It
-# gets none of the files that this script has open: a program that it leaves running would hold the
-# lock. Leaves the output in the file "output".
-run_vendor_command() {
-  local process line
-  : >output
-  (
-    exec {screen}>&-
-    if [[ ${lock-} != '' ]]; then
-      exec {lock}>&-
-    fi
-    restore_environment
-    umask "${first_umask}"
-    cd /
-    HOME=~root exec bash -c "${COMMAND}"
-  ) >output 2>&1 </dev/null &
-  process=$!
-  tail --lines=+1 --follow --pid="${process}" --sleep-interval=0.2 output |
-    while IFS= read -r line || [[ ${line} != '' ]]; do
-      say "| ${line//[[:cntrl:]]/ }"
-    done
-  wait "${process}"
-}
-
-# Exports what this shell was started with, and nothing else. The kernel keeps it. The values
-# may be secret, so they must not become arguments of env.
-restore_environment() {
-  local names entry
-  compgen -e >exported_names
-  mapfile -t names <exported_names
-  export -n "${names[@]}"
-  while IFS= read -r -d '' entry; do
-    if [[ ${entry} =~ ^[a-zA-Z_][a-zA-Z0-9_]*= && ${entry} != codeocean_cmdgen=* ]]; then
-      declare -gx "${entry}" 2>/dev/null
-    fi
-  done <"/proc/$$/environ"
 }
 
 # Sets lock to an open file. The lock ends with the script.
@@ -247,77 +279,55 @@ is_complete_save() { # FILE
   ' "$1" >/dev/null 2>&1
 }
 
-# Sets count to the number of the parameters.
-check_not_empty() {
-  count=$(jq length current)
-  if ((count == 0)); then
-    stop "there are no parameters below /${STACK_NAME}/, so there is nothing to save"
-  fi
+# ---- Part vendor_command, sha256 ed6984e7a1beaf1d574e081bde50ea249dcbd6649b0bf7126ed8d6c13c5636b5
+
+# Sets first_umask to the umask that the script was started with, for the vendor's command.
+# check_services_instance changes it.
+record_umask() {
+  first_umask=$(umask)
 }
 
-# Writes the parameters that were saved last to the file "last", and sets last_time to when that
-# was. A save that volume-copy-in brought from another deployment is not replaced until its
-# parameters are restored.
-read_last_save() {
-  local origin
-  echo '[]' >last
-  last_time=never
-  if [[ ! -e ${save_file} ]]; then
-    return
-  fi
-  if ! is_complete_save "${save_file}"; then
-    say 'warning: the last save is damaged, and will be replaced'
-    return
-  fi
-  origin=$(jq --raw-output '"\(.account_id) \(.region) \(.stack_name)"' "${save_file}")
-  if [[ ${origin} == "${ACCOUNT_ID} ${REGION} ${STACK_NAME}" ]]; then
-    last_time=$(jq --raw-output .saved "${save_file}")
-    jq .parameters "${save_file}" >last
-  elif ! is_restored; then
-    stop "${save_file} holds the parameters of '${origin}', which are not restored here yet." \
-      'Run secrets-restore first, or move the file away.'
-  fi
-}
-
-# Tells whether secrets-restore was completed after the save came here.
-is_restored() {
-  local record
-  for record in "${records}"/secrets-restore--*; do
-    if [[ ${record} -nt ${save_file} ]] && grep --quiet ' completed$' "${record}"; then
-      return 0
+# Runs the vendor's command. Each line of its output is marked, so that none passes for a line of
+# this script. The command gets the umask and the environment that this script was started with. It
+# gets none of the files that this script has open: a program that it leaves running would hold the
+# lock. Leaves the output in the file "output".
+run_vendor_command() {
+  local process line
+  : >output
+  (
+    exec {screen}>&-
+    if [[ ${lock-} != '' ]]; then
+      exec {lock}>&-
     fi
-  done
-  return 1
+    restore_environment
+    umask "${first_umask}"
+    cd /
+    HOME=~root exec bash -c "${COMMAND}"
+  ) >output 2>&1 </dev/null &
+  process=$!
+  tail --lines=+1 --follow --pid="${process}" --sleep-interval=0.2 output |
+    while IFS= read -r line || [[ ${line} != '' ]]; do
+      say "| ${line//[[:cntrl:]]/ }"
+    done
+  wait "${process}"
 }
 
-show_changes() {
-  local new changed gone
-  compare_parameter_lists last current
-  grep --invert-match '^same' changes >differences
-  say_file differences '  '
-  new=$(grep --count '^new' changes)
-  changed=$(grep --count '^changed' changes)
-  gone=$(grep --count '^gone' changes)
-  say "${count} parameters; since the last save (${last_time}): ${new} new, ${changed} changed," \
-    "${gone} gone"
-}
-
-save() {
-  make_private_folder "${save_file%/*}"
-  if ! write_save current "${save_file}"; then
-    rm --force "${save_file}.new"
-    stop "cannot write ${save_file}. The last save (${last_time}) is unchanged."
-  fi
-}
-
-check_saved() {
-  if ! jq .parameters "${save_file}" | cmp --quiet - current; then
-    stop "${save_file} does not hold what was written to it. Paste the script again."
-  fi
+# Exports what this shell was started with, and nothing else. The kernel keeps it. The values
+# may be secret, so they must not become arguments of env.
+restore_environment() {
+  local names entry
+  compgen -e >exported_names
+  mapfile -t names <exported_names
+  export -n "${names[@]}"
+  while IFS= read -r -d '' entry; do
+    if [[ ${entry} =~ ^[a-zA-Z_][a-zA-Z0-9_]*= && ${entry} != codeocean_cmdgen=* ]]; then
+      declare -gx "${entry}" 2>/dev/null
+    fi
+  done <"/proc/$$/environ"
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 554e1da0d2e98121e7c492bbe2125e21e488089332245f069a80b14669413c25
+# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -568,21 +578,25 @@ run_as_root() { # ARGUMENT...
 check_services_instance() {
   umask 077
   records=${DATA_MOUNT}/.codeocean-cmdgen
+  if [[ ! -e /etc/codeocean/stack.json ]]; then
+    stop_wrong_place '/etc/codeocean/stack.json is missing: this is not a services instance.' \
+      "The script is for that of account ${ACCOUNT_ID}, ${REGION}, stack ${STACK_NAME}"
+  fi
   check_programs aws curl find findmnt flock grep jq mountpoint sed systemctl
-  check_field 'stack.json has' /etc/codeocean/stack.json \
+  check_field /etc/codeocean/stack.json 'account, Region and stack' /etc/codeocean/stack.json \
     '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
   read_identity
-  check_field "the instance's identity document has" identity '"\(.accountId) \(.region)"' \
-    "${ACCOUNT_ID} ${REGION}"
+  check_field "the instance's identity document" 'account and Region' identity \
+    '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
   instance_id=$(jq --raw-output .instanceId identity)
   if ! ask instances aws ec2 describe-instances \
     --region "${REGION}" \
     --instance-ids "${instance_id}"; then
     stop_wrong_place "ec2:DescribeInstances failed for this instance, ${instance_id}: ${aws_error}"
   fi
-  check_field "the instance's reservation in EC2 has" instances .Reservations[0].OwnerId \
-    "${ACCOUNT_ID}"
-  check_field "the instance's EC2 tags have" instances '
+  check_field "the instance's reservation in EC2" owner instances \
+    .Reservations[0].OwnerId "${ACCOUNT_ID}"
+  check_field "the instance's EC2 tags" stack instances '
     .Reservations[0].Instances[0].Tags // []
     | from_entries
     | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"]' "${STACK_NAME}"
@@ -593,11 +607,11 @@ check_services_instance() {
   check_private_folder "${records}"
 }
 
-check_field() { # WHAT_HAS_IT FILE JQ_FILTER EXPECTED
+check_field() { # DOCUMENT FIELD FILE JQ_FILTER EXPECTED
   local found
-  found=$(jq --raw-output "$3" "$2" 2>/dev/null)
-  if [[ ${found} != "$4" ]]; then
-    stop_wrong_place "$1 '${found}'; the script is for '$4'"
+  found=$(jq --raw-output "$4 // empty" "$3" 2>/dev/null)
+  if [[ ${found} != "$5" ]]; then
+    stop_wrong_place "$1: expected $2 $5; found ${found:-nothing}"
   fi
 }
 
@@ -803,6 +817,13 @@ is_working() {
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
   fi
 }
 

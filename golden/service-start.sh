@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    6e4b8dc0bd1a85def38eb0ec161a95b3fea2061a71269cdb478ea30dcf6d4626\ \ -)
+    2652c597c684fcc6b735f0802452e760e99dc16fd76208dac334a3c35f59d442\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-start \
@@ -24,24 +24,29 @@ false <<'END_OF_BODY'
 # Run in:   the services instance that service-stop ran on, in an SSM session; it asks sudo for
 #           root. Run it only when the data is complete: from then on people can work, and the
 #           application deletes what its database does not refer to.
-# Changes:  systemctl unmask          undoes what service-stop of this run has noted
-#           mv                        moves unit files and cron files back. A new file in such a
-#                                     place is kept: its name gets a number and ~.
+# Changes:  systemctl unmask          unmasks what service-stop of this run masked
+#           mv                        moves unit files and cron files back. If there is a new file
+#                                     in that place, it is kept, with a number and ~ after its
+#                                     name.
 #           systemctl start           starts the codeocean service and the other units
 #           docker update             restores the restart policy of containers
 #           docker start              starts the containers that were running
 #           mount --options remount   makes the data volume writable, if a killed script left it
 #                                     read-only
 #           rm                        removes the folder in which service-stop kept all this
-# Takes:    minutes, and reports how many. Up to five more if nothing answers at the health
-#           endpoint, whose path is known for older versions only.
+# Takes:    minutes; the script reports how many. Up to five more if the health endpoint does not
+#           answer: its path is known only for older versions.
 # Costs:    nothing.
 # Again:    continues, or reports that the service is active. It does not start what another run
 #           has stopped since.
+# Killed:   leaves a part of this started. What is not put back yet stays in the folder.
+# Undo:     service-stop with a new --run. What the application has deleted is gone.
+# Done if:  the service is active three times in a row with the same process. The last line says
+#           what is known about its health.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 6f320e924cd30989a03eb28b489e8e12481c637fff68a7119f7f453806a8916b
+  # text of this release: sha256 41fcc4dd1f5327c7417fa2db1850aa07211c1ab018fba4c6fda7b1ddb108cd26
   # the step
   STEP=service-start
   # from deployment file [target]
@@ -89,27 +94,6 @@ check_no_copy_works() {
     stop 'a copy is running in the background; nothing was changed.' \
       'Paste volume-copy-in or db-copy-in to follow it.'
   fi
-}
-
-# service-stop keeps in one folder what it takes from the system, and notes there what it stops.
-# service-start puts it back. So nobody but root may have put anything there; only the cron files
-# that service-stop has noted may belong to users. Sets held to the folder, which may be missing.
-check_held_files() {
-  local found
-  held=/var/lib/codeocean-cmdgen/service-stop
-  check_private_folder "${held}"
-  if [[ ! -d ${held} ]]; then
-    return
-  fi
-  if ! find "${held}" -not -uid 0 -printf '%P\0' >not_of_root; then
-    stop "cannot check who owns the files in ${held}: its contents cannot be trusted"
-  fi
-  while IFS= read -r -d '' found; do
-    if [[ ${found} == *$'\n'* ]] || ! grep --quiet --no-messages --line-regexp --fixed-strings \
-      --regexp="${found}" "${held}/cron_files"; then
-      refuse_planted "${held}/${found}" 'a file or folder of root' "${held}.aside"
-    fi
-  done <not_of_root
 }
 
 # What another run has stopped is that run's to start.
@@ -313,8 +297,33 @@ wait_until_healthy() {
   fi
 }
 
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part held_files, sha256 4a476dc8c576d95ab55fc5d3a97633e0ae630a65cf10cdcae60fd193414e054f
+
+# service-stop keeps in one folder what it takes from the system, and notes there what it stops.
+# service-start puts it back. So nobody but root may have put anything there; only the cron files
+# that service-stop has noted may belong to users. Sets held to the folder, which may be missing.
+check_held_files() {
+  local found
+  held=/var/lib/codeocean-cmdgen/service-stop
+  check_private_folder "${held}"
+  if [[ ! -d ${held} ]]; then
+    return
+  fi
+  if ! find "${held}" -not -uid 0 -printf '%P\0' >not_of_root; then
+    stop "cannot check who owns the files in ${held}: its contents cannot be trusted"
+  fi
+  while IFS= read -r -d '' found; do
+    if [[ ${found} == *$'\n'* ]] || ! grep --quiet --no-messages --line-regexp --fixed-strings \
+      --regexp="${found}" "${held}/cron_files"; then
+      refuse_planted "${held}/${found}" 'a file or folder of root' "${held}.aside"
+    fi
+  done <not_of_root
+}
+
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 554e1da0d2e98121e7c492bbe2125e21e488089332245f069a80b14669413c25
+# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -565,21 +574,25 @@ run_as_root() { # ARGUMENT...
 check_services_instance() {
   umask 077
   records=${DATA_MOUNT}/.codeocean-cmdgen
+  if [[ ! -e /etc/codeocean/stack.json ]]; then
+    stop_wrong_place '/etc/codeocean/stack.json is missing: this is not a services instance.' \
+      "The script is for that of account ${ACCOUNT_ID}, ${REGION}, stack ${STACK_NAME}"
+  fi
   check_programs aws curl find findmnt flock grep jq mountpoint sed systemctl
-  check_field 'stack.json has' /etc/codeocean/stack.json \
+  check_field /etc/codeocean/stack.json 'account, Region and stack' /etc/codeocean/stack.json \
     '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
   read_identity
-  check_field "the instance's identity document has" identity '"\(.accountId) \(.region)"' \
-    "${ACCOUNT_ID} ${REGION}"
+  check_field "the instance's identity document" 'account and Region' identity \
+    '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
   instance_id=$(jq --raw-output .instanceId identity)
   if ! ask instances aws ec2 describe-instances \
     --region "${REGION}" \
     --instance-ids "${instance_id}"; then
     stop_wrong_place "ec2:DescribeInstances failed for this instance, ${instance_id}: ${aws_error}"
   fi
-  check_field "the instance's reservation in EC2 has" instances .Reservations[0].OwnerId \
-    "${ACCOUNT_ID}"
-  check_field "the instance's EC2 tags have" instances '
+  check_field "the instance's reservation in EC2" owner instances \
+    .Reservations[0].OwnerId "${ACCOUNT_ID}"
+  check_field "the instance's EC2 tags" stack instances '
     .Reservations[0].Instances[0].Tags // []
     | from_entries
     | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"]' "${STACK_NAME}"
@@ -590,11 +603,11 @@ check_services_instance() {
   check_private_folder "${records}"
 }
 
-check_field() { # WHAT_HAS_IT FILE JQ_FILTER EXPECTED
+check_field() { # DOCUMENT FIELD FILE JQ_FILTER EXPECTED
   local found
-  found=$(jq --raw-output "$3" "$2" 2>/dev/null)
-  if [[ ${found} != "$4" ]]; then
-    stop_wrong_place "$1 '${found}'; the script is for '$4'"
+  found=$(jq --raw-output "$4 // empty" "$3" 2>/dev/null)
+  if [[ ${found} != "$5" ]]; then
+    stop_wrong_place "$1: expected $2 $5; found ${found:-nothing}"
   fi
 }
 
@@ -800,6 +813,13 @@ is_working() {
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
   fi
 }
 

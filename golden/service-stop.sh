@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    b707ca90d58005035308c3bc713770bceb9c97caf36f048506111f61422a4452\ \ -)
+    eddacdec406fde9c407ddd54c8ab086af8a43ef25d23e9d47902398244f42a1c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -27,23 +27,29 @@ false <<'END_OF_BODY'
 # Changes:  systemctl stop            stops the codeocean service and other units of the vendor
 #           systemctl mask            keeps a reboot from starting them. A unit file that is where
 #                                     the mask would be is moved away first.
-#           mv                        moves cron files away that no package of the operating
-#                                     system owns. A file that is held is never overwritten: of
-#                                     two of one name, both are kept.
+#           mv                        moves away cron files that no package of the operating
+#                                     system owns. A file that was moved away before is never
+#                                     overwritten: both are kept.
 #           docker update             keeps docker from restarting containers that reach the data
 #                                     volume
-#           docker stop               stops them. docker removes those that were started with
-#                                     --rm, which are named.
+#           docker stop               stops these containers. docker removes those that were
+#                                     started with --rm; the script names them.
 #           mount --options remount   makes the data volume read-only for a moment, which proves
 #                                     that nothing writes to it
 # Takes:    a minute or two.
-# Costs:    nothing. Nobody can work until service-start, which undoes exactly the above.
+# Costs:    nothing. Nobody can work until service-start.
 # Again:    continues, or reports when the service was stopped. After service-start of the same
 #           run it stops nothing: to stop the service again, use a new --run.
+# Killed:   leaves a part of this stopped. Each thing is noted on the disk before it is stopped,
+#           so service-start finds it. If the kill hits the moment in which the data volume is
+#           read-only, the next paste says how to make it writable.
+# Undo:     service-start. It cannot start containers that docker has removed.
+# Done if:  no process could write to the data volume, and the kernel has made it read-only, which
+#           it refuses while a file is open for writing.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 3de77e46a7506a78178d4584966797e085b32ec59ba8e126ae12b4df38fefcf0
+  # text of this release: sha256 64aca6fc39a034a7942c227daf6abce8de37f8466734e9de98b15bcb66be5dd8
   # the step
   STEP=service-stop
   # from deployment file [target]
@@ -68,19 +74,14 @@ main() {
   warn_of_other_jobs
   list_writers
   warn_of_removed_containers
-  if [[ ! -s writers && ${run_record} == *' stopped' ]]; then
-    finish_if_still_stopped
-  fi
+  finish_if_still_stopped
   show_writers
   warn_of_enabled_units
   if [[ ${PLAN} == 1 ]]; then
     finish_plan 'all of the above would be stopped; nothing was changed'
   fi
   prepare_held_folder
-  stop_units
-  hold_cron_files
-  stop_containers
-  stop_if_problems 'fix the problems above, and paste the script again.'
+  stop_writers
   wait_until_nothing_runs
   prove_stopped
   append_record "service--${RUN}" stopped
@@ -92,27 +93,6 @@ check_no_step_works() {
     stop 'a copy is running in the background; nothing was changed. Paste its script to follow' \
       "it. To see which: systemctl list-units 'codeocean-cmdgen-*'"
   fi
-}
-
-# service-stop keeps in one folder what it takes from the system, and notes there what it stops.
-# service-start puts it back. So nobody but root may have put anything there; only the cron files
-# that service-stop has noted may belong to users. Sets held to the folder, which may be missing.
-check_held_files() {
-  local found
-  held=/var/lib/codeocean-cmdgen/service-stop
-  check_private_folder "${held}"
-  if [[ ! -d ${held} ]]; then
-    return
-  fi
-  if ! find "${held}" -not -uid 0 -printf '%P\0' >not_of_root; then
-    stop "cannot check who owns the files in ${held}: its contents cannot be trusted"
-  fi
-  while IFS= read -r -d '' found; do
-    if [[ ${found} == *$'\n'* ]] || ! grep --quiet --no-messages --line-regexp --fixed-strings \
-      --regexp="${found}" "${held}/cron_files"; then
-      refuse_planted "${held}/${found}" 'a file or folder of root' "${held}.aside"
-    fi
-  done <not_of_root
 }
 
 # A paste that comes late must not stop what was started since. Sets run_record to what this run
@@ -360,6 +340,9 @@ warn_of_removed_containers() {
 # A plan does not ask the kernel: that makes the file system read-only for a moment.
 finish_if_still_stopped() {
   local stopped=${run_record##*$'\n'}
+  if [[ -s writers || ${stopped} != *' stopped' ]]; then
+    return
+  fi
   if [[ ${PLAN} == 1 ]]; then
     finish_plan "nothing would be changed: no process has files open in ${DATA_MOUNT}; ${stopped}"
   fi
@@ -419,6 +402,15 @@ fill_held_folder() { # FOLDER
     return 1
   fi
   mv --no-target-directory "$1/new_run" "$1/run"
+}
+
+# A kill in the middle leaves a part of this running. What is stopped is noted by then, so
+# service-start finds it.
+stop_writers() {
+  stop_units
+  hold_cron_files
+  stop_containers
+  stop_if_problems 'fix the problems above, and paste the script again.'
 }
 
 # Each unit is noted before it is stopped. What an earlier paste has noted is stopped and masked
@@ -531,6 +523,33 @@ prove_stopped() {
   prove_nothing_writes 'If no process is named above, check losetup, swapon and exportfs.'
 }
 
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part held_files, sha256 4a476dc8c576d95ab55fc5d3a97633e0ae630a65cf10cdcae60fd193414e054f
+
+# service-stop keeps in one folder what it takes from the system, and notes there what it stops.
+# service-start puts it back. So nobody but root may have put anything there; only the cron files
+# that service-stop has noted may belong to users. Sets held to the folder, which may be missing.
+check_held_files() {
+  local found
+  held=/var/lib/codeocean-cmdgen/service-stop
+  check_private_folder "${held}"
+  if [[ ! -d ${held} ]]; then
+    return
+  fi
+  if ! find "${held}" -not -uid 0 -printf '%P\0' >not_of_root; then
+    stop "cannot check who owns the files in ${held}: its contents cannot be trusted"
+  fi
+  while IFS= read -r -d '' found; do
+    if [[ ${found} == *$'\n'* ]] || ! grep --quiet --no-messages --line-regexp --fixed-strings \
+      --regexp="${found}" "${held}/cron_files"; then
+      refuse_planted "${held}/${found}" 'a file or folder of root' "${held}.aside"
+    fi
+  done <not_of_root
+}
+
+# ---- Part nothing_writes, sha256 52bb26030695a1bda9b7a4f2868c4b2f075f1fdeaac99b8046169599aab3bf09
+
 # Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
 # refuses that while a file is open for writing. The subshell ignores what ends a session, so the
 # data volume does not stay read-only.
@@ -560,7 +579,7 @@ remount_for_a_moment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 554e1da0d2e98121e7c492bbe2125e21e488089332245f069a80b14669413c25
+# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -811,21 +830,25 @@ run_as_root() { # ARGUMENT...
 check_services_instance() {
   umask 077
   records=${DATA_MOUNT}/.codeocean-cmdgen
+  if [[ ! -e /etc/codeocean/stack.json ]]; then
+    stop_wrong_place '/etc/codeocean/stack.json is missing: this is not a services instance.' \
+      "The script is for that of account ${ACCOUNT_ID}, ${REGION}, stack ${STACK_NAME}"
+  fi
   check_programs aws curl find findmnt flock grep jq mountpoint sed systemctl
-  check_field 'stack.json has' /etc/codeocean/stack.json \
+  check_field /etc/codeocean/stack.json 'account, Region and stack' /etc/codeocean/stack.json \
     '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
   read_identity
-  check_field "the instance's identity document has" identity '"\(.accountId) \(.region)"' \
-    "${ACCOUNT_ID} ${REGION}"
+  check_field "the instance's identity document" 'account and Region' identity \
+    '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
   instance_id=$(jq --raw-output .instanceId identity)
   if ! ask instances aws ec2 describe-instances \
     --region "${REGION}" \
     --instance-ids "${instance_id}"; then
     stop_wrong_place "ec2:DescribeInstances failed for this instance, ${instance_id}: ${aws_error}"
   fi
-  check_field "the instance's reservation in EC2 has" instances .Reservations[0].OwnerId \
-    "${ACCOUNT_ID}"
-  check_field "the instance's EC2 tags have" instances '
+  check_field "the instance's reservation in EC2" owner instances \
+    .Reservations[0].OwnerId "${ACCOUNT_ID}"
+  check_field "the instance's EC2 tags" stack instances '
     .Reservations[0].Instances[0].Tags // []
     | from_entries
     | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"]' "${STACK_NAME}"
@@ -836,11 +859,11 @@ check_services_instance() {
   check_private_folder "${records}"
 }
 
-check_field() { # WHAT_HAS_IT FILE JQ_FILTER EXPECTED
+check_field() { # DOCUMENT FIELD FILE JQ_FILTER EXPECTED
   local found
-  found=$(jq --raw-output "$3" "$2" 2>/dev/null)
-  if [[ ${found} != "$4" ]]; then
-    stop_wrong_place "$1 '${found}'; the script is for '$4'"
+  found=$(jq --raw-output "$4 // empty" "$3" 2>/dev/null)
+  if [[ ${found} != "$5" ]]; then
+    stop_wrong_place "$1: expected $2 $5; found ${found:-nothing}"
   fi
 }
 
@@ -1046,6 +1069,13 @@ is_working() {
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
   fi
 }
 

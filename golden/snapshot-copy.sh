@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    37bb07ac7671c17bfb8f90dd48687735057ef371bce0599fd8625fc425d05ae4\ \ -)
+    ab1041e71d3c48cbada9c16e845aaae3690c26d38dc2e186790675d0cce9d163\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -30,11 +30,14 @@ false <<'END_OF_BODY'
 # Again:    finds the copies of these recovery points, and follows them or reports when they were
 #           completed. It starts only a copy that failed. Runs other than the first one find their
 #           copies in a record in the home folder, ~/.codeocean-cmdgen.
+# Killed:   leaves copies that continue. AWS Backup lists them, so the next paste finds them.
+# Undo:     delete the copies in the destination vault, if it is not locked.
+# Done if:  AWS Backup reports both jobs as COMPLETED, and names the two new recovery points.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 64f8fbb549e1862b96304cb8f66cbd8c8df06a35bc29895e06ecae2b68a31ba6
+  # text of this release: sha256 94916ba7454996d800a21abbc0c9687081e5c2cf14d99abd3b328f7f203bc2e8
   # the step
   STEP=snapshot-copy
   # from deployment file [backup]
@@ -55,7 +58,6 @@ values() {
 }
 
 main() {
-  local kind
   values
   read_settings "$@"
   check_programs aws date grep jq sed sha256sum sort tail
@@ -63,16 +65,9 @@ main() {
   initialize_copies
   list_copy_jobs
   check_vault
-  for kind in EBS RDS; do
-    find_copy "${kind}"
-    check_recovery_point "${kind}"
-  done
+  find_copies
   stop_if_undecided
-  if [[ ${job[EBS]} == '' || ${job[RDS]} == '' ]]; then
-    check_role
-    check_times
-    stop_if_problems 'fix the problems above and paste the script again; nothing was started'
-  fi
+  check_before_start
   report_copies
   if [[ ${PLAN} == 1 ]]; then
     finish_copy_plan
@@ -80,11 +75,7 @@ main() {
   start_copies
   watch_copies
   judge_copies
-  print_result "EBS recovery point:  ${copy[EBS]}"
-  print_result "EBS creation time:   ${created_at[EBS]}"
-  print_result "RDS recovery point:  ${copy[RDS]}"
-  finish "both were copied to ${DESTINATION_VAULT_ARN}" \
-    "(EBS completed ${completed[EBS]}, RDS completed ${completed[RDS]}; not checked since)"
+  report_result
 }
 
 # What is known about the two copies, by EBS and RDS:
@@ -135,6 +126,14 @@ check_vault() {
   fi
 }
 
+find_copies() {
+  local kind
+  for kind in EBS RDS; do
+    find_copy "${kind}"
+    check_recovery_point "${kind}"
+  done
+}
+
 # Sets job to the copy of this run, or to nothing. Copy jobs have no name. So the first run takes
 # every copy of the recovery point into this vault as its own. A later run takes those that are not
 # completed yet, and those that it recorded. Without a record, it cannot tell whether it has started
@@ -169,30 +168,6 @@ find_copy() { # EBS|RDS
 open_record() { # EBS|RDS
   read_run_record "${BACKUP_VAULT_NAME}" "${recovery_point[$1]}" "${DESTINATION_VAULT_ARN}" \
     "${ROLE_ARN}" "${RETENTION_DAYS}"
-}
-
-# A file in the home folder records what this run has done. Its name is a digest of what makes
-# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
-# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
-read_run_record() { # VALUE...
-  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
-  token=${token:0:32}
-  run_record_file=~/.codeocean-cmdgen/${token}
-  run_record=$(cat "${run_record_file}" 2>/dev/null)
-}
-
-append_run_record() { # KEY TEXT...
-  run_record+=$'\n'$*
-  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
-    say "warning: cannot write ${run_record_file}:" \
-      'a later paste will not know what this one has done'
-  fi
-}
-
-# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
-find_in_run_record() { # KEY
-  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
-  [[ ${recorded} != '' ]]
 }
 
 # What another run has recorded in this home folder is its own.
@@ -257,22 +232,6 @@ check_expiry() { # EBS|RDS TIME
   fi
 }
 
-# Prints a time in an answer as ISO 8601 in UTC.
-format_time() { # TIME
-  local seconds
-  seconds=$(seconds_since_1970 "$1")
-  date --date="@${seconds}" --iso-8601=seconds
-}
-
-# The AWS CLI prints ISO 8601, or a number if its configuration says cli_timestamp_format = wire.
-seconds_since_1970() { # TIME
-  local text=$1
-  if [[ ${text} != *-* ]]; then
-    text="@${text}"
-  fi
-  date --date="${text}" +%s
-}
-
 # A completed copy without a record may be of this run or of another. If it is of this run, copying
 # again would be a second copy. If it is of another run, it may be an old one.
 stop_if_undecided() {
@@ -286,6 +245,15 @@ stop_if_undecided() {
     'that script here first, which records them, and then this one.'
 }
 
+# What was copied already needs neither a role nor a recovery point.
+check_before_start() {
+  if [[ ${job[EBS]} == '' || ${job[RDS]} == '' ]]; then
+    check_role
+    check_times
+    stop_if_problems 'fix the problems above and paste the script again; nothing was started'
+  fi
+}
+
 check_role() {
   check_service_role backup.amazonaws.com
   if [[ ${ROLE_ARN} != */AWSBackupDefaultServiceRole ]]; then
@@ -293,27 +261,6 @@ check_role() {
   fi
   if grep --quiet NoSuchEntity role.error; then
     say_how_to_create_the_role
-  fi
-}
-
-# Checks that the service can assume the role. A caller who may not read roles is only warned.
-check_service_role() { # SERVICE_PRINCIPAL
-  local name=${ROLE_ARN##*/} arn trust_policy
-  if ! ask role aws iam get-role --region "${REGION}" --role-name "${name}"; then
-    if [[ ${aws_error} == *NoSuchEntity* ]]; then
-      add_problem "role ${name} does not exist in account ${ACCOUNT_ID}"
-    else
-      say "warning: role ${name} was not checked: ${aws_error}"
-    fi
-    return
-  fi
-  arn=$(jq --raw-output .Role.Arn role)
-  trust_policy=$(jq .Role.AssumeRolePolicyDocument role)
-  if [[ ${arn} != "${ROLE_ARN}" ]]; then
-    add_problem "role ${name} is ${arn}, not ${ROLE_ARN}"
-  fi
-  if [[ ${trust_policy} != *"$1"* ]]; then
-    add_problem "role ${name} does not trust $1, which must assume it"
   fi
 }
 
@@ -397,21 +344,6 @@ start_copy() { # EBS|RDS
     fi
     add_problem "the $1 copy was not started: ${aws_error}"
     suggest_two_hops "${aws_error}"
-  fi
-}
-
-# Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
-# next one needs another. An error that passes, or no answer at all, proves nothing: the request may
-# have been carried out, and the same token finds what it started.
-# https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
-is_refused() {
-  local code=${aws_error#*An error occurred (}
-  code=${code%%)*}
-  if [[ ${aws_error} != *'An error occurred ('* ]]; then
-    return 1
-  fi
-  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ]]; then
-    return 1
   fi
 }
 
@@ -547,6 +479,100 @@ record_copy() { # EBS|RDS
   open_record "$1"
   if ! find_in_run_record completed; then
     append_run_record completed "${job[$1]}" "${completed[$1]}" "${copy[$1]}" "${created_at[$1]}"
+  fi
+}
+
+report_result() {
+  print_result "EBS recovery point:  ${copy[EBS]}"
+  print_result "EBS creation time:   ${created_at[EBS]}"
+  print_result "RDS recovery point:  ${copy[RDS]}"
+  finish "both were copied to ${DESTINATION_VAULT_ARN}" \
+    "(EBS completed ${completed[EBS]}, RDS completed ${completed[RDS]}; not checked since)"
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part run_record, sha256 fca5860c94b48cb6b0bc1f133cc08eb85374fee0ee5145d970604fc19a7af36c
+
+# A file in the home folder records what this run has done. Its name is a digest of what makes
+# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
+# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
+read_run_record() { # VALUE...
+  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
+  token=${token:0:32}
+  run_record_file=~/.codeocean-cmdgen/${token}
+  run_record=$(cat "${run_record_file}" 2>/dev/null)
+}
+
+append_run_record() { # KEY TEXT...
+  run_record+=$'\n'$*
+  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
+    say "warning: cannot write ${run_record_file}:" \
+      'a later paste will not know what this one has done'
+  fi
+}
+
+# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
+find_in_run_record() { # KEY
+  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
+  [[ ${recorded} != '' ]]
+}
+
+# ---- Part time, sha256 941904413e573eb0ab47935762f32455ecced59e6ed5de69d2b4bbb1d6e40c24
+
+# Prints a time in an answer as ISO 8601 in UTC.
+format_time() { # TIME
+  local seconds
+  seconds=$(seconds_since_1970 "$1")
+  date --date="@${seconds}" --iso-8601=seconds
+}
+
+# The AWS CLI prints ISO 8601, or a number if its configuration says cli_timestamp_format = wire.
+seconds_since_1970() { # TIME
+  local text=$1
+  if [[ ${text} != *-* ]]; then
+    text="@${text}"
+  fi
+  date --date="${text}" +%s
+}
+
+# ---- Part service_role, sha256 dcf2f94483f5f63f7c5adbaf4be6d9ac42ea631507ec44054892614251cec45c
+
+# Checks that the service can assume the role. A caller who may not read roles is only warned.
+check_service_role() { # SERVICE_PRINCIPAL
+  local name=${ROLE_ARN##*/} arn trust_policy
+  if ! ask role aws iam get-role --region "${REGION}" --role-name "${name}"; then
+    if [[ ${aws_error} == *NoSuchEntity* ]]; then
+      add_problem "role ${name} does not exist in account ${ACCOUNT_ID}"
+    else
+      say "warning: role ${name} was not checked: ${aws_error}"
+    fi
+    return
+  fi
+  arn=$(jq --raw-output .Role.Arn role)
+  trust_policy=$(jq .Role.AssumeRolePolicyDocument role)
+  if [[ ${arn} != "${ROLE_ARN}" ]]; then
+    add_problem "role ${name} is ${arn}, not ${ROLE_ARN}"
+  fi
+  if [[ ${trust_policy} != *"$1"* ]]; then
+    add_problem "role ${name} does not trust $1, which must assume it"
+  fi
+}
+
+# ---- Part refused_request, sha256 308ec8ab2f5b0e967d5fa9d3a0e383ab4d6c6b91b207c26b0b8fecbb243d32c1
+
+# Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
+# next one needs another. An error that passes, or no answer at all, proves nothing: the request may
+# have been carried out, and the same token finds what it started.
+# https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
+is_refused() {
+  local code=${aws_error#*An error occurred (}
+  code=${code%%)*}
+  if [[ ${aws_error} != *'An error occurred ('* ]]; then
+    return 1
+  fi
+  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ]]; then
+    return 1
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    b39b6e767fbd2fd778293d23ac02fa40e3312875e9d4dbd825b4c8d92606210f\ \ -)
+    21e53fe10a60e49cc34f866e4431689af8c18a73ffd51c18230c8f7211da959c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -29,11 +29,14 @@ false <<'END_OF_BODY'
 #           this shell ends.
 # Costs:    what runs in the stack.
 # Again:    follows the creation, or reports when it began and how it ended.
+# Killed:   leaves the creation, which continues.
+# Undo:     delete the stack in the console. What its template retains stays.
+# Done if:  CloudFormation reports the stack as complete.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 0cf54a4774cdefdfa982ffa9ee8948a6f64fa958cef0c32aa624f4c610c049e0
+  # text of this release: sha256 dd0027e7af4da70f4abb76bbea0c077208335fc2fc47d0d5bf95a81570ff06b7
   # the step
   STEP=stack-create
   # from deployment file [backup]
@@ -58,6 +61,7 @@ main() {
   read_settings "$@"
   check_programs aws jq python3 sha256sum
   check_account
+  write_programs
   find_own_stack
   make_token_prefix
   read_template
@@ -101,75 +105,6 @@ find_own_stack() {
   if [[ ${creator} != "${RUN}" ]]; then
     stop "stack ${STACK_NAME} exists and is ${stack_status}. Run ${RUN} did not create it" \
       "(${creator:-no run} did). To change it, use stack-parameters"
-  fi
-}
-
-# Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
-# CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
-# total, the number of its changes, to nothing: they are not known yet.
-make_token_prefix() {
-  local digest
-  token=''
-  total=''
-  digest=$(printf '%s\n' "${STACK_NAME}" "${CHANGES}" "${SET[@]}" "${CLEAR[@]}" \
-    "${TEMPLATE_URL}" "${RUN}" | sha256sum)
-  token_prefix="codeocean-cmdgen-${digest:0:24}-"
-}
-
-# Writes the description of the stack to the file "stacks", and sets stack_status. Both stay empty
-# if the stack cannot be described.
-read_stack() {
-  stack_status=''
-  if ! ask stacks aws cloudformation describe-stacks \
-    --region "${REGION}" \
-    --stack-name "${STACK_NAME}"; then
-    return 1
-  fi
-  stack_status=$(jq --raw-output '.Stacks[0].StackStatus' stacks)
-}
-
-# Writes what the template declares to the file "template". Without TEMPLATE_URL, it is the stack's.
-read_template() {
-  local template=(--stack-name "${STACK_NAME}")
-  if [[ ${TEMPLATE_URL} != '' ]]; then
-    template=(--template-url "${TEMPLATE_URL}")
-  fi
-  if ! ask template aws cloudformation get-template-summary \
-    --region "${REGION}" \
-    "${template[@]}"; then
-    stop "cannot read the template: ${aws_error}"
-  fi
-}
-
-# Compares CHANGES, SET and CLEAR with the template and the stack. Writes the file "comparison", and
-# the file "parameters" for the request. Sets differing to what changes, from which value to which.
-compare_parameters() {
-  write_template_parameters
-  printf '%s\n' "${CHANGES}" >wanted
-  if ! python3 -I template_parameters.py \
-    --changes wanted \
-    --set "${SET[@]}" \
-    --clear "${CLEAR[@]}" \
-    --template template \
-    --stack stacks >comparison ||
-    ! jq .parameters comparison >parameters ||
-    ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
-    stop "cannot compare the parameters of stack ${STACK_NAME}. Paste the script again."
-  fi
-}
-
-check_parameters() {
-  local problem dropped
-  if ! jq --raw-output '.problems[]' comparison >problem-list; then
-    stop 'cannot read the problems of the parameters; nothing was changed'
-  fi
-  while IFS= read -r problem; do
-    add_problem "${problem}"
-  done <problem-list
-  stop_if_problems 'fix the problems above; nothing was changed'
-  dropped=$(jq --raw-output '.dropped | join(", ")' comparison)
-  if [[ ${dropped} != '' ]]; then
-    say "warning: the new template drops these parameters, with their values: ${dropped}"
   fi
 }
 
@@ -231,6 +166,102 @@ check_values_of_run() {
   say "stack ${STACK_NAME} is ${stack_status}, and was changed since: ${differing}"
 }
 
+report_outcome() {
+  local created
+  if ! read_stack; then
+    stop "cannot read stack ${STACK_NAME}: ${aws_error}. Paste the script again."
+  fi
+  created=$(jq --raw-output .Stacks[0].CreationTime stacks)
+  if [[ ${stack_status} == @(CREATE|UPDATE|UPDATE_ROLLBACK)_COMPLETE ]]; then
+    finish "stack ${STACK_NAME} was created; the creation began at ${created}"
+  fi
+  if [[ ${stack_status} == *_IN_PROGRESS ]]; then
+    stop "stack ${STACK_NAME} is ${stack_status}. Paste the script again."
+  fi
+  if [[ ${stack_status} != @(CREATE_FAILED|ROLLBACK_COMPLETE|ROLLBACK_FAILED) ]]; then
+    stop "stack ${STACK_NAME} was created, and is ${stack_status} now. Do not delete it:" \
+      'a later change of the stack failed. Check its events.'
+  fi
+  stop "stack ${STACK_NAME} is ${stack_status} since ${attempt_time}: ${attempt_failure}." \
+    'Before another try, delete it in the console, and its backup vault while that is empty.'
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part stack, sha256 9bccfb76216fb06f0b76d9bd151aadb1fd2c008400ef3b8a3d38906964e5f12d
+
+# Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
+# CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
+# total, the number of its changes, to nothing: they are not known yet.
+make_token_prefix() {
+  local digest
+  token=''
+  total=''
+  digest=$(printf '%s\n' "${STACK_NAME}" "${CHANGES}" "${SET[@]}" "${CLEAR[@]}" \
+    "${TEMPLATE_URL}" "${RUN}" | sha256sum)
+  token_prefix="codeocean-cmdgen-${digest:0:24}-"
+}
+
+# Writes the description of the stack to the file "stacks", and sets stack_status. Both stay empty
+# if the stack cannot be described.
+read_stack() {
+  stack_status=''
+  if ! ask stacks aws cloudformation describe-stacks \
+    --region "${REGION}" \
+    --stack-name "${STACK_NAME}"; then
+    return 1
+  fi
+  stack_status=$(jq --raw-output '.Stacks[0].StackStatus' stacks)
+}
+
+# Writes what the template declares to the file "template". Without TEMPLATE_URL, it is the stack's.
+read_template() {
+  local template=(--stack-name "${STACK_NAME}")
+  if [[ ${TEMPLATE_URL} != '' ]]; then
+    template=(--template-url "${TEMPLATE_URL}")
+  fi
+  if ! ask template aws cloudformation get-template-summary \
+    --region "${REGION}" \
+    "${template[@]}"; then
+    stop "cannot read the template: ${aws_error}"
+  fi
+}
+
+# Compares CHANGES, SET and CLEAR with the template and the stack. Writes the file "comparison", and
+# the file "parameters" for the request. Sets differing to what changes, from which value to which.
+compare_parameters() {
+  printf '%s\n' "${CHANGES}" >wanted
+  if ! python3 -I program/template_parameters.py \
+    --changes wanted \
+    --set "${SET[@]}" \
+    --clear "${CLEAR[@]}" \
+    --template template \
+    --stack stacks >comparison; then
+    stop "cannot compare the parameters of stack ${STACK_NAME}. Paste the script again."
+  fi
+  if ! jq .parameters comparison >parameters; then
+    stop 'cannot write the parameters for the request. Paste the script again.'
+  fi
+  if ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
+    stop 'cannot read which parameters differ. Paste the script again.'
+  fi
+}
+
+check_parameters() {
+  local problem dropped
+  if ! jq --raw-output '.problems[]' comparison >problem-list; then
+    stop 'cannot read the problems of the parameters; nothing was changed'
+  fi
+  while IFS= read -r problem; do
+    add_problem "${problem}"
+  done <problem-list
+  stop_if_problems 'fix the problems above; nothing was changed'
+  dropped=$(jq --raw-output '.dropped | join(", ")' comparison)
+  if [[ ${dropped} != '' ]]; then
+    say "warning: the new template drops these parameters, with their values: ${dropped}"
+  fi
+}
+
 # Finds the attempt with the token, otherwise the latest of this run. Sets token; empty if there is
 # none. Sets the rest as read_attempt does.
 find_attempt() {
@@ -250,13 +281,14 @@ read_attempt() { # [OPTION_OF_AWS...]
     "$@"; then
     return 1
   fi
-  write_stack_events
-  if ! python3 -I stack_events.py \
+  if ! python3 -I program/stack_events.py \
     --events events \
     --token-prefix "${token_prefix}" \
-    --token "${token}" >attempt ||
-    ! attempt_status=$(jq --raw-output .status attempt); then
+    --token "${token}" >attempt; then
     stop "cannot read the events of stack ${STACK_NAME}. Paste the script again."
+  fi
+  if ! attempt_status=$(jq --raw-output .status attempt); then
+    stop "cannot read the status of stack ${STACK_NAME}. Paste the script again."
   fi
   attempt_time=$(jq --raw-output .time attempt)
   attempt_failure=$(jq --raw-output .failure attempt)
@@ -294,7 +326,7 @@ follow_attempt() {
 # Succeeds if there were any. The file "shown-events" records what has been shown.
 show_new_events() {
   local line
-  if ! python3 -I stack_events.py \
+  if ! python3 -I program/stack_events.py \
     --events events \
     --token-prefix "${token_prefix}" \
     --token "${token}" \
@@ -308,29 +340,13 @@ show_new_events() {
   [[ -s new-events ]]
 }
 
-report_outcome() {
-  local created
-  if ! read_stack; then
-    stop "cannot read stack ${STACK_NAME}: ${aws_error}. Paste the script again."
-  fi
-  created=$(jq --raw-output .Stacks[0].CreationTime stacks)
-  if [[ ${stack_status} == @(CREATE|UPDATE|UPDATE_ROLLBACK)_COMPLETE ]]; then
-    finish "stack ${STACK_NAME} was created; the creation began at ${created}"
-  fi
-  if [[ ${stack_status} == *_IN_PROGRESS ]]; then
-    stop "stack ${STACK_NAME} is ${stack_status}. Paste the script again."
-  fi
-  if [[ ${stack_status} != @(CREATE_FAILED|ROLLBACK_COMPLETE|ROLLBACK_FAILED) ]]; then
-    stop "stack ${STACK_NAME} was created, and is ${stack_status} now. Do not delete it:" \
-      'a later change of the stack failed. Check its events.'
-  fi
-  stop "stack ${STACK_NAME} is ${stack_status} since ${attempt_time}: ${attempt_failure}." \
-    'Before another try, delete it in the console, and its backup vault while that is empty.'
-}
+# ---- Program: modules of codeocean_cmdgen/programs. Review each once per release.
 
-# codeocean_cmdgen/programs/template_parameters.py, byte for byte.
-write_template_parameters() {
-  cat >template_parameters.py <<'END_OF_PYTHON'
+write_programs() {
+  mkdir program
+  : >program/__init__.py
+  # template_parameters.py, sha256 80c6cbb04c6e213b3e04f7d77aad59039bdc484c85acfc2796ea8dcb82280695
+  cat >program/template_parameters.py <<'END_OF_PYTHON'
 """Compare the parameters that a stack shall get with what its template declares and what it has.
 
 Prints one JSON object:
@@ -348,12 +364,10 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any, Optional
 
 Changes = dict[str, Optional[str]]
 """Parameter -> the value to set; None clears it."""
@@ -517,11 +531,8 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/stack_events.py, byte for byte.
-write_stack_events() {
-  cat >stack_events.py <<'END_OF_PYTHON'
+  # stack_events.py, sha256 108b5c325ebdb8bcf6ec5272b7c1dff9b30861529bb1714e05f1509390ef3adf
+  cat >program/stack_events.py <<'END_OF_PYTHON'
 """Judge the events of a stack: how far an attempt of a run has come, and why it failed.
 
 An attempt is one operation on the stack: a creation or an update. Its events carry its token, for

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    5a83e3a664122433c8599278e065fa23b105327ef764db3d00dc612fccdbdb9e\ \ -)
+    8a35d5a809065033f51ef64fe83f17a27218a202e86903731fc86881f8b8de43\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -24,21 +24,24 @@ false <<'END_OF_BODY'
 # Run in:   AWS CloudShell, in the account that owns the stack.
 # Changes:  cloudformation create-change-set    prepares the update, which is then shown
 #           cloudformation delete-change-set    deletes what was prepared, unless it is executed
-#           cloudformation execute-change-set   updates the backup stack; this deletes all other
-#                                               change sets of the stack. What is not named keeps
-#                                               its value. Nothing that may hold data, and no
-#                                               instance, is removed, replaced or changed in
-#                                               place, except the replication of buckets.
+#           cloudformation execute-change-set   updates the backup stack, and deletes its other
+#                                               change sets
 # Takes:    a minute to prepare, then minutes; longer for an instance or a database. It continues
 #           if this shell ends.
 # Costs:    nothing by itself.
 # Again:    follows the update, or reports when it was completed. An update that failed is tried
 #           again.
+# Killed:   leaves an update that continues, or a change set that changes nothing: delete it in
+#           the console.
+# Undo:     set the old values with a new --run. What is not named keeps its value. Nothing that
+#           may hold data, and no instance, is removed, replaced or changed in place, except the
+#           replication of buckets.
+# Done if:  CloudFormation reports UPDATE_COMPLETE, and the parameters have their new values.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 ade098665f126f47ebc02818ea7d4e8874ed1a497e275614860d77d22acfdc43
+  # text of this release: sha256 793f92e52eaa35788222d3b9cae106032adc32fe5352671759c3a670702a165d
   # the step
   STEP=stack-parameters
   # from deployment file [backup]
@@ -83,6 +86,7 @@ main() {
   read_settings "$@"
   check_programs aws jq python3 sha256sum
   check_account
+  write_programs
   find_stack
   make_token_prefix
   read_template
@@ -105,15 +109,32 @@ main() {
   report_outcome
 }
 
-find_stack() {
-  if read_stack; then
-    return
+# A change of the backup stack loses nothing and asks nothing. One that has instances is another
+# stack.
+approve_changes() {
+  if [[ ${lost} != '' ]]; then
+    refuse_changes 'Restore the old values or the old template.'
   fi
-  if [[ ${aws_error} == *'does not exist'* ]]; then
-    stop_wrong_place "stack ${STACK_NAME} not found in account ${ACCOUNT_ID}, ${REGION}"
+  if [[ ${restarted} != '' ]]; then
+    refuse_changes 'The backup stack has no instances: check the name of the stack.'
   fi
-  stop_wrong_place "cannot read stack ${STACK_NAME}: ${aws_error}"
+  if [[ ${touched} != '' ]]; then
+    refuse_changes 'A preset changes no such resource of the backup stack.'
+  fi
+  if [[ ${PLAN} == 1 ]]; then
+    delete_change_set
+    finish_plan 'the stack was not changed'
+  fi
 }
+
+refuse_changes() { # WHAT_TO_DO
+  stop "refused; the stack was not changed. $1" \
+    'If what is named above may be changed or lost, generate it with --replace'
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part stack, sha256 9bccfb76216fb06f0b76d9bd151aadb1fd2c008400ef3b8a3d38906964e5f12d
 
 # Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
 # CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
@@ -155,17 +176,20 @@ read_template() {
 # Compares CHANGES, SET and CLEAR with the template and the stack. Writes the file "comparison", and
 # the file "parameters" for the request. Sets differing to what changes, from which value to which.
 compare_parameters() {
-  write_template_parameters
   printf '%s\n' "${CHANGES}" >wanted
-  if ! python3 -I template_parameters.py \
+  if ! python3 -I program/template_parameters.py \
     --changes wanted \
     --set "${SET[@]}" \
     --clear "${CLEAR[@]}" \
     --template template \
-    --stack stacks >comparison ||
-    ! jq .parameters comparison >parameters ||
-    ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
+    --stack stacks >comparison; then
     stop "cannot compare the parameters of stack ${STACK_NAME}. Paste the script again."
+  fi
+  if ! jq .parameters comparison >parameters; then
+    stop 'cannot write the parameters for the request. Paste the script again.'
+  fi
+  if ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
+    stop 'cannot read which parameters differ. Paste the script again.'
   fi
 }
 
@@ -203,16 +227,75 @@ read_attempt() { # [OPTION_OF_AWS...]
     "$@"; then
     return 1
   fi
-  write_stack_events
-  if ! python3 -I stack_events.py \
+  if ! python3 -I program/stack_events.py \
     --events events \
     --token-prefix "${token_prefix}" \
-    --token "${token}" >attempt ||
-    ! attempt_status=$(jq --raw-output .status attempt); then
+    --token "${token}" >attempt; then
     stop "cannot read the events of stack ${STACK_NAME}. Paste the script again."
+  fi
+  if ! attempt_status=$(jq --raw-output .status attempt); then
+    stop "cannot read the status of stack ${STACK_NAME}. Paste the script again."
   fi
   attempt_time=$(jq --raw-output .time attempt)
   attempt_failure=$(jq --raw-output .failure attempt)
+}
+
+# Shows the events of the attempt until it ends. Each poll reads the newest 100 events, which is one
+# request; the verdict, at the end, reads all of them.
+follow_attempt() {
+  local failed_polls=0 quiet_polls=0
+  work_continues=yes
+  while [[ ${attempt_status} == '' || ${attempt_status} == *_IN_PROGRESS ]]; do
+    if ((failed_polls == 20)); then
+      stop "cannot follow stack ${STACK_NAME} any more: ${aws_error}. Paste the script again."
+    fi
+    sleep 15
+    failed_polls=$((failed_polls + 1))
+    quiet_polls=$((quiet_polls + 1))
+    if ((quiet_polls % 5 == 0)); then
+      # No events come, so ask the stack itself whether it still works.
+      if read_stack; then
+        failed_polls=0
+        attempt_status=${stack_status}
+      fi
+    elif read_attempt --max-items 100; then
+      failed_polls=0
+      if show_new_events; then
+        quiet_polls=0
+      fi
+    fi
+  done
+  work_continues=no
+  find_attempt
+}
+
+# Succeeds if there were any. The file "shown-events" records what has been shown.
+show_new_events() {
+  local line
+  if ! python3 -I program/stack_events.py \
+    --events events \
+    --token-prefix "${token_prefix}" \
+    --token "${token}" \
+    --show-new shown-events \
+    --total "${total}" >new-events; then
+    stop "cannot show the events of stack ${STACK_NAME}. Paste the script again."
+  fi
+  while IFS= read -r line; do
+    show_progress "$((SECONDS / 60)) min, ${line}"
+  done <new-events
+  [[ -s new-events ]]
+}
+
+# ---- Part stack_update, sha256 e8740096a1efda9a2425722b1562cd6c8a7d54943220854e2fac2ebc79fe3c3b
+
+find_stack() {
+  if read_stack; then
+    return
+  fi
+  if [[ ${aws_error} == *'does not exist'* ]]; then
+    stop_wrong_place "stack ${STACK_NAME} not found in account ${ACCOUNT_ID}, ${REGION}"
+  fi
+  stop_wrong_place "cannot read stack ${STACK_NAME}: ${aws_error}"
 }
 
 # An update is needed unless an attempt of this run is in progress or has succeeded.
@@ -319,18 +402,12 @@ check_change_set_is_usable() {
   finish_without_update
 }
 
-# Shows what differs, and the change set. Sets lost to the ids of what would be lost, touched to
-# those of what may hold data and is changed in place, restarted to what changes that instances are
-# made of, and total to the number of changes.
+# Shows what differs, and the change set.
 judge_change_set() {
-  write_change_set
-  if ! python3 -I change_set.py changes comparison "${TEMPLATE_URL}" >judgement ||
-    ! lost=$(jq --raw-output .lost judgement) ||
-    ! restarted=$(jq --raw-output .restarted judgement) ||
-    ! touched=$(jq --raw-output .touched judgement); then
+  if ! python3 -I program/change_set.py changes comparison "${TEMPLATE_URL}" >judgement; then
     stop 'cannot evaluate the change set; the stack was not changed'
   fi
-  total=$(jq .total judgement)
+  read_judgement
   jq --raw-output '.differing[]' comparison >difference-list
   say_file difference-list 'parameter '
   say "change set of stack ${STACK_NAME}:"
@@ -338,6 +415,20 @@ judge_change_set() {
   say_file change-list
   jq --raw-output '.warnings[]' judgement >warning-list
   say_file warning-list 'warning: '
+}
+
+# Sets lost to the IDs of what would be lost, touched to those of what may hold data and is changed
+# in place, restarted to what changes that instances are made of, and total to the number of
+# changes. What cannot be read must not count as nothing.
+read_judgement() {
+  if ! lost=$(jq --raw-output .lost judgement) ||
+    ! touched=$(jq --raw-output .touched judgement); then
+    stop 'cannot read what the change set would do; the stack was not changed'
+  fi
+  if ! restarted=$(jq --raw-output .restarted judgement); then
+    stop 'cannot read whether instances are replaced; the stack was not changed'
+  fi
+  total=$(jq .total judgement)
 }
 
 delete_change_set() {
@@ -351,29 +442,6 @@ delete_change_set() {
     say "warning: change set ${change_set} was not deleted: ${aws_error}." \
       'Delete it in the CloudFormation console.'
   fi
-}
-
-# A change of the backup stack loses nothing and asks nothing. One that has instances is another
-# stack.
-approve_changes() {
-  if [[ ${lost} != '' ]]; then
-    refuse_changes 'Restore the old values or the old template.'
-  fi
-  if [[ ${restarted} != '' ]]; then
-    refuse_changes 'The backup stack has no instances: check the name of the stack.'
-  fi
-  if [[ ${touched} != '' ]]; then
-    refuse_changes 'A preset changes no such resource of the backup stack.'
-  fi
-  if [[ ${PLAN} == 1 ]]; then
-    delete_change_set
-    finish_plan 'the stack was not changed'
-  fi
-}
-
-refuse_changes() { # WHAT_TO_DO
-  stop "refused; the stack was not changed. $1" \
-    'If what is named above may be changed or lost, generate it with --replace'
 }
 
 # The token makes sure that the same update never begins twice. CloudFormation refuses to delete a
@@ -400,52 +468,6 @@ finish_if_not_followed() {
   fi
 }
 
-# Shows the events of the attempt until it ends. Each poll reads the newest 100 events, which is one
-# request; the verdict, at the end, reads all of them.
-follow_attempt() {
-  local failed_polls=0 quiet_polls=0
-  work_continues=yes
-  while [[ ${attempt_status} == '' || ${attempt_status} == *_IN_PROGRESS ]]; do
-    if ((failed_polls == 20)); then
-      stop "cannot follow stack ${STACK_NAME} any more: ${aws_error}. Paste the script again."
-    fi
-    sleep 15
-    failed_polls=$((failed_polls + 1))
-    quiet_polls=$((quiet_polls + 1))
-    if ((quiet_polls % 5 == 0)); then
-      # No events come, so ask the stack itself whether it still works.
-      if read_stack; then
-        failed_polls=0
-        attempt_status=${stack_status}
-      fi
-    elif read_attempt --max-items 100; then
-      failed_polls=0
-      if show_new_events; then
-        quiet_polls=0
-      fi
-    fi
-  done
-  work_continues=no
-  find_attempt
-}
-
-# Succeeds if there were any. The file "shown-events" records what has been shown.
-show_new_events() {
-  local line
-  if ! python3 -I stack_events.py \
-    --events events \
-    --token-prefix "${token_prefix}" \
-    --token "${token}" \
-    --show-new shown-events \
-    --total "${total}" >new-events; then
-    stop "cannot show the events of stack ${STACK_NAME}. Paste the script again."
-  fi
-  while IFS= read -r line; do
-    show_progress "$((SECONDS / 60)) min, ${line}"
-  done <new-events
-  [[ -s new-events ]]
-}
-
 # Checks what the update has promised, also if an earlier paste has completed it.
 report_outcome() {
   if [[ ${attempt_status} == '' || ${attempt_status} == *_IN_PROGRESS ]]; then
@@ -468,9 +490,13 @@ report_outcome() {
   finish "stack ${STACK_NAME} was updated at ${attempt_time}"
 }
 
-# codeocean_cmdgen/programs/template_parameters.py, byte for byte.
-write_template_parameters() {
-  cat >template_parameters.py <<'END_OF_PYTHON'
+# ---- Program: modules of codeocean_cmdgen/programs. Review each once per release.
+
+write_programs() {
+  mkdir program
+  : >program/__init__.py
+  # template_parameters.py, sha256 80c6cbb04c6e213b3e04f7d77aad59039bdc484c85acfc2796ea8dcb82280695
+  cat >program/template_parameters.py <<'END_OF_PYTHON'
 """Compare the parameters that a stack shall get with what its template declares and what it has.
 
 Prints one JSON object:
@@ -488,12 +514,10 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any, Optional
 
 Changes = dict[str, Optional[str]]
 """Parameter -> the value to set; None clears it."""
@@ -657,11 +681,8 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/stack_events.py, byte for byte.
-write_stack_events() {
-  cat >stack_events.py <<'END_OF_PYTHON'
+  # stack_events.py, sha256 108b5c325ebdb8bcf6ec5272b7c1dff9b30861529bb1714e05f1509390ef3adf
+  cat >program/stack_events.py <<'END_OF_PYTHON'
 """Judge the events of a stack: how far an attempt of a run has come, and why it failed.
 
 An attempt is one operation on the stack: a creation or an update. Its events carry its token, for
@@ -831,11 +852,8 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-}
-
-# codeocean_cmdgen/programs/change_set.py, byte for byte.
-write_change_set() {
-  cat >change_set.py <<'END_OF_PYTHON'
+  # change_set.py, sha256 9c25721cd6a8b55a718668164b63ccd9c8908cc4533e02985f50f61a1af895b0
+  cat >program/change_set.py <<'END_OF_PYTHON'
 """Judge a change set: what it changes, what would be lost with it, and which instances restart.
 
 Arguments: an answer of describe-change-set, what template_parameters.py printed, and the URL of the

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    1e39c46bad9ae97ff0502b6705fbe11b07efad3a9538a0ed9af4d042acd50b87\ \ -)
+    59de9a737c765a358c06dfdf7cd0895fb3777d6c49e9031b7d5f14ea816a6e67\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -34,18 +34,22 @@ false <<'END_OF_BODY'
 #                                     only the data volume has, and overwrite what differs, for
 #                                     good
 # Takes:    hours for hundreds of GB, which EBS loads from S3 as they are read. The copy continues
-#           when the session ends. Then both volumes are compared: everything by contents, except
-#           /workspaces, by size and time.
-# Costs:    nothing. Unless the data volume is new, back it up first with on-demand-backup in
-#           CloudShell. This instance has no permission to.
+#           when the session ends. Then both volumes are compared.
+# Costs:    nothing.
 # Again:    follows the copy, continues after a failure or a reboot, or reports when it was
 #           completed.
+# Killed:   leaves the unit, which continues. If the unit itself is killed, the data volume is
+#           copied in part: service-start refuses to run until this script has completed the copy.
+# Undo:     not possible. Unless the data volume is new, back it up first with on-demand-backup in
+#           CloudShell. This instance has no permission to.
+# Done if:  both volumes were compared: everything by contents, except /workspaces, by size and
+#           time.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 #           CONFIRM=DATA-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 e5f5e8b0eb110c3ee3422f56343db6e6159816b125038caf62705cf7e599eb62
+  # text of this release: sha256 e5a7ca1fe13a9e55047b3f4d8d941494ac03d4fd869cd18dc1e5715cc5e9873d
   # the step
   STEP=volume-copy-in
   # from deployment file [target]
@@ -91,89 +95,6 @@ finish_if_completed() {
   if [[ ${record} == *completed* ]]; then
     finish "${record##*$'\n'}. The volumes were not compared again."
   fi
-}
-
-follow_running_work() {
-  if is_working; then
-    follow_work
-  fi
-}
-
-# Checks that what service-stop did still holds.
-check_service_stopped() {
-  local loaded active last_record
-  loaded=$(systemctl show codeocean --property=LoadState --value)
-  active=$(systemctl show codeocean --property=ActiveState --value)
-  last_record=$(cat "${records}"/service--* 2>/dev/null | sort --stable --key=1,1 | tail --lines=1)
-  if [[ ${loaded} != masked || ${active} != @(inactive|failed) ||
-    ${last_record} != *' stopped' ]]; then
-    stop "the service is not stopped: codeocean is ${loaded} and ${active}, the last record of it" \
-      "is '${last_record}'. Expected: masked, inactive, stopped. Run service-stop first."
-  fi
-}
-
-# A plan does not ask the kernel: that makes the file system read-only for a moment.
-remount_to_find_writers() {
-  if [[ ${PLAN} != 1 ]]; then
-    prove_nothing_writes 'Paste service-stop again: it shows what.'
-  fi
-}
-
-# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
-# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
-# data volume does not stay read-only.
-prove_nothing_writes() { # HOW_TO_FIND_WRITERS
-  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
-    'take minutes, until all that is in memory is on the volume.'
-  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
-  case $? in
-  0) ;;
-  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
-  *)
-    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
-      "findmnt ${DATA_MOUNT}. Then paste the script again."
-    ;;
-  esac
-}
-
-remount_for_a_moment() {
-  local failed=0
-  if ! remount_data_volume ro; then
-    failed=1
-  fi
-  if ! remount_data_volume rw; then
-    failed=2
-  fi
-  return "${failed}"
-}
-
-# Sets restored_volume to the volume that is copied from, or that was.
-find_restored_volume() {
-  restored_volume=${RESTORED_VOLUME_ID}
-  if [[ ${restored_volume} == '' ]]; then
-    list_restored_volumes
-  fi
-  if [[ ${restored_volume} != vol-* || ${restored_volume} == *' '* ]]; then
-    stop_wrong_place "the restored volume of run ${RUN} is '${restored_volume}', but one is" \
-      'expected. Name it with --restored-volume-id'
-  fi
-  if [[ ${restored_volume} == "${DATA_VOLUME_ID}" ]]; then
-    stop_wrong_place "the restored volume of run ${RUN} is the data volume itself." \
-      'Name the restored one with --restored-volume-id'
-  fi
-}
-
-# Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
-# with spaces between them, or nothing.
-list_restored_volumes() {
-  if ! ask restored_volumes aws ec2 describe-volumes \
-    --region "${REGION}" \
-    --filters \
-    "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
-    "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
-    stop "cannot list the volumes: ${aws_error}"
-  fi
-  restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
 }
 
 # Attaches the restored volume to this instance.
@@ -289,7 +210,7 @@ give_own_uuid() {
 # Checks that each volume is what it should be: an empty source would wipe the data volume.
 check_both_sides() {
   read_visible_volume "${DATA_VOLUME_ID}"
-  check_field "the EC2 tags of ${DATA_VOLUME_ID} have" volume '
+  check_field "the EC2 tags of ${DATA_VOLUME_ID}" stack volume '
     .Volumes[0].Tags // []
     | from_entries
     | .["codeocean:deployment"]' "${STACK_NAME}"
@@ -491,6 +412,8 @@ report_copying() {
   done
 }
 
+# From here on, files of the data volume are deleted and overwritten for good. A kill leaves it
+# copied in part: the record says confirmed, not completed, and the next paste continues.
 copy_files() {
   remove_links
   delete_first_if_room_is_short
@@ -567,8 +490,95 @@ are_volumes_equal() {
   [[ ! -s differences ]]
 }
 
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part stopped_service, sha256 2b22d1f4119a918de0a1c5a9a3b5f824b118696d7cda14291a8e4e8ada3e0f1e
+
+# Checks that what service-stop did still holds.
+check_service_stopped() {
+  local loaded active last_record
+  loaded=$(systemctl show codeocean --property=LoadState --value)
+  active=$(systemctl show codeocean --property=ActiveState --value)
+  last_record=$(cat "${records}"/service--* 2>/dev/null | sort --stable --key=1,1 | tail --lines=1)
+  if [[ ${loaded} != masked || ${active} != @(inactive|failed) ||
+    ${last_record} != *' stopped' ]]; then
+    stop "the service is not stopped: codeocean is ${loaded} and ${active}, the last record of it" \
+      "is '${last_record}'. Expected: masked, inactive, stopped. Run service-stop first."
+  fi
+}
+
+# A plan does not ask the kernel: that makes the file system read-only for a moment.
+remount_to_find_writers() {
+  if [[ ${PLAN} != 1 ]]; then
+    prove_nothing_writes 'Paste service-stop again: it shows what.'
+  fi
+}
+
+# ---- Part nothing_writes, sha256 52bb26030695a1bda9b7a4f2868c4b2f075f1fdeaac99b8046169599aab3bf09
+
+# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
+# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
+# data volume does not stay read-only.
+prove_nothing_writes() { # HOW_TO_FIND_WRITERS
+  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
+    'take minutes, until all that is in memory is on the volume.'
+  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
+  case $? in
+  0) ;;
+  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
+  *)
+    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
+      "findmnt ${DATA_MOUNT}. Then paste the script again."
+    ;;
+  esac
+}
+
+remount_for_a_moment() {
+  local failed=0
+  if ! remount_data_volume ro; then
+    failed=1
+  fi
+  if ! remount_data_volume rw; then
+    failed=2
+  fi
+  return "${failed}"
+}
+
+# ---- Part copied_volume, sha256 43daaf63d775c01cde50645b737cf41a5fd537e2d055773e3746dad8d3844a72
+
+# Sets restored_volume to the volume that is copied from, or that was.
+find_restored_volume() {
+  restored_volume=${RESTORED_VOLUME_ID}
+  if [[ ${restored_volume} == '' ]]; then
+    list_restored_volumes
+  fi
+  if [[ ${restored_volume} != vol-* || ${restored_volume} == *' '* ]]; then
+    stop_wrong_place "the restored volume of run ${RUN} is '${restored_volume}', but one is" \
+      'expected. Name it with --restored-volume-id'
+  fi
+  if [[ ${restored_volume} == "${DATA_VOLUME_ID}" ]]; then
+    stop_wrong_place "the restored volume of run ${RUN} is the data volume itself." \
+      'Name the restored one with --restored-volume-id'
+  fi
+}
+
+# ---- Part restored_volume, sha256 af7dff649a7ee6cdb34325c7de1ace57dd4b7e16bf0e24879ac3e92543917645
+
+# Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
+# with spaces between them, or nothing.
+list_restored_volumes() {
+  if ! ask restored_volumes aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --filters \
+    "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
+    "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
+    stop "cannot list the volumes: ${aws_error}"
+  fi
+  restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
+}
+
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 554e1da0d2e98121e7c492bbe2125e21e488089332245f069a80b14669413c25
+# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -819,21 +829,25 @@ run_as_root() { # ARGUMENT...
 check_services_instance() {
   umask 077
   records=${DATA_MOUNT}/.codeocean-cmdgen
+  if [[ ! -e /etc/codeocean/stack.json ]]; then
+    stop_wrong_place '/etc/codeocean/stack.json is missing: this is not a services instance.' \
+      "The script is for that of account ${ACCOUNT_ID}, ${REGION}, stack ${STACK_NAME}"
+  fi
   check_programs aws curl find findmnt flock grep jq mountpoint sed systemctl
-  check_field 'stack.json has' /etc/codeocean/stack.json \
+  check_field /etc/codeocean/stack.json 'account, Region and stack' /etc/codeocean/stack.json \
     '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
   read_identity
-  check_field "the instance's identity document has" identity '"\(.accountId) \(.region)"' \
-    "${ACCOUNT_ID} ${REGION}"
+  check_field "the instance's identity document" 'account and Region' identity \
+    '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
   instance_id=$(jq --raw-output .instanceId identity)
   if ! ask instances aws ec2 describe-instances \
     --region "${REGION}" \
     --instance-ids "${instance_id}"; then
     stop_wrong_place "ec2:DescribeInstances failed for this instance, ${instance_id}: ${aws_error}"
   fi
-  check_field "the instance's reservation in EC2 has" instances .Reservations[0].OwnerId \
-    "${ACCOUNT_ID}"
-  check_field "the instance's EC2 tags have" instances '
+  check_field "the instance's reservation in EC2" owner instances \
+    .Reservations[0].OwnerId "${ACCOUNT_ID}"
+  check_field "the instance's EC2 tags" stack instances '
     .Reservations[0].Instances[0].Tags // []
     | from_entries
     | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"]' "${STACK_NAME}"
@@ -844,11 +858,11 @@ check_services_instance() {
   check_private_folder "${records}"
 }
 
-check_field() { # WHAT_HAS_IT FILE JQ_FILTER EXPECTED
+check_field() { # DOCUMENT FIELD FILE JQ_FILTER EXPECTED
   local found
-  found=$(jq --raw-output "$3" "$2" 2>/dev/null)
-  if [[ ${found} != "$4" ]]; then
-    stop_wrong_place "$1 '${found}'; the script is for '$4'"
+  found=$(jq --raw-output "$4 // empty" "$3" 2>/dev/null)
+  if [[ ${found} != "$5" ]]; then
+    stop_wrong_place "$1: expected $2 $5; found ${found:-nothing}"
   fi
 }
 
@@ -1054,6 +1068,13 @@ is_working() {
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
   fi
 }
 

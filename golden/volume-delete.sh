@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    3a92f32965a0b4161048b603466b43a65a6d40db77cce176d5a198cdd671f977\ \ -)
+    bb07b8214512f1d64971a3b0307646489dfe38c58ab75a967309ee76d16578b7\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-delete \
@@ -32,12 +32,15 @@ false <<'END_OF_BODY'
 # Costs:    nothing.
 # Again:    follows the deletion, or reports when the volume was deleted, from a record in the
 #           home folder.
+# Killed:   leaves the volume detached or not, or its deletion, which continues.
+# Undo:     not possible. The recovery point can be restored again.
+# Done if:  EC2 no longer shows the volume.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 #           CONFIRM=RESTORED-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 d848443d470e4028ec98a1bac4c3aa9f6ec8a0067f02bdf276c59fc17bb154a8
+  # text of this release: sha256 c999f0f1fa68b9013e8c749e7a97bc38617693d76f29dc78e27e6df729a610ca
   # the step
   STEP=volume-delete
   # from deployment file [target]
@@ -83,59 +86,6 @@ main() {
   finish "${restored_volume} is deleted; EC2 did not show it any more at ${deleted}"
 }
 
-# A file in the home folder records what this run has done. Its name is a digest of what makes
-# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
-# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
-read_run_record() { # VALUE...
-  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
-  token=${token:0:32}
-  run_record_file=~/.codeocean-cmdgen/${token}
-  run_record=$(cat "${run_record_file}" 2>/dev/null)
-}
-
-append_run_record() { # KEY TEXT...
-  run_record+=$'\n'$*
-  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
-    say "warning: cannot write ${run_record_file}:" \
-      'a later paste will not know what this one has done'
-  fi
-}
-
-# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
-find_in_run_record() { # KEY
-  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
-  [[ ${recorded} != '' ]]
-}
-
-# The data volume must be in the account and Region of this script, and belong to a deployment.
-# Writes its description to the file "data_volume".
-check_data_volume() {
-  local deployment
-  if ! read_volume data_volume "${DATA_VOLUME_ID}"; then
-    stop_wrong_place "cannot describe volume ${DATA_VOLUME_ID} in account ${ACCOUNT_ID}," \
-      "${REGION}: ${aws_error}"
-  fi
-  deployment=$(tag_of_volume data_volume codeocean:deployment)
-  if [[ ${deployment} == '' ]]; then
-    stop_wrong_place "volume ${DATA_VOLUME_ID} has no tag codeocean:deployment, so it is not the" \
-      'data volume of a deployment'
-  fi
-}
-
-# Writes the description of a volume to a file. Fails if EC2 does not describe it.
-read_volume() { # FILE VOLUME_ID
-  if ! ask volumes aws ec2 describe-volumes \
-    --region "${REGION}" \
-    --volume-ids "$2"; then
-    return 1
-  fi
-  jq '.Volumes[0]' volumes >"$1"
-}
-
-tag_of_volume() { # FILE KEY
-  jq --raw-output --arg key "$2" '[.Tags[]? | select(.Key == $key) | .Value][0] // ""' "$1"
-}
-
 # Sets restored_volume to the given one, or to what volume-restore of this run tagged, or to what
 # this run has begun to delete.
 find_volume_to_delete() {
@@ -157,19 +107,6 @@ find_volume_to_delete() {
   if [[ ${restored_volume} == "${DATA_VOLUME_ID}" ]]; then
     stop_wrong_place "${restored_volume} is the data volume itself"
   fi
-}
-
-# Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
-# with spaces between them, or nothing.
-list_restored_volumes() {
-  if ! ask restored_volumes aws ec2 describe-volumes \
-    --region "${REGION}" \
-    --filters \
-    "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
-    "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
-    stop "cannot list the volumes: ${aws_error}"
-  fi
-  restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
 }
 
 # Sets state to creating, available, in-use, deleting, deleted, error or gone, and attachment to
@@ -208,46 +145,6 @@ check_tags_and_device() {
     ' volume >elsewhere; then
     add_problem "${restored_volume} is attached as a data volume, at /dev/sde"
   fi
-}
-
-# The restore of this run has written these tags. CloudFormation tags what belongs to a stack.
-check_run_tags() { # NAME FILE_OF_TAGS KEY VALUE
-  if ! jq --exit-status --arg run "${RUN}" --arg key "$3" --arg value "$4" '
-    from_entries
-    | .["codeocean-cmdgen:run"] == $run and .[$key] == $value
-    ' "$2" >tags_match; then
-    add_problem "$1 does not have the tags codeocean-cmdgen:run=${RUN} and $3=$4, which the" \
-      'restore of this run writes'
-  fi
-  if ! jq --exit-status '
-    all(.[].Key; startswith("aws:cloudformation:") | not)
-    ' "$2" >outside_stacks; then
-    add_problem "$1 is managed by a CloudFormation stack"
-  fi
-}
-
-# Anybody can write tags. Only AWS Backup knows what its restore jobs created. Writes the last job
-# that created this resource to the file "restore_job".
-check_restore_job() { # ARN
-  if ! ask jobs aws backup list-restore-jobs --region "${REGION}"; then
-    stop "cannot list the restore jobs: ${aws_error}. Paste the script again."
-  fi
-  if ! jq --exit-status --arg arn "$1" '
-    [.RestoreJobs[] | select(.CreatedResourceArn == $arn and .Status == "COMPLETED")]
-    | max_by(.CompletionDate)
-    ' jobs >restore_job; then
-    add_problem "AWS Backup shows no completed restore job that created $1"
-  fi
-}
-
-# Names, before the confirmation, what proves that a resource may be deleted.
-report_proof() { # NAME
-  local made_by
-  made_by=$(jq --raw-output '
-    "restore job \(.RestoreJobId) created it from \(.RecoveryPointArn)"
-    ' restore_job)
-  say "proof that $1 is of run ${RUN}: it has the tags of this run, and ${made_by}"
-  say 'The recovery point is kept.'
 }
 
 # Sets description to what a person must know before the volume is deleted.
@@ -342,7 +239,123 @@ wait_until_deleted() {
   work_continues=no
 }
 
-# Sets deleted to when this run first saw that the volume was gone.
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part run_record, sha256 fca5860c94b48cb6b0bc1f133cc08eb85374fee0ee5145d970604fc19a7af36c
+
+# A file in the home folder records what this run has done. Its name is a digest of what makes
+# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
+# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
+read_run_record() { # VALUE...
+  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
+  token=${token:0:32}
+  run_record_file=~/.codeocean-cmdgen/${token}
+  run_record=$(cat "${run_record_file}" 2>/dev/null)
+}
+
+append_run_record() { # KEY TEXT...
+  run_record+=$'\n'$*
+  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
+    say "warning: cannot write ${run_record_file}:" \
+      'a later paste will not know what this one has done'
+  fi
+}
+
+# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
+find_in_run_record() { # KEY
+  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
+  [[ ${recorded} != '' ]]
+}
+
+# ---- Part volumes, sha256 a8ee1f7157e34c13cfa4995c0041eda7f241d689dfbc27cfcdd9805653bf83b1
+
+# The data volume must be in the account and Region of this script, and belong to a deployment.
+# Writes its description to the file "data_volume".
+check_data_volume() {
+  local deployment
+  if ! read_volume data_volume "${DATA_VOLUME_ID}"; then
+    stop_wrong_place "cannot describe volume ${DATA_VOLUME_ID} in account ${ACCOUNT_ID}," \
+      "${REGION}: ${aws_error}"
+  fi
+  deployment=$(tag_of_volume data_volume codeocean:deployment)
+  if [[ ${deployment} == '' ]]; then
+    stop_wrong_place "volume ${DATA_VOLUME_ID} has no tag codeocean:deployment, so it is not the" \
+      'data volume of a deployment'
+  fi
+}
+
+# Writes the description of a volume to a file. Fails if EC2 does not describe it.
+read_volume() { # FILE VOLUME_ID
+  if ! ask volumes aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --volume-ids "$2"; then
+    return 1
+  fi
+  jq '.Volumes[0]' volumes >"$1"
+}
+
+tag_of_volume() { # FILE KEY
+  jq --raw-output --arg key "$2" '[.Tags[]? | select(.Key == $key) | .Value][0] // ""' "$1"
+}
+
+# ---- Part restored_volume, sha256 af7dff649a7ee6cdb34325c7de1ace57dd4b7e16bf0e24879ac3e92543917645
+
+# Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
+# with spaces between them, or nothing.
+list_restored_volumes() {
+  if ! ask restored_volumes aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --filters \
+    "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
+    "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
+    stop "cannot list the volumes: ${aws_error}"
+  fi
+  restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
+}
+
+# ---- Part deletion, sha256 063c1bb1423c7f2e18f134e94a2c0b17e35f5413c9fefdf427bd23abff5e4060
+
+# The restore of this run has written these tags. CloudFormation tags what belongs to a stack.
+check_run_tags() { # NAME FILE_OF_TAGS KEY VALUE
+  if ! jq --exit-status --arg run "${RUN}" --arg key "$3" --arg value "$4" '
+    from_entries
+    | .["codeocean-cmdgen:run"] == $run and .[$key] == $value
+    ' "$2" >tags_match; then
+    add_problem "$1 does not have the tags codeocean-cmdgen:run=${RUN} and $3=$4, which the" \
+      'restore of this run writes'
+  fi
+  if ! jq --exit-status '
+    all(.[].Key; startswith("aws:cloudformation:") | not)
+    ' "$2" >outside_stacks; then
+    add_problem "$1 is managed by a CloudFormation stack"
+  fi
+}
+
+# Anybody can write tags. Only AWS Backup knows what its restore jobs created. Writes the last job
+# that created this resource to the file "restore_job".
+check_restore_job() { # ARN
+  if ! ask jobs aws backup list-restore-jobs --region "${REGION}"; then
+    stop "cannot list the restore jobs: ${aws_error}. Paste the script again."
+  fi
+  if ! jq --exit-status --arg arn "$1" '
+    [.RestoreJobs[] | select(.CreatedResourceArn == $arn and .Status == "COMPLETED")]
+    | max_by(.CompletionDate)
+    ' jobs >restore_job; then
+    add_problem "AWS Backup shows no completed restore job that created $1"
+  fi
+}
+
+# Names, before the confirmation, what proves that a resource may be deleted.
+report_proof() { # NAME
+  local made_by
+  made_by=$(jq --raw-output '
+    "restore job \(.RestoreJobId) created it from \(.RecoveryPointArn)"
+    ' restore_job)
+  say "proof that $1 is of run ${RUN}: it has the tags of this run, and ${made_by}"
+  say 'The recovery point is kept.'
+}
+
+# Sets deleted to when this run first saw that the resource was gone.
 record_deletion() {
   if ! find_in_run_record gone; then
     recorded=$(date --iso-8601=seconds)

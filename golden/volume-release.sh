@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    fa3b89267871145df7a1defaa05bed3dc06cf031e8f1174329a42b9676964b89\ \ -)
+    a3bfccc4f74473d6c569d621e3b65ff19948cb87e0d581c778c51561ea74202c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -27,10 +27,13 @@ false <<'END_OF_BODY'
 # Takes:    seconds.
 # Costs:    nothing.
 # Again:    reports that the volume is unmounted.
+# Killed:   leaves the volume mounted, or unmounted and not checked.
+# Undo:     not needed: the volume stays attached.
+# Done if:  nothing on this instance uses the volume, in no container either.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 c8df519a6c1ffd448079573a74499002c11e00c6383c28028b81e27dd9335609
+  # text of this release: sha256 c778de359bc8d0d6fe4d21b4cc25b09752b166e0b39d08e5cbdea13ef72d6a3b
   # the step
   STEP=volume-release
   # from deployment file [target]
@@ -66,35 +69,6 @@ main() {
   check_no_users
   flush_and_clean_up
   finish "${restored_volume} is no longer mounted and can be detached: run volume-delete"
-}
-
-# Sets restored_volume to the volume that is copied from, or that was.
-find_restored_volume() {
-  restored_volume=${RESTORED_VOLUME_ID}
-  if [[ ${restored_volume} == '' ]]; then
-    list_restored_volumes
-  fi
-  if [[ ${restored_volume} != vol-* || ${restored_volume} == *' '* ]]; then
-    stop_wrong_place "the restored volume of run ${RUN} is '${restored_volume}', but one is" \
-      'expected. Name it with --restored-volume-id'
-  fi
-  if [[ ${restored_volume} == "${DATA_VOLUME_ID}" ]]; then
-    stop_wrong_place "the restored volume of run ${RUN} is the data volume itself." \
-      'Name the restored one with --restored-volume-id'
-  fi
-}
-
-# Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
-# with spaces between them, or nothing.
-list_restored_volumes() {
-  if ! ask restored_volumes aws ec2 describe-volumes \
-    --region "${REGION}" \
-    --filters \
-    "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
-    "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
-    stop "cannot list the volumes: ${aws_error}"
-  fi
-  restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
 }
 
 check_copy_ended() {
@@ -154,8 +128,43 @@ flush_and_clean_up() {
   fi
 }
 
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part copied_volume, sha256 43daaf63d775c01cde50645b737cf41a5fd537e2d055773e3746dad8d3844a72
+
+# Sets restored_volume to the volume that is copied from, or that was.
+find_restored_volume() {
+  restored_volume=${RESTORED_VOLUME_ID}
+  if [[ ${restored_volume} == '' ]]; then
+    list_restored_volumes
+  fi
+  if [[ ${restored_volume} != vol-* || ${restored_volume} == *' '* ]]; then
+    stop_wrong_place "the restored volume of run ${RUN} is '${restored_volume}', but one is" \
+      'expected. Name it with --restored-volume-id'
+  fi
+  if [[ ${restored_volume} == "${DATA_VOLUME_ID}" ]]; then
+    stop_wrong_place "the restored volume of run ${RUN} is the data volume itself." \
+      'Name the restored one with --restored-volume-id'
+  fi
+}
+
+# ---- Part restored_volume, sha256 af7dff649a7ee6cdb34325c7de1ace57dd4b7e16bf0e24879ac3e92543917645
+
+# Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
+# with spaces between them, or nothing.
+list_restored_volumes() {
+  if ! ask restored_volumes aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --filters \
+    "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
+    "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
+    stop "cannot list the volumes: ${aws_error}"
+  fi
+  restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
+}
+
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 554e1da0d2e98121e7c492bbe2125e21e488089332245f069a80b14669413c25
+# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -406,21 +415,25 @@ run_as_root() { # ARGUMENT...
 check_services_instance() {
   umask 077
   records=${DATA_MOUNT}/.codeocean-cmdgen
+  if [[ ! -e /etc/codeocean/stack.json ]]; then
+    stop_wrong_place '/etc/codeocean/stack.json is missing: this is not a services instance.' \
+      "The script is for that of account ${ACCOUNT_ID}, ${REGION}, stack ${STACK_NAME}"
+  fi
   check_programs aws curl find findmnt flock grep jq mountpoint sed systemctl
-  check_field 'stack.json has' /etc/codeocean/stack.json \
+  check_field /etc/codeocean/stack.json 'account, Region and stack' /etc/codeocean/stack.json \
     '"\(.AWS.AccountID) \(.AWS.Region) \(.Stack)"' "${ACCOUNT_ID} ${REGION} ${STACK_NAME}"
   read_identity
-  check_field "the instance's identity document has" identity '"\(.accountId) \(.region)"' \
-    "${ACCOUNT_ID} ${REGION}"
+  check_field "the instance's identity document" 'account and Region' identity \
+    '"\(.accountId) \(.region)"' "${ACCOUNT_ID} ${REGION}"
   instance_id=$(jq --raw-output .instanceId identity)
   if ! ask instances aws ec2 describe-instances \
     --region "${REGION}" \
     --instance-ids "${instance_id}"; then
     stop_wrong_place "ec2:DescribeInstances failed for this instance, ${instance_id}: ${aws_error}"
   fi
-  check_field "the instance's reservation in EC2 has" instances .Reservations[0].OwnerId \
-    "${ACCOUNT_ID}"
-  check_field "the instance's EC2 tags have" instances '
+  check_field "the instance's reservation in EC2" owner instances \
+    .Reservations[0].OwnerId "${ACCOUNT_ID}"
+  check_field "the instance's EC2 tags" stack instances '
     .Reservations[0].Instances[0].Tags // []
     | from_entries
     | .["codeocean:deployment"] // .["aws:cloudformation:stack-name"]' "${STACK_NAME}"
@@ -431,11 +444,11 @@ check_services_instance() {
   check_private_folder "${records}"
 }
 
-check_field() { # WHAT_HAS_IT FILE JQ_FILTER EXPECTED
+check_field() { # DOCUMENT FIELD FILE JQ_FILTER EXPECTED
   local found
-  found=$(jq --raw-output "$3" "$2" 2>/dev/null)
-  if [[ ${found} != "$4" ]]; then
-    stop_wrong_place "$1 '${found}'; the script is for '$4'"
+  found=$(jq --raw-output "$4 // empty" "$3" 2>/dev/null)
+  if [[ ${found} != "$5" ]]; then
+    stop_wrong_place "$1: expected $2 $5; found ${found:-nothing}"
   fi
 }
 
@@ -641,6 +654,13 @@ is_working() {
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    1e18dd4c5d675110cbeb9498abe5bd12d7dfd7f442ae080307bdff0e50410a0c\ \ -)
+    a4a0809f78d30bc2cb7bc544d6e485853fc8015f88da0abd8df7512a74bbb3bf\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-restore \
@@ -24,10 +24,10 @@ false <<'END_OF_BODY'
 # Run in:   AWS CloudShell, in the target account.
 # Changes:  backup start-restore-job   restores --ebs-snapshot-arn, or else the only EBS recovery
 #                                      point that was copied into the vault, to a new encrypted
-#                                      gp3 volume in the data volume's zone, of its speed, and of
-#                                      its size or that of the snapshot, whichever is larger.
-#                                      Stops if there are several, or if another run has restored
-#                                      it.
+#                                      gp3 volume in the data volume's zone, with its speed, and
+#                                      with its size or the snapshot's, whichever is larger. The
+#                                      script stops if there are several, or if another run
+#                                      restored it.
 #           ec2 create-tags            tags the new volume, so that later steps of this run find
 #                                      it
 # Takes:    minutes. The restore continues without this shell, but the tags come at its end: paste
@@ -36,11 +36,14 @@ false <<'END_OF_BODY'
 # Again:    reports the volume, and tags it again if tags are missing, or follows the restore job.
 #           After a failed job it starts another. A volume that was deleted since is not restored
 #           again in this run.
+# Killed:   leaves a restore job that continues, or a volume that has no tags yet.
+# Undo:     volume-delete.
+# Done if:  the volume has the right zone, size and encryption, and its tags.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 c9561924d934be65048ae295493fec85306131f18693ea9f037aed67163da5c2
+  # text of this release: sha256 44d1b39359d6991b951b42d52cb68d136e8b5289987d04b70161e27110389106
   # the step
   STEP=volume-restore
   # from deployment file [target]
@@ -82,72 +85,6 @@ main() {
   finish "${restored_volume} is restored for ${DATA_VOLUME_ID}; completed ${completed}"
 }
 
-# A file in the home folder records what this run has done. Its name is a digest of what makes
-# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
-# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
-read_run_record() { # VALUE...
-  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
-  token=${token:0:32}
-  run_record_file=~/.codeocean-cmdgen/${token}
-  run_record=$(cat "${run_record_file}" 2>/dev/null)
-}
-
-append_run_record() { # KEY TEXT...
-  run_record+=$'\n'$*
-  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
-    say "warning: cannot write ${run_record_file}:" \
-      'a later paste will not know what this one has done'
-  fi
-}
-
-# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
-find_in_run_record() { # KEY
-  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
-  [[ ${recorded} != '' ]]
-}
-
-# The data volume must be in the account and Region of this script, and belong to a deployment.
-# Writes its description to the file "data_volume".
-check_data_volume() {
-  local deployment
-  if ! read_volume data_volume "${DATA_VOLUME_ID}"; then
-    stop_wrong_place "cannot describe volume ${DATA_VOLUME_ID} in account ${ACCOUNT_ID}," \
-      "${REGION}: ${aws_error}"
-  fi
-  deployment=$(tag_of_volume data_volume codeocean:deployment)
-  if [[ ${deployment} == '' ]]; then
-    stop_wrong_place "volume ${DATA_VOLUME_ID} has no tag codeocean:deployment, so it is not the" \
-      'data volume of a deployment'
-  fi
-}
-
-# Writes the description of a volume to a file. Fails if EC2 does not describe it.
-read_volume() { # FILE VOLUME_ID
-  if ! ask volumes aws ec2 describe-volumes \
-    --region "${REGION}" \
-    --volume-ids "$2"; then
-    return 1
-  fi
-  jq '.Volumes[0]' volumes >"$1"
-}
-
-tag_of_volume() { # FILE KEY
-  jq --raw-output --arg key "$2" '[.Tags[]? | select(.Key == $key) | .Value][0] // ""' "$1"
-}
-
-# Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
-# with spaces between them, or nothing.
-list_restored_volumes() {
-  if ! ask restored_volumes aws ec2 describe-volumes \
-    --region "${REGION}" \
-    --filters \
-    "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
-    "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
-    stop "cannot list the volumes: ${aws_error}"
-  fi
-  restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
-}
-
 # Sets restored_volume to the volume that this run has recorded, and writes its description to the
 # file "restored_volumes": EC2 may find a tag later than the volume. Nothing is restored twice in
 # one run. If the volume was deleted since, that was on purpose.
@@ -186,6 +123,285 @@ restore_volume() {
   check_new_volume
   tag_new_volume
 }
+
+# Sets owner to whose run a restored volume is: "this", "other", or "unknown" if it has no tag of a
+# run. One that is gone is not of this run.
+find_owner() { # VOLUME_ARN
+  local run data_volume
+  owner=other
+  if ! read_volume earlier_volume "${1##*/}"; then
+    if [[ ${aws_error} != *NotFound* ]]; then
+      stop "cannot describe $1, which is restored already: ${aws_error}. Paste the script again."
+    fi
+    return
+  fi
+  run=$(tag_of_volume earlier_volume codeocean-cmdgen:run)
+  data_volume=$(tag_of_volume earlier_volume codeocean-cmdgen:data-volume-id)
+  if [[ ${run} == '' ]]; then
+    owner=unknown
+  elif [[ "${run} ${data_volume}" == "${RUN} ${DATA_VOLUME_ID}" ]]; then
+    owner=this
+  fi
+}
+
+say_how_to_continue() { # VOLUME_ARN
+  say "  To use ${1##*/}, run volume-copy-in with --restored-volume-id ${1##*/}"
+  say '  To restore again, delete it in the EC2 console, or mark it as the volume of another run.' \
+    "AWS CLI: ec2 create-tags --region ${REGION} --resources ${1##*/} --tags" \
+    'Key=codeocean-cmdgen:run,Value=another'
+}
+
+# Sets metadata to what the volume is to be. In the data volume's zone, so that it can be attached
+# to the same instance, and as fast, so that the copy is. Every value is a text.
+# https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-ebs.html
+choose_metadata() {
+  local size kms_key
+  choose_size
+  choose_key
+  choose_iops
+  metadata=$(jq --compact-output --arg key "${kms_key}" --arg iops "${iops}" \
+    --arg size "${size}" '
+    {
+      availabilityZone: .AvailabilityZone,
+      volumeType: "gp3",
+      volumeSize: $size,
+      iops: (if $iops == "" then null else $iops end),
+      throughput: .Throughput,
+      encrypted: true,
+      kmsKeyId: $key
+    }
+    | map_values(values | tostring)' data_volume)
+}
+
+# Sets size, in GiB, to that of the data volume or of the snapshot, whichever is larger: EBS cannot
+# restore a snapshot to a smaller volume.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVolume.html
+choose_size() {
+  local snapshot=${recovery_point##*/} snapshot_size
+  size=$(jq .Size data_volume)
+  if ! ask snapshots aws ec2 describe-snapshots \
+    --region "${REGION}" \
+    --snapshot-ids "${snapshot}"; then
+    say "warning: the size of ${snapshot} is not known, which needs ec2:DescribeSnapshots:" \
+      "${aws_error}. The restored volume gets the size of ${DATA_VOLUME_ID}, ${size} GiB"
+    return
+  fi
+  snapshot_size=$(jq '.Snapshots[0].VolumeSize // 0' snapshots)
+  if ((snapshot_size > size)); then
+    say "${DATA_VOLUME_ID} has ${size} GiB; the restored volume gets the ${snapshot_size} GiB of" \
+      "${snapshot}"
+    size=${snapshot_size}
+  fi
+}
+
+# Sets kms_key to the key that encrypts the volume. AWS does not document that AWS Backup takes an
+# alias: it gets the key's ARN. A given key is no alias, and can be used without a look at it.
+choose_key() {
+  local key=${KMS_KEY_ID:-alias/aws/ebs} key_state
+  kms_key=${KMS_KEY_ID}
+  if ask key aws kms describe-key \
+    --region "${REGION}" \
+    --key-id "${key}"; then
+    kms_key=$(jq --raw-output .KeyMetadata.Arn key)
+    key_state=$(jq --raw-output .KeyMetadata.KeyState key)
+    if [[ ${key_state} != Enabled ]]; then
+      add_problem "KMS key ${key} is ${key_state}; expected: Enabled"
+    fi
+  elif [[ ${aws_error} != *Denied* ]]; then
+    add_problem "cannot describe KMS key ${key}: ${aws_error}"
+  elif [[ ${KMS_KEY_ID} != '' ]]; then
+    say "warning: KMS key ${key} was not checked, which needs kms:DescribeKey: ${aws_error}"
+  else
+    add_problem "cannot find KMS key ${key}, which needs kms:DescribeKey: ${aws_error}." \
+      'Or name the key with --kms-key-id'
+  fi
+}
+
+# Sets iops to those of the data volume, or to nothing if its type has none. Other types allow fewer
+# or more than gp3, which has at least 3,000, and 16,000 in every Region.
+# https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html
+choose_iops() {
+  local type given
+  type=$(jq --raw-output '.VolumeType // "gp3"' data_volume)
+  given=$(jq --raw-output '.Iops // ""' data_volume)
+  iops=${given}
+  if [[ ${type} == gp3 || ${given} == '' ]]; then
+    return
+  fi
+  iops=$(jq '[[.Iops, 3000] | max, 16000] | min' data_volume)
+  say "${DATA_VOLUME_ID} is ${type} with ${given} IOPS; the restored volume is gp3 with ${iops}"
+}
+
+# Sets restored_volume to the volume that the job has created. In another zone or smaller, it would
+# be useless; not encrypted, it would expose the data.
+check_new_volume() {
+  restored_volume=${restored_arn##*/}
+  if ! read_volume new_volume "${restored_volume}"; then
+    stop "cannot describe ${restored_volume}, which job ${job} restored: ${aws_error}." \
+      'Paste the script again.'
+  fi
+  if ! jq --exit-status --argjson wanted "${metadata}" '
+    .AvailabilityZone == $wanted.availabilityZone
+    and .Size >= ($wanted.volumeSize | tonumber)
+    and .Encrypted
+    ' new_volume >as_wanted; then
+    stop "${restored_volume} does not have the zone, the size or the encryption of ${metadata}." \
+      'Delete it in the EC2 console, and restore with a new --run.'
+  fi
+}
+
+# Sets completed to when the job ended. The record knows what the tags say.
+tag_new_volume() {
+  completed=$(jq --raw-output .CompletionDate restore_job)
+  completed=$(format_time "${completed}")
+  tag_restored_volume
+  append_run_record created "${created}"
+  append_run_record completed "${restored_volume} ${completed}"
+}
+
+# The tags let later steps of this run find the volume.
+tag_restored_volume() {
+  if ! ask tagged aws ec2 create-tags \
+    --region "${REGION}" \
+    --resources "${restored_volume}" \
+    --tags \
+    "Key=codeocean-cmdgen:run,Value=${RUN}" \
+    "Key=codeocean-cmdgen:data-volume-id,Value=${DATA_VOLUME_ID}" \
+    "Key=codeocean-cmdgen:recovery-point,Value=${recovery_point}" \
+    "Key=codeocean-cmdgen:created,Value=${created}" \
+    "Key=codeocean-cmdgen:completed,Value=${completed}" \
+    "Key=Name,Value=codeocean-cmdgen ${RUN}"; then
+    stop "${restored_volume} is restored, but cannot be tagged: ${aws_error}." \
+      'Paste the script again.'
+  fi
+}
+
+# Sets recovery_point, created and completed to what the tags of the restored volume say, or else to
+# what the record of this run says.
+read_restored_volume() {
+  local state
+  if [[ ${restored_volume} == *' '* ]]; then
+    stop "several volumes have the tags of run ${RUN}: ${restored_volume}. Use a new --run."
+  fi
+  jq '.Volumes[0]' restored_volumes >restored
+  state=$(jq --raw-output .State restored)
+  recovery_point=$(tag_of_volume restored codeocean-cmdgen:recovery-point)
+  created=$(tag_of_volume restored codeocean-cmdgen:created)
+  completed=$(tag_of_volume restored codeocean-cmdgen:completed)
+  if [[ ${state} == @(deleting|deleted|error) ]]; then
+    stop "${restored_volume}, which run ${RUN} restored, is ${state}." \
+      'To restore again, use a new --run.'
+  fi
+  if ! has_all_tags; then
+    read_recorded_volume
+  fi
+  if [[ ${EBS_SNAPSHOT_ARN} != '' && ${EBS_SNAPSHOT_ARN} != "${recovery_point}" ]]; then
+    stop "run ${RUN} restored ${recovery_point}, not ${EBS_SNAPSHOT_ARN}. Use a new --run."
+  fi
+  if ! has_all_tags && [[ ${PLAN} != 1 ]]; then
+    say "${restored_volume} does not have all tags of this run, and is tagged again"
+    tag_restored_volume
+  fi
+}
+
+has_all_tags() {
+  jq --exit-status '
+    [.Tags[]? | select(.Value != "") | .Key] as $keys
+    | ["run", "data-volume-id", "recovery-point", "created", "completed"]
+    | map("codeocean-cmdgen:" + .)
+    | all(IN($keys[]))' restored >has_all
+}
+
+# Tags may be removed, or be visible later than the volume. The record knows them, too, if it holds
+# the job that restored the volume.
+read_recorded_volume() {
+  local recorded
+  if ! find_in_run_record completed || [[ ${recorded%% *} != "${restored_volume}" ]]; then
+    stop "${restored_volume} does not have all tags that volume-restore writes, and no record in" \
+      "this home folder shows that run ${RUN} restored it. Use a new --run."
+  fi
+  completed=${recorded#* }
+  find_in_run_record created
+  created=${recorded}
+  find_in_run_record started
+  recovery_point=${recorded#* }
+}
+
+# ---- Parts, which several scripts of this release have: review each once.
+
+# ---- Part run_record, sha256 fca5860c94b48cb6b0bc1f133cc08eb85374fee0ee5145d970604fc19a7af36c
+
+# A file in the home folder records what this run has done. Its name is a digest of what makes
+# the work the same work: step, values, run. The token is that digest too: if the file is lost, the
+# token still finds what was started. Sets token, run_record_file, and run_record to its contents.
+read_run_record() { # VALUE...
+  token=$(printf '%s\n' "${STEP}" "${ACCOUNT_ID}" "${REGION}" "$@" "${RUN}" | sha256sum)
+  token=${token:0:32}
+  run_record_file=~/.codeocean-cmdgen/${token}
+  run_record=$(cat "${run_record_file}" 2>/dev/null)
+}
+
+append_run_record() { # KEY TEXT...
+  run_record+=$'\n'$*
+  if ! { mkdir -p "${run_record_file%/*}" && echo "$*" >>"${run_record_file}"; } 2>/dev/null; then
+    say "warning: cannot write ${run_record_file}:" \
+      'a later paste will not know what this one has done'
+  fi
+}
+
+# Sets recorded to what this run recorded last under a key. Fails if there is nothing.
+find_in_run_record() { # KEY
+  recorded=$(sed --quiet "s/^$1 //p" <<<"${run_record}" | tail --lines=1)
+  [[ ${recorded} != '' ]]
+}
+
+# ---- Part volumes, sha256 a8ee1f7157e34c13cfa4995c0041eda7f241d689dfbc27cfcdd9805653bf83b1
+
+# The data volume must be in the account and Region of this script, and belong to a deployment.
+# Writes its description to the file "data_volume".
+check_data_volume() {
+  local deployment
+  if ! read_volume data_volume "${DATA_VOLUME_ID}"; then
+    stop_wrong_place "cannot describe volume ${DATA_VOLUME_ID} in account ${ACCOUNT_ID}," \
+      "${REGION}: ${aws_error}"
+  fi
+  deployment=$(tag_of_volume data_volume codeocean:deployment)
+  if [[ ${deployment} == '' ]]; then
+    stop_wrong_place "volume ${DATA_VOLUME_ID} has no tag codeocean:deployment, so it is not the" \
+      'data volume of a deployment'
+  fi
+}
+
+# Writes the description of a volume to a file. Fails if EC2 does not describe it.
+read_volume() { # FILE VOLUME_ID
+  if ! ask volumes aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --volume-ids "$2"; then
+    return 1
+  fi
+  jq '.Volumes[0]' volumes >"$1"
+}
+
+tag_of_volume() { # FILE KEY
+  jq --raw-output --arg key "$2" '[.Tags[]? | select(.Key == $key) | .Value][0] // ""' "$1"
+}
+
+# ---- Part restored_volume, sha256 af7dff649a7ee6cdb34325c7de1ace57dd4b7e16bf0e24879ac3e92543917645
+
+# Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
+# with spaces between them, or nothing.
+list_restored_volumes() {
+  if ! ask restored_volumes aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --filters \
+    "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
+    "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
+    stop "cannot list the volumes: ${aws_error}"
+  fi
+  restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
+}
+
+# ---- Part recovery_point, sha256 c3db645669e0cdfad9243717becb0da422b5ad34a9c7260e629360b31a0491aa
 
 # Sets recovery_point to the given one, or else to the one that this run has begun to restore, or
 # else to the only one that was copied into the vault. Sets created to when it was created, and job
@@ -362,6 +578,8 @@ read_recovery_point() { # EBS|RDS
   fi
 }
 
+# ---- Part time, sha256 941904413e573eb0ab47935762f32455ecced59e6ed5de69d2b4bbb1d6e40c24
+
 # Prints a time in an answer as ISO 8601 in UTC.
 format_time() { # TIME
   local seconds
@@ -378,113 +596,7 @@ seconds_since_1970() { # TIME
   date --date="${text}" +%s
 }
 
-# Sets owner to whose run a restored volume is: "this", "other", or "unknown" if it has no tag of a
-# run. One that is gone is not of this run.
-find_owner() { # VOLUME_ARN
-  local run data_volume
-  owner=other
-  if ! read_volume earlier_volume "${1##*/}"; then
-    if [[ ${aws_error} != *NotFound* ]]; then
-      stop "cannot describe $1, which is restored already: ${aws_error}. Paste the script again."
-    fi
-    return
-  fi
-  run=$(tag_of_volume earlier_volume codeocean-cmdgen:run)
-  data_volume=$(tag_of_volume earlier_volume codeocean-cmdgen:data-volume-id)
-  if [[ ${run} == '' ]]; then
-    owner=unknown
-  elif [[ "${run} ${data_volume}" == "${RUN} ${DATA_VOLUME_ID}" ]]; then
-    owner=this
-  fi
-}
-
-say_how_to_continue() { # VOLUME_ARN
-  say "  To use ${1##*/}, run volume-copy-in with --restored-volume-id ${1##*/}"
-  say '  To restore again, delete it in the EC2 console, or mark it as the volume of another run.' \
-    "AWS CLI: ec2 create-tags --region ${REGION} --resources ${1##*/} --tags" \
-    'Key=codeocean-cmdgen:run,Value=another'
-}
-
-# Sets metadata to what the volume is to be. In the data volume's zone, so that it can be attached
-# to the same instance, and as fast, so that the copy is. Every value is a text.
-# https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-ebs.html
-choose_metadata() {
-  local size kms_key
-  choose_size
-  choose_key
-  choose_iops
-  metadata=$(jq --compact-output --arg key "${kms_key}" --arg iops "${iops}" \
-    --arg size "${size}" '
-    {
-      availabilityZone: .AvailabilityZone,
-      volumeType: "gp3",
-      volumeSize: $size,
-      iops: (if $iops == "" then null else $iops end),
-      throughput: .Throughput,
-      encrypted: true,
-      kmsKeyId: $key
-    }
-    | map_values(values | tostring)' data_volume)
-}
-
-# Sets size, in GiB, to that of the data volume or of the snapshot, whichever is larger: EBS cannot
-# restore a snapshot to a smaller volume.
-# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVolume.html
-choose_size() {
-  local snapshot=${recovery_point##*/} snapshot_size
-  size=$(jq .Size data_volume)
-  if ! ask snapshots aws ec2 describe-snapshots \
-    --region "${REGION}" \
-    --snapshot-ids "${snapshot}"; then
-    say "warning: the size of ${snapshot} is not known, which needs ec2:DescribeSnapshots:" \
-      "${aws_error}. The restored volume gets the size of ${DATA_VOLUME_ID}, ${size} GiB"
-    return
-  fi
-  snapshot_size=$(jq '.Snapshots[0].VolumeSize // 0' snapshots)
-  if ((snapshot_size > size)); then
-    say "${DATA_VOLUME_ID} has ${size} GiB; the restored volume gets the ${snapshot_size} GiB of" \
-      "${snapshot}"
-    size=${snapshot_size}
-  fi
-}
-
-# Sets kms_key to the key that encrypts the volume. AWS does not document that AWS Backup takes an
-# alias: it gets the key's ARN. A given key is no alias, and can be used without a look at it.
-choose_key() {
-  local key=${KMS_KEY_ID:-alias/aws/ebs} key_state
-  kms_key=${KMS_KEY_ID}
-  if ask key aws kms describe-key \
-    --region "${REGION}" \
-    --key-id "${key}"; then
-    kms_key=$(jq --raw-output .KeyMetadata.Arn key)
-    key_state=$(jq --raw-output .KeyMetadata.KeyState key)
-    if [[ ${key_state} != Enabled ]]; then
-      add_problem "KMS key ${key} is ${key_state}; expected: Enabled"
-    fi
-  elif [[ ${aws_error} != *Denied* ]]; then
-    add_problem "cannot describe KMS key ${key}: ${aws_error}"
-  elif [[ ${KMS_KEY_ID} != '' ]]; then
-    say "warning: KMS key ${key} was not checked, which needs kms:DescribeKey: ${aws_error}"
-  else
-    add_problem "cannot find KMS key ${key}, which needs kms:DescribeKey: ${aws_error}." \
-      'Or name the key with --kms-key-id'
-  fi
-}
-
-# Sets iops to those of the data volume, or to nothing if its type has none. Other types allow fewer
-# or more than gp3, which has at least 3,000, and 16,000 in every Region.
-# https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html
-choose_iops() {
-  local type given
-  type=$(jq --raw-output '.VolumeType // "gp3"' data_volume)
-  given=$(jq --raw-output '.Iops // ""' data_volume)
-  iops=${given}
-  if [[ ${type} == gp3 || ${given} == '' ]]; then
-    return
-  fi
-  iops=$(jq '[[.Iops, 3000] | max, 16000] | min' data_volume)
-  say "${DATA_VOLUME_ID} is ${type} with ${given} IOPS; the restored volume is gp3 with ${iops}"
-}
+# ---- Part service_role, sha256 dcf2f94483f5f63f7c5adbaf4be6d9ac42ea631507ec44054892614251cec45c
 
 # Checks that the service can assume the role. A caller who may not read roles is only warned.
 check_service_role() { # SERVICE_PRINCIPAL
@@ -506,6 +618,8 @@ check_service_role() { # SERVICE_PRINCIPAL
     add_problem "role ${name} does not trust $1, which must assume it"
   fi
 }
+
+# ---- Part restore_job, sha256 35f9b91291312d314d8d17c5da68d784101dd7f580a3f2d012ebb30862bb448a
 
 finish_restore_plan() {
   if [[ ${job} != '' ]]; then
@@ -604,6 +718,8 @@ check_job_result() {
   stop "restore job ${job} ended ${job_status}: ${reason}. Paste the script again to start another."
 }
 
+# ---- Part refused_request, sha256 308ec8ab2f5b0e967d5fa9d3a0e383ab4d6c6b91b207c26b0b8fecbb243d32c1
+
 # Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
 # next one needs another. An error that passes, or no answer at all, proves nothing: the request may
 # have been carried out, and the same token finds what it started.
@@ -617,101 +733,6 @@ is_refused() {
   if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ]]; then
     return 1
   fi
-}
-
-# Sets restored_volume to the volume that the job has created. In another zone or smaller, it would
-# be useless; not encrypted, it would expose the data.
-check_new_volume() {
-  restored_volume=${restored_arn##*/}
-  if ! read_volume new_volume "${restored_volume}"; then
-    stop "cannot describe ${restored_volume}, which job ${job} restored: ${aws_error}." \
-      'Paste the script again.'
-  fi
-  if ! jq --exit-status --argjson wanted "${metadata}" '
-    .AvailabilityZone == $wanted.availabilityZone
-    and .Size >= ($wanted.volumeSize | tonumber)
-    and .Encrypted
-    ' new_volume >as_wanted; then
-    stop "${restored_volume} does not have the zone, the size or the encryption of ${metadata}." \
-      'Delete it in the EC2 console, and restore with a new --run.'
-  fi
-}
-
-# Sets completed to when the job ended. The record knows what the tags say.
-tag_new_volume() {
-  completed=$(jq --raw-output .CompletionDate restore_job)
-  completed=$(format_time "${completed}")
-  tag_restored_volume
-  append_run_record created "${created}"
-  append_run_record completed "${restored_volume} ${completed}"
-}
-
-# The tags let later steps of this run find the volume.
-tag_restored_volume() {
-  if ! ask tagged aws ec2 create-tags \
-    --region "${REGION}" \
-    --resources "${restored_volume}" \
-    --tags \
-    "Key=codeocean-cmdgen:run,Value=${RUN}" \
-    "Key=codeocean-cmdgen:data-volume-id,Value=${DATA_VOLUME_ID}" \
-    "Key=codeocean-cmdgen:recovery-point,Value=${recovery_point}" \
-    "Key=codeocean-cmdgen:created,Value=${created}" \
-    "Key=codeocean-cmdgen:completed,Value=${completed}" \
-    "Key=Name,Value=codeocean-cmdgen ${RUN}"; then
-    stop "${restored_volume} is restored, but cannot be tagged: ${aws_error}." \
-      'Paste the script again.'
-  fi
-}
-
-# Sets recovery_point, created and completed to what the tags of the restored volume say, or else to
-# what the record of this run says.
-read_restored_volume() {
-  local state
-  if [[ ${restored_volume} == *' '* ]]; then
-    stop "several volumes have the tags of run ${RUN}: ${restored_volume}. Use a new --run."
-  fi
-  jq '.Volumes[0]' restored_volumes >restored
-  state=$(jq --raw-output .State restored)
-  recovery_point=$(tag_of_volume restored codeocean-cmdgen:recovery-point)
-  created=$(tag_of_volume restored codeocean-cmdgen:created)
-  completed=$(tag_of_volume restored codeocean-cmdgen:completed)
-  if [[ ${state} == @(deleting|deleted|error) ]]; then
-    stop "${restored_volume}, which run ${RUN} restored, is ${state}." \
-      'To restore again, use a new --run.'
-  fi
-  if ! has_all_tags; then
-    read_recorded_volume
-  fi
-  if [[ ${EBS_SNAPSHOT_ARN} != '' && ${EBS_SNAPSHOT_ARN} != "${recovery_point}" ]]; then
-    stop "run ${RUN} restored ${recovery_point}, not ${EBS_SNAPSHOT_ARN}. Use a new --run."
-  fi
-  if ! has_all_tags && [[ ${PLAN} != 1 ]]; then
-    say "${restored_volume} does not have all tags of this run, and is tagged again"
-    tag_restored_volume
-  fi
-}
-
-has_all_tags() {
-  jq --exit-status '
-    [.Tags[]? | select(.Value != "") | .Key] as $keys
-    | ["run", "data-volume-id", "recovery-point", "created", "completed"]
-    | map("codeocean-cmdgen:" + .)
-    | all(IN($keys[]))' restored >has_all
-}
-
-# Tags may be removed, or be visible later than the volume. The record knows them, too, if it holds
-# the job that restored the volume.
-read_recorded_volume() {
-  local recorded
-  if ! find_in_run_record completed || [[ ${recorded%% *} != "${restored_volume}" ]]; then
-    stop "${restored_volume} does not have all tags that volume-restore writes, and no record in" \
-      "this home folder shows that run ${RUN} restored it. Use a new --run."
-  fi
-  completed=${recorded#* }
-  find_in_run_record created
-  created=${recorded}
-  find_in_run_record started
-  recovery_point=${recorded#* }
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.

@@ -13,12 +13,12 @@ from codeocean_cmdgen.inputs.example import EXAMPLE
 from codeocean_cmdgen.inputs.resolve import Given, resolve
 from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.simulator import Simulator, example_world
-from tests.cases import CASES
+from tests.support.cases import CASES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cases import Case
+    from tests.support.cases import Case
 
 
 def counting(say: Callable[[str], None]) -> None:

@@ -19,8 +19,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from tests.execution.point_in_time import AT, Operator, instant
-from tests.s3_server import Bucket, S3Server, Version, serving
+from tests.support.point_in_time import AT, Operator, instant
+from tests.support.s3_server import Bucket, S3Server, Version, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
 from codeocean_cmdgen.inputs.resolve import resolve
 from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.steps import VolumeCopyIn
-from tests.wrapper import body_of
+from tests.support.wrapper import body_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from codeocean_cmdgen.arguments import CHOOSES, FINDS
 from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
-from codeocean_cmdgen.inputs.example import example
+from codeocean_cmdgen.inputs.example import example_values
 from codeocean_cmdgen.inputs.update import Fact, update
 from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.runbook import UNDISCOVERED, make
@@ -94,7 +94,7 @@ def _made(procedure: str, given: Callable[[str, str], bool]) -> Runbook:
     """Make a runbook of those of the example values that are given."""
     facts = [
         Fact(table, name, texts, "example")
-        for table, values in example().items()
+        for table, values in example_values().items()
         for name, texts in values.items()
         if given(table, name)
     ]

@@ -15,6 +15,7 @@ from codeocean_cmdgen.check import RULES
 from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.steps import STEPS, Step
 from tools.guide import of_guide, of_runbook
+from tools.review import head, own_lines, texts
 
 ROOT = Path(__file__).parent.parent
 BEGIN, END = "<!-- table of {} -->\n", "<!-- end of table -->\n"
@@ -32,11 +33,6 @@ def row(step: type[Step]) -> str:
     options = " ".join(option(name, needed=needed) for name, needed in step.arguments().items())
     place = {"cloudshell": "CloudShell", "host": "services instance"}[step.place]
     return f"| `{step.name}` | {step.title} | {place} | {procedures} | {options} |\n"
-
-
-def head(*columns: str) -> str:
-    """Return the first two lines of a table."""
-    return f"| {' | '.join(columns)} |\n{'| --- ' * len(columns)}|\n"
 
 
 def steps() -> str:
@@ -78,6 +74,8 @@ TABLES = {
     "steps": ("README.md", steps),
     "checks": ("docs/checks.md", checks),
     "effort": ("README.md", effort),
+    "texts": ("docs/review.md", texts),
+    "scripts": ("docs/review.md", own_lines),
 }
 """Name of a table -> the document that it stands in, and the function that creates it."""
 

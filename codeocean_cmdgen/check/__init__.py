@@ -8,14 +8,14 @@ from __future__ import annotations
 from codeocean_cmdgen.check import account, bucket, file, machine, vault
 from codeocean_cmdgen.check.facts import ROUTES, Facts, facts_in_file
 from codeocean_cmdgen.check.report import as_json, as_text
-from codeocean_cmdgen.check.rule import RULES, Rule, Verdict, apply
+from codeocean_cmdgen.check.rule import RULES, Result, Rule, apply
 
 __all__ = [
     "ROUTES",
     "RULES",
     "Facts",
+    "Result",
     "Rule",
-    "Verdict",
     "account",
     "as_json",
     "as_text",
@@ -28,6 +28,6 @@ __all__ = [
 ]
 
 
-def look_over(facts: Facts, deployment_file: str, *, offline: bool) -> Verdict:
+def look_over(facts: Facts, deployment_file: str, *, offline: bool) -> Result:
     """Apply all rules, or with `offline` only those that need no account."""
     return apply([rule for rule in RULES if not (offline and rule.live)], facts, deployment_file)

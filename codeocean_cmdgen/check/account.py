@@ -16,7 +16,7 @@ from codeocean_cmdgen.values import BucketArn, VaultArn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from codeocean_cmdgen.check.facts import Deployment, Facts, Job
+    from codeocean_cmdgen.check.facts import Deployment, Facts, PassedRole
 
 _STABLE = re.compile(r"(CREATE|UPDATE|UPDATE_ROLLBACK|IMPORT)_COMPLETE")
 _COPY = "https://repost.aws/knowledge-center/backup-troubleshoot-cross-account-copy"
@@ -38,10 +38,10 @@ def _source_and_target(facts: Facts) -> list[tuple[Deployment, Deployment]]:
     return [(facts.source, facts.target)]
 
 
-def _jobs(facts: Facts) -> Iterator[tuple[Deployment, Job]]:
+def _passed_roles(facts: Facts) -> Iterator[tuple[Deployment, PassedRole]]:
     for one in facts.route:
-        for job in facts.jobs(one):
-            yield one, job
+        for passed in facts.passed_roles(one):
+            yield one, passed
 
 
 def _target(facts: Facts) -> list[tuple[Deployment]]:
@@ -86,7 +86,7 @@ def _names(statement: dict[str, Any], account_id: str) -> bool:
 @rule(
     "A01",
     each=both_deployments,
-    why="the scripts would refuse to run, or another deployment is checked here",
+    why="the scripts refuse to run with these credentials, and no check can read the account",
     source="the guard of each script, which compares the account",
     fix="aws sts get-caller-identity --region {0.region}",
     advice="This shows whose credentials they are. Then run the check again with "
@@ -108,8 +108,8 @@ def credentials_of_the_account(deployment: Deployment) -> Iterator[str]:
     source=_COPY,
     fix="aws organizations describe-organization --region {1.region}",
     fix_in="{1}",
-    advice="Compare the organization of both accounts. Invite the account that is outside from the "
-    "organization's management account.",
+    advice="Compare the organizations of both accounts. Then invite the account that is outside, "
+    "with credentials of the organization's management account.",
 )
 def one_organization(origin: Deployment, destination: Deployment) -> Iterator[str]:
     """Both accounts are in the same organization."""
@@ -128,31 +128,31 @@ def one_organization(origin: Deployment, destination: Deployment) -> Iterator[st
 
 @rule(
     "A03",
-    each=_jobs,
-    why="the job cannot start; AWS creates the default role when its console is first used",
+    each=_passed_roles,
+    why="the job cannot start without its role",
     source="https://docs.aws.amazon.com/aws-backup/latest/devguide/iam-service-roles.html",
     fix="codeocean-cmdgen discover {0} --values {file}",
-    advice=f"To create {vendor.DEFAULT_ROLE}, open the AWS Backup console once: Protected "
-    "resources, Create on-demand backup.",
+    advice=f"{vendor.DEFAULT_ROLE} is created by the console of AWS Backup: open Protected "
+    "resources > Create on-demand backup once.",
 )
-def role_exists(deployment: Deployment, job: Job) -> Iterator[str]:
+def role_exists(deployment: Deployment, passed: PassedRole) -> Iterator[str]:
     """Each role exists."""
-    if deployment.answer("GetRole", job.role_arn) is None:
-        yield f"{job.role_arn}, which {job.step} passes, does not exist"
+    if deployment.answer("GetRole", passed.role_arn) is None:
+        yield f"{passed.role_arn}, which {passed.step} passes, does not exist"
 
 
 @rule(
     "A04",
-    each=_jobs,
+    each=_passed_roles,
     why="the service cannot assume the role, so every job fails",
     source="https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_create_for-service.html",
     fix="aws iam get-role --role-name {1.role_arn.name} --region {0.region}",
     advice="Allow {1.service} to assume the role in its trust policy, or correct role_arn in the "
     "deployment file.",
 )
-def role_trusts_the_service(deployment: Deployment, job: Job) -> Iterator[str]:
+def role_trusts_the_service(deployment: Deployment, passed: PassedRole) -> Iterator[str]:
     """Each role trusts the service that it is passed to."""
-    answer = deployment.answer("GetRole", job.role_arn)
+    answer = deployment.answer("GetRole", passed.role_arn)
     trust = answer["Role"]["AssumeRolePolicyDocument"] if answer else {}
     trusted = {
         service
@@ -160,8 +160,8 @@ def role_trusts_the_service(deployment: Deployment, job: Job) -> Iterator[str]:
         if statement.get("Effect") == "Allow"
         for service in _list(statement.get("Principal", {}), "Service")
     }
-    if answer and job.service not in trusted:
-        yield f"{job.role_arn} of {job.step} does not trust {job.service}"
+    if answer and passed.service not in trusted:
+        yield f"{passed.role_arn} of {passed.step} does not trust {passed.service}"
 
 
 @rule(
@@ -183,7 +183,7 @@ def stack_exists(deployment: Deployment, name: str) -> Iterator[str]:
 @rule(
     "S02",
     each=_stacks,
-    why="CloudFormation refuses to update a stack that is being changed, or that failed",
+    why="CloudFormation refuses to update a stack that is being changed or has failed",
     source="https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html",
     fix="aws cloudformation describe-stack-events --stack-name {1} --region {0.region}",
     advice="Wait until the change is complete. After a failure, the events show the cause.",
@@ -259,12 +259,12 @@ def target_copies_nothing_back(target: Deployment) -> Iterator[str]:
     "S06",
     each=route,
     procedures=("backup", "migration"),
-    why="the backups are copied to another vault than the file names",
+    why="the backups are copied to a vault that the file does not name",
     source=f"{vendor.TEMPLATE}, {vendor.DESTINATION_VAULT}",
     fix=SET_DESTINATION,
 )
 def copies_go_to_the_destination(origin: Deployment, destination: Deployment) -> Iterator[str]:
-    """The source's stack copies its backups to no other vault."""
+    """The source's stack copies its backups only to the destination's vault."""
     found = origin.parameters.get(vendor.DESTINATION_VAULT, "")
     if not found or not destination.vault:
         return  # stack-parameters has not run yet
@@ -278,7 +278,7 @@ def copies_go_to_the_destination(origin: Deployment, destination: Deployment) ->
     "S07",
     each=route,
     procedures=("backup", "migration"),
-    why="objects would be replicated to the bucket of another kind, which no restore can undo",
+    why="objects would be replicated to a bucket of the wrong kind, which no restore can undo",
     source=f"{vendor.TEMPLATE}, {vendor.bucket_parameter('...')}",
     fix=SET_DESTINATION,
 )
@@ -324,13 +324,13 @@ def _across_regions(facts: Facts) -> list[tuple[Deployment, str]]:
     "S09",
     each=_across_regions,
     procedures=("backup", "migration"),
-    why="without it, nothing is copied to the other Region",
+    why="if the parameter is wrong, backups are not copied to the other Region",
     source=f"{vendor.TEMPLATE}, {vendor.DESTINATION_CROSS_REGION}",
     fix="codeocean-cmdgen stack-parameters --from {0} --values {file} "
     f"--set {vendor.DESTINATION_CROSS_REGION}={{1}}",
 )
 def other_region_is_said(origin: Deployment, wanted: str) -> Iterator[str]:
-    """The source's stack says correctly whether its destination vault is in another Region."""
+    """The cross-Region parameter of the source's stack fits its destination vault."""
     parameters = origin.parameters
     found = parameters.get(vendor.DESTINATION_CROSS_REGION, "no")
     if parameters.get(vendor.DESTINATION_VAULT) and found != wanted:
@@ -345,11 +345,11 @@ def other_region_is_said(origin: Deployment, wanted: str) -> Iterator[str]:
     why="its certificate is validated by DNS, which still points to the source",
     source=f"{vendor.GUIDE}: first set the new stack on a different domain",
     fix=EDIT,
-    advice=f"Set {vendor.DOMAIN} in [target.stack-parameters] to a domain of the target's own. "
-    "Then run stack-parameters --from target.",
+    advice=f"Set {vendor.DOMAIN} in [target.stack-parameters] to a domain that only the target "
+    "has. Then run stack-parameters --from target.",
 )
 def domain_of_its_own(source: Deployment, target: Deployment) -> Iterator[str]:
-    """The target has a domain of its own until the switch."""
+    """The target has its own domain until DNS is switched."""
     mine, its = (one.parameters.get(vendor.DOMAIN, "") for one in (source, target))
     if mine and mine == its:
         yield f"{vendor.DOMAIN} of both [source] and [target] is {its}"

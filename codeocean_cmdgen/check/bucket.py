@@ -36,8 +36,8 @@ Source: the S3 User Guide, "Troubleshooting".
 _SHOW_RULES = "aws s3api get-bucket-replication --bucket {1} --region {0.region}"
 _SHOW_LIFECYCLE = "aws s3api get-bucket-lifecycle-configuration --bucket {1} --region {0.region}"
 _PAUSE_LIFECYCLE = (
-    "Save this output. Run aws s3api delete-bucket-lifecycle with the same options, and put the "
-    "lifecycle back when replication is complete."
+    "Save this output. Run aws s3api delete-bucket-lifecycle with the same options, and put "
+    "the lifecycle rules back when replication is complete."
 )
 _SHOW_ENCRYPTION = "aws s3api get-bucket-encryption --bucket {1} --region {0.region}"
 
@@ -195,7 +195,7 @@ def bucket_has_a_rule(deployment: Deployment, name: str) -> Iterator[str]:
 @rule(
     "B05",
     each=_pairs,
-    why="the data is copied to another bucket than the one it is restored from or used in",
+    why="the data is copied to a bucket that the destination does not use",
     source=_BATCH,
     fix=SET_DESTINATION,
     noun="bucket",
@@ -246,7 +246,7 @@ def rule_takes_delete_markers(deployment: Deployment, name: str, other: str) -> 
 @rule(
     "B08",
     each=_pairs,
-    why="objects outside the filter are silently not replicated",
+    why="objects outside the filter are not replicated, and nothing reports that",
     source=_REPLICATION,
     fix=SET_DESTINATION,
     noun="bucket",
@@ -282,7 +282,7 @@ def rule_keeps_replicas_readable(deployment: Deployment, name: str, other: str) 
     why="the key aws/s3 works only in its own account: replicas may be unreadable or missing",
     source=_KMS,
     fix=_SHOW_RULES,
-    advice="Let the rule name a customer managed key of the destination, by its ARN.",
+    advice="In the rule, name a customer managed key of the destination's account by its ARN.",
     noun="bucket",
 )
 def rule_has_a_key_that_works(
@@ -300,10 +300,11 @@ def rule_has_a_key_that_works(
 @rule(
     "B11",
     each=_pairs,
-    why="KMS encrypted objects are silently skipped",
+    why="KMS encrypted objects are skipped, and nothing reports that",
     source=_KMS,
     fix=_SHOW_RULES,
-    advice="Let the rule replicate SSE-KMS encrypted objects, with a key of the destination.",
+    advice="In the rule, enable SseKmsEncryptedObjects, and name a key of the destination's "
+    "account.",
     noun="bucket",
 )
 def rule_replicates_kms_objects(deployment: Deployment, name: str, other: str) -> Iterator[str]:
@@ -323,14 +324,14 @@ def rule_replicates_kms_objects(deployment: Deployment, name: str, other: str) -
     why="the policy of an AWS managed key allows no other account, and cannot be changed",
     source=_KMS,
     fix=_SHOW_ENCRYPTION,
-    advice="Encrypt the bucket with a customer managed key. Objects keep the key that they have.",
+    advice="Encrypt the bucket with a customer managed key. Existing objects keep their key.",
     noun="bucket",
 )
 def bucket_has_no_managed_key(deployment: Deployment, name: str, facts: Facts) -> Iterator[str]:
     """No bucket whose data is copied to another account is encrypted with aws/s3."""
     key = str(_encryption(deployment, name).get("KMSMasterKeyID", "alias/aws/s3"))
     if facts.elsewhere and _by_kms(deployment, name) and key.endswith("alias/aws/s3"):
-        yield "encrypted with its account's key aws/s3"
+        yield "encrypted with the AWS managed key aws/s3"
 
 
 @rule(
@@ -366,7 +367,7 @@ def bucket_allows_the_origin(
 def replicas_belong_to_the_bucket(
     deployment: Deployment, name: str, origin: Deployment
 ) -> Iterator[str]:
-    """The owner of each bucket that another account writes to owns all its objects."""
+    """The owner of a bucket owns all objects that another account writes to it."""
     if origin.account_id == deployment.account_id or not _exists(deployment, name):
         return
     answer = deployment.answer("GetBucketOwnershipControls", name)
@@ -462,7 +463,7 @@ def current_objects_stay_readable(deployment: Deployment, name: str) -> Iterator
     "B19",
     each=_into,
     procedures=("restore",),
-    why="s3-point-in-time cannot work: removing a version needs the code of an MFA device",
+    why="s3-point-in-time cannot delete a version without the code of an MFA device",
     source=f"{_S3}MultiFactorAuthenticationDelete.html",
     fix="aws s3api get-bucket-versioning --bucket {1} --region {0.region}",
     advice="Only the root user can turn it off, with an MFA code: aws s3api put-bucket-versioning, "
@@ -490,7 +491,7 @@ def nothing_is_locked(deployment: Deployment, name: str) -> Iterator[str]:
     answer = deployment.answer("GetObjectLockConfiguration", name)
     lock = answer["ObjectLockConfiguration"] if answer else {}
     if lock.get("Rule", {}).get("DefaultRetention"):
-        yield "each new version is locked"
+        yield "locks each new version"
 
 
 @rule(

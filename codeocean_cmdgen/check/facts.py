@@ -63,7 +63,7 @@ class UnknownError(Exception):
         self.unknown = unknown
 
 
-class Job(NamedTuple):
+class PassedRole(NamedTuple):
     """A step that passes a role to a service."""
 
     step: str
@@ -210,7 +210,7 @@ class Facts:
         """The new deployment."""
         return self.deployments["target"]
 
-    def jobs(self, deployment: Deployment) -> Iterator[Job]:
+    def passed_roles(self, deployment: Deployment) -> Iterator[PassedRole]:
         """Yield the steps of the procedure that pass a role to a service, if the file gives it."""
         steps: tuple[type[Step], ...] = ()
         if deployment is self.route[0]:
@@ -220,7 +220,7 @@ class Facts:
         for step in steps:
             role = deployment.value("role_arn", step.name)
             if role:
-                yield Job(step.name, RoleArn(role), step.role_service)
+                yield PassedRole(step.name, RoleArn(role), step.role_service)
 
     @property
     def pairs(self) -> list[tuple[str, str]]:

@@ -103,7 +103,7 @@ def same_partition(origin: Deployment, destination: Deployment) -> Iterator[str]
     """The deployments are in one partition."""
     if origin.partition and destination.partition and origin.partition != destination.partition:
         yield (
-            f"[{origin}] is in {origin.partition}, but [{destination}] in "
+            f"[{origin}] is in {origin.partition}, but [{destination}] is in "
             f"{destination.partition}: Regions {origin.region} and {destination.region}"
         )
 
@@ -113,7 +113,7 @@ def same_partition(origin: Deployment, destination: Deployment) -> Iterator[str]
     each=both_deployments,
     live=False,
     level=WARNING,
-    why="the vendor publishes its image in few Regions; elsewhere the stack needs a custom image",
+    why="the vendor's image exists only in some Regions; elsewhere the stack needs a custom image",
     source=f"{vendor.TEMPLATE}, Mappings",
     fix=EDIT,
 )
@@ -133,7 +133,7 @@ def region_of_the_vendor(deployment: Deployment) -> Iterator[str]:
     live=False,
     level=WARNING,
     procedures=("backup",),
-    why="whoever or whatever destroys the source's account or Region also destroys the backup",
+    why="the backup would be lost together with the source's account or Region",
     source=vendor.GUIDE,
     fix=EDIT,
 )
@@ -172,7 +172,7 @@ def _place(deployment: Deployment) -> tuple[str, str]:
     "F06",
     each=both_deployments,
     live=False,
-    why="an ARN of another partition refers to nothing there",
+    why="a partition has no resources with ARNs of another partition",
     source=_ARNS,
     fix=EDIT,
 )
@@ -192,15 +192,18 @@ def arns_in_partition(deployment: Deployment) -> Iterator[str]:
     "F07",
     each=_with_jobs,
     live=False,
-    why="a service only assumes roles of the account that the job runs in",
+    why="a service assumes only roles of the account that its job runs in",
     source="https://docs.aws.amazon.com/aws-backup/latest/devguide/iam-service-roles.html",
     fix=EDIT,
 )
 def roles_in_account(deployment: Deployment, facts: Facts) -> Iterator[str]:
     """Each role belongs to the account that its step runs in."""
-    for job in facts.jobs(deployment):
-        if deployment.account_id not in ("", job.role_arn.account_id):
-            yield f"{job.step} uses {job.role_arn}, but [{deployment}] is {deployment.account_id}"
+    for passed in facts.passed_roles(deployment):
+        if deployment.account_id not in ("", passed.role_arn.account_id):
+            yield (
+                f"{passed.step} uses {passed.role_arn}, but [{deployment}] is "
+                f"{deployment.account_id}"
+            )
 
 
 @rule(
@@ -232,12 +235,12 @@ def vault_of_the_destination(origin: Deployment, destination: Deployment) -> Ite
     "F09",
     each=both_deployments,
     live=False,
-    why="two jobs replicate the bucket twice, at twice the cost",
+    why="two jobs would replicate the same bucket, at twice the cost",
     source=_REPLICATION,
     fix=EDIT,
 )
 def bucket_once(deployment: Deployment) -> Iterator[str]:
-    """No bucket is named twice."""
+    """Each bucket is listed once."""
     for name in sorted({one for one in deployment.buckets if deployment.buckets.count(one) > 1}):
         yield f"{name} is listed {deployment.buckets.count(name)} times in [{deployment}]"
 
@@ -286,7 +289,7 @@ def every_bucket_has_its_pair(lacks: Deployment, has: Deployment, kind: str) -> 
     each=both_deployments,
     live=False,
     level=WARNING,
-    why="data in a bucket that the file does not name is not copied; older versions have fewer",
+    why="a bucket that the file does not name is not copied; older versions have fewer buckets",
     source=f"{vendor.TEMPLATE}, the nine replicated buckets",
     fix=_DISCOVER,
 )
@@ -294,14 +297,14 @@ def all_kinds_of_buckets(deployment: Deployment) -> Iterator[str]:
     """The file names all nine kinds of buckets."""
     missing = [kind for kind, found in deployment.kinds.items() if not found]
     if missing:
-        yield f"[{deployment}] names no bucket for {', '.join(missing)}"
+        yield f"[{deployment}] has no bucket for {', '.join(missing)}"
 
 
 @rule(
     "F13",
     each=route,
     live=False,
-    why="the rules would replicate to buckets that no restore uses, or to somebody else's",
+    why="the rules would replicate to buckets that no restore uses, or that others own",
     source=vendor.GUIDE,
     fix=EDIT,
 )
@@ -395,7 +398,7 @@ def restore_source_is_the_origin(facts: Facts) -> Iterator[str]:
     each=lambda facts: [(facts.deployments["backup"],)],
     live=False,
     procedures=("restore",),
-    why="a recovery point is in the account and the Region of its vault",
+    why="a recovery point is in the account and Region of its vault, so these are in another vault",
     source="https://docs.aws.amazon.com/aws-backup/latest/devguide/access-control.html",
     fix=CHOOSE_POINTS,
     fix_in="backup",
@@ -536,15 +539,15 @@ def kept_long_enough(origin: Deployment, _: Facts) -> Iterator[str]:
     each=_origin,
     live=False,
     level=WARNING,
-    why="replicas have the status REPLICA: a job for missing objects replicates none of them",
+    why="a job for missing objects skips replicas, and a backup bucket holds nothing else",
     source="https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-batch.html",
     procedures=("restore",),
     fix=EDIT,
 )
 def replicas_are_taken_along(origin: Deployment, _: Facts) -> Iterator[str]:
-    """The restore also replicates replicas."""
+    """The restore replicates replicas too."""
     if origin.value("only_missing", "s3-batch-replication") == "yes":
-        yield f"[{origin}] sets only_missing, but in a backup bucket every object is a replica"
+        yield f"[{origin}] sets only_missing, which leaves out replicas"
 
 
 @rule(

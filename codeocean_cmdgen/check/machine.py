@@ -78,7 +78,7 @@ def volume_exists(deployment: Deployment) -> Iterator[str]:
 @rule(
     "M02",
     each=_with_machines,
-    why="each script refuses a volume without the deployment's tag: it may be another's",
+    why="the scripts refuse a volume without the deployment's tag: another may own it",
     source=f"{vendor.TEMPLATE}, tag {vendor.DEPLOYMENT_TAG}",
     fix=_DISCOVER,
 )
@@ -161,7 +161,7 @@ def database_exists(deployment: Deployment) -> Iterator[str]:
     source="https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html",
     fix="aws rds describe-events --source-type db-instance "
     "--source-identifier {0.database[DBInstanceIdentifier]} --duration 1440 --region {0.region}",
-    advice="Wait until it is available, or correct what its events of the last day report.",
+    advice="Wait until it is available, or fix the problem that its events of the last day show.",
 )
 def database_is_available(deployment: Deployment) -> Iterator[str]:
     """The analytics database is available."""
@@ -210,10 +210,10 @@ def postgres_of_the_source(target: Deployment, source: Deployment) -> Iterator[s
     each=_target,
     level=WARNING,
     procedures=("restore", "migration"),
-    why="it holds the data of an earlier run: a new --run cannot create its own",
+    why="it holds the data of an earlier run, and a new --run cannot create its own",
     source=vendor.GUIDE,
     fix="codeocean-cmdgen db-delete --values {file}",
-    advice="Only if no run still needs it. The script asks for confirmation.",
+    advice="Delete it only if no run still needs it. The script asks for confirmation.",
 )
 def no_temporary_database(target: Deployment) -> Iterator[str]:
     """No temporary database is left from an earlier restore."""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
 import boto3
 from botocore import xform_name
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 
 from codeocean_cmdgen import vendor
-from codeocean_cmdgen.aws_settings import usable_settings
+from codeocean_cmdgen.aws_settings import missing_profile, usable_settings
 from codeocean_cmdgen.check.facts import Unknown
 from codeocean_cmdgen.check.machine import temporary_db
 from codeocean_cmdgen.check.vault import point_names
@@ -92,9 +92,12 @@ def sessions(facts: Facts, profiles: Mapping[str, str]) -> dict[str, Clients]:
     for role in facts.deployments:
         try:
             session = boto3.Session(profile_name=profiles.get(role))
+        except ProfileNotFound as error:
+            given = f"--profile {role}" if role in profiles else "AWS_PROFILE"
+            problems.append(missing_profile(error.kwargs["profile"], given))
+            continue
         except BotoCoreError as error:
-            given = f"--profile {role}={profiles[role]}" if role in profiles else f"[{role}]"
-            problems.append(Problem(f"{given}: {error}"))
+            problems.append(Problem(f"the AWS settings cannot be used: {error}"))
             continue
 
         def client(service: str, region: str, session: boto3.Session = session) -> Any:  # noqa: ANN401 - boto3 has no types
@@ -102,7 +105,7 @@ def sessions(facts: Facts, profiles: Mapping[str, str]) -> dict[str, Clients]:
 
         found[role] = client
     if problems:
-        raise InputError(problems)
+        raise InputError(list(dict.fromkeys(problems)))  # the roles without a profile share one
     return found
 
 
@@ -209,9 +212,9 @@ class _Asker:
 def _first(facts: Facts, deployment: Deployment) -> Iterator[Question]:
     """Yield the questions that depend on no answer."""
     yield Question("organizations", "DescribeOrganization", "", {})
-    for job in facts.jobs(deployment):
-        name = {"RoleName": job.role_arn.name}
-        yield Question("iam", "GetRole", job.role_arn, name)
+    for passed in facts.passed_roles(deployment):
+        name = {"RoleName": passed.role_arn.name}
+        yield Question("iam", "GetRole", passed.role_arn, name)
     yield from _of_the_stack(deployment)
     yield from _of_the_vault(facts, deployment)
     if deployment in facts.route:

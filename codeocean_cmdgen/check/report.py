@@ -7,7 +7,7 @@ import textwrap
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from codeocean_cmdgen.check.rule import ERROR, Verdict
+from codeocean_cmdgen.check.rule import ERROR, Result
 from codeocean_cmdgen.terminal import BOLD, GREEN, RED, YELLOW, printable
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Line(NamedTuple):
     color: str = ""
 
 
-def as_text(verdict: Verdict, facts: Facts, *, offline: bool, width: int) -> Iterator[Line]:
+def as_text(result: Result, facts: Facts, *, offline: bool, width: int) -> Iterator[Line]:
     """Yield the report: problems and their fixes, what was not checked, and a summary.
 
     Prose is wrapped between words. ARNs, names and commands stay whole, so that they can be copied,
@@ -33,7 +33,7 @@ def as_text(verdict: Verdict, facts: Facts, *, offline: bool, width: int) -> Ite
     offline: whether the accounts were left out. width: the columns of a line.
     """
     shown_by: dict[str, str] = {}
-    for rule, found in groupby(verdict.findings, key=lambda one: one.rule):
+    for rule, found in groupby(result.findings, key=lambda one: one.rule):
         findings = list(found)
         yield from _problems(rule, findings, width)
         yield from _wrapped(f"why: {rule.why}", width, "  ")
@@ -41,8 +41,8 @@ def as_text(verdict: Verdict, facts: Facts, *, offline: bool, width: int) -> Ite
         yield from _fixes(fixes, shown_by, width)
         shown_by.update({fix.command: shown_by.get(fix.command, rule.name) for fix in fixes})
         yield Line("")
-    yield from _not_checked(verdict.unchecked, width)
-    yield Line(_summary(verdict, facts, offline=offline), _result(verdict))
+    yield from _not_checked(result.unchecked, width)
+    yield Line(_summary(result, facts, offline=offline), _color(result))
 
 
 def _causes(findings: Iterable[Finding]) -> dict[tuple[Rule, tuple[str, str], str], list[str]]:
@@ -72,7 +72,7 @@ def _fixes(fixes: list[Fix], shown_by: dict[str, str], width: int) -> Iterator[L
     """Yield the fixes; for a command that another check has shown, only the check's name."""
     names = dict.fromkeys(shown_by[fix.command] for fix in fixes if fix.command in shown_by)
     if names:
-        yield Line(f"  fix: as for {', '.join(names)}")
+        yield Line(f"  fix: see {', '.join(names)}")
     new = [fix for fix in fixes if fix.command not in shown_by]
     for where, group in groupby(new, key=lambda fix: fix.where):
         yield from _wrapped(f"fix: {where}:" if where else "fix:", width, "  ")
@@ -101,31 +101,31 @@ def _not_checked(unchecked: list[Unchecked], width: int) -> Iterator[Line]:
         yield Line("")
 
 
-def _summary(verdict: Verdict, facts: Facts, *, offline: bool) -> str:
+def _summary(result: Result, facts: Facts, *, offline: bool) -> str:
     """Return the last line: the numbers of causes, what is missing, and the exit code."""
-    levels = [rule.level for rule, _, _ in _causes(verdict.findings)]
+    levels = [rule.level for rule, _, _ in _causes(result.findings)]
     errors = levels.count(ERROR)
     counts = [
-        _count(verdict.checked, "check"),
+        _count(result.checked, "check"),
         _count(errors, "error"),
         _count(len(levels) - errors, "warning"),
     ]
-    incomplete = len({one.rule.name for one in verdict.unchecked})
+    incomplete = len({one.rule.name for one in result.unchecked})
     if incomplete:
         counts.append(f"{_count(incomplete, 'check')} incomplete")
     if offline:
         counts.append("accounts not checked")
     meaning = "exit 1: a step would fail or data would be lost"
-    if not verdict.fails:
+    if not result.fails:
         meaning = "exit 0: no error found" + " in what was checked" * bool(incomplete or offline)
     return f"{facts.procedure}: {', '.join(counts)}; {meaning}"
 
 
-def _result(verdict: Verdict) -> str:
+def _color(result: Result) -> str:
     """Return the color of the summary: green only if nothing is left to do."""
-    if verdict.fails:
+    if result.fails:
         return RED
-    return YELLOW if verdict.findings or verdict.unchecked else GREEN
+    return YELLOW if result.findings or result.unchecked else GREEN
 
 
 def _count(number: int, noun: str) -> str:
@@ -147,12 +147,12 @@ def _wrapped(text: str, width: int, indent: str, color: str = "") -> Iterator[Li
     yield from (Line(line, color) for line in lines)
 
 
-def as_json(verdict: Verdict, facts: Facts) -> str:
+def as_json(result: Result, facts: Facts) -> str:
     """Return one JSON document in ASCII, with no control characters except newlines."""
     document = {
         "procedure": facts.procedure,
-        "fails": verdict.fails,
-        "checks": verdict.checked,
+        "fails": result.fails,
+        "checks": result.checked,
         "findings": [
             {
                 "check": one.rule.name,
@@ -166,11 +166,9 @@ def as_json(verdict: Verdict, facts: Facts) -> str:
                 "fix_where": one.fix.where,
                 "advice": one.fix.advice,
             }
-            for one in verdict.findings
+            for one in result.findings
         ],
-        "not_checked": [
-            {"check": one.rule.name, "reason": one.reason} for one in verdict.unchecked
-        ],
+        "not_checked": [{"check": one.rule.name, "reason": one.reason} for one in result.unchecked],
     }
     # JSON escapes all control characters except DEL, which can only occur in its strings.
     return json.dumps(document, indent=2).replace("\x7f", "\\u007f") + "\n"

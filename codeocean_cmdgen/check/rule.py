@@ -130,7 +130,7 @@ class Unchecked(NamedTuple):
         return self.unknown.reason
 
 
-class Verdict(NamedTuple):
+class Result(NamedTuple):
     """The result of a check."""
 
     findings: list[Finding]
@@ -192,7 +192,7 @@ def rule(
     return declare
 
 
-def apply(rules: Iterable[Rule], facts: Facts, file: str) -> Verdict:
+def apply(rules: Iterable[Rule], facts: Facts, file: str) -> Result:
     """Apply the rules; errors come before warnings, and causes before their consequences.
 
     Rules are declared in that order: file, accounts, stacks, vaults, buckets, machines.
@@ -217,7 +217,7 @@ def apply(rules: Iterable[Rule], facts: Facts, file: str) -> Verdict:
                 else:
                     findings.append(Finding(one, problem, fix))
     findings.sort(key=lambda finding: finding.rule.level != ERROR)
-    return Verdict(findings, list(dict.fromkeys(unchecked)), checked)
+    return Result(findings, list(dict.fromkeys(unchecked)), checked)
 
 
 def _collect(one: Rule, yielded: Iterable[_T], unchecked: list[Unchecked]) -> Iterator[_T]:
@@ -251,7 +251,9 @@ def _fix(one: Rule, subject: tuple[Any, ...], facts: Facts, file: str) -> Fix:
         account = f"the account of [{deployment}]"
     if not command.startswith(("aws ", "codeocean-cmdgen discover ")):
         return Fix(
-            command, f"paste the script that this prints into CloudShell in {account}", advice
+            command,
+            f"run this, and paste the script that it prints into CloudShell of {account}",
+            advice,
         )
     if deployment.profile:
         command = f"AWS_PROFILE={shlex.quote(deployment.profile)} {command}"

@@ -109,7 +109,7 @@ def vault_allows_the_origin(destination: Deployment, origin: Deployment) -> Iter
     why="a copy from another account cannot be encrypted with an AWS managed key",
     source=_ENCRYPTION,
     fix=_VAULT,
-    advice="The key of a vault cannot be changed: use a vault with a customer managed key.",
+    advice="The key of a vault cannot be changed. Use another vault, with a customer managed key.",
 )
 def vault_has_a_key_of_its_own(destination: Deployment, _: Deployment) -> Iterator[str]:
     """The vault that receives copies has a customer managed key."""
@@ -171,8 +171,8 @@ def lock_allows_the_retention(destination: Deployment, origin: Deployment) -> It
     least, most = vault.get("MinRetentionDays", 0), vault.get("MaxRetentionDays", 0)
     if days < (least or 0) or (most and days > most):
         yield (
-            f"vault {destination.vault} keeps recovery points {least or 1} to "
-            f"{most or 'any number of'} days, but the copies are to be kept {days} days"
+            f"vault {destination.vault} keeps recovery points for {least or 1} to "
+            f"{most or 'any number of'} days, but the copies have a retention of {days} days"
         )
 
 
@@ -185,7 +185,7 @@ def lock_allows_the_retention(destination: Deployment, origin: Deployment) -> It
     source=f"{vendor.TEMPLATE}, {vendor.BACKUP_SCHEDULE}: daily",
     fix="aws backup list-copy-jobs --by-state FAILED --region {1.source.region}",
     fix_in="source",
-    advice="This lists the copies that failed, with the reason.",
+    advice="This lists the copy jobs that failed, with the reasons.",
 )
 def backups_are_recent(backup: Deployment, facts: Facts) -> Iterator[str]:
     """The vault has a recovery point of each kind from the last two days."""
@@ -261,7 +261,7 @@ def point_is_kept_long_enough(
     each=_pair,
     level=WARNING,
     procedures=("restore",),
-    why="database and files are from different points in time, and do not match",
+    why="the database and the files may not match",
     source=f"{vendor.TEMPLATE}, BackupPlan: both start within two hours",
     fix=CHOOSE_POINTS,
     fix_in="backup",
@@ -277,7 +277,7 @@ def points_of_one_backup(backup: Deployment) -> Iterator[str]:
     "R05",
     each=_pair,
     procedures=("restore",),
-    why="database and files are from different days: the restored system is inconsistent",
+    why="the database and the files are from different days: the restored system is inconsistent",
     source=f"{vendor.TEMPLATE}, BackupPlan: both start within two hours",
     fix=CHOOSE_POINTS,
     fix_in="backup",
@@ -308,7 +308,7 @@ def point_has_the_key_of_the_vault(backup: Deployment, kind: str, arn: str) -> I
     """The recovery points are encrypted with the key of the backup vault."""
     key = _point(backup, arn).get("EncryptionKeyArn")
     if key and key != backup.vault_key:
-        yield f"the {kind} recovery point {arn} has the key {key}, not the vault's key"
+        yield f"the {kind} recovery point {arn} is encrypted with {key}, not with the vault's key"
 
 
 @rule(
@@ -331,7 +331,7 @@ def point_is_warm(backup: Deployment, kind: str, arn: str) -> Iterator[str]:
     each=lambda facts: [(*point, facts) for point in _points(facts)],
     procedures=("restore",),
     level=WARNING,
-    why="a vault may hold recovery points of several deployments: this may be another's",
+    why="a vault may hold recovery points of several deployments, and these may be another's",
     source="the vendor's guide: a backup stack supports one deployment",
     fix=CHOOSE_POINTS,
     fix_in="backup",

@@ -1,6 +1,5 @@
 """The commands about accounts and the deployment file: init, discover, check, iam-policy."""
 
-import io
 import json
 import os
 import shlex
@@ -59,12 +58,16 @@ def iam_policy(
         bool, typer.Option("--all-resources", help="allow all resources; read no deployment file")
     ] = False,
 ) -> None:
-    """Print the policy that an operator needs to run the scripts of the steps, as JSON.
+    """Print the IAM policy that an operator needs to run the scripts of these steps, as JSON.
 
-    Contains only the calls of these scripts. With a deployment file, it is limited to the resources
-    that the file names; otherwise it allows all resources of that type.
+    It allows only the calls of these scripts: with a deployment file, only on the resources that
+    the file names; otherwise on all resources of each type.
     """
-    from codeocean_cmdgen import policy  # noqa: PLC0415 - Jinja is slow
+    from codeocean_cmdgen.iam_policy import (  # noqa: PLC0415 - rarely wanted
+        example_step,
+        notes,
+        policy,
+    )
 
     declared = [_STEPS[name] for name in step]
     if all_resources and values is not None:
@@ -73,9 +76,9 @@ def iam_policy(
     if file:
         steps = _steps_in_file(declared, table, file)
     else:
-        steps = [policy.example(one) for one in declared]
-    document = policy.policy(steps, scoped=file is not None)
-    for note in policy.notes(steps, document):
+        steps = [example_step(one) for one in declared]
+    document = policy(steps, scoped=file is not None)
+    for note in notes(steps, document):
         echo(f"note: {note}", err=True)
     echo_lines(json.dumps(document, indent=2) + "\n")
 
@@ -137,7 +140,9 @@ def init(
 
     path = Path(file)
     if os.path.lexists(path):
-        problem = Problem(f"{shown(file)} already exists", "name another file, or remove this one")
+        problem = Problem(
+            f"{shown(file)} already exists", "name another file, or move this one away"
+        )
         raise InputError([problem])
     write_whole(path, empty_file(), MODE, "FILE", new=True)
     echo(
@@ -154,8 +159,8 @@ def discover(
         typer.Option(
             metavar="FILE",
             click_type=FileName(),
-            help=f"deployment file, created if missing (default: {DEPLOYMENT_FILE} in this folder; "
-            "none on a services instance)",
+            help="deployment file, created if it does not exist (default: "
+            f"{DEPLOYMENT_FILE} in the current folder; none on a services instance)",
         ),
     ] = None,
     stack_name: Annotated[
@@ -181,19 +186,23 @@ def discover(
         typer.Option(
             "--from",
             click_type=click.Choice(("backup", "target")),
-            help="whose vault holds the recovery points",
+            help="deployment whose vault holds the recovery points",
         ),
     ] = "backup",
     choose: Annotated[
-        Optional[str], typer.Option(metavar="PAIR", help="number of the pair of recovery points")
+        Optional[str],
+        typer.Option(
+            metavar="PAIR",
+            help="pair of recovery points: its number, or the ID of its EBS snapshot",
+        ),
     ] = None,
 ) -> None:
     """Find the values of ROLE (source, backup or target) and write them to the deployment file.
 
-    Run it once for each, with credentials of its account. On the services instance it reads
-    stack.json instead. It makes only read-only calls. Values that it does not find stay as they
-    are. With recovery-points it lists the pairs in the vault, newest first, and writes the pair
-    that you choose.
+    Run it once for each role, with credentials of its account. On the services instance, it reads
+    stack.json instead of AWS. It makes only read-only calls. Values that it does not find stay as
+    they are. With recovery-points as ROLE, it lists the pairs in the vault, newest first, and
+    writes the pair that you choose.
     """
     from codeocean_cmdgen.discover import (  # noqa: PLC0415 - no step needs them
         recovery_points,
@@ -208,8 +217,11 @@ def discover(
         echo(line, err=True)
 
     if what == "recovery-points":
-        found = recovery_points.find(table, file, say, region=region, profile=profile)
-        facts = _chosen(found, table, choose, file)
+        asked = {"region": region, "profile": profile}
+        found = recovery_points.find_pairs(table, file, say, **asked)
+        again = [f"--from {table}", file.option]
+        again += [f"--{name} {shlex.quote(text)}" for name, text in asked.items() if text]
+        facts = _chosen(found, table, choose, " ".join(again))
     else:
         is_own = what != "backup" and stack_json_of.is_here()
         own = stack_json or (str(stack_json_of.STACK_JSON) if is_own else "")
@@ -224,34 +236,50 @@ def discover(
             if problem.hint:
                 say(f"hint: {problem.hint}")
     if facts:
-        for line in update(Path(file.name), facts):
+        changes = update(Path(file.name), facts)
+        for line in changes.replaced:
             say(f"changed: {line}")
-        say(f"done: wrote {len(facts)} {'value' if len(facts) == 1 else 'values'} to {file.name}")
+        say(f"done: {_written(changes.total, len(facts), file.name)}")
 
 
-def _chosen(
-    found: "Pairs", table: str, choice: Optional[str], file: "DeploymentFile"
-) -> list["Fact"]:
-    """Show the pairs, and return the facts of the one that is chosen; none when none is."""
-    from rich.console import Console  # noqa: PLC0415 - slow
+def _written(changed: int, found: int, file: str) -> str:
+    """Say how many of the values that were found are new in the file."""
+    if not changed:
+        return f"nothing new: {file} already has {'this' if found == 1 else f'all {found}'}"
+    values = "1 value" if changed == 1 else f"{changed} values"
+    known = f"; it already had {found - changed} more" if changed < found else ""
+    return f"wrote {values} to {file}{known}"
 
+
+def _chosen(found: "Pairs", table: str, choice: Optional[str], options: str) -> list["Fact"]:
+    """Show the pairs, and return the facts of the one that is chosen.
+
+    options: those of this command, without the choice. On a terminal, a person may choose none.
+
+    Raises:
+        DiscoveryError: there is no pair.
+        InputError: no such pair, or none was chosen and there is no terminal to ask on.
+
+    """
     from codeocean_cmdgen.discover import recovery_points  # noqa: PLC0415
 
-    width = None if is_terminal(sys.stdout) else 120
-    console = Console(file=io.StringIO(), width=width, highlight=False, markup=False)
-    with console.capture() as captured:
-        console.print(recovery_points.table_of(found.pairs))
-    echo_lines(captured.get())
+    for line in recovery_points.lines_of(found.pairs, _width()):
+        echo(line)
     for note in found.notes:
         echo(f"note: {note}", err=True)
     if not found.pairs:
-        raise DiscoveryError([Problem("there is no pair of recovery points in the vault")])
-    if choice is None and is_terminal(sys.stdin, sys.stderr):
+        raise DiscoveryError([Problem("the vault has no pair of recovery points")])
+    asks = choice is None and is_terminal(sys.stdin, sys.stderr)
+    if asks:
         echo("Pair number (Enter to skip): ", end="", err=True)
         choice = sys.stdin.readline().strip()
     if not choice:
-        command = f"codeocean-cmdgen discover recovery-points --from {table} {file.option}"
-        echo(f"hint: to write one to the file: {command} --choose NUMBER", err=True)
+        command = f"codeocean-cmdgen discover recovery-points {options} --choose NUMBER"
+        problem = Problem("no pair is chosen, so nothing is written", f"to write one: {command}")
+        if not asks:
+            raise InputError([problem])
+        echo(f"note: {problem.message}", err=True)
+        echo(f"hint: {problem.hint}", err=True)
         return []
     facts, warnings = recovery_points.facts_of(recovery_points.choose(found.pairs, choice), table)
     for fact in facts:
@@ -262,7 +290,11 @@ def _chosen(
 
 
 _UNWRAPPED = 10_000
-"""The columns of output that is not a terminal: one line for each finding, for grep."""
+"""The columns of output that is not a terminal: one line for each thing, for grep."""
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else _UNWRAPPED
 
 
 def check(
@@ -277,14 +309,16 @@ def check(
     ] = False,
     profile: Annotated[
         Optional[list[str]],
-        typer.Option(metavar="ROLE=NAME", help="credentials for source, backup or target"),
+        typer.Option(
+            metavar="ROLE=NAME", help="profile for source, backup or target; can be repeated"
+        ),
     ] = None,
 ) -> None:
     """Report what would fail, what could ruin a restore, and how to fix it. Changes nothing.
 
-    Each account is read with the profile of its role, otherwise with the current credentials.
-    What could not be checked is listed. Exits with 1 if something would fail. NO_COLOR=1 turns
-    off colors.
+    Each account is read with the profile that --profile gives for it, otherwise with the current
+    credentials. Checks that could not run are listed. Exits with 1 if something would fail.
+    NO_COLOR=1 turns off colors.
     """
     from codeocean_cmdgen import check as checks  # noqa: PLC0415 - rarely wanted
 
@@ -292,14 +326,13 @@ def check(
     facts = checks.facts_in_file(procedure, file)
     if not offline:
         _ask_accounts(facts, _profiles(profile or []))
-    verdict = checks.look_over(facts, file.name, offline=offline)
+    result = checks.look_over(facts, file.name, offline=offline)
     if output_format == "json":
-        echo_lines(checks.as_json(verdict, facts))
+        echo_lines(checks.as_json(result, facts))
     else:
-        width = shutil.get_terminal_size((_UNWRAPPED, 0)).columns
-        for line in checks.as_text(verdict, facts, offline=offline, width=width):
+        for line in checks.as_text(result, facts, offline=offline, width=_width()):
             echo(line.text, color=line.color)
-    raise typer.Exit(1 if verdict.fails else 0)
+    raise typer.Exit(1 if result.fails else 0)
 
 
 def _ask_accounts(facts: "Facts", profiles: dict[str, str]) -> None:
@@ -314,7 +347,7 @@ def _ask_accounts(facts: "Facts", profiles: dict[str, str]) -> None:
         raise InputError(
             [
                 Problem(
-                    f"cannot read the accounts: {error.name} is missing",
+                    f"cannot read the accounts: {error.name} is not installed",
                     "pip install boto3, or check only the deployment file with --offline",
                 )
             ]

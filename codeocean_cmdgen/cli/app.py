@@ -41,7 +41,7 @@ _FIRST_DAY = {
     ),
     "discover": _Other(
         "accounts",
-        "find the values of a deployment, for the deployment file",
+        "find a deployment's values and write them to the deployment file",
         (
             "codeocean-cmdgen discover source --profile NAME",
             "codeocean-cmdgen discover recovery-points --choose 1",
@@ -57,7 +57,7 @@ _FIRST_DAY = {
     ),
     "iam-policy": _Other(
         "accounts",
-        "print the IAM policy that steps need",
+        "print the IAM policy that the scripts of some steps need",
         ("codeocean-cmdgen iam-policy snapshot-copy",),
     ),
     "runbook": _Other(
@@ -67,12 +67,12 @@ _FIRST_DAY = {
     ),
     "render": _Other(
         "documents",
-        "write every script of a procedure and its runbook as files",
+        "write the scripts and the runbook of a procedure as files",
         ("codeocean-cmdgen render restore --directory restore",),
     ),
     "verify": _Other(
         "documents",
-        "compare scripts with what this release prints; show their values",
+        "compare scripts with what this release prints, and show their values",
         ("codeocean-cmdgen verify restore",),
     ),
 }
@@ -229,7 +229,7 @@ def main() -> None:
         sys.exit(REFUSED)
     except Exception:  # noqa: BLE001 - the last net
         echo_lines(traceback.format_exc(), err=True)
-        echo("error: this is a bug of codeocean-cmdgen, please report the lines above", err=True)
+        echo("error: this is a bug in codeocean-cmdgen; please report the lines above", err=True)
         sys.exit(OUR_BUG)
     sys.exit(code)
 
@@ -273,6 +273,9 @@ def _tell_usage(error: click.ClickException) -> None:
         return
     if isinstance(error, click.MissingParameter) and error.param is not None:
         message = _missing(error.param)
+    if isinstance(error, click.NoSuchOption):
+        close = f": did you mean {error.possibilities[0]}?" if error.possibilities else ""
+        message = f"no such option {error.option_name}{close}"
     echo(f"error: {message[:1].lower()}{message[1:].rstrip('.')}", err=True)
     if context:
         echo(f"hint: {context.command_path} --help", err=True)

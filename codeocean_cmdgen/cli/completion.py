@@ -19,9 +19,9 @@ def completion(
 ) -> None:
     """Print the lines that make bash, zsh or fish complete commands, options, choices and files.
 
-    Let the start-up file of the shell evaluate them, as below. The shell then runs this program
-    whenever you press Tab: without arguments, and with the variable _CODEOCEAN_CMDGEN_COMPLETE. If
-    the program has arguments, that variable has no effect.
+    Evaluate them in the start-up file of your shell, as in the examples. The shell then runs this
+    program whenever you press Tab: without arguments, and with the variable
+    _CODEOCEAN_CMDGEN_COMPLETE. If the program has arguments, that variable has no effect.
     """
     root = click.get_current_context().find_root().command
     kind = get_completion_class(shell)

@@ -19,11 +19,14 @@ from codeocean_cmdgen.cli.shared import (
     write_document,
 )
 from codeocean_cmdgen.inputs.deployment_file import demand_deployment_file, named_or_default
-from codeocean_cmdgen.terminal import echo, echo_lines
+from codeocean_cmdgen.terminal import echo, echo_lines, is_terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
     from codeocean_cmdgen.runbook import Runbook
+    from codeocean_cmdgen.runbook.model import Missing
 
 
 def runbook(
@@ -49,7 +52,7 @@ def runbook(
         ),
     ] = None,
 ) -> None:
-    """Print the steps in the guide's order, with every script.
+    """Print a procedure as a runbook: its steps in the guide's order, with every script.
 
     PROCEDURE is backup, restore or migration.
     """
@@ -70,7 +73,9 @@ def render(
     values: Values = None,
     check: Annotated[
         bool,
-        typer.Option("--check", help="write nothing; show what differs and exit with 1 if it does"),
+        typer.Option(
+            "--check", help="write nothing; show what differs, and exit with 1 if anything does"
+        ),
     ] = False,
 ) -> None:
     """Write the scripts of a procedure as numbered files, with runbook.md and runbook.html.
@@ -104,12 +109,15 @@ def verify(
 
     FILE is a script, a runbook, or a folder that `render` wrote; - reads a paste from stdin, which
     may hold several joined scripts. Shows the values to judge, and each line that differs. Runs
-    nothing. A runbook is compared with that of the deployment file: the one that --values names,
-    else the one in the verified folder, else the default. Exit code 0 if all is verified, else 1.
+    nothing. A runbook is compared with the one that this release makes from the deployment file:
+    the file that --values names, otherwise the one in the verified folder, otherwise the default.
+    Exits with 0 if everything is verified, otherwise with 1.
     """
     from codeocean_cmdgen import verify as verifier  # noqa: PLC0415 - Jinja is slow
 
     pasted = b""
+    if "-" in file and is_terminal(sys.stdin, sys.stderr):
+        show_note("paste the script, then press Ctrl-D")
     if "-" in file and sys.stdin is not None:
         pasted = sys.stdin.buffer.read(verifier.MOST_BYTES)
     find_file = lru_cache(maxsize=None)(partial(named_or_default, values, show_note))
@@ -122,17 +130,31 @@ def verify(
 
 
 def _runbook(procedure: str, file: "DeploymentFile") -> "Runbook":
-    """Make a runbook, and report which scripts it lacks and how to get them."""
+    """Make a runbook, and report which values it lacks and how to find them."""
     from codeocean_cmdgen.runbook import make  # noqa: PLC0415 - Jinja is slow
 
     made = make(procedure, file)
-    for entry in made.incomplete:
-        names = ", ".join(entry.missing)
-        are = "is" if len(entry.missing) == 1 else "are"
-        echo(
-            f"note: skipped {entry.file}: {names} {are} missing; step "
-            f"{entry.number} of the runbook shows the command that finds "
-            f"{'it' if are == 'is' else 'them'}",
-            err=True,
-        )
+    for note in _ways_to_complete(made, file):
+        show_note(note)
     return made
+
+
+def _ways_to_complete(made: "Runbook", file: "DeploymentFile") -> "Iterator[str]":
+    """Yield a note for each way to find missing values, with the steps that wait for them."""
+    waiting: dict[str, list[tuple[str, str]]] = {}
+    for entry in made.incomplete:
+        for missing in entry.missing:
+            waiting.setdefault(_remedy(missing, file), []).append((missing.name, entry.number))
+    for remedy, pairs in waiting.items():
+        names, numbers = (dict.fromkeys(words) for words in zip(*pairs))
+        steps = "step" if len(numbers) == 1 else "steps"
+        yield (
+            f"no script yet for {steps} {', '.join(numbers)} of the runbook, for lack of "
+            f"{', '.join(names)}: {remedy}"
+        )
+
+
+def _remedy(missing: "Missing", file: "DeploymentFile") -> str:
+    if missing.found_by:
+        return f"run codeocean-cmdgen discover {missing.found_by} {file.option}"
+    return f"write into [{missing.table}] of {file.position(*missing.table.split('.'))}"

@@ -33,7 +33,7 @@ PROCEDURE_NAMES = ("backup", "restore", "migration")
 
 VALUES_HELP = (
     f"deployment file: TOML with the tables {', '.join(TABLES)} (default: {DEPLOYMENT_FILE} in "
-    "this folder, if only you may write it; none on a services instance)"
+    "the current folder, if you own it and only you can write to it; none on a services instance)"
 )
 
 

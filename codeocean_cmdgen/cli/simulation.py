@@ -32,11 +32,11 @@ def simulate(
     Prints, for each account, the `export` lines that make a shell work in it. Scripts run there
     unchanged, with the real AWS CLI; nothing leaves this machine. Your own credentials, profiles
     and AWS settings are not used, and the lines remove them from the shell. HOME becomes a folder
-    of the simulation: your aliases of the AWS CLI do not run, and records of simulated scripts do
-    not mix with yours. It is removed when the simulation ends, also by a closed terminal.
+    of the simulation, so your AWS CLI aliases do not run, and records of simulated scripts do not
+    mix with yours. The folder is removed when the simulation ends, even if you close the terminal.
 
-    With --json, it prints one object: for each of management, source, backup and target, its
-    account_id and its environment. Start programs with these variables and no others.
+    With --json, it prints one object that has, for each of management, source, backup and target,
+    the account_id and the environment. Start programs with these variables and no others.
     """
     _clean_up_on_signals()
     with isolated():
@@ -121,6 +121,7 @@ def rehearse(
     credentials, profiles and AWS settings are not used. Exits with 0 if every step was done and
     every object version, file, row and secret is equal.
     """
+    _clean_up_on_signals()
     with isolated():
         well = _rehearse(procedure, receipt, fault or [], pause=pause)
     raise typer.Exit(0 if well else 1)
@@ -187,7 +188,6 @@ def _write_receipt(path: Path, text: str) -> None:
 def _no_simulator(error: ImportError) -> InputError:
     problem = Problem(
         f"this installation has no simulator: {error.name} is missing",
-        "install the wheel with its extra, as `pipx install './codeocean_cmdgen-VERSION-py3-none-"
-        "any.whl[simulator]'`; the single file has none",
+        "in a clone of the repository: pip install '.[simulator]'. The single file has none.",
     )
     return InputError([problem])

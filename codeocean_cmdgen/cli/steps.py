@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from inspect import getdoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,9 +58,9 @@ def command(step: type[Step]) -> click.Command:
 def _describe(step: type[Step]) -> str:
     presets = "\n  ".join(("\b\nPresets:", *Preset.names)) if "preset" in step.arguments() else ""
     return (
-        f"{step.__doc__}\n\nPaste the script into: {step.header['where']}\n\n{presets}\n\n"
+        f"{getdoc(step)}\n\nPaste the script into: {step.header['where']}\n\n{presets}\n\n"
         "A required value comes from its option, its environment variable, the deployment file or "
-        "stack.json. On a terminal, you are asked for a missing value."
+        "stack.json. On a terminal, the program asks for values that are missing."
     )
 
 
@@ -78,7 +79,7 @@ def _options(step: type[Step]) -> Iterator[click.Option]:
         told = f"table of the deployment file to use  [default: {step.tables[0]}]"
         yield _option(step, "from", type=click.Choice(step.tables), help=told)
     yield _option(step, "values", help=VALUES_HELP, **_FILE)
-    told = f"read this file instead of {stack_json_of.STACK_JSON}"
+    told = f"file to read instead of {stack_json_of.STACK_JSON}"
     yield _option(step, "stack_json", help=told, **_FILE)
     told = "write the script to this file instead of stdout"
     yield _option(step, "output", "-o", help=told, **_FILE)
@@ -187,7 +188,7 @@ def _ask(name: str) -> tuple[str, ...]:
 
     answers: list[str] = []
     while True:
-        label = "another, or Enter" if answers else f"such as {argument.kind.example}"
+        label = "another, or Enter to finish" if answers else f"such as {argument.kind.example}"
         # Not click.prompt: older releases print a blank on stdout, where the script goes.
         echo(f"  {label}: ", end="", err=True)
         line = sys.stdin.readline()

@@ -65,7 +65,7 @@ class Finder:
             if not chosen:
                 listed = ", ".join(f"{one} ({origin})" for one, origin in candidates.items())
                 problem = Problem(
-                    f"{name} of [{table}] may be any of {len(candidates)}: {listed}",
+                    f"{name} of [{table}]: there are {len(candidates)} candidates: {listed}",
                     f"write the right one into [{table}] of {self.file.position()}, "
                     f'{name} = "...", and run this again',
                 )

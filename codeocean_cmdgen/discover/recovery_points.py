@@ -14,7 +14,7 @@ from codeocean_cmdgen.inputs.update import Fact
 from codeocean_cmdgen.values import Arn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile, Tell
 
@@ -66,7 +66,7 @@ class Pairs(NamedTuple):
     notes: list[str]
 
 
-def find(
+def find_pairs(
     table: str,
     file: DeploymentFile,
     say: Tell,
@@ -129,7 +129,7 @@ def pair_up(described: Iterable[dict[str, Any]]) -> Pairs:
         twins += key in best
         best[key] = max(best.get(key, point), point, key=_preference)
     if twins:
-        notes.append(f"{twins} duplicates of these backups are not shown: copies are preferred")
+        notes.append(f"{twins} duplicates of these backups are not shown; copies are preferred")
     volumes, databases = (
         [point for (kind, *_), point in best.items() if kind == wanted] for wanted in ("EBS", "RDS")
     )
@@ -159,23 +159,35 @@ def _nearest(point: Point, others: list[Point]) -> Optional[Point]:
     return min(near, key=lambda one: abs(one.created - point.created), default=None)
 
 
-def table_of(pairs: list[Pair]) -> Any:  # noqa: ANN401 - a table of rich
-    """Return the pairs as a table, numbered from 1."""
-    from rich.table import Table  # noqa: PLC0415 - only needed to show it
+_COLUMNS = ("#", "created (UTC)", "apart", "expires", "data volume", "database")
+_NARROW = 4
+"""The columns that fit on a line of a narrow terminal."""
 
-    table = Table(box=None, pad_edge=False)
-    for title in ("#", "created (UTC)", "data volume", "database", "apart", "expires"):
-        table.add_column(title, overflow="fold")
-    for number, pair in enumerate(pairs, 1):
-        table.add_row(
-            str(number),
-            f"{pair.ebs.created:%Y-%m-%d %H:%M}",
-            pair.ebs.short,
-            pair.rds.short[: len("copyjob-12345678")],
-            f"{pair.apart.total_seconds() / 60:.0f} min",
-            f"{pair.expires:%Y-%m-%d}" if pair.expires else "never",
-        )
-    return table
+
+def lines_of(pairs: list[Pair], width: int) -> Iterator[str]:
+    """Yield the pairs in columns, numbered from 1.
+
+    width: that of the terminal. If it is too narrow, each ID is on a line of its own.
+    """
+    rows = [_COLUMNS, *(_cells(number, pair) for number, pair in enumerate(pairs, 1))]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    aligned = [[cell.ljust(size) for cell, size in zip(row, widths)] for row in rows]
+    in_line = len(_COLUMNS) if len("  ".join(aligned[0])) <= width else _NARROW
+    for cells in aligned:
+        yield "  ".join(cells[:in_line]).rstrip()
+        for cell in cells[in_line:]:
+            yield f"{'':{widths[0]}}  {cell}".rstrip()
+
+
+def _cells(number: int, pair: Pair) -> tuple[str, ...]:
+    return (
+        str(number),
+        f"{pair.ebs.created:%Y-%m-%d %H:%M}",
+        f"{pair.apart.total_seconds() / 60:.0f} min",
+        f"{pair.expires:%Y-%m-%d}" if pair.expires else "never",
+        pair.ebs.short,
+        pair.rds.short[: len("copyjob-12345678")],
+    )
 
 
 def choose(pairs: list[Pair], choice: str) -> Pair:
@@ -208,8 +220,8 @@ def facts_of(pair: Pair, table: str) -> tuple[list[Fact], list[str]]:
     warnings = []
     if pair.apart > vendor.START_WINDOW:
         warnings.append(
-            f"the two recovery points are {pair.apart} apart: make sure that they belong to the "
-            "same backup"
+            f"the two recovery points were created {pair.apart} apart: make sure that they belong "
+            "to the same backup"
         )
     if pair.expires and pair.expires - datetime.now(timezone.utc) < timedelta(days=1):
         warnings.append(f"the pair expires at {pair.expires:%Y-%m-%d %H:%M} UTC: copy it first")

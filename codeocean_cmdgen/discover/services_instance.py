@@ -61,7 +61,7 @@ def find(role: str, file: DeploymentFile, stack_json: Path, say: Tell) -> Found:
         )
     identifier, _, domain = "".join(stack.look_up("to_host", [])).partition(".")
     if ".rds.amazonaws.com" in domain:
-        finder.take("db_instance_id", (identifier,), "stack.json, first word of AnalyticsDB.Host")
+        finder.take("db_instance_id", (identifier,), "stack.json, first label of AnalyticsDB.Host")
     if role == "target":
         secret = vendor.MASTER_PASSWORD.format(stack_name=stack_name)
         origin = f"its name in {vendor.TEMPLATE}"
@@ -78,8 +78,8 @@ def _miss_on_host(finder: Finder) -> None:
     if not all(finder.file.texts(role, name) for name in finder.here):
         finder.miss(
             ", ".join(finder.here),
-            "not taken from stack.json, because the scripts compare these values with it: on a "
-            "wrong instance both would be wrong",
+            "not taken from stack.json, because the scripts compare these values with it: on the "
+            "wrong instance, both would be wrong",
             f"write them into the file yourself, or run {command} in CloudShell of its account",
         )
     finder.miss(

@@ -299,7 +299,7 @@ def _find_backup(finder: Finder, caller: Caller, resources: dict[str, _Resource]
             f"the stack has {len(roles) or 'no'} S3 restore roles: {', '.join(roles.values())}"
             if roles
             else "the stack has no S3 restore role",
-            "setting the stack's restore parameters may create it: paste the script of "
+            "the stack may create it when its restore parameters are set: paste the script of "
             "codeocean-cmdgen stack-parameters --from backup --preset restore-destination "
             f"{finder.file.option}, then run this again",
             table,
@@ -310,6 +310,6 @@ def _find_backup(finder: Finder, caller: Caller, resources: dict[str, _Resource]
         vendor.DEFAULT_ROLE,
         "the role that the vendor's guide names",
         "backup.snapshot-copy",
-        hint="AWS Backup creates it when the console creates its first on-demand backup with the "
+        hint="the console of AWS Backup creates it with the first on-demand backup that uses the "
         "default role",
     )

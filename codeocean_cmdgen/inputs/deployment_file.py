@@ -71,7 +71,7 @@ class DeploymentFile:
 
     def position(self, *where: str) -> str:
         """Return file and line of a table or key, in the form of editors: `deployment.toml:12`."""
-        self._lines = self._lines or dict(line_numbers(self._text))
+        self._lines = self._lines or line_numbers(self._text)
         line = self._lines.get(tuple(part.replace("-", "_") for part in where))
         name = shown(self.name)[1:-1]
         return f"{name}:{line}" if line else name
@@ -113,7 +113,7 @@ class DeploymentFile:
                 self._complain(where, f"{shown(key)} in [{table}] is not a known value", hint)
             elif name in found:
                 self._complain(
-                    where, f"{name} in [{table}] is given twice, with - and with _: keep one"
+                    where, f"{name} in [{table}] is given twice, with - and with _: remove one"
                 )
             elif texts is None:
                 self._complain(
@@ -190,9 +190,9 @@ def named_or_default(values: Optional[str], tell: Tell) -> Optional[DeploymentFi
     except FileNotFoundError:
         return None
     except OSError as error:
-        tell(f"{path} in this folder is not used without --values: {error.strerror}")
+        tell(f"{path} in the current folder is not used without --values: {error.strerror}")
         return None
-    tell(f"using {path} in this folder")
+    tell(f"using {path} in the current folder")
     return _validated(path, _decoded(path, content))
 
 
@@ -261,8 +261,8 @@ def _no_file() -> Problem:
     if stack_json.is_here():
         return Problem("missing --values: a services instance has no default deployment file")
     return Problem(
-        f"missing --values: there is no {DEPLOYMENT_FILE} to use in this folder",
-        "codeocean-cmdgen init",
+        f"missing --values: there is no {DEPLOYMENT_FILE} in the current folder",
+        "name yours with --values FILE, or create one: codeocean-cmdgen init",
     )
 
 
@@ -289,7 +289,7 @@ def _toml_hint(error: Exception) -> str:
 _QUOTES = 'put texts in quotes, as in account_id = "111111111111"'
 _TOML_HINTS = {
     "Cannot declare": "write each [table] once, and put all its values below it",
-    "Cannot overwrite": "write each value once; a list has several texts",
+    "Cannot overwrite": "write each value once; write several texts as a list",
     "Invalid value": _QUOTES,
     "Expected newline or end of document": _QUOTES,
 }

@@ -29,14 +29,14 @@ _TITLES = {
 }
 
 
-def example() -> dict[str, dict[str, tuple[str, ...]]]:
+def example_values() -> dict[str, dict[str, tuple[str, ...]]]:
     """Return the example values, which are consistent with each other, by table and name."""
     return read_deployment_file(EXAMPLE).tables
 
 
 def empty_file() -> str:
     """Return the text of a file in which every value is commented out."""
-    examples = example()
+    examples = example_values()
     layout = _layout(examples)
     text = _HEAD
     for table in TABLES:

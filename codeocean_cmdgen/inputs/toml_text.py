@@ -105,8 +105,12 @@ def _refuse_deep(text: str) -> None:
             raise ValueError(f"{message} (at line {one.line})")  # noqa: EM102, TRY003
 
 
-def line_numbers(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Yield each table and key of a TOML text, and its line; - and _ are equivalent."""
+def line_numbers(text: str) -> dict[tuple[str, ...], int]:
+    """Return the line of each table and key of a TOML text; - and _ are equivalent.
+
+    A table without a header of its own is where the first header or key within it is.
+    """
+    found: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
     for one in _statements(text):
         paths = list(_paths(_parse(one.text)))
@@ -115,7 +119,9 @@ def line_numbers(text: str) -> Iterator[tuple[tuple[str, ...], int]]:
             table = paths[-1]
         for path in paths:
             full = path if header else (*table, *path)
-            yield tuple(part.replace("-", "_") for part in full), one.line
+            name = tuple(part.replace("-", "_") for part in full)
+            found[name] = one.line if path == paths[-1] else found.get(name, one.line)
+    return found
 
 
 _DEPTH = 3

@@ -15,7 +15,7 @@ from codeocean_cmdgen.inputs.example import empty_file
 from codeocean_cmdgen.terminal import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 MODE = 0o600
 """Only the owner may read it: it holds no secret, but it describes three accounts."""
@@ -33,8 +33,20 @@ class Fact(NamedTuple):
     origin: str
 
 
-def update(path: Path, facts: Iterable[Fact]) -> list[str]:
-    """Write facts into a file, and return in words which different values they replaced.
+class Changes(NamedTuple):
+    """What facts changed in a file. replaced: in words, the different values that it had before."""
+
+    added: int
+    replaced: list[str]
+
+    @property
+    def total(self) -> int:
+        """How many values changed."""
+        return self.added + len(self.replaced)
+
+
+def update(path: Path, facts: Iterable[Fact]) -> Changes:
+    """Write facts into a file, and return what that changed.
 
     A missing file is created, and only its owner may read it. Everything else in an existing file
     stays, including its owner and mode. The file is written whole or not at all.
@@ -53,14 +65,15 @@ def update(path: Path, facts: Iterable[Fact]) -> list[str]:
     new_text = mark + updated(text.removeprefix(mark), facts)
     if new_text != text or new:
         write_whole(path, new_text, MODE, "--values", new=new, keep=not new)
-    return list(_changes(old, facts))
-
-
-def _changes(old: DeploymentFile, facts: Iterable[Fact]) -> Iterator[str]:
-    for fact in facts:
-        before = old.texts(fact.table, fact.name)
-        if before and before != fact.texts:
-            yield f"[{fact.table}] {fact.name} was {', '.join(before)}"
+    known = [(fact, old.texts(fact.table, fact.name)) for fact in facts]
+    return Changes(
+        added=sum(not before for _, before in known),
+        replaced=[
+            f"[{fact.table}] {fact.name} was {', '.join(before)}"
+            for fact, before in known
+            if before not in {(), fact.texts}
+        ],
+    )
 
 
 def updated(text: str, facts: list[Fact]) -> str:

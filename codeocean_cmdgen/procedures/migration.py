@@ -62,7 +62,10 @@ MIGRATION = (
     ),
     Part(
         prose.PHASE_1_VOLUME,
-        (*volume_copied("1.9.", "bulk"), *volume_removed("1.9.", "bulk")),
+        (
+            *volume_copied("1.9.", "bulk"),
+            *volume_removed("1.9.", "bulk", delete=prose.DELETE_VOLUME),
+        ),
     ),
     Part(
         prose.PHASE_2,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codeocean_cmdgen.procedures.derive import temporary_host
-from codeocean_cmdgen.procedures.model import Task
+from codeocean_cmdgen.procedures.model import Prose, Task
 from codeocean_cmdgen.procedures.prose import shared as prose
 from codeocean_cmdgen.steps import (
     DatasetsNotCached,
@@ -88,10 +88,16 @@ def released(number: str) -> Task:
     return Task(number, prose.RELEASE_INSTANCE, "target", step=InstanceRelease)
 
 
-def volume_removed(number: str, run: str, *between: Task, joins: str = "") -> tuple[Task, ...]:
+def volume_removed(
+    number: str,
+    run: str,
+    *between: Task,
+    joins: str = "",
+    delete: Prose = prose.DELETE_VOLUME,
+) -> tuple[Task, ...]:
     """Return restore step 19: two scripts, because the instance's role may not detach volumes.
 
-    between: tasks between the two, in the same place as the second.
+    between: tasks between the two, in the same place as the second. delete: the second's text.
     """
     return (
         Task(
@@ -105,7 +111,7 @@ def volume_removed(number: str, run: str, *between: Task, joins: str = "") -> tu
         *between,
         Task(
             f"{number}19b" if between else f"{number}19a",
-            prose.DELETE_VOLUME,
+            delete,
             "target",
             step=VolumeDelete,
             options={"run": run},

@@ -20,11 +20,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 NEEDED = ("versioning", "replication", "versions")
 HELPFUL = ("lifecycle", "encryption")

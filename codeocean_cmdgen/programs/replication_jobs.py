@@ -19,12 +19,10 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 ENDED = ("Complete", "Failed", "Cancelled", "lost")
 FAILED = ("Failed", "Cancelled", "lost")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .s3_task import instant, is_marker, run_in_parallel, say
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from .s3_task import Entry, Task
+from .s3_task import Entry, Task, instant, is_marker, run_in_parallel, say
 
 WRONG_PLACE = 3
 """The exit code if a bucket is not in the account and Region of the script."""
@@ -123,3 +121,18 @@ class LaterEntries:
             f"since {instant(done.stat().st_mtime)}, such as {self.example}: they stay"
         )
         raise OSError(message)
+
+
+def read_digest(done: Path) -> str:
+    """Return the digest in a file "done" of a bucket; raise OSError if it holds none.
+
+    It is an empty text if nothing was current in the bucket.
+    """
+    try:
+        digest = json.loads(done.read_text("ascii"))
+    except ValueError:
+        digest = None
+    if not isinstance(digest, str) or not re.fullmatch("([0-9a-f]{64})?", digest):
+        message = f"{done} is damaged: it no longer proves what was current when this run ended"
+        raise OSError(message)
+    return digest

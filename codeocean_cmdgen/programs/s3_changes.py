@@ -6,20 +6,14 @@ import hmac
 import json
 import os
 import re
+from collections.abc import Collection, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, Callable, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from .s3_records import read_lines
-from .s3_task import instant, is_marker, list_pages, run_in_parallel, say
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
-    from typing import Callable
-
-    from .s3_task import Entry, Task
+from .s3_task import Entry, Task, instant, is_marker, list_pages, read_lines, run_in_parallel, say
 
 TAG = "codeocean-cmdgen:write"
 """The name of the tag that a copy has until its version ID is written down."""

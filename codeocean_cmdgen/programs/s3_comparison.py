@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from .s3_buckets import read_settings, reasons_against
-from .s3_keys import list_keys
-from .s3_task import answer, for_each_bucket, is_marker, say, start_task
-
-if TYPE_CHECKING:
-    from .s3_keys import Key
-    from .s3_task import Entry, Task
+from .s3_keys import Key, list_keys
+from .s3_task import Entry, Task, answer, for_each_bucket, is_marker, say, start_task
 
 MOST_NAMED = 9
 """How many keys that differ are named for each bucket."""

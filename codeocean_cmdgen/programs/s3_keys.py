@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
-from .s3_task import FROM_THE_START, list_pages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from .s3_task import Entry, Task
+from .s3_task import FROM_THE_START, Entry, Task, list_pages
 
 
 class Key(NamedTuple):

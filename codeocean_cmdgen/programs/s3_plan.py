@@ -8,15 +8,12 @@ import json
 import os
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Optional
+from pathlib import Path
+from typing import NamedTuple, Optional
 
-from .s3_records import read_lines
-from .s3_task import FROM_THE_START, Entry, Position, Task, is_marker, list_pages
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from .s3_task import FROM_THE_START, Entry, Position, Task, is_marker, list_pages, read_lines
 
 ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
 """The storage classes that cannot be read without RestoreObject."""

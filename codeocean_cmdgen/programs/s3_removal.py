@@ -11,13 +11,14 @@ import os
 import re
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .s3_buckets import LaterEntries, check_places, refuse_unfit
+from .s3_buckets import LaterEntries, check_places, read_digest, refuse_unfit
 from .s3_plan import (
     Current,
     Plan,
@@ -28,9 +29,10 @@ from .s3_plan import (
     refuse_use,
     remove_plan,
 )
-from .s3_records import read_digest
 from .s3_task import (
     FROM_THE_START,
+    Entry,
+    Task,
     answer,
     for_each_bucket,
     instant,
@@ -39,11 +41,6 @@ from .s3_task import (
     say,
     start_task,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .s3_task import Entry, Task
 
 NOT_IN_XML = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 """Characters in keys that a request of many keys, which is XML, cannot carry."""

@@ -12,15 +12,17 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
 from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .s3_buckets import LaterEntries, check_places, refuse_unfit
+from .s3_buckets import LaterEntries, check_places, read_digest, refuse_unfit
 from .s3_changes import (
     NO_CHANGE,
     TAG,
@@ -32,14 +34,7 @@ from .s3_changes import (
     refuse_others,
 )
 from .s3_keys import Key, list_keys
-from .s3_records import read_digest
-from .s3_task import answer, for_each_bucket, instant, is_marker, say, start_task
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from .s3_task import Entry, Task
+from .s3_task import Entry, Task, answer, for_each_bucket, instant, is_marker, say, start_task
 
 ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
 """The storage classes that cannot be read without RestoreObject."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import re
 import sys
 import time
+import zlib
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypedDict
+from typing import Any, Callable, NamedTuple, Optional, TypedDict
 
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Callable
 
 
 class Entry(TypedDict, total=False):
@@ -196,6 +196,19 @@ def list_pages(client: Any, where: dict[str, str], position: Optional[Position])
             position = {one: found[f"Next{one}"] for one in ("KeyMarker", "VersionIdMarker")}
         entries = [next(versions if tag == b"Version" else markers) for tag in found["Order"]]
         yield Page(entries, position)
+
+
+# Records in the home folder.
+
+
+def read_lines(file: Path) -> Iterator[Any]:
+    """Yield what each line holds; raise OSError where the file was cut or damaged."""
+    try:
+        with gzip.open(file, "rt", encoding="ascii") as text:
+            yield from map(json.loads, text)
+    except (EOFError, ValueError, gzip.BadGzipFile, zlib.error) as error:
+        message = f"{file} cannot be read to its end: {error}"
+        raise OSError(message) from error
 
 
 # Several at a time.

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from botocore.exceptions import ClientError
 
@@ -20,14 +21,7 @@ from .s3_changes import (
     read_changes,
     refuse_others,
 )
-from .s3_records import read_lines
-from .s3_task import answer, for_each_bucket, is_marker, say, start_task
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from .s3_task import Task
+from .s3_task import Task, answer, for_each_bucket, is_marker, read_lines, say, start_task
 
 NOT_FOUND = 404
 

@@ -15,12 +15,10 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any, Optional
 
 Changes = dict[str, Optional[str]]
 """Parameter -> the value to set; None clears it."""

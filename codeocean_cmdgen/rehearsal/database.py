@@ -112,12 +112,12 @@ def rows(contents: Contents) -> Counter[str]:
     return found
 
 
-def empty(password: str) -> Contents:
+def new_contents(password: str) -> Contents:
     """Return the contents of a new deployment's server."""
     return Contents("CREATE DATABASE codeocean OWNER root;", password)
 
 
-def example(password: str) -> Contents:
+def example_contents(password: str) -> Contents:
     """Return the contents of a server in use."""
     return Contents(_EXAMPLE, password)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from codeocean_cmdgen.inputs.example import example
+from codeocean_cmdgen.inputs.example import example_values
 from codeocean_cmdgen.inputs.update import Fact, update
 from codeocean_cmdgen.rehearsal.stage import DATABASES, STACK_NAMES, database_host
 
@@ -29,7 +29,7 @@ class RehearsalFile:
         self.path = path
         examples = (
             Fact(table, name, texts, "the example")
-            for table, values in example().items()
+            for table, values in example_values().items()
             for name, texts in values.items()
             if name not in _NOT_YET or (table, name) == ("target", "destination_vault_arn")
         )

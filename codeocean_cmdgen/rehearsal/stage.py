@@ -16,8 +16,8 @@ from codeocean_cmdgen.rehearsal.database import (
     Contents,
     Database,
     Databases,
-    empty,
-    example,
+    example_contents,
+    new_contents,
     rows,
     serve,
 )
@@ -84,7 +84,6 @@ class Stage:
         self._aws, self._authority = aws, trustme.CA()
         self._closing = ExitStack()
         self._databases: dict[str, Databases] = {}
-        simulator.cloudformation.seconds_each = 5.0
         self.world.organization()
         self.world.templates()
         service_role = "AWSBackupDefaultServiceRole"
@@ -244,7 +243,7 @@ class Stage:
             return
         try:
             databases = Databases(self.hosts[word], self._authority)
-            contents = (example if word == "source" else empty)(PASSWORDS[word])
+            contents = (example_contents if word == "source" else new_contents)(PASSWORDS[word])
             serve(self.simulator, databases, _database_arn(word), contents)
         except HostUnavailableError as reason:
             self.missing = Missing(self.missing.host, str(reason))

@@ -55,13 +55,24 @@ def _body(step: type[Step], values: Markup) -> str:
             header=_header(step),
             values=values,
             template=f"steps/{step.template or step.name}.sh.j2",
-            programs=[(name, Markup(_program(name))) for name in step.programs],  # noqa: S704 - ours
+            parts=[_digested(part, part_text(part)) for part in step.parts],
+            programs=[_digested(module, program_text(module)) for module in step.programs],
             **shared_parts(step.place),
         )
     )
 
 
-def _program(name: str) -> str:
+def _digested(name: str, text: str) -> tuple[Markup, str, Markup]:
+    """Return what the script says of a text that it shares with others, and that text."""
+    return Markup(name), sha256(text), Markup(text)  # noqa: S704 - files of ours
+
+
+def part_text(name: str) -> str:
+    """Return the functions in a file of templates/parts, without its head."""
+    return script_templates().get_template(f"parts/{name}.sh").render()
+
+
+def program_text(name: str) -> str:
     """Return a module of codeocean_cmdgen/programs as it stands."""
     import pkgutil  # noqa: PLC0415 - few scripts have one
 
@@ -75,6 +86,9 @@ _LABELS = {
     "takes": "Takes",
     "costs": "Costs",
     "again": "Again",
+    "killed": "Killed",
+    "undo": "Undo",
+    "done": "Done if",
 }
 """What a header calls the parts of `Step.header`; "at" explains the value of that option."""
 

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.procedures import Tables
 
 _ADVICE = (
-    "Work from top to bottom. Open the shell that a step names, paste its script, and read its "
+    "Work from top to bottom. Open the shell that a step names, paste its script, and read the "
     "output. The step is done when the last line begins with `done:`. If the script ends in any "
-    "other way, read the last line, fix the cause, and paste it again. Nothing is done twice.\n"
+    "other way, read the last line, fix the cause, and paste the script again. Nothing is done "
+    "twice.\n"
     "To see what a script would do, type `export PLAN=1` first; `unset PLAN` ends that. "
-    "`export WATCH=0` starts the work and returns: the last line begins with `started:`. To follow "
-    "the work, unset it and paste the script again. CloudShell times out after 20 idle minutes; "
-    "work in AWS continues.\n"
+    "With `export WATCH=0`, a script starts the work and does not wait: its last line begins with "
+    "`started:`. To follow the work, type `unset WATCH` and paste the script again. CloudShell "
+    "times out after 20 idle minutes; work in AWS continues.\n"
     "A script finds what an earlier one created by its name or tag, so you need not copy results. "
     "If a value is missing, the runbook shows the `discover` command that writes it into the "
     "deployment file, here `{file}`. Run it with the current credentials or with "
@@ -78,9 +79,9 @@ def run_as_files(procedure: str, file: str, script: str) -> tuple[Commands, ...]
             f"Upload `{procedure}.tar.gz` to the CloudShell that a step names (Actions > Upload "
             "file). Copy it to a services instance through the Temp bucket, as the next section "
             "shows for the program. Unpack it there and check it. The last command shows what a "
-            "script would do. Without `PLAN=1` it does it; `WATCH=0` and `CONFIRM` work the same. "
-            "Run only the scripts of that place, in the order of their numbers. No file needs the "
-            "shared part:",
+            "script would do; without `PLAN=1`, the script does it. You can set `WATCH=0` and "
+            "`CONFIRM` in the same way. In each place, run only the scripts of that place, in the "
+            "order of their numbers. Scripts in files do not need the shared part:",
             _RUN.format(**names),
         ),
     )

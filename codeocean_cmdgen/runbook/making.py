@@ -7,7 +7,7 @@ import shlex
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from codeocean_cmdgen.arguments import VOCABULARY, flag
+from codeocean_cmdgen.arguments import VOCABULARY
 from codeocean_cmdgen.errors import InputError, Problem, shown
 from codeocean_cmdgen.procedures import RUNBOOKS
 from codeocean_cmdgen.rendering.paste import shared_paste
@@ -99,7 +99,7 @@ def _entry(one: Made, tables: Tables, values: str, file: str, pasting: Pasting) 
         seen_to=task.prose.seen_to if len(values_to_check) == len(task.shows) else "",
         file=file,
         script=one.script,
-        missing=tuple(map(flag, one.missing)),
+        missing=one.missing,
         command=command_for(one, values, file) if one.missing else "",
         pasting=pasting,
     )
@@ -140,10 +140,10 @@ def _facts(one: Made) -> Iterator[tuple[str, str]]:
 
 
 def _sentence(told: Told) -> str:
-    """Return what a header tells as one sentence, also if it lists calls and what each does."""
+    """Return what a header tells as sentences, also if it lists calls and what each does."""
     if isinstance(told, str):
         return told
-    return "; ".join(f"`{call}` {effect.rstrip('.')}" for call, effect in told) + "."
+    return " ".join(f"`{call}` {effect.rstrip('.')}." for call, effect in told)
 
 
 def _shown(task: Task, tables: Tables) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import NamedTuple, Optional
 
+from codeocean_cmdgen.arguments import flag
 from codeocean_cmdgen.rendering.paste import pasted
 from codeocean_cmdgen.steps.base import PLACES
 
@@ -59,13 +60,30 @@ class Pasting(NamedTuple):
     shared_at: str = ""
 
 
+class Missing(NamedTuple):
+    """A value without which a script cannot be generated.
+
+    name: as in the deployment file. found_by: what `discover` must be asked for to find it; empty
+    if it cannot. table: the table of the deployment file to write it into by hand.
+    """
+
+    name: str
+    found_by: str
+    table: str
+
+    @property
+    def option(self) -> str:
+        """The option that gives the value."""
+        return flag(self.name)
+
+
 class Entry(NamedTuple):
     """One thing to do: by hand, with a script, or with the commands that generate the script.
 
     facts: label -> text, in the order to read. shown: likewise, values to check.
     seen_to: what has already done it, in words.
     file: the name of the script's file. script: its whole text, if no value is missing.
-    missing: the options whose values are missing. command: finds them and generates the script.
+    missing: the values that are missing. command: finds them and generates the script.
     """
 
     number: str
@@ -77,7 +95,7 @@ class Entry(NamedTuple):
     seen_to: str = ""
     file: str = ""
     script: str = ""
-    missing: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
     command: str = ""
     pasting: Pasting = Pasting()
 

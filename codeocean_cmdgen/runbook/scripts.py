@@ -10,7 +10,7 @@ from codeocean_cmdgen.errors import InputError, Problem
 from codeocean_cmdgen.inputs.deployment_file import homes
 from codeocean_cmdgen.inputs.resolve import Given, resolve
 from codeocean_cmdgen.rendering.script import render
-from codeocean_cmdgen.runbook.model import Place
+from codeocean_cmdgen.runbook.model import Missing, Place
 from codeocean_cmdgen.steps import CrossAccountBackup, StackCreate
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ UNDISCOVERED = (CrossAccountBackup, StackCreate)
 
 
 class Made(NamedTuple):
-    """A task in its place, with its script if it has one, or the names of the values it lacks."""
+    """A task in its place, with its script if it has one, or the values it lacks."""
 
     task: Task
     place: Place
     options: Mapping[str, Given] = {}
-    missing: tuple[str, ...] = ()
+    missing: tuple[Missing, ...] = ()
     step: Optional[Step] = None
     script: str = ""
 
@@ -71,7 +71,7 @@ def _make(task: Task, file: DeploymentFile, problems: dict[Problem, list[str]]) 
     options = task.derive(file.tables)
     options.update({name: Given((text,), "procedure") for name, text in task.options.items()})
     missing = tuple(
-        name
+        _missing(task, step, name)
         for name, needed in step.arguments().items()
         if (needed or name in task.needs) and name not in options
         if not any(name in file.tables.get(home, {}) for home in homes(step, task.deployment, name))
@@ -105,21 +105,32 @@ def command_for(one: Made, values: str, output: str) -> str:
     step = task.step
     if step is None:
         return ""
-    finds = {name: what for name in one.missing if (what := _found_by(task, step, name))}
     words = [f"codeocean-cmdgen {step.name}", f"--values {values}"]
     if len(step.tables) > 1:
         words.append(f"--from {task.deployment}")
     for name, given in one.options.items():
         words += [f"{flag(name)} {shlex.quote(text)}" for text in given.texts]
     words += [
-        f"{flag(name)} {VOCABULARY[name].kind.metavar}" for name in one.missing if name not in finds
+        f"{lacks.option} {VOCABULARY[lacks.name].kind.metavar}"
+        for lacks in one.missing
+        if not lacks.found_by
     ]
     words.append(f"--output {output}")
     searches = [
         f"codeocean-cmdgen discover {what} --values {values}"
-        for what in dict.fromkeys(finds.values())
+        for what in dict.fromkeys(lacks.found_by for lacks in one.missing if lacks.found_by)
     ]
     return "\n".join([*searches, " \\\n  ".join(words)])
+
+
+def _missing(task: Task, step: type[Step], name: str) -> Missing:
+    """Return a value that a step lacks.
+
+    A value that no `discover` finds belongs to this step alone: another step may do something else
+    if it has one, as an update does with the URL of a template.
+    """
+    table = task.deployment if name in FINDS else f"{task.deployment}.{step.name}"
+    return Missing(name, _found_by(task, step, name), table)
 
 
 def _found_by(task: Task, step: type[Step], name: str) -> str:

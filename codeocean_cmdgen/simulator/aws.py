@@ -87,9 +87,7 @@ def loaded_aws(folder: Path, aws: Path) -> Iterator[Path]:
     config = home / "config"
     config.write_text(_PLUGIN.format(folder=home), encoding="utf-8")
     (served / "program").symlink_to(aws.resolve())
-    shim = served / "aws"
-    shim.write_text(f"#!{_PYTHON} -IS\n{_SHIM.read_text('utf-8')}", encoding="utf-8")
-    shim.chmod(0o755)
+    program = shim(served, "aws")
     with subprocess.Popen(
         [aws, served / "socket"],
         env={**clean_environment(home), **_CREDENTIALS, "AWS_CONFIG_FILE": str(config)},
@@ -99,10 +97,18 @@ def loaded_aws(folder: Path, aws: Path) -> Iterator[Path]:
         stderr=subprocess.DEVNULL,
     ) as server:
         try:
-            _wait_for(shim, server)
+            _wait_for(program, server)
             yield served
         finally:
             server.kill()
+
+
+def shim(folder: Path, name: str) -> Path:
+    """Create a program that has its calls made by the server whose socket is beside it."""
+    program = folder / name
+    program.write_text(f"#!{_PYTHON} -IS\n{_SHIM.read_text('utf-8')}", encoding="utf-8")
+    program.chmod(0o755)
+    return program
 
 
 def _served_in(folder: Path) -> Path:
@@ -129,9 +135,9 @@ def cloudshell_python(folder: Path) -> Path:
     return folder
 
 
-def _wait_for(shim: Path, server: subprocess.Popen[bytes]) -> None:
+def _wait_for(program: Path, server: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + _PATIENCE
-    while not _version_of([shim, "--version"]):
+    while not _version_of([program, "--version"]):
         if server.poll() is not None or time.monotonic() > until:
             message = "the AWS CLI v2 could not be loaded"
             raise AwsUnavailableError(message)

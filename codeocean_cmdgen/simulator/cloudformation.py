@@ -183,7 +183,7 @@ class CloudFormation:
         """Start without templates and stacks."""
         self._clock = clock
         self.seconds_pending = 8.0
-        self.seconds_each = 20.0
+        self.seconds_each = 5.0
         self.readable_metadata = True
         self.shown_otherwise: dict[str, dict[str, Any]] = {}
         self.templates: dict[str, Template] = {}

@@ -28,7 +28,7 @@ _NEEDED = ("bash", "ip", "mkfs.xfs", "mount", "nsenter", "setfattr", "setpriv", 
 _SYSTEMD = Path("/lib/systemd/systemd")
 _SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _NEW_NETWORK = 0x40000000  # CLONE_NEWNET of sched.h
-_PATIENCE = 30.0  # seconds, on a busy machine
+_PATIENCE = 120.0  # seconds, on a busy machine
 _numbers = count(1)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.wire import Call
 
 _PASSWORD_LENGTHS = range(8, 129)
-_DELETING = timedelta(minutes=3)
+_DELETING = timedelta(minutes=1)
 
 
 @dataclass
@@ -113,8 +113,8 @@ class Rds:
 
     def __init__(self, clock: Clock) -> None:
         """Start without instances."""
-        self.seconds_unnoticed = 40.0
-        self.seconds_modifying = 60.0
+        self.seconds_unnoticed = 20.0
+        self.seconds_modifying = 20.0
         self.shows_pending = True
         self.quota = 40
         self.instances: list[Instance] = []

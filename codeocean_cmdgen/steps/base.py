@@ -56,11 +56,15 @@ class Step(Frozen):
     if_too_large: ClassVar[str] = "give fewer {} and generate several scripts"
     """What to do if the script is larger than one paste may be; {}: the repeatable options."""
     header: ClassVar[Mapping[str, Told]]
-    """What a person must know before running it: where, changes, takes, costs, again.
+    """What a person must know before running it, by the keys of `rendering.script`: where it runs,
+    what it changes, how long it takes, what it costs, what a second paste does, what a kill leaves,
+    how to undo it, and what proves that it is done.
 
     Each text ends with a full stop. The effect of a call does so only if it has several
     sentences.
     """
+    parts: ClassVar[tuple[str, ...]] = ()
+    """The files of templates/parts that the script holds: functions that several steps use."""
     programs: ClassVar[tuple[str, ...]] = ()
     """The modules of codeocean_cmdgen/programs that the script holds."""
     tables: ClassVar[tuple[str, ...]]

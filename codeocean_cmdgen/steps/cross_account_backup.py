@@ -26,6 +26,9 @@ class CrossAccountBackup(Step):
         "takes": "seconds.",
         "costs": "nothing. Each vault's own policy still decides whose copies it accepts.",
         "again": "reports when it was turned on.",
+        "killed": "leaves the setting on or off, and nothing else.",
+        "undo": "possible at any time, on the page Settings of the AWS Backup console.",
+        "done": "AWS Backup reports that the setting is on.",
     }
     permissions = {
         ANY: (

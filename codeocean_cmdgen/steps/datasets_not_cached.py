@@ -11,7 +11,7 @@ from codeocean_cmdgen.values import CommandLine, Folder, LocalUrl, RunName
 class DatasetsNotCached(HostStep):
     """Run the vendor's command, and follow the job that it starts.
 
-    The cache of datasets lies on EFS, which no snapshot holds: the target's is empty.
+    The cache of datasets is on EFS, which no snapshot contains, so it is empty in the target.
     """
 
     command: CommandLine
@@ -49,7 +49,13 @@ class DatasetsNotCached(HostStep):
         "costs": "nothing.",
         "again": "follows the work, or reports when it was completed. A command or a job that "
         "failed is run again. If its end is unknown, because it was killed or the job service does "
-        "not answer, it is run again only after a confirmation. Before, check that it is not still "
+        "not answer, it is run again only after a confirmation. First check that it is not still "
         "running (ps -ef, docker top CONTAINER), and ask the vendor whether that is safe.",
+        "killed": "leaves the unit, which continues. If the unit itself is killed, the command may "
+        "still run in a container.",
+        "undo": "not by a script: ask the vendor.",
+        "done": "the command has ended with exit code 0, and the job service reports its job as "
+        "completed. If no job is recognized in the output, the last line says so.",
     }
+    parts = ("vendor_command",)
     tables = ("target",)

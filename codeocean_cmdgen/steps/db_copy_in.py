@@ -71,11 +71,17 @@ class DbCopyIn(HostStep):
         "costs": "storage for both databases: check FreeStorageSpace of the deployment's instance.",
         "again": "follows the work, starts again after a failure, or reports when it was "
         "completed.",
+        "killed": "leaves the unit, which continues. If the unit itself is killed, the current "
+        "database stays in place: the names are swapped in one transaction.",
+        "undo": "the replaced database is kept beside the new one, until a script with --drop-old "
+        "removes it.",
+        "done": "both databases were compared, and the names are swapped.",
     }
     permissions = {
         **HostStep.permissions,
         MASTER_PASSWORD: ("secretsmanager:GetSecretValue",),
     }
+    parts: ClassVar[tuple[str, ...]] = ("database", "database_rights")
     tables = ("target",)
     from_stack_json = {"target": ("to_host", "to_port", "user")}
     checks = (_two_servers,)
@@ -99,6 +105,7 @@ class DropOld(DbCopyIn):
 
     title = "remove the database that was replaced"
     watches = False
+    parts = ("database",)
     programs = ()
     template = "db-copy-in--drop-old"
     confirm = "OLD-DATABASE-NAME"
@@ -116,6 +123,9 @@ class DropOld(DbCopyIn):
         "takes": "seconds.",
         "costs": "nothing. Its storage is free for other data, but RDS never returns it.",
         "again": "reports that it no longer exists.",
+        "killed": "leaves the old database, whole or removed.",
+        "undo": "not possible.",
+        "done": "the server has confirmed the removal.",
     }
 
     def variables(self) -> dict[str, Printed]:

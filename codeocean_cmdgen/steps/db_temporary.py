@@ -63,14 +63,14 @@ class DbRestore(Step):
                 (
                     "restores --rds-snapshot-arn, or else the only RDS recovery point that was "
                     "copied into the vault, to a new DB instance in the network of the "
-                    "deployment's own. Stops if there are several, or if another run has restored "
-                    "it."
+                    "deployment's own. The script stops if there are several, or if another run "
+                    "restored it."
                 ),
             ),
             ("rds add-tags-to-resource", "tags the new instance as this run's"),
             (
                 "rds modify-db-instance",
-                "gives the new instance the deployment's master password, which is shown nowhere",
+                "gives the new instance the deployment's master password, which is never shown",
             ),
         ),
         "takes": "ten minutes or more. The restore continues without this shell, but the password "
@@ -78,6 +78,11 @@ class DbRestore(Step):
         "costs": "the instance and its storage until db-delete.",
         "again": "reports the instance, or continues where it stopped. An instance that was "
         "deleted since is not restored again in this run.",
+        "killed": "leaves a restore job that continues, or an instance that has no tags or "
+        "password yet.",
+        "undo": "db-delete.",
+        "done": "the instance is available in the network of the deployment's own, and RDS has set "
+        "the password.",
     }
     permissions = {
         ANY: (
@@ -91,6 +96,16 @@ class DbRestore(Step):
         RDS_SNAPSHOT: ("backup:DescribeRecoveryPoint", "backup:StartRestoreJob"),
         ROLE: ("iam:GetRole",),
     }
+    parts = (
+        "run_record",
+        "db_instances",
+        "recovery_point",
+        "time",
+        "service_role",
+        "restore_job",
+        "refused_request",
+        "instance_age",
+    )
     role_service = AWS_BACKUP
     tables = ("target",)
     checks = (role_in_account, role_in_partition, rds_in_region, rds_in_account, _two_instances)
@@ -124,6 +139,9 @@ class DbDelete(Step):
         "costs": "nothing.",
         "again": "follows the deletion, or reports when the instance was deleted, from a record in "
         "the home folder.",
+        "killed": "leaves the instance as it was, or its deletion, which continues.",
+        "undo": "not possible. The recovery point can be restored again.",
+        "done": "RDS shows neither the instance nor automated backups of it.",
     }
     permissions = {
         ANY: (
@@ -133,5 +151,6 @@ class DbDelete(Step):
         ),
         TEMPORARY_DATABASE: ("rds:DeleteDBInstance",),
     }
+    parts = ("run_record", "db_instances", "deletion", "instance_age", "time")
     tables = ("target",)
     checks = (_two_instances,)

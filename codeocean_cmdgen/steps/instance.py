@@ -23,20 +23,28 @@ class InstanceHold(Step):
     header = {
         "where": "AWS CloudShell, in the account of the deployment.",
         "changes": (
-            ("autoscaling create-or-update-tags", "notes on the group what will be suspended"),
-            ("autoscaling suspend-processes", "suspends what can replace the instance"),
+            ("autoscaling create-or-update-tags", "tags the group with what will be suspended"),
+            (
+                "autoscaling suspend-processes",
+                "suspends the processes that can replace the instance",
+            ),
         ),
         "takes": "seconds.",
-        "costs": "nothing. While held, a failed instance is not replaced: run instance-release "
-        "afterwards. A stack update can still replace it.",
-        "again": "reports how long the instance has been held, and suspends what was resumed "
-        "since.",
+        "costs": "nothing. A failed instance is not replaced until instance-release. A stack "
+        "update can still replace it.",
+        "again": "reports how long the instance has been held, and suspends again what was "
+        "resumed since.",
+        "killed": "leaves a tag that names what this run has suspended or was about to: "
+        "instance-release reads it.",
+        "undo": "instance-release.",
+        "done": "the group reports all of these processes as suspended.",
     }
     permissions = {
         ANY: ("autoscaling:DescribeAutoScalingGroups",),
         GROUP: ("autoscaling:CreateOrUpdateTags", "autoscaling:SuspendProcesses"),
         STACK: ("cloudformation:DescribeStackResource",),
     }
+    parts = ("services_group",)
     tables = ("target", "source")
 
 
@@ -54,17 +62,21 @@ class InstanceRelease(Step):
         "changes": (
             (
                 "autoscaling resume-processes",
-                "resumes what instance-hold of this run suspended, nothing else",
+                "resumes only what instance-hold of this run suspended",
             ),
-            ("autoscaling create-or-update-tags", "notes on the group when it was released"),
+            ("autoscaling create-or-update-tags", "tags the group with the time of the release"),
         ),
         "takes": "seconds.",
         "costs": "nothing. Stops if the instance is unhealthy: the group would terminate it.",
         "again": "reports when the instance was released.",
+        "killed": "leaves what is not resumed yet suspended, and the tag that names it.",
+        "undo": "instance-hold with a new --run.",
+        "done": "the group reports none of these processes as suspended.",
     }
     permissions = {
         ANY: ("autoscaling:DescribeAutoScalingGroups",),
         GROUP: ("autoscaling:CreateOrUpdateTags", "autoscaling:ResumeProcesses"),
         STACK: ("cloudformation:DescribeStackResource",),
     }
+    parts = ("services_group",)
     tables = ("target", "source")

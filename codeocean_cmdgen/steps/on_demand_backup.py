@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class OnDemandBackup(Step):
-    """Back up both at once, and follow the copies that the vendor's stack then creates by itself.
+    """Back up the data volume and the database, and follow the copies that the stack creates.
 
-    A migration backs up twice with the same values: so the run must be named.
+    A migration backs up twice with the same values, so each run must be named.
     """
 
     backup_vault_name: VaultName
@@ -30,20 +30,25 @@ class OnDemandBackup(Step):
     name = "on-demand-backup"
     title = "back up the data volume and the analytics database now"
     header = {
-        "where": "AWS CloudShell, in the source account; or in the target account, as a safety "
-        "copy.",
+        "where": "AWS CloudShell, in the source account or, for a safety copy, in the target "
+        "account.",
         "changes": (
             (
                 "backup start-backup-job",
-                "for each of the two: adds one recovery point to the vault",
+                "adds one recovery point of each of the two to the vault",
             ),
         ),
         "takes": "minutes to hours, in AWS, without this shell. If the stack has a destination "
         "vault, it copies both to it by itself. The script follows these copies too.",
         "costs": "storage of the recovery points until they expire, after --retention-days.",
-        "again": "follows the jobs of this run, and starts again only one that failed. When both "
+        "again": "follows the jobs of this run, and repeats only one that failed. When both "
         "are done, it checks that the recovery points still exist, and prints the same result "
         "again, from a record in the home folder.",
+        "killed": "leaves jobs that continue. If there was no time to record a job, its token "
+        "finds it.",
+        "undo": "delete the recovery points in AWS Backup.",
+        "done": "AWS Backup reports both jobs, and all automatic copies, as COMPLETED, and shows "
+        "both recovery points.",
     }
     permissions = {
         ANY: (
@@ -57,6 +62,7 @@ class OnDemandBackup(Step):
         VAULT: ("backup:DescribeBackupVault", "backup:StartBackupJob"),
         ROLE: ("iam:GetRole",),
     }
+    parts = ("run_record", "service_role", "refused_request", "time")
     role_service = AWS_BACKUP
     tables = ("source", "target")
     checks = (role_in_account, role_in_partition)

@@ -63,17 +63,25 @@ class S3BatchReplication(Step):
             (
                 "s3control create-job",
                 (
-                    "for each bucket that is not empty: its objects and delete markers are "
-                    "replicated to where its replication rules point. No version is deleted. "
+                    "for each bucket that is not empty, replicates its objects and delete markers "
+                    "to where its replication rules point. No version is deleted. "
                     "Objects whose replication is PENDING are left out."
                 ),
             ),
         ),
         "takes": "a minute to start. The jobs run in S3 for minutes to days, without this shell.",
-        "costs": "about 0.25 USD a job and 1 USD a million objects, requests, transfer, retrieval.",
-        "again": "follows the jobs of this run or reports how they ended, and creates only what "
-        "was never created. S3 lists a job until 90 days after its end: then use a new --run.",
+        "costs": "about 0.25 USD a job, 1 USD a million objects, and requests, transfer and "
+        "retrieval.",
+        "again": "follows the jobs of this run or reports how they ended, and creates only jobs "
+        "that were never created. S3 lists a job until 90 days after its end: then use a new "
+        "--run.",
+        "killed": "leaves jobs that continue. Their tokens keep them from being created again.",
+        "undo": "not by a script: replicas stay at the destination. The buckets replicated from do "
+        "not change.",
+        "done": "S3 reports each job as Complete without a failed object, and each other bucket as "
+        "empty.",
     }
+    parts = ("service_role",)
     programs = ("bucket_findings", "replication_jobs")
     permissions = {
         ANY: ("s3:CreateJob", "s3:ListJobs"),

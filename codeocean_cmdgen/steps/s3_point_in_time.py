@@ -73,12 +73,16 @@ class S3PointInTime(Step):
         "into the buckets must have ended, and never copies again what was deleted.",
         "again": "continues, and asks for confirmation only of what was not confirmed. After "
         "success, lists again, changes nothing, and reports what arrived since.",
+        "killed": "leaves a bucket from which only a part is deleted. Its plan is in the home "
+        "folder, in ~/.codeocean-cmdgen: the next paste continues there.",
+        "undo": "not possible. A script with --reversible deletes nothing, but costs storage.",
+        "done": "a new listing shows all buckets as they were at --at.",
     }
+    parts: ClassVar[tuple[str, ...]] = ("s3_python", "s3_program", "s3_restore")
     programs: ClassVar[tuple[str, ...]] = (
         "s3_removal",
         "s3_plan",
         "s3_buckets",
-        "s3_records",
         "s3_task",
     )
     tables = ("target",)
@@ -115,7 +119,12 @@ class Verify(S3PointInTime):
         "takes": "a minute for some 100,000 versions.",
         "costs": "5 USD for a million pages of 1,000 versions.",
         "again": "compares again.",
+        "killed": "leaves nothing.",
+        "undo": "not needed.",
+        "done": "no key differs in any bucket, and the settings of the buckets show that no "
+        "version is missing.",
     }
+    parts = ("s3_python",)
     programs = ("s3_comparison", "s3_keys", "s3_buckets", "s3_task")
 
     def variables(self) -> dict[str, Printed]:
@@ -158,13 +167,16 @@ class Reversible(S3PointInTime):
         "costs": "requests, and storage of the copies.",
         "again": "continues. After success, lists again, changes nothing, and reports what arrived "
         "since. Asks for no confirmation, because --undo reverses it.",
+        "killed": "leaves a bucket that is changed in part. Its journal in ~/.codeocean-cmdgen "
+        "says how far.",
+        "undo": "a script with --undo and the same values, from the same home folder.",
+        "done": "a new listing shows all buckets as they were at --at.",
     }
     programs = (
         "s3_reversal",
         "s3_changes",
         "s3_keys",
         "s3_buckets",
-        "s3_records",
         "s3_task",
     )
 
@@ -185,5 +197,9 @@ class Undo(S3PointInTime):
         "takes": "three requests for each key that was changed.",
         "costs": "requests.",
         "again": "continues, or reports that everything is undone.",
+        "killed": "leaves a bucket in which only a part is undone, and its journal.",
+        "undo": "generate the script with --reversible and a new --run.",
+        "done": "all changes in the journals of these buckets are undone.",
     }
-    programs = ("s3_undo", "s3_changes", "s3_records", "s3_task")
+    parts = ("s3_python", "s3_program")
+    programs = ("s3_undo", "s3_changes", "s3_task")

@@ -22,9 +22,9 @@ class SecretsSave(HostStep):
     title = "save the system's secrets on the data volume"
     watches = False
     header = {
-        "where": INSTANCE.format("source") + " It must run before the disaster, and again after "
-        "each change of a secret. Create it with --output, leave the file there, and run it daily "
-        "by a line in a file of /etc/cron.d, such as 17 3 * * * root bash FILE. A new instance has "
+        "where": INSTANCE.format("source") + " Run it before a disaster, and again whenever a "
+        "secret changes. To run it daily, create it with --output, leave the file there, and add a "
+        "line to a file in /etc/cron.d, such as 17 3 * * * root bash FILE. A new instance has "
         "neither file: check after each update of the stack.",
         "changes": (
             (
@@ -37,17 +37,22 @@ class SecretsSave(HostStep):
             ),
             (
                 "bash -c COMMAND",
-                "with --command: runs the vendor's command instead, and shows what it prints",
+                "with --command, runs the vendor's command instead, and shows what it prints",
             ),
         ),
         "takes": "seconds.",
         "costs": "nothing.",
         "again": "saves again, and reports by name what has changed since.",
+        "killed": "leaves the last save, or the new one: the file is replaced whole.",
+        "undo": "not possible: only the newest save is kept. Snapshots keep older ones.",
+        "done": "the file was read again, and holds what Parameter Store has answered. With "
+        "--command: it has ended with exit code 0.",
     }
     permissions = {
         **HostStep.permissions,
         PARAMETERS_AND_PATH: ("ssm:GetParametersByPath",),
     }
+    parts = ("secrets", "vendor_command")
     tables = ("source",)
 
 
@@ -68,17 +73,14 @@ class SecretsRestore(HostStep):
             (
                 "ssm put-parameter",
                 (
-                    "writes the saved parameters that differ below this stack's path, after a "
-                    "list of their names. It deletes none, and changes nothing in Secrets "
-                    "Manager. What it replaces is kept, for root only, in a file below "
-                    "/var/lib/codeocean-cmdgen. To undo, copy that file over the saved one and "
-                    "run with a new --run."
+                    "lists the names of the saved parameters that differ below this stack's path, "
+                    "then writes them. It deletes none, and changes nothing in Secrets Manager."
                 ),
             ),
             REMOUNT,
             (
                 "bash -c COMMAND",
-                "with --command: runs the vendor's command instead, and shows what it prints",
+                "with --command, runs the vendor's command instead, and shows what it prints",
             ),
         ),
         "takes": "a second for each parameter.",
@@ -86,10 +88,16 @@ class SecretsRestore(HostStep):
         "costs cents a month.",
         "again": "continues after a failure, and asks again. Once completed, it never writes again "
         "in this run.",
+        "killed": "leaves a part of the parameters written, and the file with what was replaced.",
+        "undo": "what it replaces is kept, for root only, in a file below "
+        "/var/lib/codeocean-cmdgen. Copy that file over the saved one, and run with a new --run.",
+        "done": "Parameter Store shows all saved parameters as they were saved. With --command: it "
+        "has ended with exit code 0.",
     }
     permissions = {
         **HostStep.permissions,
         PARAMETERS_AND_PATH: ("ssm:GetParametersByPath",),
         PARAMETERS: ("ssm:PutParameter",),
     }
+    parts = ("secrets", "stopped_service", "nothing_writes", "vendor_command")
     tables = ("target",)

@@ -41,22 +41,32 @@ class ServiceStop(HostStep):
             (
                 "mv",
                 (
-                    "moves cron files away that no package of the operating system owns. A file "
-                    "that is held is never overwritten: of two of one name, both are kept."
+                    "moves away cron files that no package of the operating system owns. A file "
+                    "that was moved away before is never overwritten: both are kept."
                 ),
             ),
             ("docker update", "keeps docker from restarting containers that reach the data volume"),
             (
                 "docker stop",
-                "stops them. docker removes those that were started with --rm, which are named.",
+                (
+                    "stops these containers. docker removes those that were started with --rm; the "
+                    "script names them."
+                ),
             ),
             REMOUNT,
         ),
         "takes": "a minute or two.",
-        "costs": "nothing. Nobody can work until service-start, which undoes exactly the above.",
+        "costs": "nothing. Nobody can work until service-start.",
         "again": "continues, or reports when the service was stopped. After service-start of "
         "the same run it stops nothing: to stop the service again, use a new --run.",
+        "killed": "leaves a part of this stopped. Each thing is noted on the disk before it is "
+        "stopped, so service-start finds it. If the kill hits the moment in which the data volume "
+        "is read-only, the next paste says how to make it writable.",
+        "undo": "service-start. It cannot start containers that docker has removed.",
+        "done": "no process could write to the data volume, and the kernel has made it read-only, "
+        "which it refuses while a file is open for writing.",
     }
+    parts = ("held_files", "nothing_writes")
     tables = ("target", "source")
 
 
@@ -74,12 +84,12 @@ class ServiceStart(HostStep):
         "where": STOPPED_INSTANCE + " Run it only when the data is complete: from then on people "
         "can work, and the application deletes what its database does not refer to.",
         "changes": (
-            ("systemctl unmask", "undoes what service-stop of this run has noted"),
+            ("systemctl unmask", "unmasks what service-stop of this run masked"),
             (
                 "mv",
                 (
-                    "moves unit files and cron files back. A new file in such a place is kept: its "
-                    "name gets a number and ~."
+                    "moves unit files and cron files back. If there is a new file in that place, "
+                    "it is kept, with a number and ~ after its name."
                 ),
             ),
             ("systemctl start", "starts the codeocean service and the other units"),
@@ -91,10 +101,15 @@ class ServiceStart(HostStep):
             ),
             ("rm", "removes the folder in which service-stop kept all this"),
         ),
-        "takes": "minutes, and reports how many. Up to five more if nothing answers at the health "
-        "endpoint, whose path is known for older versions only.",
+        "takes": "minutes; the script reports how many. Up to five more if the health endpoint "
+        "does not answer: its path is known only for older versions.",
         "costs": "nothing.",
         "again": "continues, or reports that the service is active. It does not start what another "
         "run has stopped since.",
+        "killed": "leaves a part of this started. What is not put back yet stays in the folder.",
+        "undo": "service-stop with a new --run. What the application has deleted is gone.",
+        "done": "the service is active three times in a row with the same process. The last line "
+        "says what is known about its health.",
     }
+    parts = ("held_files",)
     tables = ("target", "source")

@@ -87,6 +87,10 @@ class SnapshotCopy(Step):
         "again": "finds the copies of these recovery points, and follows them or reports when "
         "they were completed. It starts only a copy that failed. Runs other than the first one "
         "find their copies in a record in the home folder, ~/.codeocean-cmdgen.",
+        "killed": "leaves copies that continue. AWS Backup lists them, so the next paste finds "
+        "them.",
+        "undo": "delete the copies in the destination vault, if it is not locked.",
+        "done": "AWS Backup reports both jobs as COMPLETED, and names the two new recovery points.",
     }
     permissions = {
         ANY: ("backup:DescribeCopyJob", "backup:ListCopyJobs"),
@@ -94,6 +98,7 @@ class SnapshotCopy(Step):
         (*EBS_SNAPSHOT, *RDS_SNAPSHOT): ("backup:DescribeRecoveryPoint", "backup:StartCopyJob"),
         ROLE: ("iam:GetRole",),
     }
+    parts = ("run_record", "time", "service_role", "refused_request")
     role_service = AWS_BACKUP
     tables = ("backup",)
     elsewhere = {"destination_vault_arn": "target"}

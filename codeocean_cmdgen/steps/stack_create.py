@@ -53,7 +53,11 @@ class StackCreate(Step):
         "if this shell ends.",
         "costs": "what runs in the stack.",
         "again": "follows the creation, or reports when it began and how it ended.",
+        "killed": "leaves the creation, which continues.",
+        "undo": "delete the stack in the console. What its template retains stays.",
+        "done": "CloudFormation reports the stack as complete.",
     }
+    parts = ("stack",)
     programs = ("template_parameters", "stack_events")
     if_too_large = "give fewer {}, and set the others with stack-parameters once the stack exists"
     permissions = {

@@ -177,13 +177,7 @@ class StackParameters(Step):
             *_CHANGE_SET,
             (
                 "cloudformation execute-change-set",
-                (
-                    "updates the stack. This deletes all other change sets of the stack. What is "
-                    "not named keeps its value. Without --replace, nothing is removed or replaced "
-                    "that may hold data, and no setting known to delete data is changed. With it, "
-                    "the script asks for the IDs of what is lost. It asks for the stack's name "
-                    "before instances are replaced, or what may hold data is changed in place."
-                ),
+                "updates the stack, and deletes its other change sets",
             ),
         ),
         "takes": "a minute to prepare, then minutes; longer for an instance or a database. It "
@@ -191,7 +185,16 @@ class StackParameters(Step):
         "costs": "nothing by itself.",
         "again": "follows the update, or reports when it was completed. An update that failed is "
         "tried again.",
+        "killed": "leaves an update that continues, or a change set that changes nothing: delete "
+        "it in the console.",
+        "undo": "set the old values with a new --run. What is not named keeps its value. Without "
+        "--replace, nothing is removed or replaced that may hold data, and no setting known to "
+        "delete data is changed. With it, the script asks for the IDs of what is lost for good. It "
+        "asks for the stack's name before instances are replaced, or what may hold data is changed "
+        "in place.",
+        "done": "CloudFormation reports UPDATE_COMPLETE, and the parameters have their new values.",
     }
+    parts = ("stack", "stack_update")
     programs = ("template_parameters", "stack_events", "change_set")
     permissions = {
         ANY: ("cloudformation:GetTemplateSummary",),
@@ -282,14 +285,12 @@ class BackupStackParameters(StackParameters):
             *_CHANGE_SET,
             (
                 "cloudformation execute-change-set",
-                (
-                    "updates the backup stack; this deletes all other change sets of the stack. "
-                    "What is not named keeps its value. Nothing that may hold data, and no "
-                    "instance, is removed, replaced or changed in place, except the replication "
-                    "of buckets."
-                ),
+                "updates the backup stack, and deletes its other change sets",
             ),
         ),
+        "undo": "set the old values with a new --run. What is not named keeps its value. Nothing "
+        "that may hold data, and no instance, is removed, replaced or changed in place, except the "
+        "replication of buckets.",
     }
 
     def variant(self) -> Step:

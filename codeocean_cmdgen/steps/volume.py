@@ -63,8 +63,8 @@ class VolumeRestore(Step):
                 (
                     "restores --ebs-snapshot-arn, or else the only EBS recovery point that was "
                     "copied into the vault, to a new encrypted gp3 volume in the data volume's "
-                    "zone, of its speed, and of its size or that of the snapshot, whichever is "
-                    "larger. Stops if there are several, or if another run has restored it."
+                    "zone, with its speed, and with its size or the snapshot's, whichever is "
+                    "larger. The script stops if there are several, or if another run restored it."
                 ),
             ),
             ("ec2 create-tags", "tags the new volume, so that later steps of this run find it"),
@@ -75,6 +75,9 @@ class VolumeRestore(Step):
         "again": "reports the volume, and tags it again if tags are missing, or follows the "
         "restore job. After a failed job it starts another. A volume that was deleted since is "
         "not restored again in this run.",
+        "killed": "leaves a restore job that continues, or a volume that has no tags yet.",
+        "undo": "volume-delete.",
+        "done": "the volume has the right zone, size and encryption, and its tags.",
     }
     permissions = {
         ANY: (
@@ -89,6 +92,16 @@ class VolumeRestore(Step):
         EBS_SNAPSHOT: ("backup:DescribeRecoveryPoint", "backup:StartRestoreJob"),
         ROLE: ("iam:GetRole",),
     }
+    parts = (
+        "run_record",
+        "volumes",
+        "restored_volume",
+        "recovery_point",
+        "time",
+        "service_role",
+        "restore_job",
+        "refused_request",
+    )
     role_service = AWS_BACKUP
     tables = ("target",)
     checks = (role_in_account, role_in_partition, ebs_in_region)
@@ -125,17 +138,22 @@ class VolumeCopyIn(HostStep):
             ),
         ),
         "takes": "hours for hundreds of GB, which EBS loads from S3 as they are read. The copy "
-        "continues when the session ends. Then both volumes are compared: everything by contents, "
-        "except /workspaces, by size and time.",
-        "costs": "nothing. Unless the data volume is new, back it up first with on-demand-backup "
-        "in CloudShell. This instance has no permission to.",
+        "continues when the session ends. Then both volumes are compared.",
+        "costs": "nothing.",
         "again": "follows the copy, continues after a failure or a reboot, or reports when it was "
         "completed.",
+        "killed": "leaves the unit, which continues. If the unit itself is killed, the data volume "
+        "is copied in part: service-start refuses to run until this script has completed the copy.",
+        "undo": "not possible. Unless the data volume is new, back it up first with "
+        "on-demand-backup in CloudShell. This instance has no permission to.",
+        "done": "both volumes were compared: everything by contents, except /workspaces, by size "
+        "and time.",
     }
     permissions = {
         ANY: ("ec2:DescribeInstances", "ec2:DescribeVolumes"),
         (*RESTORED_VOLUME, *INSTANCES): ("ec2:AttachVolume",),
     }
+    parts = ("stopped_service", "nothing_writes", "copied_volume", "restored_volume")
     tables = ("target",)
     checks = (_two_volumes,)
 
@@ -160,8 +178,12 @@ class VolumeRelease(HostStep):
         "takes": "seconds.",
         "costs": "nothing.",
         "again": "reports that the volume is unmounted.",
+        "killed": "leaves the volume mounted, or unmounted and not checked.",
+        "undo": "not needed: the volume stays attached.",
+        "done": "nothing on this instance uses the volume, in no container either.",
     }
     permissions = {ANY: ("ec2:DescribeInstances", "ec2:DescribeVolumes")}
+    parts = ("copied_volume", "restored_volume")
     tables = ("target",)
     checks = (_two_volumes,)
 
@@ -199,11 +221,15 @@ class VolumeDelete(Step):
         "costs": "nothing.",
         "again": "follows the deletion, or reports when the volume was deleted, from a record in "
         "the home folder.",
+        "killed": "leaves the volume detached or not, or its deletion, which continues.",
+        "undo": "not possible. The recovery point can be restored again.",
+        "done": "EC2 no longer shows the volume.",
     }
     permissions = {
         ANY: ("backup:ListRestoreJobs", "ec2:DescribeVolumes"),
         RESTORED_VOLUME: ("ec2:DeleteVolume",),
         (*RESTORED_VOLUME, *INSTANCES): ("ec2:DetachVolume",),
     }
+    parts = ("run_record", "volumes", "restored_volume", "deletion")
     tables = ("target",)
     checks = (_two_volumes,)

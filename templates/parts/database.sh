@@ -33,11 +33,11 @@ name_run() {
 check_target_server() {
   local own_host
   if ! own_host=$(jq --raw-output '.AnalyticsDB.Host // ""' /etc/codeocean/stack.json); then
-    stop_wrong_place 'cannot read from stack.json which analytics database the deployment has'
+    stop_wrong_place 'cannot read AnalyticsDB.Host from /etc/codeocean/stack.json'
   fi
   if [[ ${own_host} != '' && ${own_host,,} != "${TO_HOST,,}" ]]; then
-    stop_wrong_place "stack.json says that the analytics database is ${own_host}," \
-      "but the script is for ${TO_HOST}"
+    stop_wrong_place "/etc/codeocean/stack.json: expected analytics database ${TO_HOST};" \
+      "found ${own_host}"
   fi
   if ! command -v psql >/dev/null; then
     stop_wrong_place 'the program psql is needed: sudo dnf install postgresql15'

@@ -1,6 +1,7 @@
 <#
 # Values: AT
-# Reads: program_id, state
+# Reads: answers, program_id, state
+# Sets: checked
 #>
 # The program ends with exit code 3 if a bucket is not in this account and Region.
 stop_unchecked() {
@@ -23,4 +24,13 @@ stop_if_unfit() {
     stop "not everything is still as it was at ${AT}. Later uploads, such as those of users, may" \
       'stay: then nothing is left to do. To remove them, use a new --run and a later --until.'
   fi
+}
+
+# Sets checked to the time at which the program had listed all buckets again.
+wait_until_checked() {
+  if ! read -r checked <&"${answers}"; then
+    stop "not everything is as it was at ${AT}: see the problems above." \
+      'Then paste the script again.'
+  fi
+  wait "${program_id}"
 }

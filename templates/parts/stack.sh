@@ -1,6 +1,7 @@
 <#
 # Values: CHANGES, CLEAR, RUN, SET, STACK_NAME, TEMPLATE_URL
-# Sets: differing, stack_status, token, token_prefix, total
+# Sets: attempt_failure, attempt_status, attempt_time, differing, stack_status, token, token_prefix,
+#   total, work_continues
 #>
 # Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
 # CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
@@ -42,17 +43,20 @@ read_template() {
 # Compares CHANGES, SET and CLEAR with the template and the stack. Writes the file "comparison", and
 # the file "parameters" for the request. Sets differing to what changes, from which value to which.
 compare_parameters() {
-  write_template_parameters
   printf '%s\n' "${CHANGES}" >wanted
-  if ! python3 -I template_parameters.py \
+  if ! python3 -I program/template_parameters.py \
     --changes wanted \
     --set "${SET[@]}" \
     --clear "${CLEAR[@]}" \
     --template template \
-    --stack stacks >comparison ||
-    ! jq .parameters comparison >parameters ||
-    ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
+    --stack stacks >comparison; then
     stop "cannot compare the parameters of stack ${STACK_NAME}. Paste the script again."
+  fi
+  if ! jq .parameters comparison >parameters; then
+    stop 'cannot write the parameters for the request. Paste the script again.'
+  fi
+  if ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
+    stop 'cannot read which parameters differ. Paste the script again.'
   fi
 }
 
@@ -69,4 +73,82 @@ check_parameters() {
   if [[ ${dropped} != '' ]]; then
     say "warning: the new template drops these parameters, with their values: ${dropped}"
   fi
+}
+
+# Finds the attempt with the token, otherwise the latest of this run. Sets token; empty if there is
+# none. Sets the rest as read_attempt does.
+find_attempt() {
+  if ! read_attempt; then
+    stop "cannot read the events of stack ${STACK_NAME}: ${aws_error}. Paste the script again."
+  fi
+  token=$(jq --raw-output .token attempt)
+}
+
+# Sets attempt_status to the final status of the stack in that attempt, or to the latest one while
+# it works; empty without events. Sets attempt_time to when that was, and attempt_failure to the
+# first failure. The file "attempt" also holds the number of the attempt.
+read_attempt() { # [OPTION_OF_AWS...]
+  if ! ask events aws cloudformation describe-stack-events \
+    --region "${REGION}" \
+    --stack-name "${STACK_NAME}" \
+    "$@"; then
+    return 1
+  fi
+  if ! python3 -I program/stack_events.py \
+    --events events \
+    --token-prefix "${token_prefix}" \
+    --token "${token}" >attempt; then
+    stop "cannot read the events of stack ${STACK_NAME}. Paste the script again."
+  fi
+  if ! attempt_status=$(jq --raw-output .status attempt); then
+    stop "cannot read the status of stack ${STACK_NAME}. Paste the script again."
+  fi
+  attempt_time=$(jq --raw-output .time attempt)
+  attempt_failure=$(jq --raw-output .failure attempt)
+}
+
+# Shows the events of the attempt until it ends. Each poll reads the newest 100 events, which is one
+# request; the verdict, at the end, reads all of them.
+follow_attempt() {
+  local failed_polls=0 quiet_polls=0
+  work_continues=yes
+  while [[ ${attempt_status} == '' || ${attempt_status} == *_IN_PROGRESS ]]; do
+    if ((failed_polls == 20)); then
+      stop "cannot follow stack ${STACK_NAME} any more: ${aws_error}. Paste the script again."
+    fi
+    sleep 15
+    failed_polls=$((failed_polls + 1))
+    quiet_polls=$((quiet_polls + 1))
+    if ((quiet_polls % 5 == 0)); then
+      # No events come, so ask the stack itself whether it still works.
+      if read_stack; then
+        failed_polls=0
+        attempt_status=${stack_status}
+      fi
+    elif read_attempt --max-items 100; then
+      failed_polls=0
+      if show_new_events; then
+        quiet_polls=0
+      fi
+    fi
+  done
+  work_continues=no
+  find_attempt
+}
+
+# Succeeds if there were any. The file "shown-events" records what has been shown.
+show_new_events() {
+  local line
+  if ! python3 -I program/stack_events.py \
+    --events events \
+    --token-prefix "${token_prefix}" \
+    --token "${token}" \
+    --show-new shown-events \
+    --total "${total}" >new-events; then
+    stop "cannot show the events of stack ${STACK_NAME}. Paste the script again."
+  fi
+  while IFS= read -r line; do
+    show_progress "$((SECONDS / 60)) min, ${line}"
+  done <new-events
+  [[ -s new-events ]]
 }

@@ -1,7 +1,14 @@
 <#
 # Values: COMMAND
-# Reads: first_umask, lock
+# Reads: lock
+# Sets: first_umask
 #>
+# Sets first_umask to the umask that the script was started with, for the vendor's command.
+# check_services_instance changes it.
+record_umask() {
+  first_umask=$(umask)
+}
+
 # Runs the vendor's command. Each line of its output is marked, so that none passes for a line of
 # this script. The command gets the umask and the environment that this script was started with. It
 # gets none of the files that this script has open: a program that it leaves running would hold the

@@ -6,7 +6,7 @@ import pytest
 
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.world import MANAGEMENT, SOURCE
-from tests.execution.conftest import Person, PersonOf, script, writes
+from tests.support.people import Person, PersonOf, script, writes
 
 
 @pytest.fixture

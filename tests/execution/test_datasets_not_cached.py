@@ -12,9 +12,10 @@ import pytest
 from codeocean_cmdgen.simulator import Simulator
 from codeocean_cmdgen.simulator.host import HostUnavailableError
 from codeocean_cmdgen.simulator.world import TARGET
-from tests.execution.conftest import Outcome, ServicesHost, script
-from tests.execution.quick_aws import remember_the_guard
-from tests.tools import miss
+from tests.support.people import Outcome, script
+from tests.support.quick_aws import remember_the_guard
+from tests.support.services_host import ServicesHost
+from tests.support.tools import miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,7 +81,7 @@ class Place(NamedTuple):
             (self.folder / f"jobs-{name}{later}").write_text(f"{status} {json.dumps(answer)}")
 
     def wait_for(self, name: str) -> None:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while not (self.folder / name).exists():
             assert time.monotonic() < until, name
             time.sleep(0.02)

@@ -17,9 +17,10 @@ from codeocean_cmdgen.simulator import Simulator
 from codeocean_cmdgen.simulator.host import HostUnavailableError
 from codeocean_cmdgen.simulator.postgres import Postgres, plain_client
 from codeocean_cmdgen.simulator.world import TARGET
-from tests.execution.conftest import Outcome, ServicesHost, script
-from tests.execution.quick_aws import remember_the_guard
-from tests.tools import miss
+from tests.support.people import Outcome, script
+from tests.support.quick_aws import remember_the_guard
+from tests.support.services_host import ServicesHost
+from tests.support.tools import miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -236,7 +237,7 @@ def test_swapped_servers_are_refused(place: Place) -> None:
     """Both take the password and have the database: only the deployment knows which is its own."""
     outcome = place.run(from_host=TO, to_host=FROM)
     assert outcome.code == 3
-    assert f"the analytics database is {TO}, but the script is for {FROM}" in outcome.errors
+    assert f"expected analytics database {FROM}; found {TO}" in outcome.errors
     place.old_is_in_place()
 
 

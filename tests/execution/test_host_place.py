@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeocean_cmdgen.steps import STEPS
-from tests.execution.conftest import script, writes
+from tests.support.people import script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator import Simulator
-    from tests.execution.conftest import HostOf, ServicesHost
+    from tests.support.services_host import HostOf, ServicesHost
 
 TARGET, OTHER = "333333333333", "444444444444"
 HOST_STEPS = [step.name for step in STEPS if step.place == "host"]
@@ -51,38 +51,46 @@ def forge(host: ServicesHost, stack: str | None = None, **place: str) -> None:
 
 @pytest.mark.newest_cli
 def test_a_script_for_another_deployment(host: ServicesHost) -> None:
-    refuses(
-        host, f"stack.json has '{TARGET} us-east-1 codeocean'; the script is for ", account_id=OTHER
-    )
-    refuses(host, "script is for '333333333333 us-east-2 codeocean'", region="us-east-2")
-    refuses(host, "script is for '333333333333 us-east-1 other'", stack_name="other")
+    expected = "stopped: /etc/codeocean/stack.json: expected account, Region and stack "
+    found = f"; found {TARGET} us-east-1 codeocean"
+    refuses(host, f"{expected}{OTHER} us-east-1 codeocean{found}", account_id=OTHER)
+    refuses(host, f"{expected}{TARGET} us-east-2 codeocean{found}", region="us-east-2")
+    refuses(host, f"{expected}{TARGET} us-east-1 other{found}", stack_name="other")
 
 
 def test_a_machine_that_only_says_so(host: ServicesHost) -> None:
+    expected = "the instance's identity document: expected account and Region "
+    found = f"; found {TARGET} us-east-1"
     forge(host, AccountID=OTHER)
-    refuses(host, f"the instance's identity document has '{TARGET} us-east-1'; ", account_id=OTHER)
+    refuses(host, f"{expected}{OTHER} us-east-1{found}", account_id=OTHER)
     forge(host, AccountID=TARGET, Region="us-east-2")
-    refuses(
-        host, f"the instance's identity document has '{TARGET} us-east-1'; ", region="us-east-2"
-    )
+    refuses(host, f"{expected}{TARGET} us-east-2{found}", region="us-east-2")
     forge(host, Region="us-east-1", stack="other")
-    tags = "the instance's EC2 tags have 'codeocean'; the script is for 'other'"
+    tags = "the instance's EC2 tags: expected stack other; found codeocean"
     refuses(host, tags, stack_name="other")
 
 
 @pytest.mark.parametrize("text", ["", "{}", "no JSON", '{"AWS": []}'])
 def test_a_description_that_says_nothing(host: ServicesHost, text: str) -> None:
     host.path("/etc/codeocean/stack.json").write_text(text)
-    refuses(host, "stack.json has '")
+    refuses(host, "/etc/codeocean/stack.json: expected account, Region and stack ")
 
 
 def test_no_services_instance_at_all(host: ServicesHost) -> None:
     host.path("/etc/codeocean/stack.json").unlink()
-    refuses(host, "stack.json has ''")
+    refuses(
+        host,
+        "/etc/codeocean/stack.json is missing: this is not a services instance. The script is for "
+        f"that of account {TARGET}, us-east-1, stack codeocean",
+    )
     forged = {"AWS": {"AccountID": TARGET, "Region": "us-east-1"}, "Stack": "codeocean"}
     host.path("/etc/codeocean/stack.json").write_text(json.dumps(forged))
     host.root("ip", "address", "delete", "169.254.169.254/32", "dev", "lo")
-    refuses(host, "the instance's identity document has ''")
+    refuses(
+        host,
+        f"the instance's identity document: expected account and Region {TARGET} us-east-1; "
+        "found nothing",
+    )
 
 
 def test_credentials_that_do_not_see_the_instance(host_of: HostOf, simulator: Simulator) -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.execution.conftest import script
 from tests.execution.test_volume import restored, slow, stop
-from tests.terminal import PATIENCE, QUIET
+from tests.support.people import script
+from tests.support.terminal import PATIENCE, QUIET
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.execution.conftest import HostTerminal, ServicesHost
+    from tests.support.services_host import HostTerminal, ServicesHost
 
 
 def copy_in(host: ServicesHost, **values: str) -> str:

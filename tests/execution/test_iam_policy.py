@@ -1,4 +1,7 @@
-"""iam-policy: what the steps declare is what their scripts ask for, no more and no less."""
+"""iam-policy: what the steps declare is what their scripts ask for, no more and no less.
+
+And where: a script asks in its own Region, whatever the shell's is.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,20 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from codeocean_cmdgen.policy import example, policy
+from codeocean_cmdgen.iam_policy import example_step, policy
 from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.simulator import Simulator, example_world
 from codeocean_cmdgen.steps import STEPS, Step
-from tests.calls import action, calls
-from tests.cases import CASES, CLOUDSHELL
-from tests.execution.conftest import PersonOf, ServicesHost, made, script
 from tests.execution.test_secrets import document
 from tests.execution.test_volume import restored, stop
+from tests.support.calls import action, calls
+from tests.support.cases import CASES, CLOUDSHELL
+from tests.support.people import PersonOf, made, script
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tests.support.services_host import ServicesHost
 
 NEVER_ASKED = {"iam:PassRole", "cloudformation:TagResource"}
 """What AWS checks on the way of another call."""
@@ -63,8 +68,12 @@ def test_a_script_asks_for_what_its_step_declares_and_nothing_else(
     values = {**case.values, **values}
     simulator.faults.add("s3control:CreateJob", "fail-job")  # so that DescribeJob is called
     operator, text = person(case.account), script(name, **values)
-    operator.run(text, PLAN="1")
-    operator.run(text, CONFIRM=case.answer(said))
+    elsewhere = {"AWS_DEFAULT_REGION": "ap-south-1", "AWS_REGION": "ap-south-1"}
+    operator.run(text, PLAN="1", **elsewhere)
+    operator.run(text, CONFIRM=case.answer(said), **elsewhere)
+    # IAM and STS answer from one place for all.
+    regions = {one.region for one in simulator.requests if one.service not in ("iam", "sts")}
+    assert regions == {"us-east-1"}
     declared = actions(policy([made(name, **values).step], scoped=True)) - NEVER_ASKED
     assert asked(simulator) == declared - case.not_asked
 
@@ -101,7 +110,7 @@ def test_a_script_on_the_instance_asks_for_what_its_step_declares_and_nothing_el
 def test_each_call_is_an_operation_of_its_service(step: type[Step]) -> None:
     """IAM names actions as the API names operations, but for few of S3."""
     session = botocore.session.get_session()
-    made_of = render(example(step), dict.fromkeys(step.arguments(), "option"))
+    made_of = render(example_step(step), dict.fromkeys(step.arguments(), "option"))
     found = list(calls(made_of))
     assert found
     for call in found:
@@ -138,7 +147,7 @@ def findings(document: dict[str, Any]) -> list[list[str]]:
 @pytest.mark.parametrize("scoped", [True, False])
 def test_the_linter_has_nothing_to_say(scoped: bool) -> None:
     steps = [
-        made(name, **case.values).step if scoped else example(case.step)
+        made(name, **case.values).step if scoped else example_step(case.step)
         for name, case in CASES.items()
     ]
     assert findings(policy(steps, scoped=scoped)) == []

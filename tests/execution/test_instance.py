@@ -9,7 +9,7 @@ import pytest
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.templates import PRIMARY_URL
 from codeocean_cmdgen.simulator.world import TARGET
-from tests.execution.conftest import Person, PersonOf, script, writes
+from tests.support.people import Person, PersonOf, script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.autoscaling import Group

@@ -14,9 +14,9 @@ import pytest
 from botocore import xform_name
 
 from codeocean_cmdgen.simulator import Simulator, example_world
-from tests.calls import calls
-from tests.cases import CASES, Case
-from tests.execution.conftest import PeopleOf, PersonOf, script, writes
+from tests.support.calls import calls
+from tests.support.cases import CASES, Case
+from tests.support.people import PeopleOf, PersonOf, script, writes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,7 +123,7 @@ def survives(simulator: Simulator, person: PersonOf, folder: Path, point: Point)
     assert operator.run(text(case), CONFIRM=confirm).done
     assert writes(simulator) == []
     assert WORK[start.call](simulator) - there == start.times
-    assert calls_made[-1] == start.call, "the row in tests/cases.py names another last call"
+    assert calls_made[-1] == start.call, "the row in tests/support/cases.py names another last call"
     return killed.returncode == -signal.SIGKILL
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.world import BACKUP, SOURCE
-from tests.execution.conftest import Person, PersonOf, interrupt, script, writes
+from tests.support.people import Person, PersonOf, interrupt, script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.backup import RecoveryPoint

@@ -10,8 +10,8 @@ import pytest
 
 from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.simulator import Simulator, example_world
-from tests.cases import CASES, CLOUDSHELL
-from tests.execution.conftest import Outcome, Person, PersonOf, made, script, writes
+from tests.support.cases import CASES, CLOUDSHELL
+from tests.support.people import Outcome, Person, PersonOf, made, script, writes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,10 +149,3 @@ def test_a_plan_that_nobody_can_read_is_no_order(
     """Where the last line cannot be written, the script must end all the same."""
     native.run(text(step).rstrip() + " >&-\n", PLAN="1")
     assert set(writes(simulator)) <= {"CreateChangeSet", "DeleteChangeSet"}
-
-
-def test_every_call_names_the_region(step: str, simulator: Simulator, native: Person) -> None:
-    """IAM and STS answer from one place for all; everything else is asked where it is."""
-    native.run(text(step), AWS_DEFAULT_REGION="ap-south-1", AWS_REGION="ap-south-1")
-    asked = {one.region for one in simulator.requests if one.service not in ("iam", "sts")}
-    assert asked == {"us-east-1"}

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Callable
 import pytest
 
 from codeocean_cmdgen.simulator.world import TARGET
-from tests.execution.conftest import script, writes
-from tests.execution.quick_aws import remember_the_guard
 from tests.execution.test_host_place import HOST_STEPS
+from tests.support.people import script, writes
+from tests.support.quick_aws import remember_the_guard
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.execution.conftest import HostOf, Outcome, ServicesHost
+    from tests.support.people import Outcome
+    from tests.support.services_host import HostOf, ServicesHost
 
 RECORDS, STATE = "/data/.codeocean-cmdgen", "/var/lib/codeocean-cmdgen"
 USER = 1001

@@ -11,7 +11,7 @@ import pytest
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.backends import find_bucket
 from codeocean_cmdgen.simulator.world import BACKUP, REGION, SOURCE, TARGET
-from tests.execution.conftest import Person, PersonOf, script, writes
+from tests.support.people import Person, PersonOf, script, writes
 
 if TYPE_CHECKING:
     from moto.s3.models import FakeBucket

@@ -26,9 +26,10 @@ from hypothesis import strategies as st
 
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.world import TARGET
-from tests.execution.conftest import Outcome, PersonOf, script, writes
-from tests.execution.point_in_time import (
+from tests.support.people import Outcome, PersonOf, script, writes
+from tests.support.point_in_time import (
     AT,
+    HOSTILE,
     UNTIL,
     Current,
     Event,
@@ -39,22 +40,13 @@ from tests.execution.point_in_time import (
     current_at,
     instant,
     random_history,
+    undo,
 )
-from tests.execution.quick_python import Program, ended, modules_of
-from tests.s3_server import FAULTS, S3Server, Version, serving
+from tests.support.quick_python import Program, ended, modules_of
+from tests.support.s3_server import FAULTS, S3Server, Version, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-HOSTILE = [
-    *("plain", " ", "a b", "a+b", "a%41", "'", '"', "\\", "$(touch X)", "&<>;", "]]>", "\u00e9"),
-    *("\n", "a\nb", "\t", "\r", "\r\n", "\x01", "\x08b", "\x0b", "\x1f", "\x7f", "\x85", "\x9f"),
-    *("\u2028", "\ufeff", "\ufffe", "\uffff", "\U0001f600", "\U0010ffff", "/", "//a", "a/", "."),
-    *("..", "../a", "a/../b", "null", "*", "?versionId=x", "#", "~", "\u0430", "e\u0301"),
-    "x" * 1024,
-    "\u20ac" * 341,
-]
-"""Keys of all sorts; S3 takes up to 1,024 bytes of UTF-8."""
 
 
 @pytest.fixture
@@ -580,6 +572,7 @@ def test_any_fault_at_any_request_of_its_undoing(
 def test_killed_it_goes_on_without_a_second_word(
     server: S3Server, operator: Operator, number: int
 ) -> None:
+    operator.take_python_of_its_own()
     server.buckets["one"] = bucket_of(SMALL)
     digest = operator.digest()
     server.requests.clear()
@@ -772,6 +765,7 @@ def test_ctrl_c_ends_the_program_from_its_first_moment(
 def test_ctrl_c_while_it_lists_says_that_nothing_continues(
     server: S3Server, operator: Operator, options: dict[str, str]
 ) -> None:
+    operator.take_python_of_its_own()
     server.buckets["one"] = bucket_of(SMALL)
     operator.options = options
     begun, over = threading.Event(), threading.Event()
@@ -796,6 +790,7 @@ def test_ctrl_c_while_it_lists_says_that_nothing_continues(
 def test_modules_of_the_person_take_no_part(
     server: S3Server, operator: Operator, tmp_path: Path, options: dict[str, str]
 ) -> None:
+    operator.take_python_of_its_own()
     server.buckets["one"] = bucket_of({"kept": [Event(-5)]})
     operator.options = options
     for name in ("sitecustomize", "botocore", "json", "program"):
@@ -925,11 +920,6 @@ def test_verify_cannot_compare_what_it_cannot_list(server: S3Server, operator: O
 def reversible(operator: Operator) -> Operator:
     operator.options = {"reversible": "yes"}
     return operator
-
-
-def undo(operator: Operator, **settings: str) -> Outcome:
-    operator.options = {"undo": "yes"}
-    return operator.run(**settings)
 
 
 def seen(versions: Current) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.simulator import Simulator, example_world
-from tests.cases import CLOUDSHELL
-from tests.execution.conftest import PersonOf, script
+from tests.support.cases import CLOUDSHELL
+from tests.support.people import PersonOf, script
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,9 +27,10 @@ exec aws "$@"
 OPINION = """
 import json, sys
 from awscli.clidriver import create_clidriver
+driver = create_clidriver()  # one for all: it reads the model of each service once
 for line in sys.stdin:
     arguments = json.loads(line)
-    code = create_clidriver().main([*arguments, "--endpoint-url", "http://127.0.0.1:9"])
+    code = driver.main([*arguments, "--endpoint-url", "http://127.0.0.1:9"])
     print(json.dumps([code, arguments]))
 """
 

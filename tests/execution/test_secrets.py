@@ -16,9 +16,10 @@ import pytest
 from codeocean_cmdgen.simulator import Simulator
 from codeocean_cmdgen.simulator.host import HostUnavailableError
 from codeocean_cmdgen.simulator.world import REGION, SOURCE, TARGET
-from tests.execution.conftest import Outcome, ServicesHost, script
-from tests.execution.quick_aws import remember_the_guard
-from tests.tools import miss
+from tests.support.people import Outcome, script
+from tests.support.quick_aws import remember_the_guard
+from tests.support.services_host import ServicesHost
+from tests.support.tools import miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -415,7 +416,7 @@ fi""",
 
 
 def wait_for(file: Path) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while not file.exists():
         assert time.monotonic() < until, file
         time.sleep(0.02)

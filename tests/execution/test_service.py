@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.execution.conftest import script
+from tests.support.people import script
 
 if TYPE_CHECKING:
-    from tests.execution.conftest import HostOf, Outcome, ServicesHost
+    from tests.support.people import Outcome
+    from tests.support.services_host import HostOf, ServicesHost
 
 TARGET = "333333333333"
 STOPPED = "/var/lib/codeocean-cmdgen/service-stop"

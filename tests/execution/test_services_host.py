@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codeocean_cmdgen.simulator import Simulator
-    from tests.execution.conftest import HostOf, PersonOf, ServicesHost
+    from tests.support.people import PersonOf
+    from tests.support.services_host import HostOf, ServicesHost
 
 WHO = "aws sts get-caller-identity --query Account --output text"
 

@@ -13,7 +13,7 @@ from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.templates import PRIMARY_URL
 from codeocean_cmdgen.simulator.world import BACKUP, SOURCE, TARGET
 from codeocean_cmdgen.steps import StackCreate
-from tests.execution.conftest import Person, PersonOf, interrupt, script, writes
+from tests.support.people import Person, PersonOf, interrupt, script, writes
 
 if TYPE_CHECKING:
     from pathlib import Path

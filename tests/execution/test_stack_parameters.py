@@ -18,15 +18,7 @@ from codeocean_cmdgen.simulator.cloudformation import Resource
 from codeocean_cmdgen.simulator.templates import BACKUP_URL, NEWER_URL, PRIMARY_URL
 from codeocean_cmdgen.simulator.world import BACKUP, SOURCE, TARGET
 from codeocean_cmdgen.steps import StackParameters
-from tests.execution.conftest import (
-    EXAMPLES,
-    Person,
-    PersonOf,
-    interrupt,
-    screen,
-    script,
-    writes,
-)
+from tests.support.people import EXAMPLES, Person, PersonOf, interrupt, screen, script, writes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -490,9 +482,12 @@ def test_a_change_set_that_cannot_be_judged_is_not_executed(
     stack: Stack, simulator: Simulator, operator: Person, tmp_path: Path
 ) -> None:
     path = operator.environment["PATH"]
-    for name, argument in (("python3", "change_set.py"), ("jq", ".lost"), ("jq", ".restarted")):
+    for name, argument in (
+        ("python3", "program/change_set.py"),
+        *(("jq", member) for member in (".lost", ".touched", ".restarted")),
+    ):
         broken = tmp_path / argument / name
-        broken.parent.mkdir()
+        broken.parent.mkdir(parents=True)
         real = shutil.which(name, path=path)
         broken.write_text(f'#!/bin/bash\n[[ " $* " != *" {argument} "* ]] || exit 5\n')
         broken.write_text(f'{broken.read_text()}exec {real} "$@"\n')
@@ -501,16 +496,16 @@ def test_a_change_set_that_cannot_be_judged_is_not_executed(
             simulator.clear_requests()
             outcome = operator.run(text, CONFIRM="something", PATH=f"{broken.parent}:{path}")
             assert outcome.code == 1
-            message = "stopped: cannot evaluate the change set; the stack was not changed"
-            assert outcome.errors.splitlines()[-1] == message
+            last_line = outcome.errors.splitlines()[-1]
+            assert re.fullmatch("stopped: cannot .*; the stack was not changed", last_line)
             assert writes(simulator) == HARMLESS
 
 
 @pytest.mark.parametrize(
     ("name", "argument"),
     [
-        ("python3", "template_parameters.py"),
-        ("python3", "stack_events.py"),
+        ("python3", "program/template_parameters.py"),
+        ("python3", "program/stack_events.py"),
         ("jq", ".parameters"),
         ("jq", ".problems[]"),
         ("jq", ".status"),
@@ -621,8 +616,8 @@ def test_no_message_denies_an_update_that_was_made(
     broken.parent.mkdir()
     broken.write_text(
         "#!/bin/bash\n"
-        f'[[ " $* " != *" template_parameters.py "* || ! -e {tmp_path}/second ]] || exit 5\n'
-        f'[[ " $* " != *" template_parameters.py "* ]] || touch {tmp_path}/second\n'
+        f'[[ " $* " != *"/template_parameters.py "* || ! -e {tmp_path}/second ]] || exit 5\n'
+        f'[[ " $* " != *"/template_parameters.py "* ]] || touch {tmp_path}/second\n'
         f'exec {real} "$@"\n'
     )
     broken.chmod(0o755)
@@ -766,7 +761,7 @@ def test_one_fault_is_survived(
 def test_expired_credentials_while_watching_are_no_outcome(
     stack: Stack, simulator: Simulator, operator: Person
 ) -> None:
-    for operation, calls in (("DescribeStackEvents", 2), ("DescribeStacks", 1)):
+    for operation, calls in (("DescribeStackEvents", 1), ("DescribeStacks", 1)):
         simulator.faults.add(
             f"cloudformation:{operation}", "expired-token", times=None, after=calls
         )

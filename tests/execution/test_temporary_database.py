@@ -12,7 +12,7 @@ import pytest
 
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.world import DATABASE, PASSWORD, REGION, TARGET
-from tests.execution.conftest import Outcome, Person, PersonOf, interrupt, script, writes
+from tests.support.people import Outcome, Person, PersonOf, interrupt, script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.backup_jobs import Job

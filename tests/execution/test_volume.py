@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeocean_cmdgen.simulator.trees import differences, plant
-from tests.execution.conftest import script, writes
+from tests.support.people import script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator import Simulator
-    from tests.execution.conftest import HostOf, Outcome, ServicesHost
+    from tests.support.people import Outcome
+    from tests.support.services_host import HostOf, ServicesHost
 
 TARGET = "333333333333"
 RESTORED = "/mnt/codeocean-restored"
@@ -307,7 +308,7 @@ def test_killed_at_any_moment_it_goes_on(stopped: ServicesHost, seed: int) -> No
 def test_the_records_of_the_restored_volume_are_not_believed(stopped: ServicesHost) -> None:
     """It has the data volume's UUID at first: a reboot may mount it as the data volume."""
     volume = restored(stopped, "second")
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while True:
         with suppress(FileExistsError):  # the device of a volume that is just being detached
             stopped.attach(volume, "/dev/sdg")

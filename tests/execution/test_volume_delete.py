@@ -8,7 +8,7 @@ import pytest
 
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.world import DATA_VOLUME, REGION, TARGET
-from tests.execution.conftest import Person, PersonOf, script, writes
+from tests.support.people import Person, PersonOf, script, writes
 
 if TYPE_CHECKING:
     from pathlib import Path

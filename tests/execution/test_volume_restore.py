@@ -11,7 +11,7 @@ import pytest
 
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.world import DATA_VOLUME, REGION, TARGET
-from tests.execution.conftest import Outcome, Person, PersonOf, interrupt, script, writes
+from tests.support.people import Outcome, Person, PersonOf, interrupt, script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.backup_jobs import Job

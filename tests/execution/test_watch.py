@@ -8,7 +8,7 @@ import pytest
 
 from codeocean_cmdgen.simulator import Simulator, example_world
 from codeocean_cmdgen.simulator.world import BACKUP, SOURCE
-from tests.execution.conftest import Person, PersonOf, interrupt, screen, script, writes
+from tests.support.people import Person, PersonOf, interrupt, screen, script, writes
 
 STEPS = {"s3-batch-replication": SOURCE, "snapshot-copy": BACKUP}
 ONE_BUCKET = ("arn:aws:s3:::codeocean-source-capsules",)

@@ -15,8 +15,8 @@ from codeocean_cmdgen.rehearsal import report, run
 from codeocean_cmdgen.simulator import Simulator, World
 from codeocean_cmdgen.simulator.aws import loaded_aws
 from codeocean_cmdgen.simulator.world import MANAGEMENT
-from tests.execution.conftest import Person, script
-from tests.tools import NEWEST_AWS, miss, require
+from tests.support.people import Person, script
+from tests.support.tools import NEWEST_AWS, miss, require
 
 if TYPE_CHECKING:
     from pathlib import Path

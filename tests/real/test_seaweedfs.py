@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.execution.point_in_time import Operator
-from tests.execution.test_s3_point_in_time import HOSTILE, undo
+from tests.support.point_in_time import HOSTILE, Operator, undo
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.real.conftest import SeaweedFS
+    from tests.support.seaweedfs import SeaweedFS
 
 MOST_BYTES = 200  # SeaweedFS cannot delete a version of a key of 1,024
 RENAMED = ("//", "/./", "/../", "\\")  # what SeaweedFS stores under another name

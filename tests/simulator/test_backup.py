@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from .conftest import ACCOUNT, OTHER
+from tests.support.simulated import ACCOUNT, OTHER
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator import Simulator, World

@@ -205,7 +205,7 @@ def test_a_modified_instance_says_that_it_is_available_at_first(sim: Simulator, 
     answer = rds.modify_db_instance(DBInstanceIdentifier=DATABASE, MasterUserPassword=PASSWORD)
     assert answer["DBInstance"]["PendingModifiedValues"] == {"MasterUserPassword": "****"}
     seen = []
-    for seconds in (39, 2, 60):
+    for seconds in (19, 2, 20):
         seen.append(status(rds, DATABASE))
         sim.clock.advance(seconds)
     assert [*seen, status(rds, DATABASE)] == [

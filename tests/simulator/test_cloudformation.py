@@ -8,8 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from codeocean_cmdgen.simulator.templates import NEWER_URL, PRIMARY_URL
-
-from .conftest import ACCOUNT
+from tests.support.simulated import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -156,7 +155,7 @@ def test_no_change_is_a_failure_of_the_change_set(
 def test_an_update_tells_of_each_resource_with_its_token(stacks: Stacks) -> None:
     stacks.create()
     stacks.execute(ClientRequestToken="token")
-    stacks.sim.clock.advance(5)
+    stacks.sim.clock.advance(1)
     assert stacks.client.describe_stacks()["Stacks"][0]["StackStatus"] == "UPDATE_IN_PROGRESS"
     stacks.sim.clock.advance(600)
     told = [

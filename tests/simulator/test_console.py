@@ -1,4 +1,4 @@
-"""`simulate` as a person or a program starts it, and how it ends."""
+"""`simulate` and `rehearse` as a person or a program starts them, and how they end."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from codeocean_cmdgen.simulator.world import BACKUP, MANAGEMENT, SOURCE, TARGET
-from tests.tools import OLDEST_AWS, require
+from tests.support.tools import OLDEST_AWS, require
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-SIMULATE = [sys.executable, "-m", "codeocean_cmdgen", "simulate", "--json"]
+PROGRAM = [sys.executable, "-m", "codeocean_cmdgen"]
+SIMULATE = [*PROGRAM, "simulate", "--json"]
+REHEARSE = [*PROGRAM, "rehearse", "backup"]
 AS_FROM_A_TERMINAL = ["env", "--default-signal=HUP,INT,TERM"]
 """The tests may have been started with signals ignored, as by a shell without job control."""
 END = 60
@@ -43,10 +45,12 @@ def left_behind(temporary: Path) -> list[str]:
 
 
 @contextmanager
-def simulation(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Start `simulate --json`, and wait for the line that it prints."""
+def simulation(
+    temporary: Path, command: Sequence[str] = SIMULATE
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start a simulation, and wait for its first line: it has begun."""
     with subprocess.Popen(
-        [*AS_FROM_A_TERMINAL, *SIMULATE],
+        [*AS_FROM_A_TERMINAL, *command],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "TMPDIR": str(temporary)},
@@ -82,8 +86,11 @@ def test_a_program_reads_the_environments_from_one_line(temporary: Path) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
-def test_a_signal_ends_a_simulation_that_cleans_up(temporary: Path, number: signal.Signals) -> None:
-    with simulation(temporary) as (process, line):
+@pytest.mark.parametrize("command", [SIMULATE, REHEARSE], ids=lambda command: command[3])
+def test_a_signal_ends_a_simulation_that_cleans_up(
+    temporary: Path, command: list[str], number: signal.Signals
+) -> None:
+    with simulation(temporary, command) as (process, line):
         assert left_behind(temporary)
         assert line
         process.send_signal(number)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from .conftest import ACCOUNT, OTHER
+from tests.support.simulated import ACCOUNT, OTHER
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator import Simulator, World
-
-    from .conftest import Batch
+    from tests.support.simulated import Batch
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
-from tests.calls import calls
+from tests.support.calls import calls
+from tests.support.project import ROOT
 
-ROOT = Path(__file__).parents[2]
 PYTHON_OPERATIONS = re.compile(r"\bclient(?:_once)?\.([a-z]+(?:_[a-z]+)+)\b")
 """What the programs of s3-point-in-time call, or pass on to be called."""
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from codeocean_cmdgen.simulator.host import Host, HostUnavailableError
-from tests.simulator.conftest import ACCOUNT, OTHER
-from tests.tools import miss
+from tests.support.simulated import ACCOUNT, OTHER
+from tests.support.tools import miss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def said(host: Host, text: str, **environment: str) -> str:
 
 def eventually(holds: Callable[[], bool]) -> bool:
     """Tell whether something comes true within a while."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not holds():
         if time.monotonic() > deadline:
             return False

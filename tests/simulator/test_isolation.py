@@ -38,9 +38,9 @@ from codeocean_cmdgen.simulator import Simulator, console, simulate
 from codeocean_cmdgen.simulator.aws import any_aws, cloudshell_python, loaded_aws
 from codeocean_cmdgen.simulator.host import Host, HostUnavailableError
 from codeocean_cmdgen.simulator.world import BACKUP
-from tests.tools import OLDEST_AWS, miss, require
+from tests.support.simulated import ACCOUNT
+from tests.support.tools import OLDEST_AWS, miss, require
 
-from .conftest import ACCOUNT
 from .test_host import eventually
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from codeocean_cmdgen.simulator.server import RoleSession
-from tests.simulator.conftest import ACCOUNT, OTHER
+from tests.support.simulated import ACCOUNT, OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

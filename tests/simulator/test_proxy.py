@@ -15,8 +15,7 @@ import pytest
 
 from codeocean_cmdgen.simulator import Simulator, console, example_world, simulate
 from codeocean_cmdgen.simulator.proxy import PASSWORD_HEADER
-
-from .conftest import ACCOUNT, OTHER
+from tests.support.simulated import ACCOUNT, OTHER
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator import World

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codeocean_cmdgen.simulator.wire import HttpRequest, HttpResponse
-
-from .conftest import ACCOUNT, OTHER, Batch
+from tests.support.simulated import ACCOUNT, OTHER, Batch
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator import Simulator, World

@@ -11,8 +11,7 @@ from botocore.exceptions import ClientError
 
 from codeocean_cmdgen.simulator import lifecycle
 from codeocean_cmdgen.simulator.world import vendor_lifecycle
-
-from .conftest import ACCOUNT, OTHER
+from tests.support.simulated import ACCOUNT, OTHER
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator import Simulator, World

@@ -12,15 +12,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from codeocean_cmdgen.simulator import backends
-
-from .conftest import ACCOUNT, OTHER
+from tests.support.simulated import ACCOUNT, OTHER
 
 if TYPE_CHECKING:
     from moto.s3.models import FakeBucket
 
     from codeocean_cmdgen.simulator import Simulator, World
-
-    from .conftest import Batch
+    from tests.support.simulated import Batch
 
 Buckets = tuple["FakeBucket", "FakeBucket"]
 

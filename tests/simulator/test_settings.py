@@ -8,8 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from codeocean_cmdgen.simulator.world import MANAGEMENT, SOURCE
-
-from .conftest import ACCOUNT
+from tests.support.simulated import ACCOUNT
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator import Simulator, World

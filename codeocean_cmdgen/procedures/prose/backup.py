@@ -7,7 +7,7 @@ from codeocean_cmdgen.procedures.prose import shared
 
 ACROSS_ACCOUNTS = Heading(
     "Cross-account backup",
-    "Needed only if backup and source are in different accounts. The guide does this first.",
+    "You need this only if backup and source are in different accounts. The guide does it first.",
 )
 
 ENABLE_CROSS_ACCOUNT_BACKUP = Prose(
@@ -27,14 +27,14 @@ DEPLOY = Prose(
     title="Deploy the backup stack",
     by_hand=(
         "Set the source's account ID and, if needed, the Backup Retention Period: how many days "
-        "the backup's buckets keep noncurrent versions, including those of deleted objects. Both "
-        "go into `set` in `[backup.stack-create]`.\n"
-        "Use the latest template, and never an older one than the release notes of your version "
-        "require."
+        "the backup's buckets keep noncurrent versions, including those of deleted objects. Write "
+        "both into `set` in `[backup.stack-create]`.\n"
+        "Use the latest template, never one older than the release notes of your version require."
     ),
     otherwise=(
-        "If a backup stack exists but is too old for the source's version, upgrade it: "
-        "`codeocean-cmdgen stack-parameters --values {file} --from backup --template-url URL`."
+        "If a backup stack exists but is too old for the source's version, upgrade it: paste the "
+        "script of `codeocean-cmdgen stack-parameters --values {file} --from backup --template-url "
+        "URL`."
     ),
     done="The stack is CREATE_COMPLETE.",
     results=(
@@ -80,23 +80,26 @@ SAVE_SECRETS = Prose(
         "restore. The script's header explains how to run it daily."
     ),
     done="The secrets file is on the data volume, so every snapshot contains it.",
-    results="secrets-restore restores them after the volume is copied in.",
-    stop="People who can read the snapshots are not allowed to see the secrets.",
+    results="After volume-copy-in, secrets-restore restores them.",
+    stop=shared.SECRETS_EXPOSED,
 )
 
 ON_DEMAND = Heading(
     "Back up on demand",
-    "Before an upgrade, so that you can go back, and once to prove the setup. One script "
-    "replaces the guide's two forms, for EBS and RDS.",
+    "Do this before each upgrade, so that you can go back, and once to prove that the setup works. "
+    "One script replaces the guide's two forms, for EBS and RDS.",
 )
 
 BACK_UP = Prose(
     title="Back up the data volume and the analytics database now",
     by_hand=(
-        "To back up again: `codeocean-cmdgen on-demand-backup --values {file} --run NAME`; "
-        "`--retention-days` keeps the backup for longer than a day."
+        "To back up again, paste the script of `codeocean-cmdgen on-demand-backup --values {file} "
+        "--run NAME`. `--retention-days` keeps the backup for longer than a day."
     ),
     done="Both recovery points are completed, and copied to the destination vault.",
-    results="A restore copies them from there. Note the date: they expire.",
-    stop="A copy failed: the policy of the vault or of the key does not allow the source.",
+    results="A restore copies them from there. They expire: note the date.",
+    stop=(
+        "A copy failed. Check that the policies of the destination vault and of its key allow the "
+        "source's account."
+    ),
 )

@@ -5,15 +5,19 @@ from __future__ import annotations
 from codeocean_cmdgen.procedures.model import Heading, Prose
 from codeocean_cmdgen.procedures.prose import shared
 
+_CHECK_THE_VAULT = (
+    "Check that the policy of the new deployment's vault allows the source's account."
+)
+
 PHASE_1 = Heading(
     "Phase 1: set up",
-    "In the background, while people continue to work on the source: copy most of the data.",
+    "Copy most of the data while people continue to work on the source.",
 )
 
 DEPLOY = shared.DEPLOY._replace(
     by_hand=(
         shared.ONE_VERSION + "\n"
-        "If you choose DNS validation for the ACM certificate, first use another domain than the "
+        "If you choose DNS validation for the ACM certificate, start with a domain other than the "
         "source's, and change it when you switch DNS."
     )
 )
@@ -31,8 +35,8 @@ SET_DESTINATION = Prose(
         "discover source --values {file}` finds it."
     ),
     stop=(
-        "The source is backed up to a backup stack. That backup ends here, because a stack has "
-        "one destination. Decide first whether the last backup there is enough."
+        "The source is already backed up to a backup stack. This step ends that backup, because "
+        "a stack has only one destination. First decide whether the last backup is enough."
     ),
 )
 
@@ -41,39 +45,48 @@ REPLICATE = Prose(
     by_hand=shared.REPLICATED,
     done="Each bucket is replicated, or proved empty.",
     results="From now on, S3 replicates new objects by itself.",
-    stop="The service stopped in step 1.3 runs again: it would delete replicated objects.",
+    stop="The service that step 1.3 stopped is running again: it would delete replicated objects.",
 )
 
 BACK_UP_VOLUME = Prose(
     title="Create an on-demand backup of the source's data volume",
-    by_hand="The script also backs up the database, which is small. This backup of it is not used.",
+    by_hand=(
+        "The script also backs up the database, which is small. The migration does not use that "
+        "backup."
+    ),
     done="Both recovery points are completed, and copied to the new deployment.",
     results="volume-restore finds the copy in the new deployment's vault.",
-    stop="A copy failed: the vault's policy does not allow the source.",
+    stop="A copy failed. " + _CHECK_THE_VAULT,
 )
 
 WAIT_FOR_COPY = Prose(
     title="Wait for the snapshot to be copied to the new deployment's vault",
     by_hand=(
-        "If the shell ended in the meantime, paste the script again: it continues to watch. When "
-        "it ends, the vault lists the copy under Recovery points."
+        shared.PASTE_AGAIN + " When the copy is complete, the vault lists it under Recovery points."
     ),
     takes="minutes to hours.",
     done="The script's last line begins with `done:`.",
-    stop="The copy failed: the policy of the new deployment's vault does not allow the source.",
+    stop="The copy failed. " + _CHECK_THE_VAULT,
     seen_to=shared.FOLLOWED,
 )
 
 PHASE_1_VOLUME = Heading(
     "Phase 1, step 1.9: copy most of the volume's data",
-    "Restore steps 10, 12, 13 and 19, with the run named bulk. Data that is copied now need "
-    "not be copied during the downtime.",
+    "These are restore steps 10, 12, 13 and 19, in the run named bulk. Data that is copied now "
+    "does not have to be copied during the downtime.",
+)
+
+DELETE_VOLUME = shared.DELETE_VOLUME._replace(
+    stop=(
+        "volume-copy-in has not ended with `done:`, or the volume ID that the script names is not "
+        "that of the restored volume."
+    )
 )
 
 PHASE_2 = Heading(
     "Phase 2: switch",
-    "From here on nobody can work until DNS is switched. To go back before that, start the "
-    "source's service again.",
+    "From here on, nobody can work until DNS is switched. To go back before that, start the "
+    "source's service again, as step 2.3 describes.",
 )
 
 STOP_WORK = Prose(
@@ -82,13 +95,13 @@ STOP_WORK = Prose(
         "Announce the downtime, ask people to save and stop their work, and wait until no "
         "computation runs.\n"
         "Check that replication has caught up: S3 > each bucket > Metrics > Replication metrics. "
-        "To replicate what is left, run `codeocean-cmdgen s3-batch-replication --values {file} "
-        "--only-missing --run switch`."
+        "To replicate what is left, paste the script of `codeocean-cmdgen s3-batch-replication "
+        "--values {file} --only-missing --run switch`."
     ),
     where="Code Ocean's admin panel, as described in the vendor's administration guide.",
     takes="as long as people need to finish their work.",
     done="Nobody works on the source, and nothing is left to replicate.",
-    stop="Somebody cannot stop now: data written after step 2.2 is not migrated.",
+    stop="Somebody cannot stop now: objects that are written after step 2.2 are not migrated.",
 )
 
 CLEAR_REPLICATION = Prose(
@@ -109,13 +122,13 @@ SAVE_SECRETS = Prose(
     results=(
         "The last snapshot contains the file, and secrets-restore restores the secrets from it."
     ),
-    stop="People who can read the snapshots are not allowed to see the secrets.",
+    stop=shared.SECRETS_EXPOSED,
 )
 
 HOLD_INSTANCE = Prose(
     title="Keep the source's services instance from being replaced",
     done="The group's processes are suspended.",
-    results="No new instance starts the service that is stopped next.",
+    results="No new instance can start the service that the next step stops.",
     stop="The group has no instance in service: find out why first.",
 )
 
@@ -123,23 +136,24 @@ STOP_SERVICE = Prose(
     title="Stop the codeocean systemd service on the source",
     done="The service is stopped and masked, and nothing can write to the data volume.",
     results=(
-        "The next snapshot holds the final state. To go back before DNS is switched, run "
-        "`codeocean-cmdgen service-start --values {file} --from source`."
+        "The next snapshot holds the final state. To go back before DNS is switched, paste the "
+        "scripts of `codeocean-cmdgen service-start --values {file} --from source` and "
+        "`codeocean-cmdgen instance-release --values {file} --from source`."
     ),
-    stop="Somebody still works, or objects are still waiting to be replicated.",
+    stop="Somebody is still working, or objects are still waiting to be replicated.",
 )
 
 BACK_UP = Prose(
     title="Create the last on-demand backups of the source's volume and database",
     done="Both recovery points are completed, and copied to the new deployment.",
     results="Steps 2.5.10 and 2.5.11 restore these two: note their creation times.",
-    stop="The service stopped in step 2.3 has been started again since.",
+    stop="The service that step 2.3 stopped has been started again since.",
 )
 
 PHASE_2_COPY = Heading(
     "Phase 2, step 2.5: copy in the final state",
-    "Restore steps 10 to 20, with the run named switch. Step 15 is skipped: the buckets are "
-    "already in the source's final state.",
+    "These are restore steps 10 to 20, in the run named switch. Step 15 is skipped: the buckets "
+    "are already in the source's final state.",
 )
 
 PHASE_2_FINISH = Heading(
@@ -152,7 +166,7 @@ CLEAR_RESTORE_SOURCE = Prose(
     by_hand="The preset clears the parameter Restore Configuration > Restore source account ID.",
     done="The stack is UPDATE_COMPLETE: the script waits for it.",
     results="The new deployment no longer accepts recovery points from the source's account.",
-    stop="The change set replaces the services instance, and people already work.",
+    stop="The change set replaces the services instance, and people are already working on it.",
 )
 
 SWITCH_DNS = Prose(

@@ -33,7 +33,7 @@ REPLICATE = Prose(
         "From here on, nothing may write to the new buckets. Step 15 needs the end time of the "
         "last job: `codeocean-cmdgen discover backup --values {file}` finds it."
     ),
-    stop="The service stopped in step 3 runs again: it would delete replicated objects.",
+    stop="The service that step 3 stopped is running again: it would delete replicated objects.",
 )
 
 SELECT_SNAPSHOTS = Prose(
@@ -41,7 +41,7 @@ SELECT_SNAPSHOTS = Prose(
     by_hand=(
         "Run `codeocean-cmdgen discover recovery-points --values {file}` in CloudShell of this "
         "account. It lists the pairs that belong together, newest first. Type the number of a "
-        "pair; ARNs and creation time are written to the deployment file.\n"
+        "pair: its ARNs and its creation time are written to the deployment file.\n"
         "If you chose the pair before this runbook was generated, check it again: both recovery "
         "points must belong to the same backup, and to the point in time that you want to go "
         "back to."
@@ -68,12 +68,11 @@ COPY_SNAPSHOTS = Prose(
 WAIT_FOR_COPIES = Prose(
     title="Wait for the copies of the snapshots to complete",
     by_hand=(
-        "If the shell ended in the meantime, paste the script again: it continues to watch. When "
-        "it ends, the new deployment's vault lists the copies."
+        shared.PASTE_AGAIN + " When the copies are complete, the new deployment's vault lists them."
     ),
     takes="minutes to hours.",
     done="The script's last line begins with `done:`.",
-    stop="The vault lists more than one EBS or RDS recovery point from elsewhere: see step 10.",
+    stop="More than one EBS or RDS recovery point was copied into the vault: see step 10.",
     seen_to=shared.FOLLOWED,
 )
 
@@ -94,12 +93,15 @@ RESTORE_BUCKETS = Prose(
         "`[target.s3-point-in-time]`.\n"
         "`until` is the end of the last job of step 6: `codeocean-cmdgen discover backup "
         "--values {file}` finds it. A newer version in a bucket means that somebody uses it, and "
-        "the script then changes nothing. If the newer versions only come from the backup, which "
-        "continues to replicate, any later time is fine while the service is stopped.\n"
+        "the script then changes nothing. If newer versions come only from the backup, which "
+        "continues to replicate, set a later time: any is fine while the service is stopped.\n"
         "The guide does this after step 14. You can do it as soon as step 6 is done: the buckets "
         "do not depend on the volume or the database."
     ),
-    otherwise="To be able to undo it, add `--reversible`. To only compare, use `--verify`.",
+    otherwise=(
+        "To be able to undo the restore, generate the script with `--reversible`. To compare only, "
+        "generate it with `--verify`."
+    ),
     done="Each bucket is as it was at that time, proved by listing it again.",
     stop="The plan removes more versions than you expect to have been written since the snapshot.",
 )
@@ -113,14 +115,15 @@ AFTERWARDS = Prose(
     title="Afterwards",
     by_hand=(
         "The guide ends here. The backup stack still replicates to the new deployment. To end "
-        "that: `codeocean-cmdgen stack-parameters --values {file} --from backup --preset "
-        "clear-restore-destination`.\n"
-        "The replaced database is still on the instance. To remove it: `codeocean-cmdgen "
-        "db-copy-in --values {file} --drop-old`.\n"
-        "The new deployment has no backup of its own yet. To set it up, follow `codeocean-cmdgen "
-        "runbook backup`."
+        "that, paste the script of `codeocean-cmdgen stack-parameters --values {file} --from "
+        "backup --preset clear-restore-destination`.\n"
+        "The replaced database is still on the instance. To remove it, paste the script of "
+        "`codeocean-cmdgen db-copy-in --values {file} --drop-old`.\n"
+        "The new deployment has no backup of its own yet. To set one up, write a deployment file "
+        "in which the new deployment is the [source], and follow `codeocean-cmdgen runbook backup "
+        "--values FILE`."
     ),
-    where="CloudFormation > the stack, in the console.",
+    where="the place that the header of each script names.",
     takes="minutes.",
     done="The new deployment is protected as the old one was.",
     stop="You still need the old deployment: keep its backups.",

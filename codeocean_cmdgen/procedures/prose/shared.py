@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from codeocean_cmdgen.procedures.model import Prose
 
+PASTE_AGAIN = "If the shell has ended, paste the script again to keep watching."
+SECRETS_EXPOSED = "Somebody who can read the snapshots must not see the secrets."
 FOLLOWED = "The script of the previous step waits for this and ends with `done:`."
 ONE_VERSION = (
     "Use the template of exactly the version that the source runs. The source stack's "
-    "parameters, tags and template URL name that version.\n"
+    "parameters, tags and template URL show that version.\n"
     "Copy other stack parameters from the source as needed: run `aws cloudformation "
-    "describe-stacks --stack-name NAME --output json >source.json` there, then set "
+    "describe-stacks --stack-name NAME --output json >source.json` in its account, then set "
     '`parameters_from = "source.json"` in `[target.stack-create]` of the deployment file. If '
     "the source is lost, take the parameters from your own records."
 )
 REPLICATED = (
-    "You can follow the jobs in S3 > Batch Operations of that account. For a bucket without "
-    "objects S3 reports the job as Failed; the script then proves that the bucket is empty "
+    "You can follow the jobs in S3 > Batch Operations of this account. If a bucket has no "
+    "objects, S3 reports its job as Failed; the script then proves that the bucket is empty "
     "and says so.\n"
     "If objects failed, fix what the script names, and generate the script again with "
     "another `--run`: a job that has ended is not repeated."
 )
 SEVERAL_POINTS = (
-    "If the vault holds several recovery points from elsewhere, the script lists them and "
-    "stops. Run `codeocean-cmdgen discover recovery-points --values {file} --from target` in "
-    "this CloudShell and choose a pair by its number. Then run `codeocean-cmdgen {step} "
-    "--values {file} --run {run}`."
+    "If several recovery points were copied into the vault, the script lists them and stops. "
+    "Run `codeocean-cmdgen discover recovery-points --values {file} --from target` in "
+    "this CloudShell and choose a pair by its number. Then paste the script of "
+    "`codeocean-cmdgen {step} --values {file} --run {run}`."
 )
 """What to do if a script finds several recovery points."""
 
@@ -33,8 +35,8 @@ DEPLOY = Prose(
     by_hand=ONE_VERSION,
     otherwise=(
         "If the stack already exists, skip this step, and make sure that its parameter Restore "
-        "source account ID names the right account: `codeocean-cmdgen stack-parameters --values "
-        "{file} --from target --preset restore-source`."
+        "source account ID names the right account: paste the script of `codeocean-cmdgen "
+        "stack-parameters --values {file} --from target --preset restore-source`."
     ),
     done="The stack is CREATE_COMPLETE.",
     results=(
@@ -47,7 +49,7 @@ DEPLOY = Prose(
 
 WAIT_FOR_DEPLOYMENT = Prose(
     title="Wait for the stack creation to complete",
-    by_hand="If the shell ended in the meantime, paste the script again: it continues to watch.",
+    by_hand=PASTE_AGAIN,
     takes="about half an hour.",
     done="The script's last line begins with `done:`.",
     stop=(
@@ -80,12 +82,12 @@ STOP_SERVICE = Prose(
 
 WAIT_FOR_STACK = Prose(
     title="Wait for the stack update to complete",
-    by_hand="If the shell ended in the meantime, paste the script again: it continues to watch.",
+    by_hand=PASTE_AGAIN,
     takes="minutes.",
     done="The script's last line begins with `done:`.",
     stop=(
-        "The update was rolled back. The script names the first failure. Fix it and paste the "
-        "script again."
+        "The update was rolled back. The script names the first failure. Fix its cause, and "
+        "paste the script again."
     ),
     seen_to=FOLLOWED,
 )
@@ -94,13 +96,11 @@ RESTORE_VOLUME = Prose(
     title="Restore a temporary EBS volume from the EBS snapshot",
     otherwise=SEVERAL_POINTS,
     done=(
-        "The volume exists, in the data volume's zone, with its size and throughput, gp3, "
-        "encrypted with the default key, and tagged with this run."
+        "The volume exists: gp3, in the data volume's zone, with its throughput and at least its "
+        "size, encrypted with the default key, and tagged with this run."
     ),
-    results="volume-copy-in finds the volume by its tag: you need not write down the ID.",
-    stop=(
-        "The recovery point's creation time is not the point in time that you want to go back to."
-    ),
+    results="volume-copy-in finds the volume by its tag: you do not need to note its ID.",
+    stop="This is the wrong recovery point: its creation time is not the one that you expect.",
 )
 
 RESTORE_DATABASE = Prose(
@@ -115,23 +115,26 @@ RESTORE_DATABASE = Prose(
         "The script of db-copy-in contains the endpoint. Compare it with the one that this "
         "script prints."
     ),
-    stop="The recovery point does not belong to the same backup as that of the volume.",
+    stop="The recovery point does not belong to the same backup as the volume's.",
 )
 
 START_SESSION = Prose(
     title="Start an SSM session on the services instance",
     by_hand="Open a session on the services instance of the new deployment.",
     where="EC2 > Instances > the instance > Connect > Session Manager.",
-    takes="a minute. A session times out after 20 idle minutes; a running script continues.",
-    done="You have a prompt. Each script checks by itself that it runs on the right machine.",
+    takes=(
+        "a minute. A session times out after 20 idle minutes. Copies then continue in the "
+        "background; paste any other script again."
+    ),
+    done="You see a prompt. Each script checks that it runs on the right machine.",
     stop="This is not the instance that service-stop ran on: stop the service here first.",
 )
 
 COPY_IN_VOLUME = Prose(
     title="Copy in data from the restored EBS volume",
     by_hand="The script attaches the restored volume itself.",
-    done="Both volumes are equal, compared by content.",
-    results="secrets-restore reads the secrets that this volume contains.",
+    done=("Both volumes are equal: compared by content, and below /workspaces by size and time."),
+    results="If the copy contains saved secrets, secrets-restore reads them.",
     stop=(
         "The data volume holds data that you still need: the copy deletes it permanently. Back "
         "it up first with on-demand-backup --from target."
@@ -161,8 +164,8 @@ RESTORE_SECRETS = Prose(
 START_SERVICE = Prose(
     title="Start the codeocean service",
     done=(
-        "The service is active, and its health endpoint answers, if it is known. Log in, and "
-        "check a capsule and its data."
+        "The service is active, and its health endpoint answers, if its path is known. Log in, "
+        "and check a capsule and its data."
     ),
     results="From here on, people may work, and the application's cleanup runs.",
     stop="The volume, the database, the buckets or the secrets are not restored yet.",
@@ -176,19 +179,22 @@ RESET_DATASETS = Prose(
 
 RELEASE_INSTANCE = Prose(
     title="Allow the services instance to be replaced again",
-    done="The group's processes run again.",
+    done="The group's processes are resumed.",
     stop="The script reports that the instance is unhealthy: fix it first.",
 )
 
 UNMOUNT_VOLUME = Prose(
     title="Unmount the restored EBS volume",
     by_hand=(
-        "You can run it right after the volume was copied: nothing reads the restored volume "
+        "You can do this as soon as volume-copy-in is done: nothing reads the restored volume "
         "after that. The volume stays attached, and volume-copy-in can mount it again."
     ),
     done="The volume is not mounted anywhere.",
     results="volume-delete may detach it.",
-    stop="Something uses the volume: the script names it. End that before you detach the volume.",
+    stop=(
+        "Something still uses the volume: the script names it. Stop that before you detach the "
+        "volume."
+    ),
 )
 
 DELETE_VOLUME = Prose(

@@ -27,7 +27,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from select import select
-from typing import Any
+from typing import Any, NamedTuple
 
 LENGTH = struct.Struct("!I")
 CALLER = struct.Struct("3i")  # process, user, group
@@ -99,30 +99,21 @@ def _remember_models(session: Any) -> None:  # noqa: ANN401 - the CLI has no typ
 def _answer(connection: socket.socket, main: object) -> None:
     """Run one call in a process of its own, and tell the shim how it ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    files = array.array("i")
-    size, ancillary, _, _ = connection.recvmsg(LENGTH.size, socket.CMSG_LEN(3 * files.itemsize))
-    files.frombytes(ancillary[0][2])
-    (length,) = LENGTH.unpack(size)
-    fields = connection.recv(length, socket.MSG_WAITALL).split(b"\0")
-    behind = int(fields[0]) + 1
-    arguments, folder, environment = fields[1:behind], fields[behind], fields[behind + 1 :]
+    call = receive(connection)
     peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CALLER.size)
     process, user, group = CALLER.unpack(peer)
     _enter(process, "pid")  # which only a fork has entered then
     ended, running = os.pipe()  # not all builds of Python have pidfd_open
     runner = os.fork()
     if runner == 0:
-        for target, file in enumerate(files):
-            os.dup2(file, target)
+        take_files(call)
         _enter(process, "net", "mnt")
         _act_as(user, group)
-        os.chdir(folder)
         # Set by the CLI's own import: where its models are.
         data_path = os.environ["AWS_DATA_PATH"]
-        os.environ.clear()
-        os.environb.update(dict(one.split(b"=", 1) for one in environment))
+        take_place(call)
         os.environ["AWS_DATA_PATH"] = data_path
-        sys.argv = ["aws", *map(os.fsdecode, arguments)]
+        sys.argv = ["aws", *call.arguments]
         try:
             code = main()  # type: ignore[operator]
         except SystemExit as end:
@@ -131,9 +122,49 @@ def _answer(connection: socket.socket, main: object) -> None:
         sys.stderr.flush()
         os._exit(code if isinstance(code, int) else 1)
     os.close(running)
+    report_end(connection, runner, ended)
+
+
+class Call(NamedTuple):
+    """What the shim was called with: it is the caller's process in all but this."""
+
+    files: array.array[int]
+    arguments: list[str]
+    folder: bytes
+    environment: dict[bytes, bytes]
+
+
+def receive(connection: socket.socket) -> Call:
+    """Receive a call from the shim."""
+    files = array.array("i")
+    size, ancillary, _, _ = connection.recvmsg(LENGTH.size, socket.CMSG_LEN(3 * files.itemsize))
+    files.frombytes(ancillary[0][2])
+    (length,) = LENGTH.unpack(size)
+    fields = connection.recv(length, socket.MSG_WAITALL).split(b"\0")
+    behind = int(fields[0]) + 1
+    arguments = [os.fsdecode(one) for one in fields[1:behind]]
+    environment = dict(one.split(b"=", 1) for one in fields[behind + 1 :])
+    return Call(files, arguments, fields[behind], environment)
+
+
+def take_files(call: Call) -> None:
+    """Take over the caller's input, output and errors."""
+    for target, file in enumerate(call.files):
+        os.dup2(file, target)
+
+
+def take_place(call: Call) -> None:
+    """Take over the caller's folder and environment."""
+    os.chdir(call.folder)
+    os.environ.clear()
+    os.environb.update(call.environment)
+
+
+def report_end(connection: socket.socket, runner: int, ended: int) -> None:
+    """Tell the shim how a process ended, whose end closes a pipe; kill it if the shim is gone."""
     waited: list[Any] = [connection, ended]
     if ended not in select(waited, [], [])[0]:
-        os.kill(runner, signal.SIGKILL)  # the shim is gone: the CLI would be too
+        os.kill(runner, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1])
     with suppress(OSError):
         connection.sendall(LENGTH.pack(code % 256))

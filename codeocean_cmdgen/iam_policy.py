@@ -1,0 +1,111 @@
+"""The IAM policy that steps need: the actions they declare, on the resources they name."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from codeocean_cmdgen.arguments import VOCABULARY
+from codeocean_cmdgen.steps.permissions import ROLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from codeocean_cmdgen.steps import Step
+    from codeocean_cmdgen.steps.permissions import Resources
+
+_UNDERLYING = {"cloudformation:CreateStack", "cloudformation:ExecuteChangeSet"}
+
+
+def example_step(step: type[Step]) -> Step:
+    """Return a step with example values; it needs the actions that all such need."""
+    values: dict[str, Any] = {}
+    for name, needed in step.arguments().items():
+        argument = VOCABULARY[name]
+        if needed:
+            value = argument.kind(argument.kind.example)
+            values[name] = (value,) if argument.many else value
+    return step(**values)
+
+
+def policy(steps: Iterable[Step], *, scoped: bool) -> dict[str, Any]:
+    """Return the policy for these steps.
+
+    scoped: allow the actions only on the resources that the steps' values name; otherwise on all
+    resources of that type.
+    """
+    allowed: dict[tuple[tuple[str, ...], str], set[str]] = {}
+    for step in steps:
+        for actions, forms, service in _needed(step.variant()):
+            resources = tuple(sorted(_resources(forms, step, scoped=scoped)))
+            allowed.setdefault((resources, service), set()).update(actions)
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": sorted(actions),
+                "Resource": list(resources),
+                **(
+                    {"Condition": {"StringEquals": {"iam:PassedToService": service}}}
+                    if service
+                    else {}
+                ),
+            }
+            for (resources, service), actions in sorted(
+                allowed.items(), key=lambda item: sorted(item[1])
+            )
+        ],
+    }
+
+
+def _needed(step: Step) -> Iterator[tuple[tuple[str, ...], Resources, str]]:
+    """Yield actions, their resources, and the only service that a role may be passed to."""
+    for resources, actions in step.permissions.items():
+        yield actions, resources, ""
+    if step.role_service:
+        yield ("iam:PassRole",), ROLE, step.role_service
+
+
+class _Anything(str):
+    """Stands for an unknown value in a resource; every part of it is unknown, too."""
+
+    __slots__ = ()
+
+    def __getattr__(self, _: str) -> _Anything:
+        return self
+
+
+_ANYTHING = (_Anything("*"),)
+
+
+def _resources(forms: Resources, step: Step, *, scoped: bool) -> Iterator[str]:
+    """Yield resources of these forms, built from the values that the step has."""
+    for form in forms:
+        names = re.findall(r"{(\w+)", form)
+        values = [_values(step, name) if scoped else _ANYTHING for name in names]
+        for combination in product(*values):
+            yield form.format(**dict(zip(names, combination)))
+
+
+def _values(step: Step, name: str) -> tuple[Any, ...]:
+    """Return the step's values for a name; if none is given, a wildcard."""
+    value = step.region.aws_partition if name == "partition" else getattr(step, name)
+    return (value if isinstance(value, tuple) else (value,)) if value else _ANYTHING
+
+
+def notes(steps: Iterable[Step], document: dict[str, Any]) -> Iterator[str]:
+    """Yield notes about permissions that the policy cannot contain."""
+    for step in steps:
+        if step.place == "host":
+            yield (
+                f"{step.name} runs with the role of the services instance: grant its permissions "
+                "to that role, not to a person"
+            )
+    actions = {action for statement in document["Statement"] for action in statement["Action"]}
+    if actions & _UNDERLYING:
+        yield (
+            "unless the stack has a service role, CloudFormation uses the caller's own permissions "
+            "for all resources in the template: add the permissions that the template needs"
+        )
