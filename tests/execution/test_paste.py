@@ -194,7 +194,7 @@ class Pasted(NamedTuple):
 def apart(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pasted:
     script = snapshot_copy()
     with pytest.MonkeyPatch.context() as patched:
-        most = {1: 60_000, 2: 9_000, 3: 7_000}[request.param]
+        most = {1: 60_000, 2: 14_000, 3: 9_000}[request.param]
         patched.setattr("codeocean_cmdgen.rendering.paste.MAX_BYTES", most)
         parts = _without_shared(script, "cloudshell")
     assert len(parts) == request.param
