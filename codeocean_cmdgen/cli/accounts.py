@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 DISCOVERABLE = (*TABLES, "recovery-points")
 """What can be discovered."""
 
+_NO_FILE = (
+    "no deployment file was read, so the policy allows all resources of each type; to name one: "
+    "--values FILE"
+)
+
 _STEPS = {step.name: step for step in STEPS}
 
 
@@ -61,7 +66,7 @@ def iam_policy(
     """Print the IAM policy that an operator needs to run the scripts of these steps, as JSON.
 
     It allows only the calls of these scripts: with a deployment file, only on the resources that
-    the file names; otherwise on all resources of each type.
+    the file names. Without one, a note says that it allows all resources of each type.
     """
     from codeocean_cmdgen.iam_policy import (  # noqa: PLC0415 - rarely wanted
         example_step,
@@ -77,9 +82,11 @@ def iam_policy(
         steps = _steps_in_file(declared, table, file)
     else:
         steps = [example_step(one) for one in declared]
+        if not all_resources:
+            show_note(_NO_FILE)
     document = policy(steps, scoped=file is not None)
     for note in notes(steps, document):
-        echo(f"note: {note}", err=True)
+        show_note(note)
     echo_lines(json.dumps(document, indent=2) + "\n")
 
 
@@ -103,7 +110,10 @@ def _steps_in_file(
         missing: list[str] = []
         try:
             asked = partial(_note_missing, missing)
-            steps.append(resolve(one, {}, table=home, deployment_file=file, ask=asked).step)
+            resolved = resolve(
+                one, {}, table=home, deployment_file=file, own_stack_json=False, ask=asked
+            )
+            steps.append(resolved.step)
         except InputError as error:
             if not missing:
                 problems += error.problems
