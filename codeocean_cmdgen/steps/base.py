@@ -85,10 +85,7 @@ class Step(Frozen):
         return {"partition": self.region.aws_partition}
 
     def variant(self) -> Step:
-        """Return the step to print: itself, unless a value asks for another script.
-
-        Its own variant is itself.
-        """
+        """Return the step to print: itself, unless a value asks for another script."""
         return self
 
 
