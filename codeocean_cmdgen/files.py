@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MARK = re.compile(
     rb"\(\n(?:.*\n){1,60}?# codeocean-cmdgen [a-z0-9-]+: "
     rb"|(?:# Runbook: .*\n\n|<!doctype html>\n)"
-    rb"<!-- codeocean-cmdgen runbook(?: [0-9a-f]{64})? -->\n"
+    rb"<!-- codeocean-cmdgen runbook [0-9a-f]{64} -->\n"
     rb"|# codeocean-cmdgen render: "
     rb'|\{\n  "program": "codeocean-cmdgen '
 )
