@@ -15,7 +15,7 @@ import typer
 from codeocean_cmdgen.arguments import VOCABULARY
 from codeocean_cmdgen.cli.shared import FileName, Procedure, Values, show_note
 from codeocean_cmdgen.errors import DiscoveryError, InputError, Problem, shown
-from codeocean_cmdgen.files import write_whole
+from codeocean_cmdgen.files import PRIVATE_MODE, write_whole
 from codeocean_cmdgen.inputs import stack_json as stack_json_of
 from codeocean_cmdgen.inputs.deployment_file import (
     DEPLOYMENT_FILE,
@@ -25,7 +25,7 @@ from codeocean_cmdgen.inputs.deployment_file import (
     named_or_default,
 )
 from codeocean_cmdgen.inputs.resolve import resolve
-from codeocean_cmdgen.steps import STEPS, Step
+from codeocean_cmdgen.steps import BY_NAME, Step
 from codeocean_cmdgen.terminal import echo, echo_lines, echo_progress, is_terminal
 
 if TYPE_CHECKING:
@@ -44,13 +44,11 @@ _NO_FILE = (
     "--values FILE"
 )
 
-_STEPS = {step.name: step for step in STEPS}
-
 
 def iam_policy(
     *,
     step: Annotated[
-        list[str], typer.Argument(metavar="STEP...", click_type=click.Choice(list(_STEPS)))
+        list[str], typer.Argument(metavar="STEP...", click_type=click.Choice(list(BY_NAME)))
     ],
     table: Annotated[
         Optional[str],
@@ -74,7 +72,7 @@ def iam_policy(
         policy,
     )
 
-    declared = [_STEPS[name] for name in step]
+    declared = [BY_NAME[name] for name in step]
     if all_resources and values is not None:
         raise InputError([Problem("give --values or --all-resources, not both")])
     file = None if all_resources else named_or_default(values, show_note)
@@ -146,7 +144,6 @@ def init(
     existing file is never changed.
     """
     from codeocean_cmdgen.inputs.example import empty_file  # noqa: PLC0415 - needs these
-    from codeocean_cmdgen.inputs.update import MODE  # noqa: PLC0415
 
     path = Path(file)
     if os.path.lexists(path):
@@ -154,7 +151,7 @@ def init(
             f"{shown(file)} already exists", "name another file, or move this one away"
         )
         raise InputError([problem])
-    write_whole(path, empty_file(), MODE, "FILE", new=True)
+    write_whole(path, empty_file(), PRIVATE_MODE, "FILE", new=True)
     echo(
         f"wrote {file}; next: codeocean-cmdgen discover source --values {shlex.quote(file)}",
         err=True,

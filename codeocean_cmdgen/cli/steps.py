@@ -15,7 +15,6 @@ from codeocean_cmdgen.arguments import VOCABULARY, flag
 from codeocean_cmdgen.cli.shared import (
     ENVIRONMENT,
     PROGRAM,
-    SCRIPT_MODE,
     VALUES_HELP,
     FileName,
     examples,
@@ -23,6 +22,7 @@ from codeocean_cmdgen.cli.shared import (
     show_note,
     write_document,
 )
+from codeocean_cmdgen.files import SCRIPT_MODE
 from codeocean_cmdgen.inputs import stack_json as stack_json_of
 from codeocean_cmdgen.inputs.deployment_file import DEPLOYMENT_FILE, named_or_default
 from codeocean_cmdgen.inputs.resolve import Given, resolve
