@@ -5,7 +5,6 @@ import os
 import shlex
 import shutil
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -24,7 +23,7 @@ from codeocean_cmdgen.inputs.deployment_file import (
     file_to_fill_in,
     named_or_default,
 )
-from codeocean_cmdgen.inputs.resolve import resolve
+from codeocean_cmdgen.inputs.resolve import Given, missing, resolve
 from codeocean_cmdgen.steps import BY_NAME, Step
 from codeocean_cmdgen.terminal import echo, echo_lines, echo_progress, is_terminal
 
@@ -43,6 +42,8 @@ _NO_FILE = (
     "no deployment file was read, so the policy allows all resources of each type; to name one: "
     "--values FILE"
 )
+
+_ANY_RUN = Given((VOCABULARY["run"].kind.example,), "example")
 
 
 def iam_policy(
@@ -101,35 +102,27 @@ def _steps_in_file(
     """
     steps: list[Step] = []
     problems: list[Problem] = []
-    names = shlex.join(one.name for one in declared)
-    hint = f"add them, or allow all resources: codeocean-cmdgen iam-policy {names} --all-resources"
+    words = shlex.join(one.name for one in declared)
+    hint = f"add them, or allow all resources: codeocean-cmdgen iam-policy {words} --all-resources"
     for one in declared:
         home = table if table in one.tables else one.tables[0]
-        missing: list[str] = []
-        try:
-            asked = partial(_note_missing, missing)
-            resolved = resolve(
-                one, {}, table=home, deployment_file=file, own_stack_json=False, ask=asked
-            )
-            steps.append(resolved.step)
-        except InputError as error:
-            if not missing:
-                problems += error.problems
-                continue
-            lacks = f"[{home}] lacks values of {one.name}: {', '.join(missing)}"
+        lacking = missing(one, home, file)
+        # No permission depends on the run.
+        run = {"run": _ANY_RUN} if "run" in lacking else {}
+        names = [name for name in lacking if name not in run]
+        if names:
+            lacks = f"[{home}] lacks values of {one.name}: {', '.join(names)}"
             problems.append(Problem(f"--values: {file.position(home)}: {lacks}", hint))
             hint = ""
+            continue
+        try:
+            resolved = resolve(one, run, table=home, deployment_file=file, own_stack_json=False)
+            steps.append(resolved.step)
+        except InputError as error:
+            problems += error.problems
     if problems:
         raise InputError(problems)
     return steps
-
-
-def _note_missing(missing: list[str], name: str) -> tuple[str, ...]:
-    """Note a missing value, except for a run: no permission depends on it."""
-    if name == "run":
-        return (VOCABULARY[name].kind.example,)
-    missing.append(name)
-    return ()
 
 
 def init(
