@@ -144,7 +144,7 @@ def _print_script(step: type[Step], **given: Any) -> None:  # noqa: ANN401 - tex
         if VOCABULARY[name].file
         for text in option.texts
     ]
-    step_, origins = resolve(
+    made, origins = resolve(
         step,
         options,
         table=table,
@@ -158,7 +158,7 @@ def _print_script(step: type[Step], **given: Any) -> None:  # noqa: ANN401 - tex
 
     inputs = files_read(deployment_file, stack_json)
     inputs.update({Path(one): flag(name) for name, one in files})
-    script = render(step_, origins)
+    script = render(made, origins)
     write_document(script, output, inputs, SCRIPT_MODE)
     if is_terminal(sys.stdout) and output is None and not fits_paste(script, step.place):
         echo(f"hint: {script.count(chr(10))} lines are too many to paste: {_TOO_LONG}", err=True)
