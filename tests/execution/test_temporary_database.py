@@ -354,6 +354,42 @@ def test_a_backup_of_this_account_is_never_taken_unasked(
     assert is_started(operator.run(script("db-restore", rds_snapshot_arn=POINT), WATCH="0"))
 
 
+@pytest.mark.parametrize("tags", [{}, {"codeocean-cmdgen:run": "first"}])
+def test_tags_that_it_inherits_from_the_source_do_not_stop_it(
+    world: World, simulator: Simulator, operator: Person, tags: dict[str, str]
+) -> None:
+    """stack-create tags the source's stack with its run, and CloudFormation the instance."""
+    (point,) = simulator.backup.points.values()
+    point.tags = tags
+    assert is_started(operator.run(script("db-restore"), WATCH="0"))
+    simulator.clock.advance(3600)
+    assert operator.run(script("db-restore")).done
+    assert len(jobs(simulator)) == 1
+    assert operator.run(script("db-delete"), CONFIRM=TEMPORARY).done
+
+
+def test_a_name_in_use_is_found_before_anything_starts(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.rds.database(TARGET, REGION, TEMPORARY, tags={"codeocean-cmdgen:run": "first"})
+    outcome = operator.run(script("db-restore"))
+    assert outcome.code == 1
+    assert f"problem: DB instance {TEMPORARY} exists (available)" in outcome.errors
+    assert "another --temporary-db-instance-id" in outcome.errors
+    assert writes(simulator) == []
+
+
+def test_an_instance_with_inherited_tags_only_is_of_no_run(
+    begun: None, simulator: Simulator, operator: Person
+) -> None:
+    temporary(simulator).tags = {"codeocean-cmdgen:run": "first"}
+    without_record(simulator, operator)
+    outcome = operator.run(script("db-restore"))
+    assert outcome.code == 1
+    assert "which has no tags of a run" in outcome.errors
+    assert writes(simulator) == ["StartRestoreJob"]
+
+
 # db-delete
 
 
