@@ -510,6 +510,26 @@ def test_a_tag_that_it_inherits_from_the_source_shows_no_run(
     assert len(jobs(simulator)) == 1
 
 
+@pytest.mark.parametrize(
+    "operation", ["list-restore-jobs", "describe-volumes --region us-east-1 --f"]
+)
+@pytest.mark.parametrize("answer", ["{}", "null"])
+def test_a_list_that_cannot_be_read_starts_nothing(
+    world: World, simulator: Simulator, operator: Person, operation: str, answer: str
+) -> None:
+    home = Path(operator.environment["HOME"])
+    (home / "aws").write_text(
+        f'#!/bin/bash\nif [[ $* == *"{operation}"* ]]; then echo "{answer}"; exit; fi\n'
+        'PATH=${PATH#*:}\nexec aws "$@"\n'
+    )
+    (home / "aws").chmod(0o700)
+    path = f"{home}:{operator.environment['PATH']}"
+    outcome = operator.run(script("volume-restore"), PATH=path)
+    assert outcome.code == 1
+    assert "not a list of" in outcome.errors
+    assert writes(simulator) == []
+
+
 def test_a_later_run_restores_nothing_beside_volumes_that_may_be_its_own(
     world: World, simulator: Simulator, operator: Person
 ) -> None:
