@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    486f3f7390a9f50ff1f73b2f7d30a163fdd26cd948dc834e6ae6d19df8475338\ \ -)
+    3e0aada60a6e5c0b7e20b323a2a7d385d192a63dd80baf4dd596016b9e89c14a\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -42,7 +42,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 49046885f305f8d9d02e381c62ff49beae7d00ac12d2c038bb7e629c9250df42
+  # text of this release: sha256 e1ccf5721fe8466b1d3b4692965ae2b0af830af50319392568e4de1e48b68f30
   # the step
   STEP=db-restore
   # from deployment file [target]
@@ -196,8 +196,9 @@ say_how_to_continue() { # DB_INSTANCE_ARN
 # A restore to a name that is in use would fail.
 check_name() {
   if [[ ${job} == '' && ${status} != gone ]]; then
-    add_problem "DB instance ${TEMPORARY_DB_INSTANCE_ID} exists (${status}), and no known job of run" \
-      "${RUN} restored it. Use another --temporary-db-instance-id, or delete it in the RDS console"
+    add_problem "DB instance ${TEMPORARY_DB_INSTANCE_ID} exists (${status}), and no known job of" \
+      "run ${RUN} restored it. Use another --temporary-db-instance-id, or delete it in the RDS" \
+      'console'
   fi
 }
 

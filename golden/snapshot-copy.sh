@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    7c6f4cd5ad1bd963ec5a9be66a7a36a074b9c17c1b1ee2477f16ffc8eb58b363\ \ -)
+    66c489855159eafe1b9ea453086b8c50eb074bbdd8fef3d6740dd1acc55c015e\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 a628934dced93fd74ed4a9b4866345a01012c98ddef5b776f8ca68e839ff7bfe
+  # text of this release: sha256 fddcdbc7bdcf225356c938279116eb879ef2e796b7a564db9bf78880c463001a
   # the step
   STEP=snapshot-copy
   # from deployment file [backup]
@@ -117,7 +117,8 @@ list_copy_jobs() {
   fi
   # What cannot be read must not count as "none": it would start another copy.
   if ! jq --exit-status '.CopyJobs | arrays' jobs >is_list; then
-    stop 'AWS Backup answered with something that is not a list of copy jobs. Paste the script again.'
+    stop 'AWS Backup answered with something that is not a list of copy jobs.' \
+      'Paste the script again.'
   fi
 }
 

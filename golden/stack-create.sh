@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    188cfcd96b5f06ab1e5008be3eb14c045692179fe1d5a583dc4b07e9ea0c0f04\ \ -)
+    38b4849a101176633de93a9b19451ae2bf66e7bacab7d65cee5843234c2abf2a\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -36,7 +36,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 c8b1ffa66f0f3b9ad4a30ff1f5244657540d3560d81f6646f8c9865df77e3d39
+  # text of this release: sha256 deb99c78ecab8a2b0542aa8501b5a13e4463e2a31b63ef55c0a45b25bc3c5a7c
   # the step
   STEP=stack-create
   # from deployment file [backup]
@@ -177,9 +177,9 @@ report_outcome() {
   fi
   created=$(jq --raw-output .Stacks[0].CreationTime stacks)
   if [[ ${token} == '' ]]; then
-    stop "stack ${STACK_NAME} is ${stack_status}. Run ${RUN} created it at ${created}, but its events" \
-      'do not show that it was with this template and these values. CloudFormation keeps events' \
-      'for 90 days. Check its template in the console. To change it, use stack-parameters.'
+    stop "stack ${STACK_NAME} is ${stack_status}. Run ${RUN} created it at ${created}, but its" \
+      'events do not show that it was with this template and these values. CloudFormation keeps' \
+      'events for 90 days. Check its template in the console. To change it, use stack-parameters.'
   fi
   if [[ ${stack_status} == @(CREATE|@(UPDATE|IMPORT)?(_ROLLBACK))_COMPLETE ]]; then
     finish "stack ${STACK_NAME} was created; the creation began at ${created}${later_change}"
@@ -188,8 +188,8 @@ report_outcome() {
     stop "stack ${STACK_NAME} is ${stack_status}. Paste the script again."
   fi
   if [[ ${attempt_status} == CREATE_COMPLETE && ${stack_status} == DELETE_FAILED ]]; then
-    stop "stack ${STACK_NAME} was created, and deleting it has failed since: some of its resources" \
-      'may be gone. Check its events, and finish the deletion in the console.'
+    stop "stack ${STACK_NAME} was created, and deleting it has failed since: some of its" \
+      'resources may be gone. Check its events, and finish the deletion in the console.'
   fi
   if [[ ${attempt_status} == CREATE_COMPLETE ]]; then
     stop "stack ${STACK_NAME} was created, and is ${stack_status} now. Do not delete it:" \
