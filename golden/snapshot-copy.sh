@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    66c489855159eafe1b9ea453086b8c50eb074bbdd8fef3d6740dd1acc55c015e\ \ -)
+    cfbe03fd14394a8e8a9df6dceb8b0a9598b4c287f1908ed126773d44fec94a39\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 fddcdbc7bdcf225356c938279116eb879ef2e796b7a564db9bf78880c463001a
+  # text of this release: sha256 4c9b63cea8eb91ae7c2a1da03401ed8e1286591b81813b26353cf0d290933120
   # the step
   STEP=snapshot-copy
   # from deployment file [backup]
@@ -318,7 +318,7 @@ start_copies() {
     if [[ ${job[${kind}]} == '' ]]; then
       start_copy "${kind}"
     else
-      record_copy "${kind}"
+      record_followed_copy "${kind}"
     fi
   done
   stop_if_problems 'fix the problems above and paste the script again.' \
@@ -327,7 +327,7 @@ start_copies() {
 
 # Records a copy that this run follows: once it is completed, nothing else shows that it is this
 # run's.
-record_copy() { # EBS|RDS
+record_followed_copy() { # EBS|RDS
   open_record "$1"
   if [[ ${run_record} != *"${job[$1]}"* ]]; then
     append_run_record started "${job[$1]}"
