@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    59de9a737c765a358c06dfdf7cd0895fb3777d6c49e9031b7d5f14ea816a6e67\ \ -)
+    7589359f34d6b75da8a56b71f9e9db0a7b641beb0138d724ec1c66f2ab03187b\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -49,7 +49,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATA-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 e5a7ca1fe13a9e55047b3f4d8d941494ac03d4fd869cd18dc1e5715cc5e9873d
+  # text of this release: sha256 967c4dd9928f445925874d54d0610d4da1a634c365ccba8f4cbeed56a076cc71
   # the step
   STEP=volume-copy-in
   # from deployment file [target]
@@ -562,7 +562,7 @@ find_restored_volume() {
   fi
 }
 
-# ---- Part restored_volume, sha256 af7dff649a7ee6cdb34325c7de1ace57dd4b7e16bf0e24879ac3e92543917645
+# ---- Part restored_volume, sha256 ae56595275dfebf6099c5ed6b51f3499ce8ca0022f8ace86eb1ffc5fd3e8b4a5
 
 # Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
 # with spaces between them, or nothing.
@@ -573,6 +573,10 @@ list_restored_volumes() {
     "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
     "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
     stop "cannot list the volumes: ${aws_error}"
+  fi
+  # What cannot be read must not count as "none": it would restore another volume.
+  if ! jq --exit-status '.Volumes | arrays' restored_volumes >is_list; then
+    stop 'EC2 answered with something that is not a list of volumes. Paste the script again.'
   fi
   restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
 }

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    a3bfccc4f74473d6c569d621e3b65ff19948cb87e0d581c778c51561ea74202c\ \ -)
+    1acdf97084028cb961839a5ac79c28f8b9b48b2f4f66a516d5d32af0e2a7562f\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -33,7 +33,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 c778de359bc8d0d6fe4d21b4cc25b09752b166e0b39d08e5cbdea13ef72d6a3b
+  # text of this release: sha256 e06c8a2b6f9448b314112d6df60f9bd69dc0f408849377345426880aa1477eda
   # the step
   STEP=volume-release
   # from deployment file [target]
@@ -148,7 +148,7 @@ find_restored_volume() {
   fi
 }
 
-# ---- Part restored_volume, sha256 af7dff649a7ee6cdb34325c7de1ace57dd4b7e16bf0e24879ac3e92543917645
+# ---- Part restored_volume, sha256 ae56595275dfebf6099c5ed6b51f3499ce8ca0022f8ace86eb1ffc5fd3e8b4a5
 
 # Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
 # with spaces between them, or nothing.
@@ -159,6 +159,10 @@ list_restored_volumes() {
     "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
     "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
     stop "cannot list the volumes: ${aws_error}"
+  fi
+  # What cannot be read must not count as "none": it would restore another volume.
+  if ! jq --exit-status '.Volumes | arrays' restored_volumes >is_list; then
+    stop 'EC2 answered with something that is not a list of volumes. Paste the script again.'
   fi
   restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
 }
