@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    76000e3414304c50b540111bd8f083d06332937e061f0e131cbd37d53069b5f9\ \ -)
+    feccae208145b3f76e99c2b710c43d34ae87090a46b4c5dc82a72459d9058b32\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -48,7 +48,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 787d42734d524f2219b0ae7b581c6bd51b151d9dd80efb1fff022cefe08859fc
+  # text of this release: sha256 10ca25f7bf04265e7edfda60193683dabc64fd6724fd95e13686494b90161f4f
   # the step
   STEP=secrets-restore
   # from deployment file [target]
@@ -198,12 +198,6 @@ read_save() {
   say_file origin
 }
 
-# A save of this same stack is the source's only if volume-copy-in of this run has brought it.
-is_own_save() {
-  ! is_copy_completed && jq --exit-status --arg place "${ACCOUNT_ID} ${REGION} ${STACK_NAME}" '
-    "\(.account_id) \(.region) \(.stack_name)" == $place' "${save_file}" >own_save
-}
-
 # Writes the names of the parameters that will be written to the file "names", and sets count to
 # their number.
 show_actions() {
@@ -245,6 +239,12 @@ stop_at_types() {
   keep_replaced_parameters
   stop "no parameter was changed${where_kept}." \
     'Fix the problems above, and paste the script again.'
+}
+
+# A save of this same stack is the source's only if volume-copy-in of this run has brought it.
+is_own_save() {
+  ! is_copy_completed && jq --exit-status --arg place "${ACCOUNT_ID} ${REGION} ${STACK_NAME}" '
+    "\(.account_id) \(.region) \(.stack_name)" == $place' "${save_file}" >own_save
 }
 
 # The question may have waited for hours: what was checked before it is checked again.

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    bf77f5af2e551822276bc5a1f94deefe6ba9659added93dda500d6faec6d2518\ \ -)
+    cb2404295286b873c2260ceadd23c7221c3193031d13fb3176976b76a79844b7\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -52,7 +52,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATA-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 4f84f2e0a95ea3feac8c033ef3481f9b1a8352f2287cd64ed10c429fc380d0df
+  # text of this release: sha256 17e6f492ace252590b751dcb07f3d5963ada9c78819c50181c4d3c32dd711427
   # the step
   STEP=volume-copy-in
   # from deployment file [target]
@@ -251,7 +251,8 @@ check_topmost_folder() {
   if [[ ${safe} == '' ]]; then
     describe_path "${restored_mount}"
     stop "${description}: once copied, others could replace the records below ${DATA_MOUNT}." \
-      "${DATA_MOUNT} was not changed. To continue, give it to root, as the vendor does at each boot:" \
+      "${DATA_MOUNT} was not changed." \
+      "To continue, give it to root, as the vendor does at each boot:" \
       "sudo mount -o remount,rw ${restored_mount} && sudo chown root ${restored_mount} &&" \
       "sudo chmod 700 ${restored_mount} && sudo mount -o remount,ro ${restored_mount}"
   fi

@@ -831,7 +831,7 @@ def test_the_vendor_s_command_restores_once(target: Place) -> None:
     target.host.path("/run/test/works").touch()
     outcome = target.run("secrets-restore", command=command, CONFIRM="codeocean-new")
     assert outcome.done
-    assert "this run has started the command before" in outcome.errors
+    assert "this run has started a command before" in outcome.errors
     assert target.run("secrets-restore", command=command).done
     assert target.host.path("/run/test/ran").read_text() == "/ /root\n" * 2
     assert target.puts() == []
