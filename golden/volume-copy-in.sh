@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    cb2404295286b873c2260ceadd23c7221c3193031d13fb3176976b76a79844b7\ \ -)
+    a11ba2553f7e31c970f95768015b8f3bab6d85873b4aa1d8471780ab6e40fcfc\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -38,11 +38,10 @@ false <<'END_OF_BODY'
 # Costs:    nothing.
 # Again:    follows the copy, continues after a failure or a reboot, or reports when it was
 #           completed.
-# Killed:   before the copy, leaves the restored volume attached and mounted, or damaged if its
-#           UUID was being written, or the data volume read-only: the next paste says what to do.
-#           During the copy, leaves the unit, which continues. If the unit itself is killed, the
-#           data volume is copied in part: service-start refuses to run until this script has
-#           completed the copy.
+# Killed:   before the copy, may leave a volume mounted, read-only or without a valid UUID: the
+#           next paste says what to do. Then leaves the unit, which continues. If the unit itself
+#           is killed, the data volume is copied in part: service-start refuses to run until this
+#           script has completed the copy.
 # Undo:     not possible. Unless the data volume is new, back it up first with on-demand-backup in
 #           CloudShell. This instance has no permission to.
 # Done if:  both volumes were compared: everything by contents, except /workspaces, by size and
@@ -52,7 +51,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATA-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 17e6f492ace252590b751dcb07f3d5963ada9c78819c50181c4d3c32dd711427
+  # text of this release: sha256 b06f90ff7e35927b8dd6a963fe4c783a31a06dbc1e70e98809cd1e9bd0dc3adf
   # the step
   STEP=volume-copy-in
   # from deployment file [target]
@@ -111,9 +110,7 @@ finish_if_completed() {
 check_volume_to_change() {
   read_visible_volume "${DATA_VOLUME_ID}"
   check_field "the EC2 tags of ${DATA_VOLUME_ID}" stack volume '
-    .Volumes[0].Tags // []
-    | from_entries
-    | .["codeocean:deployment"]' "${STACK_NAME}"
+    .Volumes[0].Tags // [] | from_entries | .["codeocean:deployment"]' "${STACK_NAME}"
   check_no_mounts_below
 }
 
@@ -555,7 +552,7 @@ remount_for_a_moment() {
   return "${failed}"
 }
 
-# ---- Part copied_volume, sha256 45131c031c845cf27662e2874ccdfca2c029a40bd996d5ed085d37a41b46c244
+# ---- Part copied_volume, sha256 0403c8bd057a35e9161ee9e1e0e193e5bbee30fa19973c8ea38519bdbf172b33
 
 # Sets restored_volume to the volume that is copied from, or that was.
 find_restored_volume() {
@@ -578,9 +575,7 @@ find_restored_volume() {
 check_restored_volume() {
   local origin
   read_visible_volume "${restored_volume}"
-  origin=$(jq --raw-output '
-    .Volumes[0].Tags // []
-    | from_entries
+  origin=$(jq --raw-output '.Volumes[0].Tags // [] | from_entries
     | .["codeocean-cmdgen:data-volume-id"] // ""' volume)
   if [[ ${origin} != "${DATA_VOLUME_ID}" ]]; then
     stop "${restored_volume} is not known to be a copy of ${DATA_VOLUME_ID}: its tag" \
@@ -592,9 +587,7 @@ check_restored_volume() {
 
 # Writes the description of a volume to the file "volume".
 read_visible_volume() { # VOLUME_ID
-  if ! ask volume aws ec2 describe-volumes \
-    --region "${REGION}" \
-    --volume-ids "$1"; then
+  if ! ask volume aws ec2 describe-volumes --region "${REGION}" --volume-ids "$1"; then
     stop_wrong_place "volume $1 is not visible in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
 }

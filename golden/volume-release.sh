@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    943e3d2b3309fb7cae0908b9eb047cc3ac72b53ac60aabb1562861e859d03e17\ \ -)
+    da309a09dbe1c62a3d9bd93453c822db6943ffa7221d2c3310a013398e4cf429\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 44b44573fb595fa577eed7749a062b8af336ca33fb4c08940e19cf68895fe7b3
+  # text of this release: sha256 aa8d1de04dabb98b79c6a3ac7d32a4577e3abe52e6a1a377306ed734f0553a0b
   # the step
   STEP=volume-release
   # from deployment file [target]
@@ -182,7 +182,7 @@ flush_and_clean_up() {
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part copied_volume, sha256 45131c031c845cf27662e2874ccdfca2c029a40bd996d5ed085d37a41b46c244
+# ---- Part copied_volume, sha256 0403c8bd057a35e9161ee9e1e0e193e5bbee30fa19973c8ea38519bdbf172b33
 
 # Sets restored_volume to the volume that is copied from, or that was.
 find_restored_volume() {
@@ -205,9 +205,7 @@ find_restored_volume() {
 check_restored_volume() {
   local origin
   read_visible_volume "${restored_volume}"
-  origin=$(jq --raw-output '
-    .Volumes[0].Tags // []
-    | from_entries
+  origin=$(jq --raw-output '.Volumes[0].Tags // [] | from_entries
     | .["codeocean-cmdgen:data-volume-id"] // ""' volume)
   if [[ ${origin} != "${DATA_VOLUME_ID}" ]]; then
     stop "${restored_volume} is not known to be a copy of ${DATA_VOLUME_ID}: its tag" \
@@ -219,9 +217,7 @@ check_restored_volume() {
 
 # Writes the description of a volume to the file "volume".
 read_visible_volume() { # VOLUME_ID
-  if ! ask volume aws ec2 describe-volumes \
-    --region "${REGION}" \
-    --volume-ids "$1"; then
+  if ! ask volume aws ec2 describe-volumes --region "${REGION}" --volume-ids "$1"; then
     stop_wrong_place "volume $1 is not visible in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
 }

@@ -142,11 +142,10 @@ class VolumeCopyIn(HostStep):
         "costs": "nothing.",
         "again": "follows the copy, continues after a failure or a reboot, or reports when it was "
         "completed.",
-        "killed": "before the copy, leaves the restored volume attached and mounted, or damaged if "
-        "its UUID was being written, or the data volume read-only: the next paste says what to do. "
-        "During the copy, leaves the unit, which continues. If the unit itself is killed, the data "
-        "volume is copied in part: service-start refuses to run until this script has completed "
-        "the copy.",
+        "killed": "before the copy, may leave a volume mounted, read-only or without a valid UUID: "
+        "the next paste says what to do. Then leaves the unit, which continues. If the unit itself "
+        "is killed, the data volume is copied in part: service-start refuses to run until this "
+        "script has completed the copy.",
         "undo": "not possible. Unless the data volume is new, back it up first with "
         "on-demand-backup in CloudShell. This instance has no permission to.",
         "done": "both volumes were compared: everything by contents, except /workspaces, by size "

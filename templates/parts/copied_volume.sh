@@ -24,9 +24,7 @@ find_restored_volume() {
 check_restored_volume() {
   local origin
   read_visible_volume "${restored_volume}"
-  origin=$(jq --raw-output '
-    .Volumes[0].Tags // []
-    | from_entries
+  origin=$(jq --raw-output '.Volumes[0].Tags // [] | from_entries
     | .["codeocean-cmdgen:data-volume-id"] // ""' volume)
   if [[ ${origin} != "${DATA_VOLUME_ID}" ]]; then
     stop "${restored_volume} is not known to be a copy of ${DATA_VOLUME_ID}: its tag" \
@@ -38,9 +36,7 @@ check_restored_volume() {
 
 # Writes the description of a volume to the file "volume".
 read_visible_volume() { # VOLUME_ID
-  if ! ask volume aws ec2 describe-volumes \
-    --region "${REGION}" \
-    --volume-ids "$1"; then
+  if ! ask volume aws ec2 describe-volumes --region "${REGION}" --volume-ids "$1"; then
     stop_wrong_place "volume $1 is not visible in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
 }
