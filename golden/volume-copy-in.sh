@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    a11ba2553f7e31c970f95768015b8f3bab6d85873b4aa1d8471780ab6e40fcfc\ \ -)
+    74c1a1fe6a2b2db09fbbc1fd7338cda4579bcf6c69ad4adaf652ff25f50723f9\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -51,7 +51,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATA-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 b06f90ff7e35927b8dd6a963fe4c783a31a06dbc1e70e98809cd1e9bd0dc3adf
+  # text of this release: sha256 76d3728e3897a172178d78d0cbdd42b50d3b14eec7dc15a074c97d195b2b5162
   # the step
   STEP=volume-copy-in
   # from deployment file [target]
@@ -552,7 +552,7 @@ remount_for_a_moment() {
   return "${failed}"
 }
 
-# ---- Part copied_volume, sha256 0403c8bd057a35e9161ee9e1e0e193e5bbee30fa19973c8ea38519bdbf172b33
+# ---- Part copied_volume, sha256 505e23c9e59e890d104751ba3a3260feacdb455fd528ff95a6db086186c16bc7
 
 # Sets restored_volume to the volume that is copied from, or that was.
 find_restored_volume() {
@@ -587,7 +587,9 @@ check_restored_volume() {
 
 # Writes the description of a volume to the file "volume".
 read_visible_volume() { # VOLUME_ID
-  if ! ask volume aws ec2 describe-volumes --region "${REGION}" --volume-ids "$1"; then
+  if ! ask volume aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --volume-ids "$1"; then
     stop_wrong_place "volume $1 is not visible in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
 }

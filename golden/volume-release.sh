@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    da309a09dbe1c62a3d9bd93453c822db6943ffa7221d2c3310a013398e4cf429\ \ -)
+    ae12632f37725afbbdc35402cdfde2b8122acd6318fc06d5abd5a37bee42083e\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 aa8d1de04dabb98b79c6a3ac7d32a4577e3abe52e6a1a377306ed734f0553a0b
+  # text of this release: sha256 afd86d43b93619665ac03461a2a098b7fd50b84c9d11d0f19b6a175cf0f70725
   # the step
   STEP=volume-release
   # from deployment file [target]
@@ -182,7 +182,7 @@ flush_and_clean_up() {
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part copied_volume, sha256 0403c8bd057a35e9161ee9e1e0e193e5bbee30fa19973c8ea38519bdbf172b33
+# ---- Part copied_volume, sha256 505e23c9e59e890d104751ba3a3260feacdb455fd528ff95a6db086186c16bc7
 
 # Sets restored_volume to the volume that is copied from, or that was.
 find_restored_volume() {
@@ -217,7 +217,9 @@ check_restored_volume() {
 
 # Writes the description of a volume to the file "volume".
 read_visible_volume() { # VOLUME_ID
-  if ! ask volume aws ec2 describe-volumes --region "${REGION}" --volume-ids "$1"; then
+  if ! ask volume aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --volume-ids "$1"; then
     stop_wrong_place "volume $1 is not visible in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
 }

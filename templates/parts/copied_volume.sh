@@ -36,7 +36,9 @@ check_restored_volume() {
 
 # Writes the description of a volume to the file "volume".
 read_visible_volume() { # VOLUME_ID
-  if ! ask volume aws ec2 describe-volumes --region "${REGION}" --volume-ids "$1"; then
+  if ! ask volume aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --volume-ids "$1"; then
     stop_wrong_place "volume $1 is not visible in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
 }
