@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MARK = re.compile(
     rb"\(\n(?:.*\n){1,60}?# codeocean-cmdgen [a-z0-9-]+: "
     rb"|(?:# Runbook: .*\n\n|<!doctype html>\n)"
-    rb"<!-- codeocean-cmdgen runbook(?: [0-9a-f]{64})? -->\n"
+    rb"<!-- codeocean-cmdgen runbook [0-9a-f]{64} -->\n"
     rb"|# codeocean-cmdgen render: "
     rb'|\{\n  "program": "codeocean-cmdgen '
 )
@@ -34,6 +34,11 @@ _STREAM_NUMBERS = {"/dev/stdout": 1, "/dev/stderr": 2}
 _STREAM = re.compile(rf"{'|'.join(_STREAM_NUMBERS)}|/dev/fd/([0-9]{{1,9}})")
 """Names of streams that are already open, including the ones that shells use for `>(command)`."""
 
+
+SCRIPT_MODE = 0o700
+"""The mode of a script: its owner alone may run it."""
+PRIVATE_MODE = 0o600
+"""The mode of all other files: they hold no secret, but describe three accounts."""
 
 MOST_BYTES_READ = 1 << 20
 """Size in bytes of the largest file that is read; stack.json has a few thousand."""

@@ -17,7 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from codeocean_cmdgen.errors import InputError, Problem, shown
-from codeocean_cmdgen.files import carries_mark, is_same, why_not_replaceable
+from codeocean_cmdgen.files import (
+    PRIVATE_MODE,
+    SCRIPT_MODE,
+    carries_mark,
+    is_same,
+    why_not_replaceable,
+)
 from codeocean_cmdgen.rendering.documents import render_page, render_runbook
 from codeocean_cmdgen.rendering.seal import is_as_rendered
 from codeocean_cmdgen.steps import STEPS
@@ -30,7 +36,6 @@ if TYPE_CHECKING:
 LIST = "SHA256SUMS"
 """The name of the list."""
 _LIST_HEAD = "# codeocean-cmdgen render: it wrote these files; check them with sha256sum --check\n"
-_SCRIPT_MODE, _OTHER_MODE = 0o700, 0o600
 VERSION_CONTROL = {".git", ".gitattributes", ".gitignore", ".hg", ".hgignore", ".jj", ".svn"}
 """Other names that the folder may hold: those of people who keep it in a repository."""
 _FORMS = {"runbook.md": render_runbook, "runbook.html": render_page}
@@ -133,7 +138,7 @@ def _write(file: Path, text: str) -> None:
 
 def _mode(file: Path) -> int:
     """Return the mode that `render` gives to a file of this name."""
-    return _SCRIPT_MODE if file.suffix == ".sh" else _OTHER_MODE
+    return SCRIPT_MODE if file.suffix == ".sh" else PRIVATE_MODE
 
 
 def _objections(

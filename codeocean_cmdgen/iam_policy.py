@@ -68,31 +68,25 @@ def _needed(step: Step) -> Iterator[tuple[tuple[str, ...], Resources, str]]:
         yield ("iam:PassRole",), ROLE, step.role_service
 
 
-class _Anything(str):
-    """Stands for an unknown value in a resource; every part of it is unknown, too."""
-
-    __slots__ = ()
-
-    def __getattr__(self, _: str) -> _Anything:
-        return self
-
-
-_ANYTHING = (_Anything("*"),)
-
-
 def _resources(forms: Resources, step: Step, *, scoped: bool) -> Iterator[str]:
-    """Yield resources of these forms, built from the values that the step has."""
+    """Yield resources of these forms: what the step does not know, or need not, is a wildcard."""
     for form in forms:
-        names = re.findall(r"{(\w+)", form)
-        values = [_values(step, name) if scoped else _ANYTHING for name in names]
-        for combination in product(*values):
-            yield form.format(**dict(zip(names, combination)))
+        names = re.findall(r"{(\w+)", form) if scoped else []
+        known = {name: values for name in names if (values := _values(step, name))}
+        for combination in product(*known.values()):
+            yield _filled(form, dict(zip(known, combination)))
+
+
+def _filled(form: str, values: dict[str, Any]) -> str:
+    """Return a resource of this form, with a wildcard for each value that is not there."""
+    wide = re.sub(r"{(\w+)[^}]*}", lambda one: one[0] if one[1] in values else "*", form)
+    return wide.format(**values)
 
 
 def _values(step: Step, name: str) -> tuple[Any, ...]:
-    """Return the step's values for a name; if none is given, a wildcard."""
+    """Return the step's values for a name; none if none is given."""
     value = step.region.aws_partition if name == "partition" else getattr(step, name)
-    return (value if isinstance(value, tuple) else (value,)) if value else _ANYTHING
+    return (value if isinstance(value, tuple) else (value,)) if value else ()
 
 
 def notes(steps: Iterable[Step], document: dict[str, Any]) -> Iterator[str]:

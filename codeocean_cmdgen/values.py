@@ -24,12 +24,12 @@ PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 Source: https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
 """
 
-_PARTITION = r"(?P<partition>aws|aws-cn|aws-us-gov)"
+_PARTITION = r"(?:aws|aws-cn|aws-us-gov)"
 _REGION = (
-    r"(?P<region>[a-z]{2}(?:-gov)?"
-    r"-(?:north|south|east|west|central|northeast|northwest|southeast|southwest)-[1-9])"
+    r"[a-z]{2}(?:-gov)?"
+    r"-(?:north|south|east|west|central|northeast|northwest|southeast|southwest)-[1-9]"
 )
-_ACCOUNT = r"(?P<account_id>[0-9]{12})"
+_ACCOUNT = r"[0-9]{12}"
 _VAULT = r"(?P<name>[A-Za-z0-9_-]{2,50})"
 
 
@@ -206,7 +206,7 @@ class RoleArn(Arn):
     example = "arn:aws:iam::111111111111:role/codeocean-" + vendor.S3_BACKUP_ROLE + "-1ABC"
     pattern = (
         rf"arn:{_PARTITION}:iam::{_ACCOUNT}:role/"
-        r"(?P<path>(?:[\w+=,.@-]{1,128}/){0,8})(?P<name>[\w+=,.@-]{1,64})"
+        r"(?:(?:[\w+=,.@-]{1,128}/){0,8})(?P<name>[\w+=,.@-]{1,64})"
     )
 
     @classmethod
@@ -234,7 +234,7 @@ class BucketArn(Arn):
     what = "an S3 bucket ARN"
     expected = "arn:PARTITION:s3:::BUCKET"
     example = "arn:aws:s3:::codeocean-s3capsulesbucket-1abc"
-    pattern = rf"arn:{_PARTITION}:s3:::(?P<name>[^/:]+)"
+    pattern = rf"arn:{_PARTITION}:s3:::[^/:]+"
 
     @classmethod
     def advice(cls, text: str) -> str:
@@ -336,7 +336,7 @@ class EbsSnapshotArn(Arn):
     what = "an EBS snapshot ARN"
     expected = "arn:PARTITION:ec2:REGION::snapshot/snap-HEX with an empty account field"
     example = "arn:aws:ec2:us-east-1::snapshot/snap-0123456789abcdef0"
-    pattern = rf"arn:{_PARTITION}:ec2:{_REGION}::snapshot/(?P<id>snap-[0-9a-f]{{8,17}})"
+    pattern = rf"arn:{_PARTITION}:ec2:{_REGION}::snapshot/snap-[0-9a-f]{{8,17}}"
 
     @classmethod
     def advice(cls, text: str) -> str:
@@ -363,7 +363,7 @@ class RdsSnapshotArn(Arn):
     )
     pattern = (
         rf"arn:{_PARTITION}:rds:{_REGION}:{_ACCOUNT}:"
-        r"snapshot:(?P<id>awsbackup:(?:copy)?job-[0-9A-Za-z-]{1,200})"
+        r"snapshot:awsbackup:(?:copy)?job-[0-9A-Za-z-]{1,200}"
     )
 
     @classmethod

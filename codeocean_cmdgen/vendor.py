@@ -6,6 +6,7 @@ simulator and the rehearsal spell them too: they play the vendor, and would repe
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 VERSION = "3.8.2"
@@ -54,6 +55,19 @@ REPLICATED_BUCKETS = (
 )
 """The buckets that the stack replicates; stack.json spells some in lower case."""
 
+IMAGE_REGIONS = (
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-west-2",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+)
+"""The Regions in which the vendor's image exists."""
+
 # Parameters.
 
 DESTINATION = "pDestinationBackup"
@@ -71,6 +85,17 @@ IMAGE = "pCustomAmi"
 DOMAIN = "pDnsRootDomain"
 DATABASE_STORAGE = "pRdsAllocatedStorage"
 DATABASE_STORAGE_LIMIT = "pRdsMaxAllocatedStorage"
+
+RESTORE_KEY_LABEL = "Restore KMS Key"
+"""Words of the backup stack's label for a parameter whose name is not public."""
+
+
+def restore_bucket_label(kind: str) -> str:
+    """Return words of the backup stack's label for the parameter that names a restored bucket.
+
+    Source: the vendor's guide, "Destination Restore S3 Bucket ARNs (Capsules, Datasets, etc.)".
+    """
+    return " ".join(("Restore", *re.findall("MLflow|[A-Z][a-z]+", kind), "Bucket"))
 
 
 def bucket_parameter(kind: str) -> str:
@@ -97,6 +122,9 @@ START_WINDOW = timedelta(hours=2, minutes=15)
 
 BACKUP_INTERVAL = timedelta(hours=24)
 """The time from one backup to the next."""
+
+COPIES_DAYS = 14
+"""How many days the stack keeps copies, if no other retention is given."""
 
 # The guide.
 

@@ -39,7 +39,7 @@ from codeocean_cmdgen.rendering.paste import (
 )
 from codeocean_cmdgen.rendering.script import BY_DEFAULT, MADE, TEXT_DIGEST, render, text_digest
 from codeocean_cmdgen.runbook import make
-from codeocean_cmdgen.steps import STEPS, Step
+from codeocean_cmdgen.steps import BY_NAME, Step
 from codeocean_cmdgen.terminal import printable
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ OTHER_RELEASE = "of another release"
 NOT_COMPARED = "not compared"
 _WORDS = (VERIFIED, DIFFERS, OTHER_RELEASE, NOT_COMPARED)
 
-_STEPS = {step.name: step for step in STEPS}
 _MOST_DIFFERENCES = 10
 """Differing lines that are shown of a file."""
 
@@ -187,7 +186,7 @@ def read(text: str, first_line: int = 1) -> Script:
         raise _UnreadableError(
             Difference("expected the values block here: its first or last line is damaged", line)
         )
-    step = next((_STEPS[name] for name in names if name in _STEPS), None)
+    step = next((BY_NAME[name] for name in names if name in BY_NAME), None)
     if step is None:
         raise _UnreadableError(Difference(f"this release has no step {shown(names[0])}"))
     line = first_line + text.count("\n", 0, block.start())
@@ -400,7 +399,7 @@ def _other_release(piece: str) -> Optional[Difference]:
     whole = hashlib.sha256(framed(piece).encode("latin-1")).hexdigest()
     if f"\n    {checked_digest(whole)})\n" not in piece and SHARED_FILE not in piece:
         return None
-    step = _STEPS.get(names[0])
+    step = BY_NAME.get(names[0])
     if step and digest[1] in {text_digest(one) for one in (step, *step.__subclasses__())}:
         return None
     return Difference(

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    ebe52c82ef3dc69501d377442425defa84efaf417f5604c5f8cb4df1ec65110c\ \ -)
+    42fd6b5984ebab5f246d8f9dbff3dfd550dc167ce268a47fcdbc3a9a8ea8c299\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" cross-account-backup \
@@ -33,7 +33,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 e7c20f9852d9ab1017c941c476a7d3647fa2fda3880f14ba4b16ff983c5ed4c4
+  # text of this release: sha256 2141fd425e14b11730d4227fa61e2c71f9678fb5d7c1d5de1c89726ed350bfe6
   # the step
   STEP=cross-account-backup
   # from deployment file [source.cross-account-backup]
@@ -109,7 +109,7 @@ wait_until_on() {
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -348,12 +348,13 @@ stop_with() { # EXIT_CODE TEXT...
 
 # Checks that this shell works in the account that the script is for.
 check_account() {
-  local caller
+  local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
+  account=$(jq --raw-output .Account caller)
   caller=$(jq --raw-output .Arn caller)
-  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+  if [[ ${account} != "${ACCOUNT_ID}" || ${caller} != "arn:${PARTITION}:"* ]]; then
     stop_wrong_place "this shell works as ${caller}," \
       "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
   fi

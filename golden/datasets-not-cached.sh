@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    eb0e3eaeab0e0f371d9c7645053099293b7b9897508b0113d8f77b32aaed2587\ \ -)
+    b52277fa9f0fb9d7389e167f9498f4a9fca144ef4ea27adda2f063fae5b96c5d\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
@@ -48,7 +48,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=datasets-not-cached confirms without a terminal.
 
 values() {
-  # text of this release: sha256 70e5a7c2248d5b251ff66553db991c2ee01c6b0c20f1a4566f61f0f00c0dbe40
+  # text of this release: sha256 54b32c9008d5a6b7a276698227659d0d877abe87cbf25563f70e755114d8b069
   # the step
   STEP=datasets-not-cached
   # from deployment file [target]
@@ -303,7 +303,7 @@ read_job() {
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part vendor_command, sha256 ed6984e7a1beaf1d574e081bde50ea249dcbd6649b0bf7126ed8d6c13c5636b5
+# ---- Part vendor_command, sha256 1ba66a8b6a0f1d25fb9208ee4ca8afb9dedc324930881b3c02cf78dad6a79fe7
 
 # Sets first_umask to the umask that the script was started with, for the vendor's command.
 # check_services_instance changes it.
@@ -313,8 +313,8 @@ record_umask() {
 
 # Runs the vendor's command. Each line of its output is marked, so that none passes for a line of
 # this script. The command gets the umask and the environment that this script was started with. It
-# gets none of the files that this script has open: a program that it leaves running would hold the
-# lock. Leaves the output in the file "output".
+# does not get the lock of the step: a program that it leaves running would hold it. Leaves the
+# output in the file "output".
 run_vendor_command() {
   local process line
   : >output
@@ -351,7 +351,7 @@ restore_environment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
+# ---- sha256 2adc30f4b93e652c72eda1eb54c14f412a673b934b04943e48a1678c35546468
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -833,9 +833,9 @@ list_mount_options() {
 # this same text, which calls work there instead of main. What it says goes to a log, and every
 # paste follows that log.
 
-is_working() {
+is_working() { # [STEP]
   local state
-  state=$(systemctl is-active "codeocean-cmdgen-${STEP}")
+  state=$(systemctl is-active "codeocean-cmdgen-${1:-${STEP}}")
   if [[ ${state} == @(inactive|failed|unknown) ]]; then
     return 1
   fi

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    229015c91a05b6ccaabdf3f2761e389c59a4f87379b1e6b0b55a97adb231a215\ \ -)
+    63d6361de560eac1aefafaa9fc663e90730306edb5fac3850df0bc168be7e0fb\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=OLD-DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 ece55cc6395456c843ffc9bca791ca733f81eaeba41d330bf457e65d3ffdc139
+  # text of this release: sha256 443c353653e8597fee45ba1c61f0662d96626a08aeef0e45c2c05de8f39da48c
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -391,7 +391,7 @@ check_database_exists() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
+# ---- sha256 2adc30f4b93e652c72eda1eb54c14f412a673b934b04943e48a1678c35546468
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -873,9 +873,9 @@ list_mount_options() {
 # this same text, which calls work there instead of main. What it says goes to a log, and every
 # paste follows that log.
 
-is_working() {
+is_working() { # [STEP]
   local state
-  state=$(systemctl is-active "codeocean-cmdgen-${STEP}")
+  state=$(systemctl is-active "codeocean-cmdgen-${1:-${STEP}}")
   if [[ ${state} == @(inactive|failed|unknown) ]]; then
     return 1
   fi

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    b55b1349b52a4d2f8cb900773d8bbabb527fb2ee47a15db4f0d00a988d5134ba\ \ -)
+    d8672800022f5adbd99140a382a069f0748b89b7d91a8fed4471a219b1120daa\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -42,7 +42,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 c813210a52d96b9dbdc98ce8fe588897358b4227522f6d454ae0d6d49062d1c9
+  # text of this release: sha256 cdbbaf0a13a633d59f4b9e4410f0ee758655015eb78d747de9aafa989cba3d87
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -1628,7 +1628,7 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
+# ---- sha256 2adc30f4b93e652c72eda1eb54c14f412a673b934b04943e48a1678c35546468
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -2110,9 +2110,9 @@ list_mount_options() {
 # this same text, which calls work there instead of main. What it says goes to a log, and every
 # paste follows that log.
 
-is_working() {
+is_working() { # [STEP]
   local state
-  state=$(systemctl is-active "codeocean-cmdgen-${STEP}")
+  state=$(systemctl is-active "codeocean-cmdgen-${1:-${STEP}}")
   if [[ ${state} == @(inactive|failed|unknown) ]]; then
     return 1
   fi

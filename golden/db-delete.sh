@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    a2ef211c92c9e72d45c6b4def57ad0d71ba21a6afe84421c14c2cd6a8958f595\ \ -)
+    0047930b667c3d6d937035c4300682c9ee00f577e800bbb6b23ea93cc6bd20b9\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-delete \
@@ -38,7 +38,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=TEMPORARY-DB-INSTANCE-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 f30030ed599d7e8c1cfa863042b4d41267a0bcdd4a60965a35c48d1526334af3
+  # text of this release: sha256 6102675f360fdc6efd3ecab1bbca729a25cb0bf2af67d730cbdc6c49fd2bf717
   # the step
   STEP=db-delete
   # from deployment file [target]
@@ -55,7 +55,7 @@ values() {
 main() {
   values
   read_settings "$@"
-  check_programs aws grep jq sed sha256sum
+  check_programs aws date grep jq sed sha256sum tail
   check_account
   read_run_record "${DB_INSTANCE_ID}" "${TEMPORARY_DB_INSTANCE_ID}"
   check_own_instance
@@ -366,7 +366,7 @@ seconds_since_1970() { # TIME
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -605,12 +605,13 @@ stop_with() { # EXIT_CODE TEXT...
 
 # Checks that this shell works in the account that the script is for.
 check_account() {
-  local caller
+  local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
+  account=$(jq --raw-output .Account caller)
   caller=$(jq --raw-output .Arn caller)
-  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+  if [[ ${account} != "${ACCOUNT_ID}" || ${caller} != "arn:${PARTITION}:"* ]]; then
     stop_wrong_place "this shell works as ${caller}," \
       "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
   fi

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    0be4e7e1c2287d3c62a2096deab1d4f8a9288708453ea710e5588d641242176d\ \ -)
+    3e0aada60a6e5c0b7e20b323a2a7d385d192a63dd80baf4dd596016b9e89c14a\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -42,7 +42,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 69fb157a8cd913c7821d598aac3ed5a316848d05e54fe2c340484e6d1ab634df
+  # text of this release: sha256 e1ccf5721fe8466b1d3b4692965ae2b0af830af50319392568e4de1e48b68f30
   # the step
   STEP=db-restore
   # from deployment file [target]
@@ -67,7 +67,7 @@ main() {
   # Files for the master password: in memory, and only for this user.
   umask 077
   TMPDIR=/dev/shm read_settings "$@"
-  check_programs aws grep jq sed sha256sum
+  check_programs aws date grep jq sed sha256sum tail
   check_account
   read_run_record "${BACKUP_VAULT_NAME}" "${DB_INSTANCE_ID}" "${ROLE_ARN}" \
     "${TEMPORARY_DB_INSTANCE_ID}" "${DB_INSTANCE_CLASS}" "${MASTER_PASSWORD_SECRET_ID}"
@@ -75,19 +75,22 @@ main() {
   find_temporary_instance
   if [[ ${completed} == '' ]]; then
     restore_instance
+    now_known='It is available.'
   else
     check_completed_instance
+    now_known="It is ${status} now; its password was not checked again."
   fi
   report_instances
   if [[ ${PLAN} == 1 ]]; then
     finish_plan "${TEMPORARY_DB_INSTANCE_ID} was restored before; nothing was changed"
   fi
-  finish "${TEMPORARY_DB_INSTANCE_ID} is restored from ${recovery_point}, and has the" \
-    "deployment's master password; completed ${completed}"
+  finish "${TEMPORARY_DB_INSTANCE_ID} was restored from ${recovery_point}, and got the" \
+    "deployment's master password; completed ${completed}. ${now_known}"
 }
 
 # Sets completed to when this run completed the temporary instance, or to nothing; and then
-# recovery_point to what it was restored from. The name may be in use by something else.
+# recovery_point to what it was restored from. The name may be in use by something else. An instance
+# can inherit codeocean-cmdgen:run, with which stack-create tags a stack: both tags show its run.
 find_temporary_instance() {
   local run='' database=''
   completed=''
@@ -105,7 +108,7 @@ find_temporary_instance() {
     stop "run ${RUN} restored ${recorded/ / at }, and that instance no longer exists." \
       'To restore again, use a new --run.'
   fi
-  if [[ ${run} != '' ]]; then
+  if [[ ${database} != '' ]]; then
     stop "DB instance ${TEMPORARY_DB_INSTANCE_ID} exists, of run ${run} for database ${database}." \
       'Delete it with db-delete of that run, or use another --temporary-db-instance-id'
   fi
@@ -114,6 +117,7 @@ find_temporary_instance() {
 restore_instance() {
   choose_metadata
   find_recovery_point RDS "${RDS_SNAPSHOT_ARN}" "${REGION}:${ACCOUNT_ID}:db:${DB_INSTANCE_ID}"
+  check_name
   check_service_role backup.amazonaws.com
   check_password
   stop_if_problems 'nothing was started. Fix the problems above, and paste the script again.'
@@ -130,7 +134,9 @@ restore_instance() {
   tag_instance \
     "Key=codeocean-cmdgen:run,Value=${RUN}" \
     "Key=codeocean-cmdgen:db-instance-id,Value=${DB_INSTANCE_ID}"
-  set_password
+  if ! find_in_run_record password-change; then
+    set_password
+  fi
   wait_until_password_is_set
   check_settings
   record_completion
@@ -168,15 +174,15 @@ network_of_instance() { # FILE
     }' "$1"
 }
 
-# Sets owner to whose run a restored instance is: "this", "other", or "unknown" if it has no tag of
+# Sets owner to whose run a restored instance is: "this", "other", or "unknown" if it has no tags of
 # a run. find_temporary_instance has checked that the instance has no tags of another run.
 find_owner() { # DB_INSTANCE_ARN
-  local run
+  local database
   owner=other
   if [[ ${1##*:} == "${TEMPORARY_DB_INSTANCE_ID}" && ${status} != @(gone|deleting) ]]; then
-    run=$(tag_of_instance temporary codeocean-cmdgen:run)
+    database=$(tag_of_instance temporary codeocean-cmdgen:db-instance-id)
     owner=unknown
-    if [[ ${run} != '' ]]; then
+    if [[ ${database} != '' ]]; then
       owner=this
     fi
   fi
@@ -185,6 +191,15 @@ find_owner() { # DB_INSTANCE_ARN
 say_how_to_continue() { # DB_INSTANCE_ARN
   say "  ${1##*:} keeps its name in use. Delete it in the RDS console, or restore to another name" \
     'with --temporary-db-instance-id'
+}
+
+# A restore to a name that is in use would fail.
+check_name() {
+  if [[ ${job} == '' && ${status} != gone ]]; then
+    add_problem "DB instance ${TEMPORARY_DB_INSTANCE_ID} exists (${status}), and no known job of" \
+      "run ${RUN} restored it. Use another --temporary-db-instance-id, or delete it in the RDS" \
+      'console'
+  fi
 }
 
 # Finds a secret that RDS would refuse before anything has started.
@@ -247,7 +262,7 @@ check_restored_instance() {
 }
 
 check_usable() {
-  if [[ ${status} == @(deleting|failed|restore-error|stopping|stopped) ||
+  if [[ ${status} == @(deleting|failed|restore-error|stopping|stopped|storage-full) ||
     ${status} == @(inaccessible|incompatible|insufficient)-* ]]; then
     stop "${TEMPORARY_DB_INSTANCE_ID} is ${status}. Check it in the RDS console."
   fi
@@ -282,39 +297,60 @@ set_password() {
     stop "cannot change the master password: ${aws_error}. Paste the script again."
   fi
   rm modification
+  jq .DBInstance modified >modified_instance
+  record_password_change modified_instance
 }
 
-# The instance stays `available` for a while before it begins to change its password. The password
-# is in force once the instance was seen at work and then three times at rest, or, if RDS has
-# answered that the password is pending, eight times at rest.
-# https://github.com/hashicorp/terraform-provider-aws/issues/31445
-wait_until_password_is_set() {
-  local times_at_rest=0 times_needed=40 taken_up=no
-  if jq --exit-status .DBInstance.PendingModifiedValues.MasterUserPassword modified >pending; then
-    taken_up=yes
-    times_needed=8
+# An instance has other states for other reasons: only these two show that RDS changes the password.
+record_password_change() { # FILE
+  local now
+  if jq --exit-status '
+    .PendingModifiedValues.MasterUserPassword != null
+    or .DBInstanceStatus == "resetting-master-credentials"
+    ' "$1" >is_changing; then
+    now=$(date +%s)
+    append_run_record password-change "${now}"
   fi
+}
+
+wait_until_password_is_set() {
+  local times_at_rest=0 times_unconfirmed=0
   work_continues=yes
-  while ((times_at_rest < times_needed)); do
+  until is_password_in_force; do
     if [[ ${WATCH} == 0 ]]; then
       finish_started "the master password of ${TEMPORARY_DB_INSTANCE_ID} is being changed." \
-        'Paste the script again to complete the restore.'
+        'Paste the script again, after two minutes or without WATCH=0, to complete the restore.'
+    fi
+    if ((times_unconfirmed == 40)); then
+      work_continues=no
+      stop 'RDS has not confirmed the new password. Paste the script again.'
     fi
     sleep 15
     check_restored_instance
-    if is_at_rest; then
-      times_at_rest=$((times_at_rest + 1))
-    else
-      taken_up=yes
+    record_password_change temporary
+    times_unconfirmed=$((times_unconfirmed + 1))
+    times_at_rest=$((times_at_rest + 1))
+    if find_in_run_record password-change; then
+      times_unconfirmed=0
+    fi
+    if ! is_at_rest; then
       times_at_rest=0
-      times_needed=3
     fi
     show_progress "changing the master password: the instance is ${status}, ${SECONDS} s"
   done
   work_continues=no
-  if [[ ${taken_up} == no ]]; then
-    stop 'RDS has not confirmed the new password. Paste the script again.'
+}
+
+# The password is in force once RDS has shown the change, in this paste or in an earlier one, and
+# then an instance at rest for two minutes. It can look at rest before the change begins.
+# https://github.com/hashicorp/terraform-provider-aws/issues/31445
+is_password_in_force() {
+  local now
+  now=$(date +%s)
+  if ! find_in_run_record password-change || ! is_at_rest; then
+    return 1
   fi
+  ((times_at_rest >= 8 || now - recorded >= 120))
 }
 
 is_at_rest() {
@@ -445,7 +481,7 @@ tag_of_instance() { # FILE KEY
   jq --raw-output --arg key "$2" '[.TagList[]? | select(.Key == $key) | .Value][0] // ""' "$1"
 }
 
-# ---- Part recovery_point, sha256 c3db645669e0cdfad9243717becb0da422b5ad34a9c7260e629360b31a0491aa
+# ---- Part recovery_point, sha256 cd4aa7533a12694debee38f865df05b0028e4c6141c681507f29f9a09259edcb
 
 # Sets recovery_point to the given one, or else to the one that this run has begun to restore, or
 # else to the only one that was copied into the vault. Sets created to when it was created, and job
@@ -569,6 +605,11 @@ judge_earlier_jobs() { # EBS|RDS named|'the only one'
 list_earlier_jobs() { # EBS|RDS
   if ! ask jobs aws backup list-restore-jobs --region "${REGION}"; then
     stop "cannot list the restore jobs: ${aws_error}. Paste the script again."
+  fi
+  # What cannot be read must not count as "none": it would start another job.
+  if ! jq --exit-status '.RestoreJobs | arrays' jobs >is_list; then
+    stop 'AWS Backup answered with something that is not a list of restore jobs.' \
+      'Paste the script again.'
   fi
   jq --raw-output --arg point "${recovery_point}" --arg type "$1" --arg recorded "${run_record}" '
     [ .RestoreJobs[]
@@ -762,11 +803,12 @@ check_job_result() {
   stop "restore job ${job} ended ${job_status}: ${reason}. Paste the script again to start another."
 }
 
-# ---- Part refused_request, sha256 308ec8ab2f5b0e967d5fa9d3a0e383ab4d6c6b91b207c26b0b8fecbb243d32c1
+# ---- Part refused_request, sha256 b3236fab6812e196e197dfed28ade4740d2bd84ce83c951b465a4206b666494c
 
 # Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
 # next one needs another. An error that passes, or no answer at all, proves nothing: the request may
-# have been carried out, and the same token finds what it started.
+# have been carried out, and the same token finds what it started. Neither does an answer without a
+# body, for which the AWS CLI shows the HTTP status as the code, or no code.
 # https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
 is_refused() {
   local code=${aws_error#*An error occurred (}
@@ -774,7 +816,8 @@ is_refused() {
   if [[ ${aws_error} != *'An error occurred ('* ]]; then
     return 1
   fi
-  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ]]; then
+  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ||
+    ${code} == *([0-9]) ]]; then
     return 1
   fi
 }
@@ -800,7 +843,7 @@ is_newer_than_restore_job() {
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1039,12 +1082,13 @@ stop_with() { # EXIT_CODE TEXT...
 
 # Checks that this shell works in the account that the script is for.
 check_account() {
-  local caller
+  local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
+  account=$(jq --raw-output .Account caller)
   caller=$(jq --raw-output .Arn caller)
-  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+  if [[ ${account} != "${ACCOUNT_ID}" || ${caller} != "arn:${PARTITION}:"* ]]; then
     stop_wrong_place "this shell works as ${caller}," \
       "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
   fi

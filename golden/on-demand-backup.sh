@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    62d13dc7a2b73b12071e15f5da25465228fcbb2e65813d1fe205b0b0d64ddc24\ \ -)
+    579698be289e694b0dc016127e63bb76e4b2372836868b0e7508278235a3f5a3\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" on-demand-backup \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 cc930fffa58d2e8496a1ab3cb245752cc28b8132b291e5f36b05ddf1fcec30fe
+  # text of this release: sha256 ee4d266503fffa58b7f343b58fcc92d1ee514719701b41a57964347695d7e672
   # the step
   STEP=on-demand-backup
   # from deployment file [source]
@@ -572,11 +572,12 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part refused_request, sha256 308ec8ab2f5b0e967d5fa9d3a0e383ab4d6c6b91b207c26b0b8fecbb243d32c1
+# ---- Part refused_request, sha256 b3236fab6812e196e197dfed28ade4740d2bd84ce83c951b465a4206b666494c
 
 # Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
 # next one needs another. An error that passes, or no answer at all, proves nothing: the request may
-# have been carried out, and the same token finds what it started.
+# have been carried out, and the same token finds what it started. Neither does an answer without a
+# body, for which the AWS CLI shows the HTTP status as the code, or no code.
 # https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
 is_refused() {
   local code=${aws_error#*An error occurred (}
@@ -584,7 +585,8 @@ is_refused() {
   if [[ ${aws_error} != *'An error occurred ('* ]]; then
     return 1
   fi
-  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ]]; then
+  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ||
+    ${code} == *([0-9]) ]]; then
     return 1
   fi
 }
@@ -608,7 +610,7 @@ seconds_since_1970() { # TIME
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -847,12 +849,13 @@ stop_with() { # EXIT_CODE TEXT...
 
 # Checks that this shell works in the account that the script is for.
 check_account() {
-  local caller
+  local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
+  account=$(jq --raw-output .Account caller)
   caller=$(jq --raw-output .Arn caller)
-  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+  if [[ ${account} != "${ACCOUNT_ID}" || ${caller} != "arn:${PARTITION}:"* ]]; then
     stop_wrong_place "this shell works as ${caller}," \
       "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
   fi

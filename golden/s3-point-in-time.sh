@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    44720034b1b94cf275b75bb93a808e900a4028871d896034fe41d9bd3e4d7302\ \ -)
+    ad44514f8e008d1713568da4a83e66ba263beeaaf0e3078dcbac829678dbba62\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -40,7 +40,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=PLAN-DIGEST confirms without a terminal.
 
 values() {
-  # text of this release: sha256 36955fc41aa6e7aa41aad3f6d344cefb3d069893eb95b6eb345df4b4c370c521
+  # text of this release: sha256 1fc67225f4fc97ed46f3314b1fe8feee9dc400de92e9b263dd0d2c9befbbc3aa
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -1075,7 +1075,7 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1314,12 +1314,13 @@ stop_with() { # EXIT_CODE TEXT...
 
 # Checks that this shell works in the account that the script is for.
 check_account() {
-  local caller
+  local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
+  account=$(jq --raw-output .Account caller)
   caller=$(jq --raw-output .Arn caller)
-  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+  if [[ ${account} != "${ACCOUNT_ID}" || ${caller} != "arn:${PARTITION}:"* ]]; then
     stop_wrong_place "this shell works as ${caller}," \
       "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
   fi

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    68fe1bcfcb8376165cca97f3b247ebc39725c5a7f365d5e4bdfca557c14ffadc\ \ -)
+    feccae208145b3f76e99c2b710c43d34ae87090a46b4c5dc82a72459d9058b32\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -26,6 +26,8 @@ false <<'END_OF_BODY'
 # Changes:  ssm put-parameter         lists the names of the saved parameters that differ below
 #                                     this stack's path, then writes them. It deletes none, and
 #                                     changes nothing in Secrets Manager.
+#           mv                        keeps the values that are replaced in a file below
+#                                     /var/lib/codeocean-cmdgen
 #           mount --options remount   makes the data volume read-only for a moment, which proves
 #                                     that nothing writes to it
 #           bash -c COMMAND           with --command, runs the vendor's command instead, and shows
@@ -34,17 +36,19 @@ false <<'END_OF_BODY'
 # Costs:    nothing. A value of more than 4,096 bytes becomes an advanced parameter, which costs
 #           cents a month.
 # Again:    continues after a failure, and asks again. Once completed, it never writes again in
-#           this run.
-# Killed:   leaves a part of the parameters written, and the file with what was replaced.
-# Undo:     what it replaces is kept, for root only, in a file below /var/lib/codeocean-cmdgen.
-#           Copy that file over the saved one, and run with a new --run.
+#           this run. After a restore of this stack's own save, which completes no run, it asks.
+# Killed:   leaves a part of the parameters written, and the file with what was replaced. With
+#           --command: the command may continue, and is not started again until it has ended.
+# Undo:     what each paste replaces is kept, for root only, in a file of its own below
+#           /var/lib/codeocean-cmdgen. Copy that file over the saved one, and run with a new
+#           --run. Parameters that were added stay.
 # Done if:  Parameter Store shows all saved parameters as they were saved. With --command: it has
 #           ended with exit code 0.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 edd0585129ac085bbf02bc86af80be2a43c4a1418e2cf74f1c214ea6d449f4b2
+  # text of this release: sha256 10ca25f7bf04265e7edfda60193683dabc64fd6724fd95e13686494b90161f4f
   # the step
   STEP=secrets-restore
   # from deployment file [target]
@@ -63,7 +67,8 @@ main() {
   read_settings_in_memory "$@"
   record_umask
   check_services_instance
-  check_programs flock
+  check_programs cmp flock
+  name_work
   finish_if_completed
   check_data_volume_copy
   check_service_stopped
@@ -81,42 +86,65 @@ main() {
   if [[ ${PLAN} == 1 ]]; then
     finish_plan "${count} parameters would be written; nothing was changed"
   fi
-  if ((count > 0)); then
+  if ((count > 0)) || is_own_save; then
     confirm_actions
   fi
   keep_replaced_parameters
   write_parameters
   check_restored
-  append_record "secrets-restore--${RUN}" completed
+  if is_own_save; then
+    finish "all parameters are as this stack itself saved them, ${count} written${where_kept}." \
+      "This does not complete run ${RUN}: no save of the source was restored."
+  fi
+  append_record "secrets-restore--${RUN}" "completed: ${work}"
   finish "all parameters are as they were saved, ${count} written${where_kept}"
 }
 
-finish_if_completed() {
-  local completed
-  completed=$(grep --no-messages ' completed$' "${records}/secrets-restore--${RUN}")
-  if [[ ${completed} != '' ]]; then
-    finish "run ${RUN} of ${STEP} was completed at ${completed% *}; nothing was changed"
+# Sets work to what the record says was completed: to restore the save, and to run a command, are
+# different work.
+name_work() {
+  work='the save on the data volume was restored'
+  if [[ ${COMMAND} != '' ]]; then
+    work="the command was run: ${COMMAND}"
   fi
+}
+
+finish_if_completed() {
+  local record
+  record=$(grep --no-messages ' completed' "${records}/secrets-restore--${RUN}" | tail --lines=1)
+  if [[ ${record} == '' ]]; then
+    return
+  fi
+  if [[ ${record#* } != "completed: ${work}" ]]; then
+    stop "run ${RUN} of ${STEP} was completed in another way (${record}), and nothing was changed" \
+      'now. To restore the secrets in this way too, generate this script with a new --run.'
+  fi
+  finish "run ${RUN} of ${STEP} was completed at ${record%% *}; nothing was changed"
 }
 
 # The save comes with the copy of the data volume. Checked before the service, because that check
 # would disturb a copy that is at work.
 check_data_volume_copy() {
   check_copy_is_complete
-  if [[ ! -e ${records}/volume-copy-in--${RUN} ]]; then
+  if ! is_copy_completed; then
     say "warning: there is no record that volume-copy-in of run ${RUN} was completed"
   fi
+}
+
+is_copy_completed() {
+  grep --quiet --no-messages ' completed: ' "${records}/volume-copy-in--${RUN}"
 }
 
 restore_by_command() {
   local exit_code
   say "the vendor's command: ${COMMAND}"
   if [[ -e ${records}/secrets-restore--${RUN} ]]; then
-    say 'warning: this run has started the command before, and it failed or was ended'
+    say 'warning: this run has started a command before, and did not see it succeed'
   fi
   if [[ ${PLAN} == 1 ]]; then
     finish_plan 'the command would be run; nothing was changed'
   fi
+  lock_command
   confirm "${STACK_NAME}" "This runs the command for the secrets of stack ${STACK_NAME}."
   check_service_stopped
   remount_to_find_writers
@@ -124,11 +152,27 @@ restore_by_command() {
   run_vendor_command
   exit_code=$?
   if ((exit_code > 0)); then
+    append_record "secrets-restore--${RUN}" "ended with exit code ${exit_code}"
     stop "the vendor's command ended with exit code ${exit_code}." \
       'Paste the script again to run the command again.'
   fi
-  append_record "secrets-restore--${RUN}" completed
+  append_record "secrets-restore--${RUN}" "completed: ${work}"
   finish "the vendor's command ended with exit code 0"
+}
+
+# A command outlives a script that is killed. It holds this lock, as does what it leaves running
+# when it ends: only a command whose end is not recorded may still be at work.
+lock_command() {
+  local lock_file=/var/lib/codeocean-cmdgen/${STEP}.command last_record
+  if ! exec {command_lock}>"${lock_file}"; then
+    stop "cannot create ${lock_file}; nothing was started"
+  fi
+  last_record=$(sort --stable --key=1,1 "${records}"/secrets-restore--* 2>/dev/null |
+    tail --lines=1)
+  if ! flock --nonblock "${command_lock}" && [[ ${last_record} == *' started' ]]; then
+    stop "the command that was started at ${last_record%% *} still runs. To see its processes:" \
+      "sudo fuser --verbose ${lock_file}. Paste the script again when they have ended."
+  fi
 }
 
 # Writes the saved parameters, by the names that they have here, to the file "saved".
@@ -197,8 +241,17 @@ stop_at_types() {
     'Fix the problems above, and paste the script again.'
 }
 
+# A save of this same stack is the source's only if volume-copy-in of this run has brought it.
+is_own_save() {
+  ! is_copy_completed && jq --exit-status --arg place "${ACCOUNT_ID} ${REGION} ${STACK_NAME}" '
+    "\(.account_id) \(.region) \(.stack_name)" == $place' "${save_file}" >own_save
+}
+
 # The question may have waited for hours: what was checked before it is checked again.
 confirm_actions() {
+  if is_own_save; then
+    say "warning: the save is of this stack itself, ${STACK_NAME}, and not of the source"
+  fi
   confirm "${STACK_NAME}" "This writes ${count} parameters of stack ${STACK_NAME}."
   check_service_stopped
   remount_to_find_writers
@@ -220,7 +273,7 @@ keep_replaced_parameters() {
   if [[ $(<replaced) != '[]' ]]; then
     if ! file=$(mktemp "/var/lib/codeocean-cmdgen/secrets-restore--${RUN}.XXXXXX") ||
       ! write_save replaced "${file}"; then
-      stop 'cannot keep what would be replaced in /var/lib/codeocean-cmdgen; nothing was changed'
+      stop 'cannot keep what would be replaced in /var/lib/codeocean-cmdgen; nothing was written'
     fi
   fi
   where_kept=''
@@ -463,7 +516,7 @@ remount_for_a_moment() {
   return "${failed}"
 }
 
-# ---- Part vendor_command, sha256 ed6984e7a1beaf1d574e081bde50ea249dcbd6649b0bf7126ed8d6c13c5636b5
+# ---- Part vendor_command, sha256 1ba66a8b6a0f1d25fb9208ee4ca8afb9dedc324930881b3c02cf78dad6a79fe7
 
 # Sets first_umask to the umask that the script was started with, for the vendor's command.
 # check_services_instance changes it.
@@ -473,8 +526,8 @@ record_umask() {
 
 # Runs the vendor's command. Each line of its output is marked, so that none passes for a line of
 # this script. The command gets the umask and the environment that this script was started with. It
-# gets none of the files that this script has open: a program that it leaves running would hold the
-# lock. Leaves the output in the file "output".
+# does not get the lock of the step: a program that it leaves running would hold it. Leaves the
+# output in the file "output".
 run_vendor_command() {
   local process line
   : >output
@@ -511,7 +564,7 @@ restore_environment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
+# ---- sha256 2adc30f4b93e652c72eda1eb54c14f412a673b934b04943e48a1678c35546468
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -993,9 +1046,9 @@ list_mount_options() {
 # this same text, which calls work there instead of main. What it says goes to a log, and every
 # paste follows that log.
 
-is_working() {
+is_working() { # [STEP]
   local state
-  state=$(systemctl is-active "codeocean-cmdgen-${STEP}")
+  state=$(systemctl is-active "codeocean-cmdgen-${1:-${STEP}}")
   if [[ ${state} == @(inactive|failed|unknown) ]]; then
     return 1
   fi

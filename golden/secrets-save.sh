@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    f77b8324d5bd839af5060434ee493c189b2836f68916f32488a9f565cd6c3c2a\ \ -)
+    d69c244c0906dca48f0110784c39b9b8055023387e5ff9c33e1edadb2a9efcf0\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-save \
@@ -41,7 +41,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 84255d50ab801806058ae11052970c57f7ea62c240a65563818d20b8dc99fabb
+  # text of this release: sha256 34f868f724425e8a7f68e9118768e64c1d6764267f929e95df261c50b42eeccf
   # the step
   STEP=secrets-save
   # from deployment file [source]
@@ -59,7 +59,7 @@ main() {
   read_settings_in_memory "$@"
   record_umask
   check_services_instance
-  check_programs flock
+  check_programs cmp flock
   if [[ ${COMMAND} != '' ]]; then
     save_by_command
   fi
@@ -129,7 +129,7 @@ read_last_save() {
 is_restored() {
   local record
   for record in "${records}"/secrets-restore--*; do
-    if [[ ${record} -nt ${save_file} ]] && grep --quiet ' completed$' "${record}"; then
+    if [[ ${record} -nt ${save_file} ]] && grep --quiet ' completed' "${record}"; then
       return 0
     fi
   done
@@ -279,7 +279,7 @@ is_complete_save() { # FILE
   ' "$1" >/dev/null 2>&1
 }
 
-# ---- Part vendor_command, sha256 ed6984e7a1beaf1d574e081bde50ea249dcbd6649b0bf7126ed8d6c13c5636b5
+# ---- Part vendor_command, sha256 1ba66a8b6a0f1d25fb9208ee4ca8afb9dedc324930881b3c02cf78dad6a79fe7
 
 # Sets first_umask to the umask that the script was started with, for the vendor's command.
 # check_services_instance changes it.
@@ -289,8 +289,8 @@ record_umask() {
 
 # Runs the vendor's command. Each line of its output is marked, so that none passes for a line of
 # this script. The command gets the umask and the environment that this script was started with. It
-# gets none of the files that this script has open: a program that it leaves running would hold the
-# lock. Leaves the output in the file "output".
+# does not get the lock of the step: a program that it leaves running would hold it. Leaves the
+# output in the file "output".
 run_vendor_command() {
   local process line
   : >output
@@ -327,7 +327,7 @@ restore_environment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
+# ---- sha256 2adc30f4b93e652c72eda1eb54c14f412a673b934b04943e48a1678c35546468
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -809,9 +809,9 @@ list_mount_options() {
 # this same text, which calls work there instead of main. What it says goes to a log, and every
 # paste follows that log.
 
-is_working() {
+is_working() { # [STEP]
   local state
-  state=$(systemctl is-active "codeocean-cmdgen-${STEP}")
+  state=$(systemctl is-active "codeocean-cmdgen-${1:-${STEP}}")
   if [[ ${state} == @(inactive|failed|unknown) ]]; then
     return 1
   fi

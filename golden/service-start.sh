@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    2652c597c684fcc6b735f0802452e760e99dc16fd76208dac334a3c35f59d442\ \ -)
+    ecde1111a3033206ecb37eb1ccce21f2f8808c7f8d668e15c92d7dd1f3f60c01\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-start \
@@ -46,7 +46,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 41fcc4dd1f5327c7417fa2db1850aa07211c1ab018fba4c6fda7b1ddb108cd26
+  # text of this release: sha256 e529691d4c460ef9120bdc8b05d2c9072a98366881b7bdfb3283c119ee97684f
   # the step
   STEP=service-start
   # from deployment file [target]
@@ -323,7 +323,7 @@ check_held_files() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
+# ---- sha256 2adc30f4b93e652c72eda1eb54c14f412a673b934b04943e48a1678c35546468
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -805,9 +805,9 @@ list_mount_options() {
 # this same text, which calls work there instead of main. What it says goes to a log, and every
 # paste follows that log.
 
-is_working() {
+is_working() { # [STEP]
   local state
-  state=$(systemctl is-active "codeocean-cmdgen-${STEP}")
+  state=$(systemctl is-active "codeocean-cmdgen-${1:-${STEP}}")
   if [[ ${state} == @(inactive|failed|unknown) ]]; then
     return 1
   fi

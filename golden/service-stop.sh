@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    eddacdec406fde9c407ddd54c8ab086af8a43ef25d23e9d47902398244f42a1c\ \ -)
+    b22e68977a89021369352abc02199feb6d2c5afcf1caaad47c11ac596afdc719\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -49,7 +49,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 64aca6fc39a034a7942c227daf6abce8de37f8466734e9de98b15bcb66be5dd8
+  # text of this release: sha256 e7bc25fe2fd9b5bb1a8777eb5185e770b138b28b92b18a5b1fd98a1832161e28
   # the step
   STEP=service-stop
   # from deployment file [target]
@@ -579,7 +579,7 @@ remount_for_a_moment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
+# ---- sha256 2adc30f4b93e652c72eda1eb54c14f412a673b934b04943e48a1678c35546468
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1061,9 +1061,9 @@ list_mount_options() {
 # this same text, which calls work there instead of main. What it says goes to a log, and every
 # paste follows that log.
 
-is_working() {
+is_working() { # [STEP]
   local state
-  state=$(systemctl is-active "codeocean-cmdgen-${STEP}")
+  state=$(systemctl is-active "codeocean-cmdgen-${1:-${STEP}}")
   if [[ ${state} == @(inactive|failed|unknown) ]]; then
     return 1
   fi

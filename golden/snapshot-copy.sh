@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    ab1041e71d3c48cbada9c16e845aaae3690c26d38dc2e186790675d0cce9d163\ \ -)
+    cfbe03fd14394a8e8a9df6dceb8b0a9598b4c287f1908ed126773d44fec94a39\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 94916ba7454996d800a21abbc0c9687081e5c2cf14d99abd3b328f7f203bc2e8
+  # text of this release: sha256 4c9b63cea8eb91ae7c2a1da03401ed8e1286591b81813b26353cf0d290933120
   # the step
   STEP=snapshot-copy
   # from deployment file [backup]
@@ -114,6 +114,11 @@ list_copy_jobs() {
     --region "${REGION}" \
     --by-destination-vault-arn "${DESTINATION_VAULT_ARN}"; then
     stop "cannot list the copy jobs: ${aws_error}. Paste the script again."
+  fi
+  # What cannot be read must not count as "none": it would start another copy.
+  if ! jq --exit-status '.CopyJobs | arrays' jobs >is_list; then
+    stop 'AWS Backup answered with something that is not a list of copy jobs.' \
+      'Paste the script again.'
   fi
 }
 
@@ -312,10 +317,21 @@ start_copies() {
   for kind in EBS RDS; do
     if [[ ${job[${kind}]} == '' ]]; then
       start_copy "${kind}"
+    else
+      record_followed_copy "${kind}"
     fi
   done
   stop_if_problems 'fix the problems above and paste the script again.' \
     'A copy that was started continues.'
+}
+
+# Records a copy that this run follows: once it is completed, nothing else shows that it is this
+# run's.
+record_followed_copy() { # EBS|RDS
+  open_record "$1"
+  if [[ ${run_record} != *"${job[$1]}"* ]]; then
+    append_run_record started "${job[$1]}"
+  fi
 }
 
 start_copy() { # EBS|RDS
@@ -559,11 +575,12 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part refused_request, sha256 308ec8ab2f5b0e967d5fa9d3a0e383ab4d6c6b91b207c26b0b8fecbb243d32c1
+# ---- Part refused_request, sha256 b3236fab6812e196e197dfed28ade4740d2bd84ce83c951b465a4206b666494c
 
 # Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
 # next one needs another. An error that passes, or no answer at all, proves nothing: the request may
-# have been carried out, and the same token finds what it started.
+# have been carried out, and the same token finds what it started. Neither does an answer without a
+# body, for which the AWS CLI shows the HTTP status as the code, or no code.
 # https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
 is_refused() {
   local code=${aws_error#*An error occurred (}
@@ -571,13 +588,14 @@ is_refused() {
   if [[ ${aws_error} != *'An error occurred ('* ]]; then
     return 1
   fi
-  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ]]; then
+  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ||
+    ${code} == *([0-9]) ]]; then
     return 1
   fi
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -816,12 +834,13 @@ stop_with() { # EXIT_CODE TEXT...
 
 # Checks that this shell works in the account that the script is for.
 check_account() {
-  local caller
+  local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
+  account=$(jq --raw-output .Account caller)
   caller=$(jq --raw-output .Arn caller)
-  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+  if [[ ${account} != "${ACCOUNT_ID}" || ${caller} != "arn:${PARTITION}:"* ]]; then
     stop_wrong_place "this shell works as ${caller}," \
       "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
   fi

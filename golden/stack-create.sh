@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    21e53fe10a60e49cc34f866e4431689af8c18a73ffd51c18230c8f7211da959c\ \ -)
+    38b4849a101176633de93a9b19451ae2bf66e7bacab7d65cee5843234c2abf2a\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -36,7 +36,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 dd0027e7af4da70f4abb76bbea0c077208335fc2fc47d0d5bf95a81570ff06b7
+  # text of this release: sha256 deb99c78ecab8a2b0542aa8501b5a13e4463e2a31b63ef55c0a45b25bc3c5a7c
   # the step
   STEP=stack-create
   # from deployment file [backup]
@@ -59,7 +59,7 @@ values() {
 main() {
   values
   read_settings "$@"
-  check_programs aws jq python3 sha256sum
+  check_programs aws date jq python3 sha256sum
   check_account
   write_programs
   find_own_stack
@@ -91,9 +91,10 @@ main() {
 }
 
 # Sets stack_status; empty if there is no such stack. A stack of that name is this run's if its tag
-# says so.
+# says so. Sets later_change to nothing.
 find_own_stack() {
   local creator
+  later_change=''
   if ! read_stack; then
     if [[ ${aws_error} != *'does not exist'* ]]; then
       stop_wrong_place "cannot read stacks in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
@@ -153,17 +154,20 @@ create_stack() {
   attempt_status=CREATE_IN_PROGRESS
 }
 
-# A stack that was updated since may have other values. Otherwise somebody has generated another
-# script for the same run.
+# A stack that was updated since may have other values: sets later_change to these. Otherwise
+# somebody has generated another script for the same run.
 check_values_of_run() {
   if [[ ${differing} == '' ]]; then
     say "stack ${STACK_NAME} is ${stack_status}"
     return
   fi
   if ! jq --exit-status .Stacks[0].LastUpdatedTime stacks >updated; then
-    stop "run ${RUN} created stack ${STACK_NAME} with other values: ${differing}"
+    stop "run ${RUN} created stack ${STACK_NAME} with other values (the stack's -> the script's):" \
+      "${differing}"
   fi
-  say "stack ${STACK_NAME} is ${stack_status}, and was changed since: ${differing}"
+  say "stack ${STACK_NAME} is ${stack_status}"
+  later_change=". It was updated since, and has other values (the stack's -> the script's):"
+  later_change+=" ${differing}"
 }
 
 report_outcome() {
@@ -172,17 +176,27 @@ report_outcome() {
     stop "cannot read stack ${STACK_NAME}: ${aws_error}. Paste the script again."
   fi
   created=$(jq --raw-output .Stacks[0].CreationTime stacks)
-  if [[ ${stack_status} == @(CREATE|UPDATE|UPDATE_ROLLBACK)_COMPLETE ]]; then
-    finish "stack ${STACK_NAME} was created; the creation began at ${created}"
+  if [[ ${token} == '' ]]; then
+    stop "stack ${STACK_NAME} is ${stack_status}. Run ${RUN} created it at ${created}, but its" \
+      'events do not show that it was with this template and these values. CloudFormation keeps' \
+      'events for 90 days. Check its template in the console. To change it, use stack-parameters.'
+  fi
+  if [[ ${stack_status} == @(CREATE|@(UPDATE|IMPORT)?(_ROLLBACK))_COMPLETE ]]; then
+    finish "stack ${STACK_NAME} was created; the creation began at ${created}${later_change}"
   fi
   if [[ ${stack_status} == *_IN_PROGRESS ]]; then
     stop "stack ${STACK_NAME} is ${stack_status}. Paste the script again."
   fi
-  if [[ ${stack_status} != @(CREATE_FAILED|ROLLBACK_COMPLETE|ROLLBACK_FAILED) ]]; then
+  if [[ ${attempt_status} == CREATE_COMPLETE && ${stack_status} == DELETE_FAILED ]]; then
+    stop "stack ${STACK_NAME} was created, and deleting it has failed since: some of its" \
+      'resources may be gone. Check its events, and finish the deletion in the console.'
+  fi
+  if [[ ${attempt_status} == CREATE_COMPLETE ]]; then
     stop "stack ${STACK_NAME} was created, and is ${stack_status} now. Do not delete it:" \
       'a later change of the stack failed. Check its events.'
   fi
-  stop "stack ${STACK_NAME} is ${stack_status} since ${attempt_time}: ${attempt_failure}." \
+  stop "stack ${STACK_NAME} is ${stack_status}. Its creation ended ${attempt_status} at" \
+    "${attempt_time}: ${attempt_failure}." \
     'Before another try, delete it in the console, and its backup vault while that is empty.'
 }
 
@@ -705,7 +719,7 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -944,12 +958,13 @@ stop_with() { # EXIT_CODE TEXT...
 
 # Checks that this shell works in the account that the script is for.
 check_account() {
-  local caller
+  local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
+  account=$(jq --raw-output .Account caller)
   caller=$(jq --raw-output .Arn caller)
-  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+  if [[ ${account} != "${ACCOUNT_ID}" || ${caller} != "arn:${PARTITION}:"* ]]; then
     stop_wrong_place "this shell works as ${caller}," \
       "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
   fi

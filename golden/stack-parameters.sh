@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    2044f3a5f53811bca3ed14e262a5ba5edd9e17b409990d41cddc633e8cb4bfdf\ \ -)
+    9739df50d75f00d5391e1332e396c9dda8b7663e508de2af19b073f33502e001\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -44,7 +44,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 86471972c632ea8540e9034a3fdc4c1f29ec5ff530e7ade1b35a1ca1a2573ed9
+  # text of this release: sha256 f40690b0545e834ebe402e7150d5e73020035aa838b54ffefd478724cb77e52b
   # the step
   STEP=stack-parameters
   # from deployment file [source]
@@ -1155,7 +1155,7 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1394,12 +1394,13 @@ stop_with() { # EXIT_CODE TEXT...
 
 # Checks that this shell works in the account that the script is for.
 check_account() {
-  local caller
+  local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
+  account=$(jq --raw-output .Account caller)
   caller=$(jq --raw-output .Arn caller)
-  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+  if [[ ${account} != "${ACCOUNT_ID}" || ${caller} != "arn:${PARTITION}:"* ]]; then
     stop_wrong_place "this shell works as ${caller}," \
       "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
   fi

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    59de9a737c765a358c06dfdf7cd0895fb3777d6c49e9031b7d5f14ea816a6e67\ \ -)
+    35735726725a71019dfa537453b33f90fc77dc475ac026bb8eee01b1f7415249\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -38,8 +38,10 @@ false <<'END_OF_BODY'
 # Costs:    nothing.
 # Again:    follows the copy, continues after a failure or a reboot, or reports when it was
 #           completed.
-# Killed:   leaves the unit, which continues. If the unit itself is killed, the data volume is
-#           copied in part: service-start refuses to run until this script has completed the copy.
+# Killed:   before the copy, may leave a volume mounted, read-only or without a valid UUID: the
+#           next paste says what to do. Then leaves the unit, which continues. If the unit itself
+#           is killed, the data volume is copied in part: service-start refuses to run until this
+#           script has completed the copy.
 # Undo:     not possible. Unless the data volume is new, back it up first with on-demand-backup in
 #           CloudShell. This instance has no permission to.
 # Done if:  both volumes were compared: everything by contents, except /workspaces, by size and
@@ -49,7 +51,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATA-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 e5a7ca1fe13a9e55047b3f4d8d941494ac03d4fd869cd18dc1e5715cc5e9873d
+  # text of this release: sha256 af9e3c97e4342454436614494466738672e6987174ecc7745570a768fd801e11
   # the step
   STEP=volume-copy-in
   # from deployment file [target]
@@ -75,8 +77,11 @@ main() {
   finish_if_completed
   follow_running_work
   check_service_stopped
-  remount_to_find_writers
   find_restored_volume
+  check_volume_to_change
+  check_restored_volume
+  check_attachment
+  remount_to_find_writers
   attach_restored_volume
   wait_for_device
   mount_restored_volume
@@ -91,23 +96,48 @@ main() {
 
 finish_if_completed() {
   local record
-  record=$(cat "${records}/volume-copy-in--${RUN}" 2>/dev/null)
-  if [[ ${record} == *completed* ]]; then
-    finish "${record##*$'\n'}. The volumes were not compared again."
+  record=$(grep --no-messages ' completed: ' "${records}/volume-copy-in--${RUN}")
+  if [[ ${record} == '' ]]; then
+    return
+  fi
+  if [[ ${RESTORED_VOLUME_ID} != '' && ${record##* } != "${RESTORED_VOLUME_ID}" ]]; then
+    stop "run ${RUN} was completed with ${record##* }, not with ${RESTORED_VOLUME_ID}:" \
+      "${record##*$'\n'}. To copy ${RESTORED_VOLUME_ID}, generate this script with a new --run."
+  fi
+  finish "${record##*$'\n'}. The volumes were not compared again."
+}
+
+check_volume_to_change() {
+  read_visible_volume "${DATA_VOLUME_ID}"
+  check_field "the EC2 tags of ${DATA_VOLUME_ID}" stack volume '
+    .Volumes[0].Tags // [] | from_entries | .["codeocean:deployment"]' "${STACK_NAME}"
+  check_no_mounts_below
+}
+
+# What is mounted below the data volume is not part of it, and would be in the way.
+check_no_mounts_below() {
+  local folder
+  findmnt --noheadings --submounts --raw --output TARGET "${DATA_MOUNT}" | sed 1d >mounts
+  while IFS= read -r folder; do
+    add_problem "${folder} is mounted below ${DATA_MOUNT}"
+  done <mounts
+  stop_if_problems "unmount the above, and paste the script again. ${DATA_MOUNT} was not changed."
+}
+
+# Sets state to what EC2 says of the restored volume: available, or in-use by this instance.
+check_attachment() {
+  local holder
+  state=$(jq --raw-output '.Volumes[0].State' volume)
+  holder=$(jq --raw-output '.Volumes[0].Attachments[0].InstanceId // ""' volume)
+  if [[ ${state} != available && ${holder} != "${instance_id}" ]]; then
+    stop_wrong_place "${restored_volume} is ${state}, attached to '${holder}'." \
+      "This instance is ${instance_id}"
   fi
 }
 
-# Attaches the restored volume to this instance.
+# Attaches the restored volume to this instance, unless it is attached.
 attach_restored_volume() {
-  local state holder
-  read_visible_volume "${restored_volume}"
-  state=$(jq --raw-output '.Volumes[0].State' volume)
-  holder=$(jq --raw-output '.Volumes[0].Attachments[0].InstanceId // ""' volume)
   if [[ ${state} != available ]]; then
-    if [[ ${holder} != "${instance_id}" ]]; then
-      stop_wrong_place "${restored_volume} is ${state}, attached to '${holder}'." \
-        "This instance is ${instance_id}"
-    fi
     return
   fi
   if [[ ${PLAN} == 1 ]]; then
@@ -120,15 +150,6 @@ attach_restored_volume() {
     --instance-id "${instance_id}" \
     --device "${device_name}"; then
     stop "cannot attach ${restored_volume}: ${aws_error}"
-  fi
-}
-
-# Writes the description of a volume to the file "volume".
-read_visible_volume() { # VOLUME_ID
-  if ! ask volume aws ec2 describe-volumes \
-    --region "${REGION}" \
-    --volume-ids "$1"; then
-    stop_wrong_place "volume $1 is not visible in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
 }
 
@@ -209,14 +230,8 @@ give_own_uuid() {
 
 # Checks that each volume is what it should be: an empty source would wipe the data volume.
 check_both_sides() {
-  read_visible_volume "${DATA_VOLUME_ID}"
-  check_field "the EC2 tags of ${DATA_VOLUME_ID}" stack volume '
-    .Volumes[0].Tags // []
-    | from_entries
-    | .["codeocean:deployment"]' "${STACK_NAME}"
   check_mounts
   check_topmost_folder
-  check_no_mounts_below
   check_common_folders
   check_room
 }
@@ -233,20 +248,11 @@ check_topmost_folder() {
   if [[ ${safe} == '' ]]; then
     describe_path "${restored_mount}"
     stop "${description}: once copied, others could replace the records below ${DATA_MOUNT}." \
-      "Nothing was changed. To continue, give it to root, as the vendor does at each boot:" \
+      "${DATA_MOUNT} was not changed." \
+      "To continue, give it to root, as the vendor does at each boot:" \
       "sudo mount -o remount,rw ${restored_mount} && sudo chown root ${restored_mount} &&" \
       "sudo chmod 700 ${restored_mount} && sudo mount -o remount,ro ${restored_mount}"
   fi
-}
-
-# What is mounted below the data volume is not part of it, and would be in the way.
-check_no_mounts_below() {
-  local folder
-  findmnt --noheadings --submounts --raw --output TARGET "${DATA_MOUNT}" | sed 1d >mounts
-  while IFS= read -r folder; do
-    add_problem "${folder} is mounted below ${DATA_MOUNT}"
-  done <mounts
-  stop_if_problems 'unmount the above, and paste the script again. Nothing was changed.'
 }
 
 # The restored volume must have folders of the data volume. Warns of those that it lacks.
@@ -256,10 +262,10 @@ check_common_folders() {
   comm -12 data_folders restored_folders >common_folders
   comm -23 data_folders restored_folders >missing_folders
   if [[ -s data_folders && ! -s common_folders ]]; then
-    stop "${restored_volume} has none of the folders of ${DATA_MOUNT}; nothing was changed"
+    stop "${restored_volume} has none of the folders of ${DATA_MOUNT}, which was not changed"
   fi
   if [[ ! -s restored_folders ]]; then
-    stop "${restored_volume} has no folders; nothing was changed"
+    stop "${restored_volume} has no folders; ${DATA_MOUNT} was not changed"
   fi
   say_file missing_folders "warning: ${restored_volume} has no such folder: ${DATA_MOUNT}/"
 }
@@ -361,6 +367,7 @@ confirm_copy() {
   fi
   confirm "${DATA_VOLUME_ID}" \
     "${DATA_VOLUME_ID} will become equal to ${restored_volume}: ${changes}. This cannot be undone."
+  follow_running_work
   check_mounts
   finish_if_completed
   check_service_stopped
@@ -375,6 +382,7 @@ work() {
   check_services_instance
   find_restored_volume
   restored_mount=/mnt/codeocean-restored
+  check_volume_to_change
   check_both_sides
   finish_if_completed
   report_copying &
@@ -544,7 +552,7 @@ remount_for_a_moment() {
   return "${failed}"
 }
 
-# ---- Part copied_volume, sha256 43daaf63d775c01cde50645b737cf41a5fd537e2d055773e3746dad8d3844a72
+# ---- Part copied_volume, sha256 505e23c9e59e890d104751ba3a3260feacdb455fd528ff95a6db086186c16bc7
 
 # Sets restored_volume to the volume that is copied from, or that was.
 find_restored_volume() {
@@ -562,7 +570,31 @@ find_restored_volume() {
   fi
 }
 
-# ---- Part restored_volume, sha256 af7dff649a7ee6cdb34325c7de1ace57dd4b7e16bf0e24879ac3e92543917645
+# Only a volume that volume-restore has tagged may be attached, mounted or unmounted, even if it was
+# named. Writes its description to the file "volume".
+check_restored_volume() {
+  local origin
+  read_visible_volume "${restored_volume}"
+  origin=$(jq --raw-output '.Volumes[0].Tags // [] | from_entries
+    | .["codeocean-cmdgen:data-volume-id"] // ""' volume)
+  if [[ ${origin} != "${DATA_VOLUME_ID}" ]]; then
+    stop "${restored_volume} is not known to be a copy of ${DATA_VOLUME_ID}: its tag" \
+      "codeocean-cmdgen:data-volume-id is '${origin}', but volume-restore writes" \
+      "'${DATA_VOLUME_ID}'. Nothing was changed. If you restored it without volume-restore, add" \
+      'that tag in EC2 > Volumes, and paste the script again.'
+  fi
+}
+
+# Writes the description of a volume to the file "volume".
+read_visible_volume() { # VOLUME_ID
+  if ! ask volume aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --volume-ids "$1"; then
+    stop_wrong_place "volume $1 is not visible in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+  fi
+}
+
+# ---- Part restored_volume, sha256 ae56595275dfebf6099c5ed6b51f3499ce8ca0022f8ace86eb1ffc5fd3e8b4a5
 
 # Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
 # with spaces between them, or nothing.
@@ -574,11 +606,15 @@ list_restored_volumes() {
     "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
     stop "cannot list the volumes: ${aws_error}"
   fi
+  # What cannot be read must not count as "none": it would restore another volume.
+  if ! jq --exit-status '.Volumes | arrays' restored_volumes >is_list; then
+    stop 'EC2 answered with something that is not a list of volumes. Paste the script again.'
+  fi
   restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
+# ---- sha256 2adc30f4b93e652c72eda1eb54c14f412a673b934b04943e48a1678c35546468
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1060,9 +1096,9 @@ list_mount_options() {
 # this same text, which calls work there instead of main. What it says goes to a log, and every
 # paste follows that log.
 
-is_working() {
+is_working() { # [STEP]
   local state
-  state=$(systemctl is-active "codeocean-cmdgen-${STEP}")
+  state=$(systemctl is-active "codeocean-cmdgen-${1:-${STEP}}")
   if [[ ${state} == @(inactive|failed|unknown) ]]; then
     return 1
   fi

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    bb07b8214512f1d64971a3b0307646489dfe38c58ab75a967309ee76d16578b7\ \ -)
+    5dc6cd66ee77bb8be89ef28117299d26f30f81bb81753108037240c446fa5cdf\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-delete \
@@ -40,7 +40,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=RESTORED-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 c999f0f1fa68b9013e8c749e7a97bc38617693d76f29dc78e27e6df729a610ca
+  # text of this release: sha256 f8aa3d3c77f95835af7fdf6fef53cdb13a2cab67bd791c28da9ef5d3f28fda27
   # the step
   STEP=volume-delete
   # from deployment file [target]
@@ -57,7 +57,7 @@ values() {
 main() {
   values
   read_settings "$@"
-  check_programs aws grep jq sed sha256sum
+  check_programs aws date grep jq sed sha256sum tail
   check_account
   read_run_record "${DATA_VOLUME_ID}" "${RESTORED_VOLUME_ID}"
   check_data_volume
@@ -298,7 +298,7 @@ tag_of_volume() { # FILE KEY
   jq --raw-output --arg key "$2" '[.Tags[]? | select(.Key == $key) | .Value][0] // ""' "$1"
 }
 
-# ---- Part restored_volume, sha256 af7dff649a7ee6cdb34325c7de1ace57dd4b7e16bf0e24879ac3e92543917645
+# ---- Part restored_volume, sha256 ae56595275dfebf6099c5ed6b51f3499ce8ca0022f8ace86eb1ffc5fd3e8b4a5
 
 # Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
 # with spaces between them, or nothing.
@@ -309,6 +309,10 @@ list_restored_volumes() {
     "Name=tag:codeocean-cmdgen:run,Values=${RUN}" \
     "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
     stop "cannot list the volumes: ${aws_error}"
+  fi
+  # What cannot be read must not count as "none": it would restore another volume.
+  if ! jq --exit-status '.Volumes | arrays' restored_volumes >is_list; then
+    stop 'EC2 answered with something that is not a list of volumes. Paste the script again.'
   fi
   restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
 }
@@ -365,7 +369,7 @@ record_deletion() {
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -604,12 +608,13 @@ stop_with() { # EXIT_CODE TEXT...
 
 # Checks that this shell works in the account that the script is for.
 check_account() {
-  local caller
+  local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
+  account=$(jq --raw-output .Account caller)
   caller=$(jq --raw-output .Arn caller)
-  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+  if [[ ${account} != "${ACCOUNT_ID}" || ${caller} != "arn:${PARTITION}:"* ]]; then
     stop_wrong_place "this shell works as ${caller}," \
       "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
   fi

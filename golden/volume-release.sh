@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    a3bfccc4f74473d6c569d621e3b65ff19948cb87e0d581c778c51561ea74202c\ \ -)
+    e9877e51e8deaa04fc944cc4a804c8846563a1706fb020838aa55d49e25ee780\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -26,14 +26,16 @@ false <<'END_OF_BODY'
 #           rmdir    removes its mount point, /mnt/codeocean-restored
 # Takes:    seconds.
 # Costs:    nothing.
-# Again:    reports that the volume is unmounted.
+# Again:    checks again, or reports that the volume is not attached, or was deleted.
 # Killed:   leaves the volume mounted, or unmounted and not checked.
 # Undo:     not needed: the volume stays attached.
-# Done if:  nothing on this instance uses the volume, in no container either.
+# Done if:  nothing on this instance uses the volume, in no container either: the kernel has no
+#           file system on it, and let the script open it exclusively. Or EC2 reports that it is
+#           not attached.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 c778de359bc8d0d6fe4d21b4cc25b09752b166e0b39d08e5cbdea13ef72d6a3b
+  # text of this release: sha256 71e816fa734353f71979a0fcaa007f6fb5163367ec939f0631b87f64d62c9916
   # the step
   STEP=volume-release
   # from deployment file [target]
@@ -52,41 +54,74 @@ main() {
   run_as_root "$@"
   read_settings "$@"
   check_services_instance
-  check_programs awk blockdev lsblk ps umount xargs
+  check_programs awk blockdev lsblk ps python3 umount xargs
   check_mount "${DATA_VOLUME_ID}" "${DATA_MOUNT}" rw
-  find_restored_volume
   check_copy_ended
-  if ! find_restored_device; then
-    finish "${restored_volume} is not attached to this instance"
-  fi
+  finish_if_deleted
+  find_restored_volume
+  check_restored_volume
+  finish_if_not_attached
   list_mounts
   if [[ ${PLAN} == 1 ]]; then
-    say_file mounts '  '
-    finish_plan "${restored_volume} would be unmounted from the folders above; nothing was changed"
+    show_plan
   fi
   warn_if_not_copied
   unmount
   check_no_users
+  check_exclusive
   flush_and_clean_up
+  append_record "volume-release--${RUN}" "released ${restored_volume}"
   finish "${restored_volume} is no longer mounted and can be detached: run volume-delete"
 }
 
 check_copy_ended() {
-  if systemctl is-active --quiet codeocean-cmdgen-volume-copy-in; then
-    stop "volume-copy-in still copies from ${restored_volume}. Paste this script again when it" \
-      'has ended.'
+  if is_working volume-copy-in; then
+    stop 'volume-copy-in is still at work. Paste this script again when it has ended.'
   fi
 }
 
-# Sets device to the device of the restored volume. Fails if the volume is not attached.
-find_restored_device() {
+# After volume-delete, only the record still shows which volume this run has released.
+finish_if_deleted() {
+  local record released
+  record=$(tail --lines=1 "${records}/volume-release--${RUN}" 2>/dev/null)
+  released=${record##* }
+  if [[ ${record} == '' || ${RESTORED_VOLUME_ID:-${released}} != "${released}" ]]; then
+    return
+  fi
+  if ! ask volume aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --volume-ids "${released}" && [[ ${aws_error} == *NotFound* ]]; then
+    finish "${released} was released at ${record%% *}, and was deleted since: EC2 does not show it"
+  fi
+}
+
+# Sets device to the device of the restored volume. If there is none, EC2 must agree.
+finish_if_not_attached() {
+  local state holder
   find_device "${restored_volume}"
-  [[ ${device} != '' ]]
+  if [[ ${device} != '' ]]; then
+    return
+  fi
+  state=$(jq --raw-output '.Volumes[0].State' volume)
+  holder=$(jq --raw-output '.Volumes[0].Attachments[0].InstanceId // ""' volume)
+  if [[ ${holder} != '' ]]; then
+    stop "EC2 reports that ${restored_volume} is attached to ${holder}. This instance," \
+      "${instance_id}, has no device of it. Paste the script again on ${holder}."
+  fi
+  finish "${restored_volume} is not attached to this instance: EC2 reports that it is ${state}"
 }
 
 # Writes the folders at which the restored volume is mounted to the file "mounts".
 list_mounts() {
   findmnt --noheadings --output TARGET --source "${device}" >mounts
+}
+
+show_plan() {
+  if [[ ! -s mounts ]]; then
+    finish_plan "${restored_volume} is not mounted; whether anything uses it would be checked"
+  fi
+  say_file mounts '  '
+  finish_plan "${restored_volume} would be unmounted from the folders above; nothing was changed"
 }
 
 warn_if_not_copied() {
@@ -110,6 +145,10 @@ unmount() {
 check_no_users() {
   local number
   number=$(lsblk --nodeps --noheadings --output MAJ:MIN "${device}" | tr --delete ' ')
+  if [[ ! -d /sys/dev/block/${number:-unknown}/holders ]]; then
+    stop "cannot find out what uses ${restored_volume}: lsblk shows '${number}' for ${device}." \
+      'Do not detach the volume. Paste the script again.'
+  fi
   grep --files-with-matches --no-messages "^[0-9]* [0-9]* ${number} " /proc/[0-9]*/mountinfo |
     cut --delimiter=/ --fields=3 >pids
   xargs --no-run-if-empty ps --no-headers -o 'pid,user,comm' --pid <pids >users
@@ -118,6 +157,19 @@ check_no_users() {
     say_file users '  '
     stop "the above still uses ${restored_volume}. End it, and paste the script again." \
       'Do not detach the volume until then.'
+  fi
+}
+
+# After umount --lazy, no folder shows a file system that a program still uses. The kernel still
+# has it, and gives its device to nobody else.
+check_exclusive() {
+  if [[ -e /sys/fs/xfs/${device##*/} ]] || ! python3 -c '
+import os, sys
+os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL)
+' "${device}" 2>refusal; then
+    stop "a program still uses ${restored_volume}, although it is mounted nowhere. To see which:" \
+      "sudo fuser --verbose --mount ${device}. End it, and paste the script again. Do not detach" \
+      'the volume until then.'
   fi
 }
 
@@ -130,7 +182,7 @@ flush_and_clean_up() {
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part copied_volume, sha256 43daaf63d775c01cde50645b737cf41a5fd537e2d055773e3746dad8d3844a72
+# ---- Part copied_volume, sha256 505e23c9e59e890d104751ba3a3260feacdb455fd528ff95a6db086186c16bc7
 
 # Sets restored_volume to the volume that is copied from, or that was.
 find_restored_volume() {
@@ -148,7 +200,31 @@ find_restored_volume() {
   fi
 }
 
-# ---- Part restored_volume, sha256 af7dff649a7ee6cdb34325c7de1ace57dd4b7e16bf0e24879ac3e92543917645
+# Only a volume that volume-restore has tagged may be attached, mounted or unmounted, even if it was
+# named. Writes its description to the file "volume".
+check_restored_volume() {
+  local origin
+  read_visible_volume "${restored_volume}"
+  origin=$(jq --raw-output '.Volumes[0].Tags // [] | from_entries
+    | .["codeocean-cmdgen:data-volume-id"] // ""' volume)
+  if [[ ${origin} != "${DATA_VOLUME_ID}" ]]; then
+    stop "${restored_volume} is not known to be a copy of ${DATA_VOLUME_ID}: its tag" \
+      "codeocean-cmdgen:data-volume-id is '${origin}', but volume-restore writes" \
+      "'${DATA_VOLUME_ID}'. Nothing was changed. If you restored it without volume-restore, add" \
+      'that tag in EC2 > Volumes, and paste the script again.'
+  fi
+}
+
+# Writes the description of a volume to the file "volume".
+read_visible_volume() { # VOLUME_ID
+  if ! ask volume aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --volume-ids "$1"; then
+    stop_wrong_place "volume $1 is not visible in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+  fi
+}
+
+# ---- Part restored_volume, sha256 ae56595275dfebf6099c5ed6b51f3499ce8ca0022f8ace86eb1ffc5fd3e8b4a5
 
 # Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
 # with spaces between them, or nothing.
@@ -160,11 +236,15 @@ list_restored_volumes() {
     "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
     stop "cannot list the volumes: ${aws_error}"
   fi
+  # What cannot be read must not count as "none": it would restore another volume.
+  if ! jq --exit-status '.Volumes | arrays' restored_volumes >is_list; then
+    stop 'EC2 answered with something that is not a list of volumes. Paste the script again.'
+  fi
   restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 ce18f72f15831fecbbe067bd3699a613e7103d419ce85a0e011ade628694e86c
+# ---- sha256 2adc30f4b93e652c72eda1eb54c14f412a673b934b04943e48a1678c35546468
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -646,9 +726,9 @@ list_mount_options() {
 # this same text, which calls work there instead of main. What it says goes to a log, and every
 # paste follows that log.
 
-is_working() {
+is_working() { # [STEP]
   local state
-  state=$(systemctl is-active "codeocean-cmdgen-${STEP}")
+  state=$(systemctl is-active "codeocean-cmdgen-${1:-${STEP}}")
   if [[ ${state} == @(inactive|failed|unknown) ]]; then
     return 1
   fi

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    a4a0809f78d30bc2cb7bc544d6e485853fc8015f88da0abd8df7512a74bbb3bf\ \ -)
+    1465556fdd087fa729f04b622d5a0572009d5e4098e70c38ce4e141db9fba9c1\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-restore \
@@ -43,7 +43,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 44d1b39359d6991b951b42d52cb68d136e8b5289987d04b70161e27110389106
+  # text of this release: sha256 5e2312834fbbb2d95b87fdd0d7240f1f7adab34ccb052318f43f966432b7c450
   # the step
   STEP=volume-restore
   # from deployment file [target]
@@ -63,7 +63,7 @@ values() {
 main() {
   values
   read_settings "$@"
-  check_programs aws grep jq sed sha256sum
+  check_programs aws date grep jq sed sha256sum tail
   check_account
   read_run_record "${BACKUP_VAULT_NAME}" "${DATA_VOLUME_ID}" "${ROLE_ARN}" "${KMS_KEY_ID}"
   check_data_volume
@@ -124,8 +124,9 @@ restore_volume() {
   tag_new_volume
 }
 
-# Sets owner to whose run a restored volume is: "this", "other", or "unknown" if it has no tag of a
-# run. One that is gone is not of this run.
+# Sets owner to whose run a restored volume is: "this", "other", or "unknown" if it has no tags of a
+# run. One that is gone is not of this run. A volume can inherit codeocean-cmdgen:run, with which
+# stack-create tags a stack: both tags show its run.
 find_owner() { # VOLUME_ARN
   local run data_volume
   owner=other
@@ -137,7 +138,7 @@ find_owner() { # VOLUME_ARN
   fi
   run=$(tag_of_volume earlier_volume codeocean-cmdgen:run)
   data_volume=$(tag_of_volume earlier_volume codeocean-cmdgen:data-volume-id)
-  if [[ ${run} == '' ]]; then
+  if [[ ${data_volume} == '' ]]; then
     owner=unknown
   elif [[ "${run} ${data_volume}" == "${RUN} ${DATA_VOLUME_ID}" ]]; then
     owner=this
@@ -148,7 +149,8 @@ say_how_to_continue() { # VOLUME_ARN
   say "  To use ${1##*/}, run volume-copy-in with --restored-volume-id ${1##*/}"
   say '  To restore again, delete it in the EC2 console, or mark it as the volume of another run.' \
     "AWS CLI: ec2 create-tags --region ${REGION} --resources ${1##*/} --tags" \
-    'Key=codeocean-cmdgen:run,Value=another'
+    'Key=codeocean-cmdgen:run,Value=another' \
+    "Key=codeocean-cmdgen:data-volume-id,Value=${DATA_VOLUME_ID}"
 }
 
 # Sets metadata to what the volume is to be. In the data volume's zone, so that it can be attached
@@ -386,7 +388,7 @@ tag_of_volume() { # FILE KEY
   jq --raw-output --arg key "$2" '[.Tags[]? | select(.Key == $key) | .Value][0] // ""' "$1"
 }
 
-# ---- Part restored_volume, sha256 af7dff649a7ee6cdb34325c7de1ace57dd4b7e16bf0e24879ac3e92543917645
+# ---- Part restored_volume, sha256 ae56595275dfebf6099c5ed6b51f3499ce8ca0022f8ace86eb1ffc5fd3e8b4a5
 
 # Sets restored_volume to the volume that volume-restore of this run created and tagged: several,
 # with spaces between them, or nothing.
@@ -398,10 +400,14 @@ list_restored_volumes() {
     "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
     stop "cannot list the volumes: ${aws_error}"
   fi
+  # What cannot be read must not count as "none": it would restore another volume.
+  if ! jq --exit-status '.Volumes | arrays' restored_volumes >is_list; then
+    stop 'EC2 answered with something that is not a list of volumes. Paste the script again.'
+  fi
   restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
 }
 
-# ---- Part recovery_point, sha256 c3db645669e0cdfad9243717becb0da422b5ad34a9c7260e629360b31a0491aa
+# ---- Part recovery_point, sha256 cd4aa7533a12694debee38f865df05b0028e4c6141c681507f29f9a09259edcb
 
 # Sets recovery_point to the given one, or else to the one that this run has begun to restore, or
 # else to the only one that was copied into the vault. Sets created to when it was created, and job
@@ -525,6 +531,11 @@ judge_earlier_jobs() { # EBS|RDS named|'the only one'
 list_earlier_jobs() { # EBS|RDS
   if ! ask jobs aws backup list-restore-jobs --region "${REGION}"; then
     stop "cannot list the restore jobs: ${aws_error}. Paste the script again."
+  fi
+  # What cannot be read must not count as "none": it would start another job.
+  if ! jq --exit-status '.RestoreJobs | arrays' jobs >is_list; then
+    stop 'AWS Backup answered with something that is not a list of restore jobs.' \
+      'Paste the script again.'
   fi
   jq --raw-output --arg point "${recovery_point}" --arg type "$1" --arg recorded "${run_record}" '
     [ .RestoreJobs[]
@@ -718,11 +729,12 @@ check_job_result() {
   stop "restore job ${job} ended ${job_status}: ${reason}. Paste the script again to start another."
 }
 
-# ---- Part refused_request, sha256 308ec8ab2f5b0e967d5fa9d3a0e383ab4d6c6b91b207c26b0b8fecbb243d32c1
+# ---- Part refused_request, sha256 b3236fab6812e196e197dfed28ade4740d2bd84ce83c951b465a4206b666494c
 
 # Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
 # next one needs another. An error that passes, or no answer at all, proves nothing: the request may
-# have been carried out, and the same token finds what it started.
+# have been carried out, and the same token finds what it started. Neither does an answer without a
+# body, for which the AWS CLI shows the HTTP status as the code, or no code.
 # https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
 is_refused() {
   local code=${aws_error#*An error occurred (}
@@ -730,13 +742,14 @@ is_refused() {
   if [[ ${aws_error} != *'An error occurred ('* ]]; then
     return 1
   fi
-  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ]]; then
+  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ||
+    ${code} == *([0-9]) ]]; then
     return 1
   fi
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 63777b6a49133f3346cf666f1ae2e96168e91117282e33af27465f216c057185
+# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -975,12 +988,13 @@ stop_with() { # EXIT_CODE TEXT...
 
 # Checks that this shell works in the account that the script is for.
 check_account() {
-  local caller
+  local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
+  account=$(jq --raw-output .Account caller)
   caller=$(jq --raw-output .Arn caller)
-  if [[ ${caller} != "arn:${PARTITION}:"*"::${ACCOUNT_ID}:"* ]]; then
+  if [[ ${account} != "${ACCOUNT_ID}" || ${caller} != "arn:${PARTITION}:"* ]]; then
     stop_wrong_place "this shell works as ${caller}," \
       "but the script is for ${PARTITION} account ${ACCOUNT_ID}"
   fi

@@ -28,17 +28,6 @@ _SET_UP = {
 }
 """Table -> the presets that set where its data is copied to."""
 
-_VENDOR_REGIONS = (
-    "ap-southeast-2",
-    "ca-central-1",
-    "eu-central-1",
-    "eu-north-1",
-    "eu-west-2",
-    "us-east-1",
-    "us-east-2",
-    "us-west-1",
-    "us-west-2",
-)
 _FAST_CLASSES = ("GLACIER_IR", "STANDARD")
 _SHORTEST_DAYS = 2
 _DISCOVER = "codeocean-cmdgen discover {0} --values {file}"
@@ -119,12 +108,9 @@ def same_partition(origin: Deployment, destination: Deployment) -> Iterator[str]
 )
 def region_of_the_vendor(deployment: Deployment) -> Iterator[str]:
     """The vendor's image exists in the Region."""
-    if (
-        deployment.role != "backup"
-        and deployment.region
-        and deployment.region not in _VENDOR_REGIONS
-    ):
-        yield f"[{deployment}] is in {deployment.region}: set the stack parameter {vendor.IMAGE}"
+    region = deployment.region
+    if deployment.role != "backup" and region and region not in vendor.IMAGE_REGIONS:
+        yield f"[{deployment}] is in {region}: set the stack parameter {vendor.IMAGE}"
 
 
 @rule(

@@ -20,9 +20,6 @@ _GUIDE = "https://docs.aws.amazon.com/aws-backup/latest/devguide/"
 _COPIES = f"{_GUIDE}recov-point-create-a-copy.html"
 _ENCRYPTION = f"{_GUIDE}encryption.html"
 _LOCK = f"{_GUIDE}vault-lock.html"
-_COPIED_DAYS = 14
-"""How long the vendor's stack keeps copies, if the file does not say."""
-
 _DAILY = timedelta(days=2)
 """The time within which a daily backup must be copied."""
 
@@ -167,7 +164,7 @@ def key_allows_the_destination(origin: Deployment, destination: Deployment) -> I
 def lock_allows_the_retention(destination: Deployment, origin: Deployment) -> Iterator[str]:
     """The lock of the vault allows the retention of the copies."""
     vault = destination.answer("DescribeBackupVault", destination.vault) or {}
-    days = int(origin.value("retention_days", "snapshot-copy") or _COPIED_DAYS)
+    days = int(origin.value("retention_days", "snapshot-copy") or vendor.COPIES_DAYS)
     least, most = vault.get("MinRetentionDays", 0), vault.get("MaxRetentionDays", 0)
     if days < (least or 0) or (most and days > most):
         yield (

@@ -5,7 +5,6 @@ import os
 import shlex
 import shutil
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
@@ -15,7 +14,7 @@ import typer
 from codeocean_cmdgen.arguments import VOCABULARY
 from codeocean_cmdgen.cli.shared import FileName, Procedure, Values, show_note
 from codeocean_cmdgen.errors import DiscoveryError, InputError, Problem, shown
-from codeocean_cmdgen.files import write_whole
+from codeocean_cmdgen.files import PRIVATE_MODE, write_whole
 from codeocean_cmdgen.inputs import stack_json as stack_json_of
 from codeocean_cmdgen.inputs.deployment_file import (
     DEPLOYMENT_FILE,
@@ -24,8 +23,8 @@ from codeocean_cmdgen.inputs.deployment_file import (
     file_to_fill_in,
     named_or_default,
 )
-from codeocean_cmdgen.inputs.resolve import resolve
-from codeocean_cmdgen.steps import STEPS, Step
+from codeocean_cmdgen.inputs.resolve import Given, missing, resolve
+from codeocean_cmdgen.steps import BY_NAME, Step
 from codeocean_cmdgen.terminal import echo, echo_lines, echo_progress, is_terminal
 
 if TYPE_CHECKING:
@@ -39,13 +38,18 @@ if TYPE_CHECKING:
 DISCOVERABLE = (*TABLES, "recovery-points")
 """What can be discovered."""
 
-_STEPS = {step.name: step for step in STEPS}
+_NO_FILE = (
+    "no deployment file was read, so the policy allows all resources of each type; to name one: "
+    "--values FILE"
+)
+
+_ANY_RUN = Given((VOCABULARY["run"].kind.example,), "example")
 
 
 def iam_policy(
     *,
     step: Annotated[
-        list[str], typer.Argument(metavar="STEP...", click_type=click.Choice(list(_STEPS)))
+        list[str], typer.Argument(metavar="STEP...", click_type=click.Choice(list(BY_NAME)))
     ],
     table: Annotated[
         Optional[str],
@@ -61,7 +65,7 @@ def iam_policy(
     """Print the IAM policy that an operator needs to run the scripts of these steps, as JSON.
 
     It allows only the calls of these scripts: with a deployment file, only on the resources that
-    the file names; otherwise on all resources of each type.
+    the file names. Without one, a note says that it allows all resources of each type.
     """
     from codeocean_cmdgen.iam_policy import (  # noqa: PLC0415 - rarely wanted
         example_step,
@@ -69,7 +73,7 @@ def iam_policy(
         policy,
     )
 
-    declared = [_STEPS[name] for name in step]
+    declared = [BY_NAME[name] for name in step]
     if all_resources and values is not None:
         raise InputError([Problem("give --values or --all-resources, not both")])
     file = None if all_resources else named_or_default(values, show_note)
@@ -77,9 +81,11 @@ def iam_policy(
         steps = _steps_in_file(declared, table, file)
     else:
         steps = [example_step(one) for one in declared]
+        if not all_resources:
+            show_note(_NO_FILE)
     document = policy(steps, scoped=file is not None)
     for note in notes(steps, document):
-        echo(f"note: {note}", err=True)
+        show_note(note)
     echo_lines(json.dumps(document, indent=2) + "\n")
 
 
@@ -96,32 +102,27 @@ def _steps_in_file(
     """
     steps: list[Step] = []
     problems: list[Problem] = []
-    names = shlex.join(one.name for one in declared)
-    hint = f"add them, or allow all resources: codeocean-cmdgen iam-policy {names} --all-resources"
+    words = shlex.join(one.name for one in declared)
+    hint = f"add them, or allow all resources: codeocean-cmdgen iam-policy {words} --all-resources"
     for one in declared:
         home = table if table in one.tables else one.tables[0]
-        missing: list[str] = []
-        try:
-            asked = partial(_note_missing, missing)
-            steps.append(resolve(one, {}, table=home, deployment_file=file, ask=asked).step)
-        except InputError as error:
-            if not missing:
-                problems += error.problems
-                continue
-            lacks = f"[{home}] lacks values of {one.name}: {', '.join(missing)}"
+        lacking = missing(one, home, file)
+        # No permission depends on the run.
+        run = {"run": _ANY_RUN} if "run" in lacking else {}
+        names = [name for name in lacking if name not in run]
+        if names:
+            lacks = f"[{home}] lacks values of {one.name}: {', '.join(names)}"
             problems.append(Problem(f"--values: {file.position(home)}: {lacks}", hint))
             hint = ""
+            continue
+        try:
+            resolved = resolve(one, run, table=home, deployment_file=file, own_stack_json=False)
+            steps.append(resolved.step)
+        except InputError as error:
+            problems += error.problems
     if problems:
         raise InputError(problems)
     return steps
-
-
-def _note_missing(missing: list[str], name: str) -> tuple[str, ...]:
-    """Note a missing value, except for a run: no permission depends on it."""
-    if name == "run":
-        return (VOCABULARY[name].kind.example,)
-    missing.append(name)
-    return ()
 
 
 def init(
@@ -136,7 +137,6 @@ def init(
     existing file is never changed.
     """
     from codeocean_cmdgen.inputs.example import empty_file  # noqa: PLC0415 - needs these
-    from codeocean_cmdgen.inputs.update import MODE  # noqa: PLC0415
 
     path = Path(file)
     if os.path.lexists(path):
@@ -144,7 +144,7 @@ def init(
             f"{shown(file)} already exists", "name another file, or move this one away"
         )
         raise InputError([problem])
-    write_whole(path, empty_file(), MODE, "FILE", new=True)
+    write_whole(path, empty_file(), PRIVATE_MODE, "FILE", new=True)
     echo(
         f"wrote {file}; next: codeocean-cmdgen discover source --values {shlex.quote(file)}",
         err=True,

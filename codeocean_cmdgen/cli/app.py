@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from codeocean_cmdgen.cli.shared import COMPLETE, ENVIRONMENT, PROGRAM, examples
 from codeocean_cmdgen.errors import OUR_BUG, REFUSED, InputError, OutputError, Problem, shown
-from codeocean_cmdgen.steps import STEPS
+from codeocean_cmdgen.steps import BY_NAME, STEPS
 from codeocean_cmdgen.terminal import echo, echo_lines
 
 if TYPE_CHECKING:
@@ -99,7 +99,6 @@ _FURTHER = {
 }
 
 _OTHERS = {**_FIRST_DAY, **_FURTHER}
-_STEPS = {step.name: step for step in STEPS}
 
 
 class _Commands(TyperGroup):
@@ -110,7 +109,7 @@ class _Commands(TyperGroup):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names of all commands."""
-        return [*_OTHERS, *_STEPS]
+        return [*_OTHERS, *BY_NAME]
 
     def get_command(
         self,
@@ -118,10 +117,10 @@ class _Commands(TyperGroup):
         cmd_name: str,
     ) -> Optional[click.Command]:
         """Return a command by its name."""
-        if cmd_name in _STEPS:
+        if cmd_name in BY_NAME:
             from codeocean_cmdgen.cli.steps import command  # noqa: PLC0415 - others need no step
 
-            return command(_STEPS[cmd_name])
+            return command(BY_NAME[cmd_name])
         return _made(cmd_name, _OTHERS[cmd_name]) if cmd_name in _OTHERS else None
 
     def resolve_command(
@@ -154,7 +153,7 @@ class _Commands(TyperGroup):
             for step in STEPS
         }
         legend = ", ".join(f"{procedure[0].upper()} {procedure}" for procedure in PROCEDURES)
-        width = max(map(len, _STEPS))
+        width = max(map(len, BY_NAME))
         with formatter.section(f"Steps, and the procedures that use them ({legend})"):
             formatter.write_dl(
                 [(f"{step.name:{width}}  {marks[step]}", step.title) for step in STEPS]

@@ -9,7 +9,6 @@ import click
 import typer
 
 from codeocean_cmdgen.cli.shared import (
-    RUNBOOK_MODE,
     FileName,
     FolderName,
     Procedure,
@@ -18,6 +17,7 @@ from codeocean_cmdgen.cli.shared import (
     show_note,
     write_document,
 )
+from codeocean_cmdgen.files import PRIVATE_MODE
 from codeocean_cmdgen.inputs.deployment_file import demand_deployment_file, named_or_default
 from codeocean_cmdgen.terminal import echo, echo_lines, is_terminal
 
@@ -61,7 +61,7 @@ def runbook(
     file = demand_deployment_file(values, show_note)
     made = _runbook(procedure, file)
     form = documents.render_page if output_format == "html" else documents.render_runbook
-    write_document(form(made), Path(output) if output else None, files_read(file), RUNBOOK_MODE)
+    write_document(form(made), Path(output) if output else None, files_read(file), PRIVATE_MODE)
 
 
 def render(

@@ -23,11 +23,6 @@ ENVIRONMENT = "CODEOCEAN_CMDGEN"
 COMPLETE = f"_{ENVIRONMENT}_COMPLETE"
 """The variable with which a shell asks for completions."""
 
-SCRIPT_MODE = 0o700
-"""Mode of a script written with --output: the owner's alone."""
-RUNBOOK_MODE = 0o600
-"""Mode of a runbook: nobody runs it."""
-
 PROCEDURE_NAMES = ("backup", "restore", "migration")
 """Their content is slow to import, and a step's command does not need it."""
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from codeocean_cmdgen.cli.shared import RUNBOOK_MODE, FileName, Procedure
+from codeocean_cmdgen.cli.shared import FileName, Procedure
 from codeocean_cmdgen.errors import InputError, Problem, shown
-from codeocean_cmdgen.files import demand_replaceable, write_whole
+from codeocean_cmdgen.files import PRIVATE_MODE, demand_replaceable, write_whole
 from codeocean_cmdgen.isolation import isolated
 from codeocean_cmdgen.terminal import echo, echo_lines, is_terminal, stdout
 
@@ -178,7 +178,7 @@ def _write_receipt(path: Path, text: str) -> None:
     """
     try:
         demand_replaceable(path, "--receipt", {})
-        write_whole(path, text, RUNBOOK_MODE, "--receipt")
+        write_whole(path, text, PRIVATE_MODE, "--receipt")
     except InputError as error:
         echo_lines(text)
         hint = "the receipt is printed above: save it"

@@ -15,7 +15,6 @@ from codeocean_cmdgen.arguments import VOCABULARY, flag
 from codeocean_cmdgen.cli.shared import (
     ENVIRONMENT,
     PROGRAM,
-    SCRIPT_MODE,
     VALUES_HELP,
     FileName,
     examples,
@@ -23,6 +22,7 @@ from codeocean_cmdgen.cli.shared import (
     show_note,
     write_document,
 )
+from codeocean_cmdgen.files import SCRIPT_MODE
 from codeocean_cmdgen.inputs import stack_json as stack_json_of
 from codeocean_cmdgen.inputs.deployment_file import DEPLOYMENT_FILE, named_or_default
 from codeocean_cmdgen.inputs.resolve import Given, resolve
@@ -144,7 +144,7 @@ def _print_script(step: type[Step], **given: Any) -> None:  # noqa: ANN401 - tex
         if VOCABULARY[name].file
         for text in option.texts
     ]
-    step_, origins = resolve(
+    made, origins = resolve(
         step,
         options,
         table=table,
@@ -158,7 +158,7 @@ def _print_script(step: type[Step], **given: Any) -> None:  # noqa: ANN401 - tex
 
     inputs = files_read(deployment_file, stack_json)
     inputs.update({Path(one): flag(name) for name, one in files})
-    script = render(step_, origins)
+    script = render(made, origins)
     write_document(script, output, inputs, SCRIPT_MODE)
     if is_terminal(sys.stdout) and output is None and not fits_paste(script, step.place):
         echo(f"hint: {script.count(chr(10))} lines are too many to paste: {_TOO_LONG}", err=True)

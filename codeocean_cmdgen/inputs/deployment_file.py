@@ -80,6 +80,16 @@ class DeploymentFile:
         """Return the texts of a value; none if the file does not have it."""
         return self.tables.get(table, {}).get(name, ())
 
+    def first(self, step: type[Step], table: str, name: str) -> tuple[str, tuple[str, ...]]:
+        """Return the most specific table that has a value of a step, and its texts.
+
+        Both are empty if the file does not have it.
+        """
+        for home in homes(step, table, name):
+            if texts := self.texts(home, name):
+                return home, texts
+        return "", ()
+
     def _read(self, table: str, content: object) -> None:
         if table in TABLES and not isinstance(content, dict):
             self._complain((table,), f"{table} is a table: write [{table}] on a line of its own")

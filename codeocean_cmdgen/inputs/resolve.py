@@ -13,11 +13,10 @@ from codeocean_cmdgen.arguments import VOCABULARY, flag, why_not
 from codeocean_cmdgen.errors import InputError, Problem, shown
 from codeocean_cmdgen.files import read_input
 from codeocean_cmdgen.inputs import stack_json as stack_json_of
-from codeocean_cmdgen.inputs.deployment_file import homes
 from codeocean_cmdgen.steps.base import broken_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
     from codeocean_cmdgen.inputs.stack_json import StackJson
@@ -96,6 +95,20 @@ def resolve(
     return checked(step, given, problems, excuse)
 
 
+def missing(
+    step: type[Step], table: str, file: DeploymentFile, also: Container[str] = ()
+) -> list[str]:
+    """Return the values that a step needs and a deployment file does not give.
+
+    also: values that are optional for the step but needed here.
+    """
+    return [
+        name
+        for name, needed in step.arguments().items()
+        if (needed or name in also) and not file.first(step, table, name)[1]
+    ]
+
+
 def checked(
     step: type[Step],
     given: Mapping[str, Given],
@@ -126,11 +139,12 @@ def _from_deployment_file(
     step: type[Step], table: str, file: Optional[DeploymentFile]
 ) -> dict[str, Given]:
     given: dict[str, Given] = {}
-    for name in step.arguments() if file else ():
-        for home in homes(step, table, name):
-            if file and (texts := file.texts(home, name)):
-                given[name] = Given(texts, f"deployment file [{home}]")
-                break
+    if file is None:
+        return given
+    for name in step.arguments():
+        home, texts = file.first(step, table, name)
+        if texts:
+            given[name] = Given(texts, f"deployment file [{home}]")
     return given
 
 

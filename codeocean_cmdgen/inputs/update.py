@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codeocean_cmdgen.arguments import KNOWN
 from codeocean_cmdgen.errors import DiscoveryError, Problem
-from codeocean_cmdgen.files import write_whole
+from codeocean_cmdgen.files import PRIVATE_MODE, write_whole
 from codeocean_cmdgen.inputs.deployment_file import BYTE_ORDER_MARK, DeploymentFile, text_of
 from codeocean_cmdgen.inputs.example import empty_file
 from codeocean_cmdgen.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-MODE = 0o600
-"""Only the owner may read it: it holds no secret, but it describes three accounts."""
 
 
 class Fact(NamedTuple):
@@ -64,7 +61,7 @@ def update(path: Path, facts: Iterable[Fact]) -> Changes:
     mark = BYTE_ORDER_MARK if text.startswith(BYTE_ORDER_MARK) else ""
     new_text = mark + updated(text.removeprefix(mark), facts)
     if new_text != text or new:
-        write_whole(path, new_text, MODE, "--values", new=new, keep=not new)
+        write_whole(path, new_text, PRIVATE_MODE, "--values", new=new, keep=not new)
     known = [(fact, old.texts(fact.table, fact.name)) for fact in facts]
     return Changes(
         added=sum(not before for _, before in known),

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.simulator import Simulator
 
 KINDS = ("object versions", "files", "rows", "secrets")
-_SHOWN = 5
 
 
 class Comparison(NamedTuple):

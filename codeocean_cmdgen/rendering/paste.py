@@ -44,6 +44,11 @@ def wrapped(name: str, text: str, whole: str = "", *, before: str = "", behind: 
 
     whole: the framed body, if the text is only a part of it. before, behind: the files of the home
     folder that have what is missing before and behind the text.
+
+    `read_settings` in templates/shared checks what the wrapper passes. PLAN, WATCH and CONFIRM come
+    twice: if one of the six is damaged, they differ, and nothing runs. `$-:$#` says how the shell
+    was started, which the inner bash cannot see: a file refuses arguments, but a shell in which a
+    person types may have some. A comment in the template would change the digest of every script.
     """
     return (
         script_templates()

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from codeocean_cmdgen.arguments import CHOOSES, FINDS, VOCABULARY, flag
 from codeocean_cmdgen.errors import InputError, Problem
-from codeocean_cmdgen.inputs.deployment_file import homes
-from codeocean_cmdgen.inputs.resolve import Given, resolve
+from codeocean_cmdgen.inputs.resolve import Given, missing, resolve
 from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.runbook.model import Missing, Place
 from codeocean_cmdgen.steps import CrossAccountBackup, StackCreate
@@ -70,14 +69,13 @@ def _make(task: Task, file: DeploymentFile, problems: dict[Problem, list[str]]) 
         return Made(task, place)
     options = task.derive(file.tables)
     options.update({name: Given((text,), "procedure") for name, text in task.options.items()})
-    missing = tuple(
+    lacking = tuple(
         _missing(task, step, name)
-        for name, needed in step.arguments().items()
-        if (needed or name in task.needs) and name not in options
-        if not any(name in file.tables.get(home, {}) for home in homes(step, task.deployment, name))
+        for name in missing(step, task.deployment, file, task.needs)
+        if name not in options
     )
-    if missing:
-        return Made(task, place, options, missing)
+    if lacking:
+        return Made(task, place, options, lacking)
     try:
         resolved = resolve(
             step, options, table=task.deployment, deployment_file=file, own_stack_json=False

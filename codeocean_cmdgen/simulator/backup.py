@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
@@ -52,7 +52,8 @@ _POINT_ARNS = {
 class RecoveryPoint:
     """One backup in a vault; ``aws_managed_key`` marks keys that other accounts cannot use.
 
-    ``contents``: the resource's content at that moment, as stored by EC2 or RDS.
+    ``contents``: the resource's content at that moment, as stored by EC2 or RDS. ``tags``: those
+    of the resource that what is restored inherits. AWS does not say whether it does: try both.
     """
 
     arn: str
@@ -69,6 +70,7 @@ class RecoveryPoint:
     source_vault_arn: str | None = None
     role_arn: str | None = None
     contents: Any = None
+    tags: dict[str, str] = field(default_factory=dict)
 
     @property
     def delete_at(self) -> datetime | None:

@@ -310,6 +310,7 @@ class BackupJobs:
             public=_BOOLEANS[given.get("PubliclyAccessible", "false")],
             iam_authentication=_BOOLEANS[given.get("EnableIAMDatabaseAuthentication", "false")],
             deletion_protection=_BOOLEANS[given.get("DeletionProtection", "false")],
+            tags=dict(job.point.tags) if job.point else {},
         )
         job.message = self._rds.why_not_create(instance)
         if job.message:
@@ -337,6 +338,7 @@ class BackupJobs:
             throughput=int(given["throughput"]) if "throughput" in given else None,
             kms_key_id=given.get("kmskeyid"),
             snapshot_id=Arn(job.point.arn).resource_id if job.point else None,
+            tags=job.point.tags if job.point else None,
         )
         partition = backends.partition_of(job.region)
         job.made = f"arn:{partition}:ec2:{job.region}:{job.account}:volume/{volume}"

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 SYSTEM = "rdsadmin"
 _USER = "postgres"
-_PORT = 5432
 _PATIENCE = 60.0
 # Whatever a database says of its sessions.
 _PATIENTLY = ("env", "PGOPTIONS=--statement-timeout=0")

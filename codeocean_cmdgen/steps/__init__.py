@@ -19,6 +19,7 @@ from codeocean_cmdgen.steps.stack_parameters import StackParameters
 from codeocean_cmdgen.steps.volume import VolumeCopyIn, VolumeDelete, VolumeRelease, VolumeRestore
 
 __all__ = [
+    "BY_NAME",
     "STEPS",
     "CrossAccountBackup",
     "DatasetsNotCached",
@@ -67,3 +68,5 @@ STEPS: tuple[type[Step], ...] = (
     DbDelete,
     InstanceRelease,
 )
+
+BY_NAME = {step.name: step for step in STEPS}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from codeocean_cmdgen.steps.frozen import Frozen
@@ -85,10 +86,7 @@ class Step(Frozen):
         return {"partition": self.region.aws_partition}
 
     def variant(self) -> Step:
-        """Return the step to print: itself, unless a value asks for another script.
-
-        Its own variant is itself.
-        """
+        """Return the step to print: itself, unless a value asks for another script."""
         return self
 
 
@@ -101,8 +99,7 @@ def broken_rules(checks: tuple[Check, ...], values: Mapping[str, Any]) -> Iterat
     A rule about a value that is not there is skipped, unless its parameter has a default.
     """
     for check in checks:
-        code = check.__code__
-        names = code.co_varnames[: code.co_argcount]
-        needed = names[: len(names) - len(check.__defaults__ or ())]
+        parameters = signature(check).parameters
+        needed = [name for name, one in parameters.items() if one.default is one.empty]
         if all(name in values for name in needed):
-            yield from check(**{name: values[name] for name in names if name in values})
+            yield from check(**{name: values[name] for name in parameters if name in values})

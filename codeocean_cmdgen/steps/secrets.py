@@ -77,6 +77,10 @@ class SecretsRestore(HostStep):
                     "then writes them. It deletes none, and changes nothing in Secrets Manager."
                 ),
             ),
+            (
+                "mv",
+                "keeps the values that are replaced in a file below /var/lib/codeocean-cmdgen",
+            ),
             REMOUNT,
             (
                 "bash -c COMMAND",
@@ -87,10 +91,12 @@ class SecretsRestore(HostStep):
         "costs": "nothing. A value of more than 4,096 bytes becomes an advanced parameter, which "
         "costs cents a month.",
         "again": "continues after a failure, and asks again. Once completed, it never writes again "
-        "in this run.",
-        "killed": "leaves a part of the parameters written, and the file with what was replaced.",
-        "undo": "what it replaces is kept, for root only, in a file below "
-        "/var/lib/codeocean-cmdgen. Copy that file over the saved one, and run with a new --run.",
+        "in this run. After a restore of this stack's own save, which completes no run, it asks.",
+        "killed": "leaves a part of the parameters written, and the file with what was replaced. "
+        "With --command: the command may continue, and is not started again until it has ended.",
+        "undo": "what each paste replaces is kept, for root only, in a file of its own below "
+        "/var/lib/codeocean-cmdgen. Copy that file over the saved one, and run with a new --run. "
+        "Parameters that were added stay.",
         "done": "Parameter Store shows all saved parameters as they were saved. With --command: it "
         "has ended with exit code 0.",
     }

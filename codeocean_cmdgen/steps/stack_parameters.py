@@ -40,16 +40,6 @@ Source: the vendor's guide, which asks for fast access in a disaster.
 _OF_THE_BACKUP = ("restore-destination", "clear-restore-destination")
 """The presets for a backup stack."""
 
-_RESTORE_LABELS = {
-    kind: " ".join(("Restore", *re.findall("MLflow|[A-Z][a-z]+", kind), "Bucket"))
-    for kind in vendor.REPLICATED_BUCKETS
-}
-"""Bucket -> words that the backup stack's label for it has: the parameters' names are not public.
-
-Source: the vendor's guide, "Destination Restore S3 Bucket ARNs (Capsules, Datasets, etc.)".
-"""
-_RESTORE_KEY_LABEL = "Restore KMS Key"
-
 
 def by_kind(buckets: Iterable[BucketArn]) -> dict[str, list[BucketArn]]:
     """Sort buckets by what they hold: their names show it after the prefix that all share."""
@@ -245,7 +235,10 @@ class StackParameters(Step):
                 *map(vendor.bucket_parameter, vendor.REPLICATED_BUCKETS),
             ],
             "clear-restore-source": [vendor.RESTORE_SOURCE],
-            "clear-restore-destination": [_RESTORE_KEY_LABEL, *_RESTORE_LABELS.values()],
+            "clear-restore-destination": [
+                vendor.RESTORE_KEY_LABEL,
+                *map(vendor.restore_bucket_label, vendor.REPLICATED_BUCKETS),
+            ],
         }
         return dict.fromkeys(cleared.get(str(self.preset), ()))
 
@@ -256,8 +249,10 @@ class StackParameters(Step):
         key = Arn.of("kms", "alias/aws/s3", vault)
         buckets = {kind: str(one) for kind, (one,) in by_kind(self.destination_bucket_arn).items()}
         if self.preset == "restore-destination":
-            labelled = {_RESTORE_LABELS[kind]: bucket for kind, bucket in buckets.items()}
-            return {_RESTORE_KEY_LABEL: key, **labelled}
+            return {
+                vendor.RESTORE_KEY_LABEL: key,
+                **{vendor.restore_bucket_label(kind): bucket for kind, bucket in buckets.items()},
+            }
         return {
             vendor.DESTINATION_VAULT: vault,
             vendor.DESTINATION_CROSS_REGION: "no" if vault.region == self.region else "yes",

@@ -142,8 +142,10 @@ class VolumeCopyIn(HostStep):
         "costs": "nothing.",
         "again": "follows the copy, continues after a failure or a reboot, or reports when it was "
         "completed.",
-        "killed": "leaves the unit, which continues. If the unit itself is killed, the data volume "
-        "is copied in part: service-start refuses to run until this script has completed the copy.",
+        "killed": "before the copy, may leave a volume mounted, read-only or without a valid UUID: "
+        "the next paste says what to do. Then leaves the unit, which continues. If the unit itself "
+        "is killed, the data volume is copied in part: service-start refuses to run until this "
+        "script has completed the copy.",
         "undo": "not possible. Unless the data volume is new, back it up first with "
         "on-demand-backup in CloudShell. This instance has no permission to.",
         "done": "both volumes were compared: everything by contents, except /workspaces, by size "
@@ -177,10 +179,12 @@ class VolumeRelease(HostStep):
         ),
         "takes": "seconds.",
         "costs": "nothing.",
-        "again": "reports that the volume is unmounted.",
+        "again": "checks again, or reports that the volume is not attached, or was deleted.",
         "killed": "leaves the volume mounted, or unmounted and not checked.",
         "undo": "not needed: the volume stays attached.",
-        "done": "nothing on this instance uses the volume, in no container either.",
+        "done": "nothing on this instance uses the volume, in no container either: the kernel has "
+        "no file system on it, and let the script open it exclusively. Or EC2 reports that it is "
+        "not attached.",
     }
     permissions = {ANY: ("ec2:DescribeInstances", "ec2:DescribeVolumes")}
     parts = ("copied_volume", "restored_volume")

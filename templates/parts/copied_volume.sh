@@ -18,3 +18,27 @@ find_restored_volume() {
       'Name the restored one with --restored-volume-id'
   fi
 }
+
+# Only a volume that volume-restore has tagged may be attached, mounted or unmounted, even if it was
+# named. Writes its description to the file "volume".
+check_restored_volume() {
+  local origin
+  read_visible_volume "${restored_volume}"
+  origin=$(jq --raw-output '.Volumes[0].Tags // [] | from_entries
+    | .["codeocean-cmdgen:data-volume-id"] // ""' volume)
+  if [[ ${origin} != "${DATA_VOLUME_ID}" ]]; then
+    stop "${restored_volume} is not known to be a copy of ${DATA_VOLUME_ID}: its tag" \
+      "codeocean-cmdgen:data-volume-id is '${origin}', but volume-restore writes" \
+      "'${DATA_VOLUME_ID}'. Nothing was changed. If you restored it without volume-restore, add" \
+      'that tag in EC2 > Volumes, and paste the script again.'
+  fi
+}
+
+# Writes the description of a volume to the file "volume".
+read_visible_volume() { # VOLUME_ID
+  if ! ask volume aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --volume-ids "$1"; then
+    stop_wrong_place "volume $1 is not visible in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+  fi
+}

@@ -127,6 +127,11 @@ list_earlier_jobs() { # EBS|RDS
   if ! ask jobs aws backup list-restore-jobs --region "${REGION}"; then
     stop "cannot list the restore jobs: ${aws_error}. Paste the script again."
   fi
+  # What cannot be read must not count as "none": it would start another job.
+  if ! jq --exit-status '.RestoreJobs | arrays' jobs >is_list; then
+    stop 'AWS Backup answered with something that is not a list of restore jobs.' \
+      'Paste the script again.'
+  fi
   jq --raw-output --arg point "${recovery_point}" --arg type "$1" --arg recorded "${run_record}" '
     [ .RestoreJobs[]
       | select(.RecoveryPointArn == $point and (.ResourceType // $type) == $type)

@@ -12,5 +12,9 @@ list_restored_volumes() {
     "Name=tag:codeocean-cmdgen:data-volume-id,Values=${DATA_VOLUME_ID}"; then
     stop "cannot list the volumes: ${aws_error}"
   fi
+  # What cannot be read must not count as "none": it would restore another volume.
+  if ! jq --exit-status '.Volumes | arrays' restored_volumes >is_list; then
+    stop 'EC2 answered with something that is not a list of volumes. Paste the script again.'
+  fi
   restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
 }

@@ -11,8 +11,8 @@ record_umask() {
 
 # Runs the vendor's command. Each line of its output is marked, so that none passes for a line of
 # this script. The command gets the umask and the environment that this script was started with. It
-# gets none of the files that this script has open: a program that it leaves running would hold the
-# lock. Leaves the output in the file "output".
+# does not get the lock of the step: a program that it leaves running would hold it. Leaves the
+# output in the file "output".
 run_vendor_command() {
   local process line
   : >output

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from codeocean_cmdgen.inputs.example import EXAMPLE
 from codeocean_cmdgen.simulator import Simulator
-from tests.support.checked_world import EXAMPLE, ROLES, clean_world, values_for
+from tests.support.checked_world import ROLES, clean_world, values_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

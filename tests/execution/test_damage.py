@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from codeocean_cmdgen.rendering.paste import END
 from tests.support.damage import (
     BEGINS_INSIDE,
     KINDS,
@@ -23,7 +24,6 @@ from tests.support.damage import (
 from tests.support.fake_aws import Lab, shortened, snapshot_copy
 from tests.support.terminal import SHELLS, Shell, ShellClosedError, Terminal
 from tests.support.tools import require
-from tests.support.wrapper import END_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -258,7 +258,7 @@ def calls_nothing(lab: Lab, place: Place, _status: int, _output: str) -> str:
 
 def bodies(script: str) -> dict[str, bytes]:
     """Return the body as it stands in the wrapper, and without the mark that comments it out."""
-    body = script.partition(f"<<'{END_MARK}'\n")[2].partition(f"{END_MARK}\n")[0].encode()
+    body = script.partition(f"<<'{END}'\n")[2].partition(f"{END}\n")[0].encode()
     return {"marked": body, "bare": body.split(b"\n", 1)[1]}
 
 

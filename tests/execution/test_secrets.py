@@ -831,10 +831,54 @@ def test_the_vendor_s_command_restores_once(target: Place) -> None:
     target.host.path("/run/test/works").touch()
     outcome = target.run("secrets-restore", command=command, CONFIRM="codeocean-new")
     assert outcome.done
-    assert "this run has started the command before" in outcome.errors
+    assert "this run has started a command before" in outcome.errors
     assert target.run("secrets-restore", command=command).done
     assert target.host.path("/run/test/ran").read_text() == "/ /root\n" * 2
     assert target.puts() == []
+    other = target.run("secrets-restore", command="true", CONFIRM="codeocean-new")
+    assert other.code == 1
+    assert f"completed: the command was run: {command})" in other.errors
+    target.save({"one": ("String", "x")})
+    from_save = target.run("secrets-restore", CONFIRM="codeocean-new")
+    assert (from_save.code, target.puts()) == (1, [])
+    assert "was completed in another way (20" in from_save.errors
+    assert "with a new --run" in from_save.errors
+
+
+def test_a_command_that_outlives_its_script_is_not_started_again(target: Place) -> None:
+    command = (
+        "echo >>/run/test/ran; [[ -e /run/test/killed ]] && exit; touch /run/test/killed;"
+        " kill -KILL $PPID; until [[ -e /run/test/go ]]; do /usr/bin/sleep 0.1; done"
+    )
+    killed = target.run("secrets-restore", command=command, CONFIRM="codeocean-new")
+    assert killed.code not in (0, 1)
+    again = target.run("secrets-restore", command=command, CONFIRM="codeocean-new")
+    assert again.code == 1
+    assert "the command that was started at 20" in again.errors
+    assert "still runs. To see its processes: sudo fuser --verbose /var/lib/" in again.errors
+    assert target.host.path("/run/test/ran").read_text() == "\n"
+    target.host.path("/run/test/go").touch()
+    time.sleep(1)
+    assert target.run("secrets-restore", command=command, CONFIRM="codeocean-new").done
+    assert target.host.path("/run/test/ran").read_text() == "\n\n"
+
+
+def test_the_target_s_own_save_is_not_taken_for_the_source_s(target: Place) -> None:
+    """Without a copy, the save on the data volume is what the target itself has saved."""
+    target.put({"one": ("String", "own")})
+    assert target.run("secrets-save").done
+    refused = target.run("secrets-restore")
+    assert (refused.code, refused.output) == (2, "")
+    assert "warning: the save is of this stack itself, codeocean-new" in refused.errors
+    outcome = target.run("secrets-restore", CONFIRM="codeocean-new")
+    assert outcome.done
+    assert "This does not complete run first: no save of the source was restored" in outcome.output
+    assert not target.host.path("/data/.codeocean-cmdgen/secrets-restore--first").exists()
+    record = target.host.path("/data/.codeocean-cmdgen/volume-copy-in--first")
+    record.parent.mkdir(mode=0o700, exist_ok=True)
+    record.write_text("2026-01-01T01:00:00Z completed: it is\n")
+    assert target.run("secrets-restore").done
+    assert target.host.path("/data/.codeocean-cmdgen/secrets-restore--first").exists()
 
 
 # What somebody else planted.

@@ -371,6 +371,45 @@ def test_unwatched_a_copy_that_failed_is_no_start(tmp_path: Path) -> None:
     assert b"started: " not in output
 
 
+@pytest.mark.parametrize("answer", [{}, None, ""])
+def test_a_list_that_cannot_be_read_starts_nothing(tmp_path: Path, answer: object) -> None:
+    programs = write_programs(
+        tmp_path / "programs", {**answers(), "backup list-copy-jobs*": answer}
+    )
+    place = Place.make(tmp_path / "place", programs)
+    status, output = place.run("bash", script=snapshot_copy().encode())
+    assert status == 1
+    assert b"not a list of copy jobs" in output
+    assert not [call for call in place.aws_calls() if "start-copy-job" in call]
+
+
+@pytest.mark.parametrize(("code", "uses_up"), [("503", False), ("", False), ("No", True)])
+def test_an_answer_without_a_body_uses_up_no_token(
+    tmp_path: Path, code: str, uses_up: bool
+) -> None:
+    """The request may have been carried out: the same token finds the copy."""
+    programs = write_programs(tmp_path / "programs", answers())
+    aws = programs / "aws"
+    message = f"An error occurred ({code}) when calling the StartCopyJob operation: No"
+    refusal = f'start-copy-job"*) echo "{message}" >&2; exit 254 ;;'
+    aws.write_text(aws.read_text().replace('case "$*" in', f'case "$*" in *"{refusal}'))
+    place = Place.make(tmp_path / "place", programs)
+    for _ in range(2):
+        assert place.run("bash", script=snapshot_copy().encode())[0] == 1
+    tokens = {call[-1] for call in place.aws_calls() if "start-copy-job" in call}
+    assert len(tokens) == (4 if uses_up else 2), "one of each kind, or one of each request"
+
+
+def test_a_copy_that_a_later_run_follows_is_its_own_when_completed(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    assert operator.run(script("snapshot-copy"), WATCH="0").code == 4
+    assert operator.run(script("snapshot-copy", run="second"), WATCH="0").code == 4
+    simulator.clock.advance(86400)
+    assert operator.run(script("snapshot-copy", run="second")).done
+    assert len(jobs(simulator)) == 2
+
+
 def test_a_later_run_without_a_record_copies_nothing_again(
     world: World, simulator: Simulator, operator: Person, tmp_path: Path
 ) -> None:

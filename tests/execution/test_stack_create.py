@@ -10,7 +10,7 @@ import pytest
 from codeocean_cmdgen.inputs.resolve import Given, resolve
 from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.simulator import Simulator, World
-from codeocean_cmdgen.simulator.templates import PRIMARY_URL
+from codeocean_cmdgen.simulator.templates import PRIMARY, PRIMARY_URL
 from codeocean_cmdgen.simulator.world import BACKUP, SOURCE, TARGET
 from codeocean_cmdgen.steps import StackCreate
 from tests.support.people import Person, PersonOf, interrupt, script, writes
@@ -79,9 +79,44 @@ def test_a_later_change_does_not_undo_the_creation(simulator: Simulator, operato
     stack.parameters["pDnsRootDomain"] = "other.example.com"
     differs = operator.run(creation(DOMAIN))
     assert differs.code == 1
-    assert "with other values: pDnsRootDomain: other.example.com -> new" in differs.errors
+    values = "(the stack's -> the script's): pDnsRootDomain: other.example.com -> new.example.com\n"
+    assert f"with other values {values}" in differs.errors
     stack.updated = simulator.clock.now()
-    assert operator.run(creation(DOMAIN)).done
+    changed = operator.run(creation(DOMAIN))
+    assert changed.done
+    assert f"It was updated since, and has other values {values}" in changed.output
+
+
+def test_a_stack_of_another_template_is_not_called_done(
+    simulator: Simulator, operator: Person
+) -> None:
+    operator.run(creation(DOMAIN))
+    other_url = PRIMARY_URL.replace("3.8.2", "another")
+    simulator.cloudformation.templates[other_url] = PRIMARY
+    other = operator.run(creation(DOMAIN, template_url=other_url))
+    assert not other.done
+    assert "do not show that it was with this template" in other.errors
+
+
+@pytest.mark.parametrize(
+    ("fails", "status", "words"),
+    [
+        (True, "DELETE_FAILED", "Its creation ended ROLLBACK_COMPLETE at"),
+        (False, "DELETE_FAILED", "deleting it has failed since"),
+        (False, "UPDATE_ROLLBACK_FAILED", "Do not delete it"),
+        (False, "IMPORT_COMPLETE", ""),
+    ],
+)
+def test_what_became_of_the_stack_is_told_with_the_right_next_step(
+    simulator: Simulator, operator: Person, fails: bool, status: str, words: str
+) -> None:
+    if fails:
+        simulator.faults.add("cloudformation:CreateStack", "fail-job")
+    operator.run(creation(DOMAIN))
+    created(simulator).status = status
+    outcome = operator.run(creation(DOMAIN))
+    assert outcome.done == (words == "")
+    assert words in outcome.errors
 
 
 def test_the_sources_parameters_are_taken_but_for_what_is_its_own(

@@ -275,6 +275,55 @@ def test_a_full_quota_is_told_in_the_words_of_rds(
     assert len(jobs(simulator)) == 2
 
 
+@pytest.mark.parametrize("status", ["backing-up", "modifying"])
+def test_other_work_on_the_instance_does_not_prove_the_password(
+    begun: None,
+    simulator: Simulator,
+    operator: Person,
+    status: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """RDS does not take the change up; it is at work for two minutes for another reason."""
+    simulator.rds.shows_pending, simulator.rds.seconds_unnoticed = False, 86400
+    instance = temporary(simulator)
+    now = simulator.clock.now
+
+    def works(_: object) -> str:
+        change = instance.modification
+        asked = change and change.noticed - timedelta(seconds=86400)
+        if asked and 30 < (now() - asked).total_seconds() < 150:
+            return status
+        return "available"
+
+    monkeypatch.setattr(instance, "status", works)
+    outcome = operator.run(script("db-restore"))
+    assert not outcome.done
+    assert "RDS has not confirmed the new password" in outcome.errors
+
+
+def test_with_watch_0_a_later_paste_completes_the_restore(
+    begun: None, simulator: Simulator, operator: Person
+) -> None:
+    assert is_started(operator.run(script("db-restore"), WATCH="0"))
+    assert is_started(operator.run(script("db-restore"), WATCH="0")), "pending"
+    simulator.clock.advance(600)
+    assert is_started(operator.run(script("db-restore"), WATCH="0")), "at rest for seconds only"
+    (record,) = Path(operator.environment["HOME"], ".codeocean-cmdgen").iterdir()
+    record.write_text(re.sub(r"(?m)^(password-change) .*", r"\1 1700000000", record.read_text()))
+    assert operator.run(script("db-restore"), WATCH="0").done
+    assert temporary(simulator).password == PASSWORD
+    assert len(simulator.calls("rds:ModifyDBInstance")) == 1
+
+
+def test_done_again_says_what_was_not_checked(
+    restored: Instance, operator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restored, "status", lambda _: "modifying")
+    outcome = operator.run(script("db-restore"))
+    assert outcome.done
+    assert "It is modifying now; its password was not checked again.\n" in outcome.output
+
+
 def test_watch_0_returns_at_each_wait(begun: None, simulator: Simulator, operator: Person) -> None:
     outcome = operator.run(script("db-restore"), WATCH="0")
     assert is_started(outcome)
@@ -283,13 +332,14 @@ def test_watch_0_returns_at_each_wait(begun: None, simulator: Simulator, operato
     assert temporary(simulator).password == PASSWORD
 
 
+@pytest.mark.parametrize("status", ["failed", "storage-full"])
 def test_an_instance_that_failed_since_is_not_called_done(
-    restored: Instance, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
+    restored: Instance, operator: Person, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
-    monkeypatch.setattr(type(restored), "status", lambda *_: "failed")
+    monkeypatch.setattr(restored, "status", lambda _: status)
     outcome = operator.run(script("db-restore"))
     assert outcome.code == 1
-    assert f"{TEMPORARY} is failed" in outcome.errors
+    assert f"{TEMPORARY} is {status}" in outcome.errors
 
 
 @pytest.mark.parametrize(
@@ -352,6 +402,42 @@ def test_a_backup_of_this_account_is_never_taken_unasked(
     assert "name it with --rds-snapshot-arn" in refused.errors
     assert writes(simulator) == []
     assert is_started(operator.run(script("db-restore", rds_snapshot_arn=POINT), WATCH="0"))
+
+
+@pytest.mark.parametrize("tags", [{}, {"codeocean-cmdgen:run": "first"}])
+def test_tags_that_it_inherits_from_the_source_do_not_stop_it(
+    world: World, simulator: Simulator, operator: Person, tags: dict[str, str]
+) -> None:
+    """stack-create tags the source's stack with its run, and CloudFormation the instance."""
+    (point,) = simulator.backup.points.values()
+    point.tags = tags
+    assert is_started(operator.run(script("db-restore"), WATCH="0"))
+    simulator.clock.advance(3600)
+    assert operator.run(script("db-restore")).done
+    assert len(jobs(simulator)) == 1
+    assert operator.run(script("db-delete"), CONFIRM=TEMPORARY).done
+
+
+def test_a_name_in_use_is_found_before_anything_starts(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.rds.database(TARGET, REGION, TEMPORARY, tags={"codeocean-cmdgen:run": "first"})
+    outcome = operator.run(script("db-restore"))
+    assert outcome.code == 1
+    assert f"problem: DB instance {TEMPORARY} exists (available)" in outcome.errors
+    assert "another --temporary-db-instance-id" in outcome.errors
+    assert writes(simulator) == []
+
+
+def test_an_instance_with_inherited_tags_only_is_of_no_run(
+    begun: None, simulator: Simulator, operator: Person
+) -> None:
+    temporary(simulator).tags = {"codeocean-cmdgen:run": "first"}
+    without_record(simulator, operator)
+    outcome = operator.run(script("db-restore"))
+    assert outcome.code == 1
+    assert "which has no tags of a run" in outcome.errors
+    assert writes(simulator) == ["StartRestoreJob"]
 
 
 # db-delete

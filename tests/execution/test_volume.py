@@ -403,7 +403,7 @@ def test_an_empty_source_is_refused(stopped: ServicesHost) -> None:
     stopped.volume(tags={RUN: "first", OF: stopped.data_volume_id})
     outcome = copy_in(stopped)
     assert outcome.code == 1
-    assert "has none of the folders of /data; nothing was changed" in outcome.errors
+    assert "has none of the folders of /data, which was not changed" in outcome.errors
     assert stopped.path("/data/only-here/file").exists()
 
 
@@ -597,7 +597,130 @@ def test_release_unmounts_and_proves_it(stopped: ServicesHost) -> None:
     outcome = stopped.person().run(text)
     assert outcome.done
     assert "is no longer mounted and can be detached" in outcome.output
-    stopped.simulator.account(stopped.account_id).client("ec2").detach_volume(VolumeId=volume)
-    stopped.simulator.clock.advance(60)
-    stopped.simulator.settle()
-    assert stopped.person().run(text).output == f"done: {volume} is not attached to this instance\n"
+    outcome = stopped.person().run(text, PLAN="1")
+    assert outcome.output == (
+        f"plan: {volume} is not mounted; whether anything uses it would be checked\n"
+    )
+    client = stopped.simulator.account(stopped.account_id).client("ec2")
+    client.detach_volume(VolumeId=volume)
+    settle(stopped)
+    assert stopped.person().run(text).output == (
+        f"done: {volume} is not attached to this instance: EC2 reports that it is available\n"
+    )
+    client.delete_volume(VolumeId=volume)
+    settle(stopped)
+    for named in ({}, {"restored_volume_id": volume}):
+        outcome = release(stopped, **named)
+        assert outcome.done
+        assert "was deleted since: EC2 does not show it" in outcome.output
+
+
+def settle(host: ServicesHost) -> None:
+    """Let EC2 end what it has begun."""
+    host.simulator.clock.advance(600)
+    host.simulator.settle()
+
+
+def release(host: ServicesHost, **values: str) -> Outcome:
+    return host.person().run(script("volume-release", data_volume_id=host.data_volume_id, **values))
+
+
+def test_release_is_not_deceived_by_a_lazy_unmount(stopped: ServicesHost) -> None:
+    volume = restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    file = f"{RESTORED}/couchdb/in the journal only"
+    reader = ["sh", "-c", f"exec 9<'{file}'; exec tail --follow /dev/null"]
+    stopped.root("systemd-run", "--unit=reader", *reader)
+    time.sleep(0.5)
+    stopped.root("umount", "--lazy", RESTORED)
+    outcome = release(stopped)
+    assert (outcome.code, outcome.output) == (1, "")
+    assert f"a program still uses {volume}, although it is mounted nowhere" in outcome.errors
+    assert "Do not detach the volume until then." in outcome.errors
+    stopped.root("systemctl", "stop", "reader")
+    assert release(stopped).done
+
+
+def test_release_stops_if_it_cannot_find_out_what_uses_the_volume(stopped: ServicesHost) -> None:
+    restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    wrap(stopped, "lsblk", "[[ $* != *MAJ:MIN* ]] || exit 1")
+    outcome = release(stopped)
+    assert (outcome.code, outcome.output) == (1, "")
+    assert "cannot find out what uses" in outcome.errors
+
+
+def test_a_foreign_volume_is_neither_attached_nor_unmounted(stopped: ServicesHost) -> None:
+    foreign = stopped.volume(tags={"Name": "docker"})
+    refused = copy_in(stopped, restored_volume_id=foreign)
+    assert (refused.code, refused.output) == (1, "")
+    assert f"{foreign} is not known to be a copy of {stopped.data_volume_id}" in refused.errors
+    assert not stopped.path(RESTORED).exists()
+    before = uuid(stopped, foreign)
+    stopped.root("mkdir", "--parents", "/srv/docker")
+    stopped.root("mount", stopped.attach(foreign), "/srv/docker")
+    for refused in (
+        copy_in(stopped, restored_volume_id=foreign),
+        release(stopped, restored_volume_id=foreign),
+    ):
+        assert (refused.code, refused.output) == (1, "")
+        assert f"{foreign} is not known to be a copy of {stopped.data_volume_id}" in refused.errors
+    stopped.root("mountpoint", "/srv/docker")
+    assert uuid(stopped, foreign) == before
+
+
+def test_release_asks_ec2_for_a_volume_that_is_not_here(stopped: ServicesHost) -> None:
+    missing = release(stopped, restored_volume_id="vol-0123456789abcdef1")
+    assert (missing.code, missing.output) == (3, "")
+    ec2 = stopped.simulator.ec2
+    volume = stopped.volume(tags={RUN: "first", OF: stopped.data_volume_id})
+    other = ec2.instance(stopped.account_id, stopped.zone)
+    ec2.attach(volume, other, "/dev/sdf")
+    outcome = release(stopped)
+    assert (outcome.code, outcome.output) == (1, "")
+    assert f"EC2 reports that {volume} is attached to {other}" in outcome.errors
+
+
+def test_completed_with_one_volume_is_not_done_with_another(stopped: ServicesHost) -> None:
+    first = restored(stopped)
+    assert copy_in(stopped).done
+    second = restored(stopped, run="second")
+    outcome = copy_in(stopped, restored_volume_id=second)
+    assert (outcome.code, outcome.output) == (1, "")
+    assert f"run first was completed with {first}, not with {second}" in outcome.errors
+    assert "with a new --run" in outcome.errors
+    assert copy_in(stopped, restored_volume_id=first).done
+
+
+def test_wrong_volumes_are_found_before_anything_changes(stopped: ServicesHost) -> None:
+    """Exit code 3 says that nothing was changed."""
+    volume = restored(stopped)
+    client = stopped.simulator.account(stopped.account_id).client("ec2")
+    tags = [{"Key": "codeocean:deployment", "Value": "other"}]
+    client.create_tags(Resources=[stopped.data_volume_id], Tags=tags)
+    wrap(stopped, "mount", 'echo "$*" >>/run/mounts')
+    stopped.simulator.clear_requests()
+    outcome = copy_in(stopped)
+    assert outcome.code == 3
+    assert f"the EC2 tags of {stopped.data_volume_id}: expected stack codeocean" in outcome.errors
+    assert writes(stopped.simulator) == []
+    assert not stopped.path("/run/mounts").exists()
+    assert uuid(stopped, volume) == uuid(stopped, stopped.data_volume_id)
+
+
+def test_work_that_began_during_the_question_is_followed(
+    stopped: ServicesHost, tmp_path: Path
+) -> None:
+    volume = restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
+    with stopped.terminal(tmp_path / "terminal") as waiting:
+        waiting.paste(text)
+        waiting.wait_for(f"Type {stopped.data_volume_id} to confirm: ")
+        wrap(stopped, "rsync", "/usr/bin/sleep 20")
+        other = stopped.person().run(text, CONFIRM=stopped.data_volume_id, WATCH="0")
+        assert other.code == 4
+        wrap(stopped, "mount", 'echo "$*" >>/run/mounts')
+        waiting.type(f"{stopped.data_volume_id}\n")
+        waiting.wait_for(f"done: {stopped.data_volume_id} is equal to {volume}")
+    assert stopped.path("/run/mounts").read_text().count("remount,ro") == 1, "by the work itself"

@@ -492,6 +492,44 @@ def test_a_volume_that_nobody_tagged_is_neither_taken_nor_restored_twice(
     assert len(jobs(simulator)) == 1
 
 
+@pytest.mark.parametrize("run", ["first", "second"])
+def test_a_tag_that_it_inherits_from_the_source_shows_no_run(
+    world: World, simulator: Simulator, operator: Person, run: str
+) -> None:
+    """stack-create tags the source's stack with its run, and CloudFormation the volume."""
+    (point,) = simulator.backup.points.values()
+    point.tags = {"codeocean-cmdgen:run": "first"}
+    named = script("volume-restore", run=run, ebs_snapshot_arn=POINT)
+    assert is_started(operator.run(named, WATCH="0"))
+    without_record(operator)
+    forget_tokens(simulator)
+    simulator.clock.advance(7200)
+    outcome = operator.run(named)
+    assert outcome.code == 1
+    assert "which has no tags of a run" in outcome.errors
+    assert len(jobs(simulator)) == 1
+
+
+@pytest.mark.parametrize(
+    "operation", ["list-restore-jobs", "describe-volumes --region us-east-1 --f"]
+)
+@pytest.mark.parametrize("answer", ["{}", "null"])
+def test_a_list_that_cannot_be_read_starts_nothing(
+    world: World, simulator: Simulator, operator: Person, operation: str, answer: str
+) -> None:
+    home = Path(operator.environment["HOME"])
+    (home / "aws").write_text(
+        f'#!/bin/bash\nif [[ $* == *"{operation}"* ]]; then echo "{answer}"; exit; fi\n'
+        'PATH=${PATH#*:}\nexec aws "$@"\n'
+    )
+    (home / "aws").chmod(0o700)
+    path = f"{home}:{operator.environment['PATH']}"
+    outcome = operator.run(script("volume-restore"), PATH=path)
+    assert outcome.code == 1
+    assert "not a list of" in outcome.errors
+    assert writes(simulator) == []
+
+
 def test_a_later_run_restores_nothing_beside_volumes_that_may_be_its_own(
     world: World, simulator: Simulator, operator: Person
 ) -> None:
@@ -514,9 +552,11 @@ def test_a_later_run_restores_nothing_beside_volumes_that_may_be_its_own(
     assert operator.run(named).code == 1
     # As the message says.
     assert f"--resources {made[1].rpartition('/')[2]} --tags" in outcome.errors
-    tag = {"Key": "codeocean-cmdgen:run", "Value": "another"}
-    assert f"Key={tag['Key']},Value={tag['Value']}" in outcome.errors
-    ec2.create_tags(Resources=[made[1].rpartition("/")[2]], Tags=[tag])
+    tags = {"run": "another", "data-volume-id": DATA_VOLUME}
+    marks = [{"Key": f"codeocean-cmdgen:{key}", "Value": tags[key]} for key in tags]
+    said = " ".join(f"Key={mark['Key']},Value={mark['Value']}" for mark in marks)
+    assert f" --tags {said}\n" in outcome.errors
+    ec2.create_tags(Resources=[made[1].rpartition("/")[2]], Tags=marks)
     assert operator.run(named).done
     assert len(jobs(simulator)) == 3
 

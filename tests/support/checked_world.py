@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import codeocean_cmdgen
 from codeocean_cmdgen.check.questions import ask_accounts
+from codeocean_cmdgen.inputs.example import EXAMPLE
 from codeocean_cmdgen.simulator import Simulator, World, example_world
 from codeocean_cmdgen.simulator.backends import find_bucket
 from codeocean_cmdgen.simulator.world import BACKUP, KINDS, REGION, SOURCE, TARGET
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.check import Facts
 
 NOW = datetime(2019, 11, 25, 12, tzinfo=timezone.utc)
-EXAMPLE = Path(codeocean_cmdgen.__file__).parent / "examples" / "deployment.toml"
 ROLES = {"source": SOURCE, "backup": BACKUP, "target": TARGET}
 
 

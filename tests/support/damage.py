@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
-from tests.support.wrapper import END_MARK
+from codeocean_cmdgen.rendering.paste import END
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ def cut_after_byte(script: bytes) -> Iterator[Damaged]:
 def pasted_again_over_a_cut(script: bytes) -> Iterator[Damaged]:
     # Not where the wrapper has a `$(` open: a heredoc that begins in one, typed without brackets,
     # spoils the memory of bash 5.2.15, which runs the script and then dies. No text avoids that.
-    wrapper = script[: script.index(f"<<'{END_MARK}'".encode())]
+    wrapper = script[: script.index(f"<<'{END}'".encode())]
     spans = [range(*match.span()) for match in re.finditer(rb"\$\([^)]*\)", wrapper)]
     for n, cut in enumerate(cut_after_byte(script), start=1):
         if not any(n in span for span in spans):

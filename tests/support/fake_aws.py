@@ -15,6 +15,7 @@ from functools import cached_property
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from codeocean_cmdgen.rendering.paste import END
 from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.steps import SnapshotCopy
 from codeocean_cmdgen.values import (
@@ -26,7 +27,6 @@ from codeocean_cmdgen.values import (
     VaultArn,
     VaultName,
 )
-from tests.support.wrapper import END_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,7 @@ def snapshot_copy() -> str:
 
 def shortened(script: str) -> str:
     """Return the same wrapper around a body that only asks who calls: fast to run many times."""
-    head, body, tail = re.split(rf"(?<='{END_MARK}'\n)|(?={END_MARK}\n\))", script)
+    head, body, tail = re.split(rf"(?<='{END}'\n)|(?={END}\n\))", script)
     short = re.sub(r"^main\(\) \{\n.*?^\}\n", _SHORT_MAIN, body, flags=re.DOTALL | re.MULTILINE)
     assert short != body
     return (head + short + tail).replace(_digest(body), _digest(short))

@@ -33,8 +33,7 @@ from codeocean_cmdgen.simulator.inside.aws_server import (
     take_files,
     take_place,
 )
-
-ROOT = Path(__file__).parents[2]
+from tests.support.project import ROOT
 
 
 @cache

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from codeocean_cmdgen.rendering.paste import framed
 
-END_MARK = "- end of the script: press Enter to run it -"
-
 
 def body_of(script: str) -> str:
     """Return what the wrapper hands to bash."""

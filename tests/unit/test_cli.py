@@ -350,7 +350,15 @@ def test_the_policy_is_json_and_its_notes_are_elsewhere() -> None:
     assert outcome.code == 0
     assert json.loads(outcome.out)["Version"] == "2012-10-17"
     assert "service-stop runs with the role of the services instance" in outcome.err
-    assert json.loads(run("iam-policy", "snapshot-copy").out)["Statement"]
+
+
+def test_a_policy_without_a_file_says_that_it_allows_all_resources() -> None:
+    outcome = run("iam-policy", "snapshot-copy")
+    assert json.loads(outcome.out)["Statement"]
+    note = "note: no deployment file was read, so the policy allows all resources of each type"
+    assert f"{note}; to name one: --values FILE\n" in outcome.err
+    for narrower in (f"--values={VALUES}", "--all-resources"):
+        assert "all resources" not in run("iam-policy", "snapshot-copy", narrower).err
 
 
 def test_the_policy_takes_the_table_that_a_step_has() -> None:

@@ -104,6 +104,16 @@ def test_a_services_instance_has_no_default(
     assert (outcome.code == 0) == (command == "iam-policy")
 
 
+def test_a_policy_never_takes_what_the_instance_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is for the deployment in the file, wherever it is printed."""
+    monkeypatch.setattr(stack_json, "STACK_JSON", folder / "stack.json")
+    (folder / "some.toml").write_text("[source]\n")
+    outcome = run("iam-policy", "s3-batch-replication", "--values=some.toml")
+    refused(outcome, "lacks values of s3-batch-replication: account_id, region, role_arn")
+
+
 def test_a_default_that_is_wrong_is_refused(folder: Path) -> None:
     (folder / DEPLOYMENT_FILE).write_text("[sauce]\n")
     outcome = run(*options("snapshot-copy"))

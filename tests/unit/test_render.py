@@ -14,12 +14,11 @@ from jinja2 import StrictUndefined, UndefinedError
 from markupsafe import Markup
 
 from codeocean_cmdgen.errors import InputError
-from codeocean_cmdgen.rendering.paste import MAX_BYTES, MAX_LINES
+from codeocean_cmdgen.rendering.paste import END, MAX_BYTES, MAX_LINES
 from codeocean_cmdgen.rendering.quoting import shell_assignment, shell_word
 from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.steps import S3BatchReplication, Step
 from codeocean_cmdgen.values import AccountId, BucketArn, Region, RoleArn, Switch, Value
-from tests.support.wrapper import END_MARK
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.steps.base import Printed
@@ -138,7 +137,7 @@ def test_same_values_same_bytes() -> None:
 
 def test_the_digest_is_that_of_the_text_between_the_marks() -> None:
     text = script(replication(9))
-    mark = END_MARK
+    mark = END
     framed = text.partition(f"<<'{mark}'\n")[2].partition(f"\n{mark}\n")[0] + "\n"
     assert text.count(hashlib.sha256(framed.encode()).hexdigest()) == 1
 

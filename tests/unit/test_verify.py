@@ -32,6 +32,7 @@ from codeocean_cmdgen.inputs.resolve import Given, Resolved, checked
 from codeocean_cmdgen.procedures import RUNBOOKS
 from codeocean_cmdgen.rendering.documents import render_page, render_runbook
 from codeocean_cmdgen.rendering.paste import (
+    END,
     END_OF_PART,
     checked_digest,
     framed,
@@ -45,7 +46,6 @@ from codeocean_cmdgen.vendor import REPLICATED_BUCKETS
 from codeocean_cmdgen.verify import DIFFERS, NOT_COMPARED, OTHER_RELEASE, VERIFIED, Verdict
 from tests.support.cli import run
 from tests.support.project import GOLDEN
-from tests.support.wrapper import END_MARK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -566,7 +566,7 @@ def test_what_a_paste_has_besides_is_named(paste: str, message: str) -> None:
     "hostile",
     [
         "values() {\n",
-        f"{END_MARK}\n)\n",
+        f"{END}\n)\n",
         "# codeocean-cmdgen instance-hold: \nvalues() {\n",
         "`" * 4,
     ],

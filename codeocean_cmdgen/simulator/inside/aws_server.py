@@ -2,7 +2,7 @@
 
 One start of the CLI costs about a second, most of it imports. This server has them behind it: it
 is a plugin of the CLI, so it runs in the CLI's own Python, whichever that is. It takes a call from
-the `aws` of aws_shim.py, with that one's files, folder and environment, and runs the CLI's
+the `aws` of aws_shim.py, with that one's files, folder, umask and environment, and runs the CLI's
 unchanged `main` in a fork.
 What it waits between its attempts passes at once, as all waiting does in the simulator.
 A call from other namespaces, as of a simulated host, runs in those, as the user who calls.
@@ -131,6 +131,7 @@ class Call(NamedTuple):
     files: array.array[int]
     arguments: list[str]
     folder: bytes
+    umask: int
     environment: dict[bytes, bytes]
 
 
@@ -143,8 +144,9 @@ def receive(connection: socket.socket) -> Call:
     fields = connection.recv(length, socket.MSG_WAITALL).split(b"\0")
     behind = int(fields[0]) + 1
     arguments = [os.fsdecode(one) for one in fields[1:behind]]
-    environment = dict(one.split(b"=", 1) for one in fields[behind + 1 :])
-    return Call(files, arguments, fields[behind], environment)
+    folder, umask, *variables = fields[behind:]
+    environment = dict(one.split(b"=", 1) for one in variables)
+    return Call(files, arguments, folder, int(umask), environment)
 
 
 def take_files(call: Call) -> None:
@@ -154,8 +156,9 @@ def take_files(call: Call) -> None:
 
 
 def take_place(call: Call) -> None:
-    """Take over the caller's folder and environment."""
+    """Take over the caller's folder, umask and environment."""
     os.chdir(call.folder)
+    os.umask(call.umask)
     os.environ.clear()
     os.environb.update(call.environment)
 

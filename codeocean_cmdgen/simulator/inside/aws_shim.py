@@ -12,13 +12,18 @@ import sys
 
 
 def call(arguments: list[str]) -> int:
-    """Have a call made with this process's files, folder and environment; return its exit code."""
+    """Have a call made with this process's files, folder, umask and environment.
+
+    Returns the exit code.
+    """
     connection = _socket.socket(_socket.AF_UNIX)
     connection.connect(f"{os.path.realpath(sys.argv[0]).rpartition('/')[0]}/socket")
+    mask = os.umask(0)
     fields = [
         b"%d" % len(arguments),
         *map(os.fsencode, arguments),
         os.getcwdb(),  # noqa: PTH109 - pathlib costs more than the call
+        b"%d" % mask,
         *(name + b"=" + value for name, value in os.environb.items()),
     ]
     message = b"\0".join(fields)
