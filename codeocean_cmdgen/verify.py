@@ -28,6 +28,7 @@ from codeocean_cmdgen.rendering.paste import (
     END_OF_PART,
     END_OF_SHARED,
     MAX_BYTES,
+    MOST_PARTS,
     PART_FILE,
     SHARED_FILE,
     checked_digest,
@@ -351,15 +352,16 @@ def _objection(text: str) -> Optional[Difference]:
     if returns:
         message = f"{len(returns)} of {len(lines) - 1} lines have a carriage return (CR LF)"
         return Difference(f"{message}: expected only LF", returns[0])
-    if lines[-2:] == [END_OF_PART, ""]:
-        return Difference("this is part 1 of 2 of a script: verify both parts in one text")
-    if PART_FILE in text and END_OF_PART not in text and not _NAMES[0].search(text):
-        return Difference("this is part 2 of 2 of a script: verify both parts in one text")
+    if _END_OF_PART.fullmatch("\n".join(lines[-2:])) or (
+        PART_FILE in text and not _NAMES[0].search(text)
+    ):
+        return Difference("this is only a part of a script: verify all its parts in one text")
     return None
 
 
-_LONGEST_SCRIPT = 2 * MAX_BYTES
-"""Bytes of the longest script, one of two parts; joined scripts fit into one paste."""
+_END_OF_PART = re.compile(END_OF_PART.format(r"\d", r"\d", r"\d") + "\n")
+_LONGEST_SCRIPT = MOST_PARTS * MAX_BYTES
+"""Bytes of the longest script, one of several parts; joined scripts fit into one paste."""
 
 
 def _pieces(text: str) -> list[tuple[int, str]]:

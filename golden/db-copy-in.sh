@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    3485878b95b499f2210edba54ddf5af3d95c09a06e4c5c41b259d018c6376da8\ \ -)
+    d8672800022f5adbd99140a382a069f0748b89b7d91a8fed4471a219b1120daa\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -22,8 +22,12 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen db-copy-in: replace the analytics database with the restored one
 #
 # Run in:   the services instance of the target, in an SSM session; it asks sudo for root.
-# Changes:  CREATE DATABASE    creates a new database beside the current one, for the master only
-#           pg_restore, COPY   fill it from the restored database; both are compared
+# Changes:  CREATE ROLE        creates two roles for the time of the copy, dropped at its end
+#           CREATE DATABASE    creates a new database beside the current one, closed to others
+#           pg_restore, COPY   fill it from the restored database, as the first of these roles;
+#                              both are compared, as the second
+#           CREATE EXTENSION   creates its extensions, as the master user
+#           ALTER, GRANT       give its objects their owners and grants, as the master user
 #           ALTER DATABASE     swaps its name with that of the current one, which is kept until a
 #                              script with --drop-old removes it; sessions in it are ended
 # Takes:    minutes for a few GB. The work continues when the session ends.
@@ -38,7 +42,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 9188b0d9c7596648d072bc460097d3ea58e9d692ad33d117454aa1db2b4f8272
+  # text of this release: sha256 cdbbaf0a13a633d59f4b9e4410f0ee758655015eb78d747de9aafa989cba3d87
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -65,15 +69,15 @@ main() {
   read_settings "$@"
   check_services_instance
   check_programs awk chgrp comm cut date df diff env flock getent head setpriv sha256sum sort \
-    systemd-run tail tr xargs
+    systemd-run python3 tail tr xargs
   prepare_clients
   speed_up_sessions
   name_source
   finish_if_completed
-  follow_running_work
+  follow_running_copy
   check_both_sides
   if [[ ${PLAN} == 1 ]]; then
-    finish_plan "would replace ${DATABASE} with the one on ${FROM_HOST}; nothing was changed"
+    show_plan
   fi
   start_work
   follow_work
@@ -92,12 +96,13 @@ speed_up_sessions() {
   server_options+=' -c synchronous_commit=off -c maintenance_work_mem=128MB'
 }
 
-# Sets source to the connection string of the server that is copied from, and dump to a file in
-# dump_folder that the work needs until it ends.
+# Sets source to the connection string of the server that is copied from, dump to a file in
+# dump_folder that the work needs until it ends, and reader to the role that compares.
 name_source() {
   source="host=${FROM_HOST} port=${FROM_PORT}"
   dump_folder=${DUMP_FOLDER}/codeocean-cmdgen-dumps
   dump=${dump_folder}/db-copy-in--${RUN}
+  reader=${DATABASE}_read_${token}
   check_private_folder "${dump_folder}"
 }
 
@@ -117,11 +122,23 @@ finish_if_completed() {
   stop "${completed}. To copy from ${FROM_HOST} now, generate the script with a new --run."
 }
 
+follow_running_copy() {
+  if is_working; then
+    if [[ ${PLAN} == 1 ]]; then
+      finish_plan "a copy to ${TO_HOST} is running. Paste the script without PLAN=1 to follow it."
+    fi
+    follow_work
+  fi
+}
+
 # Shows the databases of both servers, and names everything that prevents the copy.
 check_both_sides() {
   show_databases "${target}"
   show_databases "${source}"
   measure_source
+  say "${TO_HOST} needs about $((size / 1000000)) MB more: check its FreeStorageSpace"
+  list_not_copied
+  check_source_content
   check_target
   check_pg_dump
   check_disk_space
@@ -168,6 +185,92 @@ SELECT pg_database_size(current_database()), pg_table_size('pg_largeobject'),
 SQL
 }
 
+# Names what belongs to the server of the source and not to the database. Jobs of pg_cron are in one
+# database only: the extension's own table is safe to read, because only the system can create it.
+list_not_copied() {
+  if ! list_others || ! list_database_jobs; then
+    stop_wrong_place "${FROM_HOST}: ${server_error}"
+  fi
+  say_file others 'not copied: '
+  if [[ -s jobs ]]; then
+    say "not copied: jobs of pg_cron in ${cron_database} on ${FROM_HOST}. To create them again," \
+      "run in the same database of ${TO_HOST}:"
+    say_file jobs
+  fi
+}
+
+list_others() {
+  query_server others "${source}" postgres <<'SQL'
+SELECT format('database %I. To copy it: generate the script with its --database and --run', datname)
+  FROM pg_database
+  WHERE NOT datistemplate AND datname NOT IN (:'database', 'postgres', 'rdsadmin');
+SQL
+}
+
+# Sets cron_database to the database that has jobs. Its name comes from a server, and becomes a part
+# of a connection string: another name than ours is not read.
+list_database_jobs() {
+  local candidate
+  for candidate in postgres "${DATABASE}"; do
+    if ! read_database_jobs "${candidate}"; then
+      return 1
+    fi
+    if [[ -s jobs ]]; then
+      cron_database=${candidate}
+      return
+    fi
+  done
+}
+
+# A policy lets each user see only its own jobs.
+read_database_jobs() { # DATABASE
+  query_server jobs "${source}" "$1" <<'SQL'
+SET row_security = on;
+SELECT count(*) > 0 AS has_jobs
+  FROM pg_extension AS extension
+  JOIN pg_depend ON (refclassid, refobjid, deptype) = (extension.tableoid, extension.oid, 'e')
+  JOIN pg_class AS relation ON (classid, objid) = (relation.tableoid, relation.oid)
+  WHERE extname = 'pg_cron' AND relation.oid = to_regclass('cron.job') AND relkind = 'r' \gset
+\if :has_jobs
+SELECT format('SELECT cron.schedule_in_database(%L, %L, %L, %L, %L, %L);', job ->> 'jobname',
+    job ->> 'schedule', job ->> 'command', job ->> 'database', job ->> 'username', job ->> 'active')
+  FROM cron.job AS row, to_jsonb(row) AS job ORDER BY jobid;
+\endif
+SQL
+}
+
+# Names what would run with the master user's rights on the target, or cannot exist there without
+# them.
+check_source_content() {
+  local line
+  if ! list_refused; then
+    stop_wrong_place "${FROM_HOST}: ${server_error}"
+  fi
+  while IFS= read -r line; do
+    add_problem "${FROM_HOST}: ${line}, which is not copied. If you do not need it, remove it" \
+      "in ${DATABASE} on ${FROM_HOST}."
+  done <refused
+}
+
+list_refused() {
+  query_server refused "${source}" "${DATABASE}" <<'SQL'
+COPY (
+  SELECT format('event trigger %I runs in sessions of others', evtname) FROM pg_event_trigger
+  UNION ALL
+  SELECT format('language %I is not trusted', lanname)
+  FROM pg_language WHERE oid >= 16384 AND NOT lanpltrusted
+  UNION ALL
+  SELECT format('function %s is in %I, a language that is not trusted', f.oid::regprocedure,
+    lanname)
+  FROM pg_proc AS f JOIN pg_language AS l ON l.oid = prolang AND NOT lanpltrusted
+  WHERE f.oid >= 16384 AND prokind <> 'a' AND NOT EXISTS (
+    SELECT FROM pg_depend WHERE (classid, objid) = (f.tableoid, f.oid) AND deptype IN ('e', 'i'))
+  UNION ALL
+  SELECT format('publication %I is for all tables', pubname) FROM pg_publication WHERE puballtables
+) TO STDOUT;
+SQL
+}
+
 # The target gets what the source needs as rows, and finds what it lacks.
 check_target() {
   local line
@@ -183,43 +286,86 @@ check_target() {
   done <missing
 }
 
-# Extensions, roles with rights in the database, and roles that own something in it.
+# Extensions in the order of their creation, and roles with rights in the database. Of some, the
+# master must be a member: they own something in it, or have granted something.
 list_needs() {
   query_server needs "${source}" "${DATABASE}" <<'SQL'
 COPY (
-  SELECT 'extension', extname, false FROM pg_extension
-  UNION
-  SELECT 'role', rolname, deptype = 'o'
-  FROM pg_shdepend
-  JOIN pg_roles AS role ON role.oid = refobjid
-  JOIN pg_database AS d ON d.oid IN (dbid, objid) AND datname = current_database()
-  WHERE refclassid = 'pg_authid'::regclass
+  SELECT extension.oid, 'extension', extname, extversion, nspname, false
+  FROM pg_extension AS extension JOIN pg_namespace AS n ON n.oid = extnamespace
+  UNION ALL
+  SELECT 0, 'role', rolname, CASE WHEN rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END, '',
+    bool_or(deptype = 'o')
+  FROM (
+    SELECT refobjid, deptype
+    FROM pg_shdepend
+    JOIN pg_database AS d ON d.oid IN (dbid, objid) AND datname = current_database()
+    WHERE refclassid = 'pg_authid'::regclass
+    UNION
+    SELECT one.grantor, 'o'
+    FROM (
+      SELECT nspacl FROM pg_namespace
+      UNION ALL SELECT relacl FROM pg_class
+      UNION ALL SELECT attacl FROM pg_attribute
+      UNION ALL SELECT proacl FROM pg_proc
+      UNION ALL SELECT typacl FROM pg_type
+      UNION ALL SELECT lomacl FROM pg_largeobject_metadata
+      UNION ALL SELECT datacl FROM pg_database WHERE datname = current_database()
+    ) AS has (acl), aclexplode(acl) AS one
+  ) AS uses
+  JOIN pg_roles ON oid = refobjid AND oid >= 16384
+  GROUP BY rolname, rolcanlogin
 ) TO STDOUT;
 SQL
 }
 
+# Extensions that only superusers may create give their users rights on the server, files or other
+# hosts. Of these, the target gets only those in this list, which give none.
 list_missing() {
   query_server missing "${target}" postgres --set=major="${major}" <<'SQL'
-CREATE TEMPORARY TABLE needs (kind text, name text, owns boolean);
+CREATE TEMPORARY TABLE needs (number oid, kind text, name text, detail text, schema text,
+  owns boolean);
 \copy needs FROM 'needs'
 COPY (
+  SELECT CASE WHEN NOT bool_or(version = detail)
+      THEN format('extension %I %s is not available, only %s. Run ALTER EXTENSION %I UPDATE on '
+        'the source', name, detail, string_agg(version, ', '), name)
+    ELSE format('extension %I may give its users rights on the server. If you do not need it, '
+      'DROP EXTENSION %I on the source', name, name) END
+  FROM needs JOIN pg_available_extension_versions USING (name)
+  WHERE kind = 'extension' AND name <> 'plpgsql'
+  GROUP BY name, detail
+  HAVING NOT bool_or(version = detail) OR NOT bool_or(version = detail AND (trusted OR name IN (
+    'amcheck', 'bloom', 'dict_xsyn', 'earthdistance', 'hll', 'hypopg', 'intagg', 'pg_hint_plan',
+    'pg_partman', 'pg_repack', 'pg_stat_statements', 'pgrowlocks', 'pgstattuple', 'postgis',
+    'postgis_raster', 'postgis_topology', 'prefix', 'rum', 'vector')))
+  UNION ALL
   SELECT format('extension %I is not available', name)
   FROM needs
-  WHERE kind = 'extension'
-    AND name NOT IN (SELECT available.name FROM pg_available_extensions AS available)
+  WHERE kind = 'extension' AND name NOT IN (
+    SELECT available.name FROM pg_available_extensions AS available)
   UNION ALL
-  SELECT format('role %I is missing', name)
-    || CASE WHEN owns THEN format(', or %I is not a member of it', current_user) ELSE '' END
+  SELECT format('role %I is missing: CREATE ROLE %I %s;', name, name, detail)
+    || CASE WHEN owns THEN format(' GRANT %I TO %I;', name, current_user) ELSE '' END
   FROM needs LEFT JOIN pg_roles ON rolname = name
-  WHERE kind = 'role' AND (rolname IS NULL OR (owns AND NOT pg_has_role(rolname, 'USAGE')))
+  WHERE kind = 'role' AND rolname IS NULL
+  UNION ALL
+  SELECT format('%I is not a member of role %I: GRANT %I TO %I;', current_user, name, name,
+    current_user)
+  FROM needs JOIN pg_roles ON rolname = name
+  WHERE kind = 'role' AND owns AND NOT pg_has_role(rolname, 'USAGE')
   UNION ALL
   SELECT format('this is not PostgreSQL %s', :'major')
   WHERE current_setting('server_version_num')::int / 10000 <> :'major'::int
   UNION ALL
+  SELECT format('%I cannot create databases and roles: ALTER ROLE %I CREATEDB CREATEROLE;',
+    current_user, current_user)
+  FROM pg_roles WHERE rolname = current_user AND NOT (rolcreatedb AND rolcreaterole)
+  UNION ALL
   SELECT format('there is no database %I that %I may replace', :'database', current_user)
   WHERE NOT EXISTS (
-    SELECT FROM pg_database, pg_roles
-    WHERE datname = :'database' AND rolname = current_user AND rolcreatedb
+    SELECT FROM pg_database
+    WHERE datname = :'database'
       AND pg_has_role(datdba, 'USAGE') AND pg_has_role('pg_signal_backend', 'USAGE'))
 ) TO STDOUT;
 SQL
@@ -255,6 +401,13 @@ check_service_masked() {
   fi
 }
 
+show_plan() {
+  if find_compared_copy; then
+    finish_plan "would put the copy in place that was ${compared#* }; nothing was changed"
+  fi
+  finish_plan "would replace ${DATABASE} with the one on ${FROM_HOST}; nothing was changed"
+}
+
 # The work that main starts.
 work() {
   values
@@ -265,13 +418,68 @@ work() {
   name_source
   finish_if_completed
   check_both_sides
+  if find_compared_copy; then
+    say 'only the swap is left: the copy is there, compared equal'
+    rm -rf "${dump}"
+    must describe_source_database
+  else
+    make_copy
+  fi
+  replace_database
+  finish "${completed}"
+}
+
+# Succeeds if an earlier attempt of this run has compared its copy of this source equal, and that
+# copy is there. It cannot have changed: since then the master owns it, and nobody else may connect.
+find_compared_copy() {
+  local oid
+  if [[ ! -e ${record} ]]; then
+    return 1
+  fi
+  compared=$(sed --quiet "s/^.* ${token} compared //p" "${record}" | tail --lines=1)
+  if [[ ${compared} != *" from ${FROM_HOST}:${FROM_PORT}, "* ]]; then
+    return 1
+  fi
+  if ! read_closed_copy; then
+    return 1
+  fi
+  oid=$(<closed_copy)
+  [[ ${oid} =~ ^[0-9]+$ && ${oid} == "${compared%% *}" ]]
+}
+
+# Writes the OID of the new database to the file "closed_copy", if it is closed.
+read_closed_copy() {
+  query_server closed_copy "${target}" postgres <<'SQL'
+SELECT oid FROM pg_database
+  WHERE datname = :'new' AND pg_get_userbyid(datdba) = current_user AND datacl IS NOT NULL
+    AND NOT EXISTS (SELECT FROM aclexplode(datacl) WHERE grantee <> datdba);
+SQL
+}
+
+make_copy() {
   start_over
+  open_snapshot
   restore_database
   say "restored after ${SECONDS} s. Comparing both databases."
   check_copy
-  describe_replacement
-  replace_database
-  finish "${text}"
+  record_comparison
+}
+
+# From here on the copy is kept until it is in its place.
+record_comparison() {
+  local counts oid
+  if ! read_closed_copy; then
+    stop "cannot ask ${TO_HOST} for the new database: ${server_error}"
+  fi
+  oid=$(<closed_copy)
+  if [[ ! ${oid} =~ ^[0-9]+$ ]]; then
+    stop 'the new database is not closed to others; the old database is in place'
+  fi
+  counts=$(awk --field-separator='|' '
+    /^r[|]/ { tables++; rows += $2 }
+    END { printf "%d tables, %.0f rows", tables, rows }' target.rows)
+  compared="${oid} copied from ${FROM_HOST}:${FROM_PORT}, in ${SECONDS} s, all compared: ${counts}"
+  append_record "db-copy-in--${RUN}" "${mark} ${token} compared ${compared}"
 }
 
 # Removes what work of this run left that did not end well. Sets reporter to the process that
@@ -287,16 +495,26 @@ start_over() {
 }
 
 remove_leftovers() {
+  rm -rf "${dump}.differences"
+  remove_new_database
+}
+
+# Removes all but the differences.
+remove_new_database() {
   rm -rf "${dump}"
-  run_sql "${target}" postgres <<'SQL'
+  run_sql "${target}" postgres --set=reader="${reader}" <<'SQL'
 DROP DATABASE IF EXISTS :"new" WITH (FORCE);
+DROP ROLE IF EXISTS :"new", :"reader";
 SQL
 }
 
-# However the work ends, nothing of it stays.
+# However the work ends, nothing of it stays but a copy that was compared equal.
 end_work() {
   kill "${reporter}" 2>/dev/null
-  remove_leftovers
+  rm -rf "${dump}"
+  if ! find_compared_copy; then
+    remove_new_database
+  fi
   rm -rf "${scratch}"
 }
 
@@ -311,22 +529,51 @@ SQL
   done
 }
 
-# Creates the new database from a dump of everything but the rows, which are streamed. Schemas and
-# their grants come first, because owners of what is in them need these.
+# Opens a session that keeps one picture of the source for all sessions that read it. Sets snapshot
+# to its name.
+open_snapshot() {
+  coproc { run_psql run_client "${source}" "${DATABASE}"; }
+  exec {orders}>&"${COPROC[1]}"
+  echo 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT pg_export_snapshot();' >&"${orders}"
+  if ! read -r -t 60 snapshot <&"${COPROC[0]}" ||
+    [[ ! ${snapshot} =~ ^[0-9A-F]+-[0-9A-F]+-[0-9]+$ ]]; then
+    stop "${FROM_HOST} exports no snapshot; the old database is in place"
+  fi
+}
+
+# Prints the SQL that a session on a server begins with: on the source it takes the one picture.
+print_beginning() { # SERVER
+  if [[ $1 == "${source}" ]]; then
+    echo "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '${snapshot}';"
+  fi
+}
+
+# The content of the source may hold functions of anybody, and a restore runs them: in CHECK
+# constraints, generated columns, indexes, casts. So no session that fills or compares the new
+# database is the master's. Two roles exist for this time only: "new" owns the database and all that
+# is in it, and is a member of nothing; "reader" compares. The master creates extensions before, and
+# hands everything to its owners afterwards.
 restore_database() {
   make_private_folder "${dump_folder}"
   must describe_source
+  must create_roles
   must create_database
   must try_configuration
   must dump_definitions
   must split_list_of_entries
   must restore_entries --use-list=first
-  must lend_schemas
+  must create_extensions
+  check_extension_members
   must restore_entries --use-list=rest --jobs=4 --section=pre-data --section=data
-  check_extension_tables
   must copy_tables
   must restore_entries --use-list=rest --jobs=4 --section=post-data
-  must take_schemas_back
+  must as_role "${new_database}" run_sql "${target}" "${new_database}" --command=ANALYZE
+  must close_database
+}
+
+# Runs a command whose clients are one of the two roles, with their password.
+as_role() { # ROLE COMMAND...
+  client_role=$1 password_file=/proc/self/fd/7 "${@:2}"
 }
 
 # What a client prints on stdout is not for the log: psql prints every notification of its session
@@ -337,12 +584,27 @@ must() { # COMMAND...
   fi
 }
 
-# Writes the facts on the source to the file "facts", and its tables to the file "source.tables".
+# Writes the facts on the source to the file "facts", its rights to "rights", and its tables to
+# "source.tables".
 describe_source() {
-  if ! describe_database "${source}" "${DATABASE}" >facts || ! share_with_clients facts; then
+  if ! describe_source_database || ! list_rights "${source}" "${DATABASE}" >rights ||
+    ! share_with_clients rights; then
     return 1
   fi
   list_tables "${source}" "${DATABASE}" >source.tables
+}
+
+describe_source_database() {
+  describe_database "${source}" "${DATABASE}" >facts && share_with_clients facts
+}
+
+list_rights() { # SERVER DATABASE
+  {
+    print_beginning "$1"
+    echo 'COPY ('
+    print_rights_query
+    echo ") TO STDOUT (DELIMITER '|');"
+  } | run_sql "$1" "$2"
 }
 
 # Prints what no dump of the content holds, one fact per line.
@@ -387,7 +649,7 @@ SQL
 # Lists the tables, largest first, in JSON: schema and name, the name as the server quotes it, the
 # columns, the format of COPY.
 list_tables() { # SERVER DATABASE
-  { print_own_relations && print_table_query; } | run_sql "$1" "$2"
+  { print_beginning "$1" && print_own_relations && print_table_query; } | run_sql "$1" "$2"
 }
 
 # Relations that no extension created. Columns are in the order of their names, because pg_dump
@@ -396,16 +658,18 @@ list_tables() { # SERVER DATABASE
 print_own_relations() {
   cat <<'SQL'
 WITH own AS (
-  SELECT relation.oid, relnamespace, relname, relkind, has.columns, has.odd
+  SELECT relation.oid, relnamespace, relname, relkind, has.*
   FROM pg_class AS relation
   LEFT JOIN pg_depend AS extension
     ON (classid, objid, deptype) = (relation.tableoid, relation.oid, 'e'),
   LATERAL (
     SELECT string_agg(quote_ident(attname), ', ' ORDER BY attname) AS columns,
+      string_agg(quote_ident(attname), ', ' ORDER BY attname)
+        FILTER (WHERE attgenerated = '') AS given,
       bool_or(NOT atttypid = ANY ('{bool, int2, int4, int8, float4, float8, numeric, text,
         varchar, bytea, jsonb, uuid, date, timestamp, timestamptz}'::regtype[])) AS odd
     FROM pg_attribute
-    WHERE attrelid = relation.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+    WHERE attrelid = relation.oid AND attnum > 0 AND NOT attisdropped
   ) AS has
   WHERE relpersistence <> 't' AND relation.oid >= 16384 AND extension IS NULL
 )
@@ -417,24 +681,53 @@ print_table_query() {
 SELECT jsonb_build_array(
     jsonb_build_array(relnamespace::regnamespace, relname),
     oid::regclass,
-    coalesce('(' || columns || ')', ''),
+    coalesce('(' || given || ')', ''),
     CASE WHEN odd THEN 'text' ELSE 'binary' END)
   FROM own WHERE relkind = 'r' ORDER BY pg_table_size(oid) DESC;
 SQL
 }
 
-# Until the swap nobody but the master user can connect to the new database: a session in it could
-# add a trigger that fires for the master's rows, or rows after the comparison. So the master owns
-# it, and nobody else may CONNECT. Owners of schemas need CREATE early.
+# The roles have one random password, in a file without a name, as descriptor 7. The server gets its
+# verifier only.
+create_roles() {
+  if ! : >role_password || ! exec 7<>role_password; then
+    return 1
+  fi
+  if ! rm role_password || ! chown "${client_id}" /proc/self/fd/7; then
+    return 1
+  fi
+  write_programs
+  {
+    printf '*:*:*:*:'
+    head --bytes=32 /dev/urandom | sha256sum | cut --characters=-64 | tr --delete '\n'
+  } >&7
+  {
+    printf '\\set verifier '
+    cut --characters=9- /proc/self/fd/7 | tr --delete '\n' | python3 -I program/scram_verifier.py
+    print_roles
+  } | run_sql "${target}" postgres --set=reader="${reader}"
+}
+
+print_roles() {
+  cat <<'SQL'
+CREATE ROLE :"new" LOGIN PASSWORD :'verifier';
+CREATE ROLE :"reader" LOGIN PASSWORD :'verifier';
+GRANT :"new" TO CURRENT_USER;
+SQL
+}
+
+# Until the swap nobody else may connect to the new database: a session in it could add rows after
+# the comparison.
 create_database() {
   { print_facts && print_creation; } | run_sql "${target}" postgres
 }
 
 print_creation() {
   cat <<'SQL'
-SELECT format('CREATE DATABASE %I TEMPLATE template0 ALLOW_CONNECTIONS false ENCODING %L '
-        'LC_COLLATE %L LC_CTYPE %L',
-      :'new', pg_encoding_to_char((p ->> 'encoding')::int), p ->> 'datcollate', p ->> 'datctype')
+SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ALLOW_CONNECTIONS false '
+        'ENCODING %L LC_COLLATE %L LC_CTYPE %L',
+      :'new', :'new', pg_encoding_to_char((p ->> 'encoding')::int), p ->> 'datcollate',
+      p ->> 'datctype')
     || CASE p ->> 'datlocprovider'
       WHEN 'c' THEN ' LOCALE_PROVIDER libc'
       WHEN 'i' THEN ' LOCALE_PROVIDER icu ICU_LOCALE '
@@ -442,12 +735,9 @@ SELECT format('CREATE DATABASE %I TEMPLATE template0 ALLOW_CONNECTIONS false ENC
       WHEN 'b' THEN ' LOCALE_PROVIDER builtin BUILTIN_LOCALE ' || quote_literal(p ->> 'datlocale')
       ELSE '' END
     || coalesce(' ICU_RULES ' || quote_literal(p ->> 'daticurules'), ''),
-    format('REVOKE ALL ON DATABASE %I FROM PUBLIC', :'new')
+    format('REVOKE ALL ON DATABASE %I FROM PUBLIC', :'new'),
+    format('ALTER DATABASE %I ALLOW_CONNECTIONS true', :'new')
   FROM facts, CAST(value AS jsonb) AS p WHERE kind = 'database' \gexec
-SELECT format('GRANT %s ON DATABASE %I TO %s%s', value, :'new', coalesce(quote_ident(role),
-    'PUBLIC'), CASE WHEN grantable THEN ' WITH GRANT OPTION' END)
-  FROM facts WHERE kind = 'grant' AND value IN ('CREATE', 'TEMPORARY') \gexec
-ALTER DATABASE :"new" ALLOW_CONNECTIONS true;
 SQL
 }
 
@@ -483,11 +773,16 @@ print_ownership() {
   cat <<'SQL'
 SELECT CASE WHEN role <> current_user
       THEN format('ALTER DATABASE %I OWNER TO %I', :'new', role) END,
-    format('REVOKE ALL ON DATABASE %I FROM PUBLIC, %I', :'new', role)
+    format('SET LOCAL ROLE %I', role),
+    format('REVOKE ALL ON DATABASE %I FROM PUBLIC, %I', :'new', role), 'RESET ROLE'
   FROM facts WHERE kind = 'database' \gexec
-SELECT format('GRANT %s ON DATABASE %I TO %s%s', value, :'new', coalesce(quote_ident(role),
-    'PUBLIC'), CASE WHEN grantable THEN ' WITH GRANT OPTION' END)
-  FROM facts WHERE kind = 'grant' AND value IN ('CREATE', 'CONNECT', 'TEMPORARY') \gexec
+SELECT format('SET LOCAL ROLE %I', detail),
+    format('GRANT %s ON DATABASE %I TO %s%s', value, :'new', coalesce(quote_ident(role), 'PUBLIC'),
+      CASE WHEN grantable THEN ' WITH GRANT OPTION' END),
+    'RESET ROLE'
+  FROM facts JOIN (SELECT role FROM facts WHERE kind = 'database') AS d (owner) ON kind = 'grant'
+  WHERE value IN ('CREATE', 'CONNECT', 'TEMPORARY')
+  ORDER BY detail <> owner, NOT grantable \gexec
 SQL
 }
 
@@ -518,80 +813,74 @@ dump_definitions() {
     return 1
   fi
   mapfile -d '' -t excluded <excluded_tables
-  run_client pg_dump --dbname="${source} dbname=${DATABASE}" --format=custom --compress=0 \
+  run_client pg_dump --dbname="${source} dbname=${DATABASE} ${connection_options}" \
+    --snapshot="${snapshot}" --format=custom --compress=0 \
     "${excluded[@]}" >"${dump}" && share_with_clients "${dump}"
 }
 
 # Opens the dump as descriptor 6 for the clients, which cannot enter its folder. Writes its entries
-# to two files: schemas, with their grants, to "first", everything else to "rest". Left out are the
-# schema public of a new database, which exists, and comments on extensions, which only their
-# owner, the system, may change.
+# to two files: schemas, which extensions may need, to "first", everything else to "rest". Left out
+# are the schema public, which exists, and extensions with their comments.
 split_list_of_entries() {
   if ! exec 6<"${dump}" || ! touch first rest; then
     return 1
   fi
   run_client pg_restore --list /proc/self/fd/6 | awk '
-    /^[0-9]+; ([0-9]+ [0-9]+ SCHEMA - public rdsadmin|0 0 COMMENT - EXTENSION [^ ]+ )$/ { next }
-    /^[0-9; ]+ ((ACL|COMMENT|SECURITY LABEL) - )?SCHEMA / { print >"first"; next }
+    /^[0-9]+; [0-9]+ [0-9]+ SCHEMA - public / { next }
+    /^[0-9]+; [0-9]+ [0-9]+ (EXTENSION - |COMMENT - EXTENSION )/ { next }
+    /^[0-9; ]+ ((COMMENT|SECURITY LABEL) - )?SCHEMA / { print >"first"; next }
     { print >"rest" }' && share_with_clients first rest
 }
 
 restore_entries() { # PG_RESTORE_OPTION...
-  run_client pg_restore --dbname="${target} dbname=${new_database}" --exit-on-error "$@" \
-    /proc/self/fd/6
+  as_role "${new_database}" run_client pg_restore --exit-on-error --no-owner --no-acl "$@" \
+    --dbname="${target} dbname=${new_database} ${connection_options}" /proc/self/fd/6
 }
 
-# The owner of a database owns its schema public as a member of pg_database_owner (PostgreSQL 15),
-# and owners of what is in a schema need CREATE on it. Until the swap that member is the master. So
-# the future owner gets these rights for the time of the restore, unless something else grants
-# them. Writes what was lent to the file "lent".
-lend_schemas() {
-  { print_facts && print_loan; } | run_sql "${target}" "${new_database}" >lent &&
-    share_with_clients lent
-}
-
-print_loan() {
-  cat <<'SQL'
-CREATE TEMPORARY TABLE lent AS
-  SELECT n.oid AS schema, privilege, role
-  FROM facts,
-    pg_namespace AS n JOIN pg_roles AS o ON o.oid = nspowner,
-    unnest('{CREATE,USAGE}'::text[]) AS privilege
-  WHERE kind = 'database' AND rolname = 'pg_database_owner' AND role <> current_user
-    AND NOT has_schema_privilege(role, n.oid, privilege);
-SELECT format('GRANT %s ON SCHEMA %s TO %I', privilege, schema::regnamespace, role)
-  FROM lent \gexec
-COPY lent TO STDOUT (DELIMITER '|');
+# So far the new database has nothing but empty schemas. plpgsql is in every database.
+create_extensions() {
+  run_sql "${target}" "${new_database}" <<'SQL'
+CREATE TEMPORARY TABLE needs (number oid, kind text, name text, version text, schema text,
+  owns boolean);
+\copy needs FROM 'needs'
+SELECT format('CREATE EXTENSION %I WITH SCHEMA %I VERSION %L', name, schema, version)
+  FROM needs WHERE kind = 'extension' AND name <> 'plpgsql' ORDER BY number \gexec
 SQL
 }
 
-# A dump leaves out the tables of an extension, because the extension creates them. But the owner of
-# an extension can add any other table to it. Stops if that would lose a table.
-check_extension_tables() {
-  if ! list_extension_tables "${source}" "${DATABASE}" >source.extensions ||
-    ! list_extension_tables "${target}" "${new_database}" >target.extensions ||
-    ! comm -23 source.extensions target.extensions >lost; then
-    stop 'cannot compare the tables of extensions; the old database is in place'
+# A dump leaves out the members of an extension, because the extension creates them. But the owner
+# of an extension can add anything else to it. Stops if that would be lost.
+check_extension_members() {
+  if ! list_extension_members "${source}" "${DATABASE}" >source.members ||
+    ! list_extension_members "${target}" "${new_database}" >target.members ||
+    ! comm -23 source.members target.members >lost; then
+    stop 'cannot compare the members of extensions; the old database is in place'
   fi
   if [[ -s lost ]]; then
     head --lines=30 lost >shown
     say_file shown "${FROM_HOST}: "
-    stop 'the extensions of the target do not create these tables, so they would be missing.' \
+    stop 'the extensions of the target do not create these objects, so they would be missing.' \
       "Run the commands above in ${DATABASE} on ${FROM_HOST}, and paste the script again." \
       'The old database is in place.'
   fi
 }
 
-# Lists them as the commands that take them out of their extensions.
-list_extension_tables() { # SERVER DATABASE
-  run_sql "$1" "$2" <<'SQL' | sort
+# Lists them as the commands that take them out of their extensions. What belongs to a table or a
+# type, such as its row type, comes along with it.
+list_extension_members() { # SERVER DATABASE
+  { print_beginning "$1" && print_members; } | run_sql "$1" "$2" | sort
+}
+
+print_members() {
+  cat <<'SQL'
 COPY (
-  SELECT format('ALTER EXTENSION %I DROP %s %s', extname,
-    CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, relation.oid::regclass)
+  SELECT format('ALTER EXTENSION %I DROP %s %s', extname, upper(one.type),
+    CASE WHEN one.type IN ('cast', 'transform') THEN ltrim(one.identity, 'for ')
+      ELSE one.identity END)
   FROM pg_extension AS extension
-  JOIN pg_depend ON (refclassid, refobjid, deptype) = (extension.tableoid, extension.oid, 'e')
-  JOIN pg_class AS relation ON (classid, objid) = (relation.tableoid, relation.oid)
-  WHERE relkind IN ('r', 'p', 'S')
+  JOIN pg_depend ON (refclassid, refobjid, deptype) = (extension.tableoid, extension.oid, 'e'),
+    pg_identify_object(classid, objid, 0) AS one
+  WHERE extname <> 'plpgsql'
 ) TO STDOUT;
 SQL
 }
@@ -603,7 +892,9 @@ copy_tables() {
     return 1
   fi
   export -f copy_table run_sql run_psql run_client exec_client replace_unprintable
-  export DATABASE USER client_id new_database scratch server_options source ssl_mode target
+  export -f as_role print_beginning
+  export DATABASE client_id client_role connection_options new_database password_file scratch \
+    server_options snapshot source ssl_mode target
   xargs --null --no-run-if-empty --max-args=3 --max-procs=4 \
     bash -o pipefail -c "copy_table \"\$@\"" copy_table <streams
 }
@@ -619,54 +910,97 @@ list_streams() {
 
 # With 255, xargs starts no more tables.
 copy_table() { # TABLE COLUMNS FORMAT
-  if ! run_sql "${source}" "${DATABASE}" --command="COPY $1 $2 TO STDOUT (FORMAT $3)" |
-    run_sql "${target}" "${new_database}" --command="COPY $1 $2 FROM STDIN (FORMAT $3)"; then
+  local beginning
+  beginning=$(print_beginning "${source}")
+  if ! run_sql "${source}" "${DATABASE}" --command="${beginning}" \
+    --command="COPY $1 $2 TO STDOUT (FORMAT $3)" |
+    as_role "${new_database}" run_sql "${target}" "${new_database}" \
+      --command="COPY $1 $2 FROM STDIN (FORMAT $3)"; then
     return 255
   fi
 }
 
-take_schemas_back() {
-  run_sql "${target}" "${new_database}" <<'SQL'
-CREATE TEMPORARY TABLE lent (schema oid, privilege text, role text);
-\copy lent FROM 'lent' (DELIMITER '|')
-SELECT format('REVOKE %s ON SCHEMA %s FROM %I', privilege, schema::regnamespace, role)
-  FROM lent \gexec
+# From now on nothing of the content runs. What ran so far had all rights of the role "new": it may
+# have let others in, changed that role's password or made others members of it. So that role never
+# logs in again, the master takes the database, and all sessions in it end, those that are about to
+# begin as well. The reader has run nothing.
+close_database() {
+  run_sql "${target}" postgres --set=reader="${reader}" <<'SQL'
+ALTER ROLE :"new" NOLOGIN;
+SELECT format('REVOKE %I FROM %I', :'new', rolname)
+  FROM pg_auth_members JOIN pg_roles ON oid = member
+  WHERE roleid::regrole = quote_ident(:'new')::regrole AND rolname <> current_user \gexec
+ALTER DATABASE :"new" OWNER TO CURRENT_USER;
+SELECT format('REVOKE ALL ON DATABASE %I FROM %s CASCADE', datname,
+    CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
+  FROM pg_database, aclexplode(datacl) WHERE datname = :'new' AND grantee <> datdba \gexec
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+  JOIN pg_roles ON pg_roles.oid = usesysid AND NOT rolsuper
+  WHERE datname = :'new' OR usename = :'new';
+SELECT pg_sleep(1);
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+  JOIN pg_roles ON pg_roles.oid = usesysid AND NOT rolsuper
+  WHERE datname = :'new' OR usename = :'new';
+GRANT CONNECT ON DATABASE :"new" TO :"reader";
+GRANT :"new" TO :"reader";
 SQL
 }
 
-# Stops unless the copy is proved equal. The source is described last: what was written to it
-# during the copy shows.
+# Stops unless the copy is proved equal: rows as the reader sees them, then, with its owners,
+# everything else.
 check_copy() {
-  local source_description
-  describe_source_content &
-  source_description=$!
-  run_sql "${target}" "${new_database}" --command=ANALYZE
-  if ! describe_content "${target}" "${new_database}" target || ! wait "${source_description}"; then
-    stop 'cannot compare the databases; the old database is in place'
+  local source_rows
+  describe_rows "${source}" "${DATABASE}" >source.rows &
+  source_rows=$!
+  if ! as_role "${reader}" describe_rows "${target}" "${new_database}" >target.rows ||
+    ! wait "${source_rows}"; then
+    stop 'cannot compare the rows; the old database is in place'
   fi
-  if ! describe_configured >target.database; then
+  must set_rights
+  must remove_roles
+  must describe_all_definitions
+  must list_all_rights
+  if ! cp facts source.database || ! describe_configured >target.database; then
     stop 'cannot describe the new database; the old database is in place'
   fi
   if ! compare_descriptions >differences; then
     show_differences
-    stop 'the copy is not proved equal (< source, > target); the old database is in place'
+    stop 'the copy is not proved equal (< source, > target);' \
+      "all differences: ${dump}.differences. The old database is in place."
   fi
   kill "${reporter}"
 }
 
-describe_source_content() {
-  describe_content "${source}" "${DATABASE}" source &&
-    describe_database "${source}" "${DATABASE}" >source.database
+describe_all_definitions() {
+  describe_definitions "${source}" "${DATABASE}" --snapshot="${snapshot}" >source.definitions &&
+    describe_definitions "${target}" "${new_database}" >target.definitions
 }
 
-describe_content() { # SERVER DATABASE NAME
-  describe_rows "$1" "$2" >"$3.rows" && describe_definitions "$1" "$2" >"$3.definitions"
+list_all_rights() {
+  sort rights >source.rights && list_rights "${target}" "${new_database}" | sort >target.rights
+}
+
+set_rights() {
+  print_rights | run_sql "${target}" "${new_database}"
+}
+
+# A role that still owns something cannot be dropped: the server names what it is.
+remove_roles() {
+  run_sql "${target}" "${new_database}" --set=reader="${reader}" <<'SQL'
+REVOKE ALL ON DATABASE :"new" FROM :"reader";
+DROP ROLE :"reader", :"new";
+SQL
 }
 
 # Describes tables (rows, sums of hashes), sequences and large objects, a line each. Each server
 # runs what it has quoted itself.
 describe_rows() { # SERVER DATABASE
-  { print_own_relations && print_sums && print_large_objects; } | run_sql "$1" "$2" | sort
+  {
+    print_beginning "$1"
+    print_own_relations
+    print_sums
+    print_large_objects
+  } | run_sql "$1" "$2" | sort
 }
 
 print_sums() {
@@ -684,7 +1018,7 @@ SQL
 print_large_objects() {
   cat <<'SQL'
 COPY (
-  SELECT 'large object', oid, lomowner::regrole, lomacl, (
+  SELECT 'large object', oid, (
     SELECT sum(hashtextextended(md5(lo_get(oid, n, 1 << 20)), n))
     FROM generate_series(0, lo_lseek64(lo_open(oid, 262144), 0, 2), 1 << 20) AS n)
   FROM pg_largeobject_metadata
@@ -695,8 +1029,9 @@ SQL
 # Describes how pg_dump would create everything: a line for each entry, and for each grant, because
 # their order may differ. Left out are the lines around the entries, which hold versions and a
 # random key, and comments on extensions, which are the system's.
-describe_definitions() { # SERVER DATABASE
-  run_client pg_dump --dbname="$1 dbname=$2" --schema-only | jq --raw-input --slurp '
+describe_definitions() { # SERVER DATABASE PG_DUMP_OPTION...
+  run_client pg_dump --dbname="$1 dbname=$2 ${connection_options}" --schema-only "${@:3}" |
+    jq --raw-input --slurp '
     split("\n--\n-- ")[1:-1][]
     | select(test("\\AName: EXTENSION [^;\n]+; Type: COMMENT; .*\n--\n\nCOMMENT ON EXT") | not)
     | if test("\\A.*; Type: (DEFAULT )?ACL; ") then split("\n")[] else . end' | sort
@@ -704,7 +1039,7 @@ describe_definitions() { # SERVER DATABASE
 
 compare_descriptions() {
   local part equal=0
-  for part in rows definitions database; do
+  for part in rows definitions rights database; do
     if ! diff "source.${part}" "target.${part}"; then
       equal=1
     fi
@@ -712,28 +1047,20 @@ compare_descriptions() {
   return "${equal}"
 }
 
-# Lines that may hold a password are left out. Lines are cut: one may be a whole function.
+# All of them are kept beside the dump. Lines that may hold a password are left out. What is shown
+# is cut: one line may be a whole function.
 show_differences() {
-  sed --quiet '/password/Id; /^[<>]/p' differences | head --lines=30 |
-    cut --characters=-300 >shown
+  sed --quiet '/password/Id; /^[<>]/p' differences >"${dump}.differences"
+  head --lines=30 "${dump}.differences" | cut --characters=-300 >shown
   say_file shown
-}
-
-# Sets old to the name that the present database gets, and text to what the record will say.
-describe_replacement() {
-  local counts
-  old=$(date "+${DATABASE}_old_%Y%m%dT%H%M%SZ")
-  counts=$(awk --field-separator='|' '
-    /^r[|]/ { tables++; rows += $2 }
-    END { printf "%d tables, %.0f rows", tables, rows }' target.rows)
-  text="completed $(date --iso-8601=seconds) from ${FROM_HOST}:${FROM_PORT}, in ${SECONDS} s, all"
-  text+=" compared: ${counts}; the database before is ${old}"
 }
 
 # Configures the new database and puts it in the place of the old one, in one transaction. The
 # intent goes to the record of this host first, with a nonce.
 replace_database() {
-  local nonce ender
+  local nonce ender old text
+  old=$(date "+${DATABASE}_old_%Y%m%dT%H%M%SZ")
+  text="completed $(date --iso-8601=seconds) ${compared#* copied }; the database before is ${old}"
   check_service_masked
   stop_if_problems 'the old database is in place'
   nonce=$(tr --delete '-' </proc/sys/kernel/random/uuid)
@@ -746,8 +1073,21 @@ replace_database() {
   try_to_swap "${nonce}"
   kill "${ender}"
   if [[ ${completed} == '' ]]; then
-    stop 'cannot swap the names of the databases; the old database is in place'
+    say_attached
+    stop 'cannot swap the names of the databases; the old database is in place. The copy is kept:' \
+      'end what is shown above, and paste the script again.'
   fi
+}
+
+# Shows what still uses the databases: background workers of extensions, such as that of pg_cron, do
+# not end when the master asks.
+say_attached() {
+  run_sql "${target}" postgres >shown <<'SQL'
+SELECT format('%s of %s in %s, PID %s: %s', backend_type, coalesce(usename, 'the system'), datname,
+    pid, application_name)
+  FROM pg_stat_activity WHERE datname IN (:'database', :'new');
+SQL
+  say_file shown "${TO_HOST}: "
 }
 
 # A command that renames a database keeps new sessions out, and waits 5 s for the others to end
@@ -801,7 +1141,7 @@ SQL
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part database, sha256 031989ae42d707812b628cb4e5511cc221e025e17ef2d3461df9bbfb9c492251
+# ---- Part database, sha256 2188226b6fe5d20d4eae0c89d8bbe7926dd4d7c2dc8ac5a322f32ad020afe4df
 
 # Prepares the database clients.
 prepare_clients() {
@@ -814,7 +1154,8 @@ prepare_clients() {
 }
 
 # Sets the names of this run: token and mark for records and comments, record to the record file,
-# target to the connection string of the server, new_database to the database that is created.
+# target to the connection string of the server, new_database to the database that is created, and
+# client_role and password_file to who the clients are there: the master user.
 # A connection string holds only these values, and none of them can hold a blank or a quote.
 name_run() {
   token=$(sha256sum <<<"${STACK_NAME} ${TO_HOST} ${TO_PORT} ${DATABASE} ${RUN}" | cut --bytes=-12)
@@ -822,6 +1163,8 @@ name_run() {
   record=${records}/db-copy-in--${RUN}
   target="host=${TO_HOST} port=${TO_PORT}"
   new_database=${DATABASE}_new_${token}
+  client_role=${USER}
+  password_file=/proc/self/fd/4
 }
 
 # Checks that --to-host is the deployment's own database, if the deployment names it.
@@ -884,9 +1227,14 @@ read_password() {
 
 # Sets server_options to the settings of our sessions. They outrank settings of users and databases,
 # which would change what the clients may do and how they print values. Rows that a policy hides are
-# errors.
+# errors. Sets connection_options, so that both ends notice within two minutes that the other died.
 choose_session_options() {
+  connection_options='keepalives_idle=60 keepalives_interval=10 keepalives_count=6'
+  connection_options+=' tcp_user_timeout=120000 connect_timeout=15'
   server_options='-c search_path=pg_catalog -c statement_timeout=0 -c client_min_messages=error'
+  server_options+=' -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10'
+  server_options+=' -c tcp_keepalives_count=6 -c lock_timeout=0 -c idle_session_timeout=0'
+  server_options+=' -c idle_in_transaction_session_timeout=0'
   server_options+=' -c row_security=off -c default_transaction_read_only=off -c role=none'
   server_options+=' -c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC'
   server_options+=' -c extra_float_digits=3 -c bytea_output=hex -c lc_monetary=C'
@@ -913,9 +1261,8 @@ exec_client() { # PROGRAM ARGUMENT...
   exec setpriv --reuid="${client_id}" --regid="${client_id}" --clear-groups --no-new-privs \
     --inh-caps=-all --bounding-set=-all -- \
     env --ignore-environment PATH="${PATH}" HOME=/nonexistent LC_ALL=C.UTF-8 TZ=UTC \
-    PGUSER="${USER}" PGPASSFILE=/proc/self/fd/4 PGOPTIONS="${server_options}" \
-    PGCLIENTENCODING=UTF8 PGSSLMODE="${ssl_mode}" PGSSLROOTCERT="${scratch}/ca-bundle.pem" \
-    PGCONNECT_TIMEOUT=15 "$@"
+    PGUSER="${client_role}" PGPASSFILE="${password_file}" PGOPTIONS="${server_options}" \
+    PGCLIENTENCODING=UTF8 PGSSLMODE="${ssl_mode}" PGSSLROOTCERT="${scratch}/ca-bundle.pem" "$@"
 }
 
 # Runs a client. Its stdout goes past the filter, as descriptor 5. What it writes to stderr may be
@@ -936,7 +1283,8 @@ run_sql() { # SERVER DATABASE PSQL_OPTION... <SQL
 
 run_psql() { # RUNNER SERVER DATABASE PSQL_OPTION... <SQL
   "$1" psql --no-psqlrc --no-password --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 \
-    --set=database="${DATABASE}" --set=new="${new_database}" --dbname="$2 dbname=$3" "${@:4}"
+    --set=database="${DATABASE}" --set=new="${new_database}" \
+    --dbname="$2 dbname=$3 ${connection_options}" "${@:4}"
 }
 
 # Runs SQL, whose answer goes to a file. If it fails, sets server_error to the message.
@@ -1019,6 +1367,264 @@ check_database_exists() {
   if [[ ${in_place} == missing ]]; then
     stop "database ${DATABASE} no longer exists on ${TO_HOST}. This run had ${completed}"
   fi
+}
+
+# ---- Part database_rights, sha256 4de6907b7baf5630188f91e84a97e91aaba227b66be3e34a475c9c2437e15c36
+
+# Prints the query for what no restore as another role can bring: owners, grants, and default
+# privileges. A row names an object in three columns, as the catalogs do: type, names, args. Rows of
+# source and target are compared and joined as data; the target alone makes statements of them. Left
+# out are what the system owns, what follows its table or type, and members of extensions whose
+# grants are those that the extension gave.
+print_rights_query() {
+  cat <<'SQL'
+WITH own (class, id, owner, acl, kind) AS (
+  SELECT tableoid, oid, nspowner, nspacl, 'n' FROM pg_namespace
+  WHERE nspname NOT SIMILAR TO 'pg_t(oast|emp)%'
+  UNION ALL
+  SELECT tableoid, oid, relowner, relacl, CASE relkind WHEN 'S' THEN 's' ELSE 'r' END
+  FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND relpersistence <> 't'
+  UNION ALL
+  SELECT tableoid, oid, proowner, proacl, 'f' FROM pg_proc
+  UNION ALL
+  SELECT tableoid, oid, typowner, typacl, 'T' FROM pg_type AS one
+  WHERE typtype <> 'm' AND NOT EXISTS (SELECT FROM pg_type WHERE typarray = one.oid)
+    AND (typrelid = 0 OR EXISTS (SELECT FROM pg_class WHERE oid = one.typrelid AND relkind = 'c'))
+  UNION ALL
+  SELECT tableoid, oid, oprowner, NULL, '' FROM pg_operator
+  UNION ALL
+  SELECT tableoid, oid, collowner, NULL, '' FROM pg_collation
+  UNION ALL
+  SELECT tableoid, oid, conowner, NULL, '' FROM pg_conversion
+  UNION ALL
+  SELECT tableoid, oid, cfgowner, NULL, '' FROM pg_ts_config
+  UNION ALL
+  SELECT tableoid, oid, dictowner, NULL, '' FROM pg_ts_dict
+  UNION ALL
+  SELECT tableoid, oid, stxowner, NULL, '' FROM pg_statistic_ext
+  UNION ALL
+  SELECT tableoid, oid, pubowner, NULL, '' FROM pg_publication
+  UNION ALL
+  SELECT tableoid, oid, srvowner, srvacl, 'S' FROM pg_foreign_server
+  UNION ALL
+  SELECT 'pg_largeobject'::regclass, oid, lomowner, lomacl, 'L' FROM pg_largeobject_metadata
+),
+named AS (
+  SELECT address.type, address.object_names AS names, address.object_args AS args, own.*
+  FROM own
+  LEFT JOIN pg_depend AS member
+    ON (member.classid, member.objid, member.deptype) = (own.class, own.id, 'e')
+  LEFT JOIN pg_init_privs AS first
+    ON (first.classoid, first.objoid, first.objsubid) = (own.class, own.id, 0),
+  pg_identify_object_as_address(own.class, own.id, 0) AS address
+  WHERE (own.id >= 16384 OR kind = 'L' OR (type, object_names) = ('schema', '{public}'))
+    AND own.owner <> 10 AND (member IS NULL OR own.acl IS DISTINCT FROM first.initprivs)
+),
+granted (what, type, names, args, attribute, owner, acl, kind) AS (
+  SELECT 'grant', type, names, args, '', owner, coalesce(acl, acldefault(kind::"char", owner)), kind
+  FROM named WHERE kind <> ''
+  UNION ALL
+  SELECT 'grant', type, names, args, attname::text, owner, attacl, 'c'
+  FROM named JOIN pg_attribute ON class = 'pg_class'::regclass AND attrelid = id
+    AND attacl IS NOT NULL
+  UNION ALL
+  SELECT 'default', defaclobjtype::text, ARRAY[coalesce(nspname::text, '')], '{}', '',
+    defaclrole, defaclacl, ''
+  FROM pg_default_acl LEFT JOIN pg_namespace AS n ON n.oid = defaclnamespace
+)
+SELECT 'owner' AS what, type, names, args, '' AS attribute, pg_get_userbyid(owner) AS owner,
+  '' AS grantor, '' AS grantee, '' AS privilege, false AS grantable
+FROM named
+UNION
+SELECT 'default', type, names, args, '', pg_get_userbyid(owner), '', '', '', false
+FROM granted WHERE what = 'default'
+UNION
+SELECT what, type, names, args, attribute, pg_get_userbyid(owner), pg_get_userbyid(one.grantor),
+  CASE WHEN one.grantee <> 0 THEN pg_get_userbyid(one.grantee) END, privilege_type, is_grantable
+FROM granted, aclexplode(acl) AS one
+SQL
+}
+
+# Prints the SQL that gives a new database the rights in the file "rights", in one transaction of
+# the master user. It only reads catalogs and changes rights: nothing of the content runs in it.
+print_rights() {
+  echo 'BEGIN;'
+  print_wanted_rights
+  print_lent_schemas
+  print_owners
+  print_grants
+  print_default_privileges
+  echo 'COMMIT;'
+}
+
+# What a statement calls an object of a type, and each object of the target under its own name.
+print_wanted_rights() {
+  echo 'CREATE TEMPORARY TABLE present AS'
+  print_rights_query
+  cat <<'SQL'
+;
+CREATE TEMPORARY TABLE wanted (LIKE present);
+\copy wanted FROM 'rights' (DELIMITER '|')
+CREATE FUNCTION pg_temp.word_of(type text) RETURNS text LANGUAGE sql RETURN
+  CASE WHEN type IN ('table', 'view', 'materialized view', 'foreign table') THEN 'TABLE'
+    WHEN type IN ('function', 'procedure', 'aggregate') THEN 'ROUTINE'
+    WHEN type = 'domain' THEN 'TYPE'
+    WHEN type = 'statistics object' THEN 'STATISTICS'
+    ELSE upper(type) END;
+CREATE TEMPORARY TABLE object AS
+  WITH found AS MATERIALIZED (
+    SELECT type, names, args, present.owner AS owner, wanted.owner AS new_owner
+    FROM wanted JOIN present USING (what, type, names, args)
+    WHERE what = 'owner'
+  )
+  SELECT found.*, address.objid AS id, pg_temp.word_of(found.type) AS word, identified.schema,
+    identified.identity
+  FROM found, pg_get_object_address(found.type, names, args) AS address,
+    pg_identify_object(address.classid, address.objid, 0) AS identified;
+SQL
+}
+
+# The owner of an object needs CREATE on its schema, and so does who grants something on it. The
+# grants on the schemas come last, and end this.
+print_lent_schemas() {
+  cat <<'SQL'
+SELECT DISTINCT format('GRANT CREATE, USAGE ON SCHEMA %s TO %I', schema, role)
+  FROM object JOIN wanted USING (type, names, args),
+    unnest(ARRAY[new_owner, nullif(grantor, ''), current_user]) AS role
+  WHERE schema IS NOT NULL AND role IS NOT NULL \gexec
+SQL
+}
+
+# An owned sequence follows its table. A multirange follows its range in some versions only.
+print_owners() {
+  cat <<'SQL'
+SELECT format('ALTER %s %s OWNER TO %I', word, identity, new_owner)
+  FROM object
+  WHERE owner <> new_owner AND NOT (type = 'sequence' AND EXISTS (
+    SELECT FROM pg_depend
+    WHERE classid = 'pg_class'::regclass AND objid = id AND refclassid = classid
+      AND deptype IN ('a', 'i')))
+  ORDER BY type = 'schema' \gexec
+SELECT format('ALTER TYPE %s OWNER TO %I', multirange.oid::regtype, pg_get_userbyid(one.typowner))
+  FROM pg_range
+  JOIN pg_type AS one ON one.oid = rngtypid
+  JOIN pg_type AS multirange ON multirange.oid = rngmultitypid
+  WHERE one.typowner <> multirange.typowner \gexec
+TRUNCATE present;
+INSERT INTO present
+SQL
+  print_rights_query
+  echo ';'
+}
+
+# Where grants differ, all are revoked, and given again: those of the owner first, then those that
+# others gave who have a grant option. Each statement runs as its grantor: otherwise the server
+# would choose one among the roles of the master. Schemas come last, because what is in them must be
+# found.
+print_grants() {
+  cat <<'SQL'
+CREATE TEMPORARY TABLE differing AS
+  SELECT DISTINCT type, names, args, attribute
+  FROM (
+    (TABLE wanted EXCEPT TABLE present)
+    UNION
+    (TABLE present EXCEPT TABLE wanted)
+  ) AS one
+  WHERE what = 'grant';
+CREATE TEMPORARY TABLE changed AS
+  SELECT differing.*,
+    coalesce(' (' || quote_ident(nullif(attribute, '')) || ')', '') AS columns,
+    CASE word WHEN 'SERVER' THEN 'FOREIGN SERVER' ELSE word END || ' ' || identity AS object
+  FROM differing JOIN object USING (type, names, args);
+CREATE TEMPORARY TABLE statements AS
+WITH RECURSIVE given AS (
+  SELECT wanted.*, 1 AS level
+  FROM wanted JOIN changed USING (type, names, args, attribute)
+  WHERE what = 'grant' AND grantor = owner
+  UNION
+  SELECT wanted.*, level + 1
+  FROM given JOIN wanted USING (what, type, names, args, privilege)
+  WHERE wanted.grantor = given.grantee AND given.grantable AND wanted.grantor <> wanted.owner
+    AND given.attribute IN ('', wanted.attribute) AND level < 20
+)
+SELECT owner AS grantor,
+    format('REVOKE ALL%s ON %s FROM %s CASCADE', columns, object,
+      string_agg(DISTINCT coalesce(quote_ident(grantee), 'PUBLIC'), ', ')) AS statement,
+    type = 'schema' AS last, 0 AS level
+  FROM changed JOIN present USING (type, names, args, attribute)
+  WHERE what = 'grant' GROUP BY owner, type, columns, object
+UNION ALL
+SELECT grantor,
+    format('GRANT %s%s ON %s TO %s%s', privilege, columns, object,
+      coalesce(quote_ident(grantee), 'PUBLIC'), CASE WHEN grantable THEN ' WITH GRANT OPTION' END),
+    type = 'schema', level
+  FROM given JOIN changed USING (type, names, args, attribute);
+SELECT format('SET LOCAL ROLE %I', grantor), statement, 'RESET ROLE'
+  FROM statements ORDER BY last, level \gexec
+SQL
+}
+
+# A global entry replaces what the system grants by default; one of a schema is added to it.
+print_default_privileges() {
+  cat <<'SQL'
+SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I %s %s ON %s %s %s%s',
+    owner,
+    CASE WHEN names <> '{""}' THEN format('IN SCHEMA %I', names[1]) END,
+    CASE privilege WHEN '' THEN 'REVOKE ALL' ELSE 'GRANT ' || privilege END,
+    CASE type WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES' WHEN 'f' THEN 'ROUTINES'
+      WHEN 'T' THEN 'TYPES' WHEN 'n' THEN 'SCHEMAS' END,
+    CASE privilege WHEN '' THEN 'FROM PUBLIC,' ELSE 'TO' END,
+    CASE privilege WHEN '' THEN quote_ident(owner)
+      ELSE coalesce(quote_ident(grantee), 'PUBLIC') END,
+    CASE WHEN grantable THEN ' WITH GRANT OPTION' END)
+  FROM wanted WHERE what = 'default' ORDER BY privilege <> '' \gexec
+SQL
+}
+
+# ---- Program: modules of codeocean_cmdgen/programs. Review each once per release.
+
+write_programs() {
+  mkdir program
+  : >program/__init__.py
+  # scram_verifier.py, sha256 e55be6f76f4392fa9cbe3d4052eeea654cdd34d062047b9feafba3d7ce73d226
+  cat >program/scram_verifier.py <<'END_OF_PYTHON'
+"""Print what a PostgreSQL server keeps instead of a password: its verifier for SCRAM-SHA-256.
+
+The password comes from standard input, without a newline. So it reaches neither the server nor the
+server's log. Source: RFC 5803; src/common/scram-common.c of PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import sys
+from base64 import b64encode
+
+ITERATIONS = 4096
+
+
+def verifier(password: bytes, salt: bytes) -> str:
+    """Return the verifier of a password in ASCII."""
+    salted = hashlib.pbkdf2_hmac("sha256", password, salt, ITERATIONS)
+    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    stored_key = hashlib.sha256(client_key).digest()
+    salt_text, stored, server = (
+        b64encode(part).decode("ascii") for part in (salt, stored_key, server_key)
+    )
+    return "$".join(["SCRAM-SHA-256", f"{ITERATIONS}:{salt_text}", f"{stored}:{server}"])
+
+
+def main() -> None:
+    """Print the verifier, with a salt of its own."""
+    sys.stdout.write(verifier(sys.stdin.buffer.read(), os.urandom(16)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
+END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.

@@ -28,8 +28,11 @@ Source: https://github.com/aws/amazon-ssm-agent/issues/149
 
 END = "- end of the script: press Enter to run it -"
 END_OF_SHARED = "- end of the shared part: paste the script next -"
-END_OF_PART = "- end of part 1 of 2: paste part 2 next -"
-"""The lines that end what the shell reads of a script, of the shared part, of half a script."""
+END_OF_PART = "- end of part {0} of {1}: paste part {2} next -"
+"""The lines that end what the shell reads: of a script, of the shared part, of a script's part."""
+
+MOST_PARTS = 3
+"""Most pastes of one script on the services instance, without the shared part."""
 
 SHARED_FILE = ".codeocean-cmdgen-shared"
 PART_FILE = ".codeocean-cmdgen-part"
@@ -70,14 +73,18 @@ def checked_digest(digest: str) -> str:
     return rf"{digest}\ \ -"
 
 
-def _saved(file: str, end: str, text: str) -> str:
-    """Return the command that keeps a part of a script in the home folder."""
+def _saved(file: str, end: str, text: str, *, first: bool = True) -> str:
+    """Return the command that keeps a part of a script in the home folder.
+
+    Other parts than the first are added to the file.
+    """
     return (
         script_templates()
         .get_template("_saved.sh.j2")
         .render(
             file=Markup(file),  # noqa: S704 - one of ours
             end=Markup(end),  # noqa: S704 - likewise
+            first=first,
             text=Markup(text),  # noqa: S704 - checked by the digest of the whole
         )
     )
@@ -96,7 +103,7 @@ def shared_paste(place: str = "host") -> str:
 def pasted(script: str, place: str) -> tuple[str, ...]:
     """Return what is pasted of a script: all of it, or on the services instance what is its own.
 
-    That is one text, to be pasted after `shared_paste`, or two if one would be too long. The
+    That is one text, to be pasted after `shared_paste`, or several if one would be too long. The
     shared part is most of a script there, and a session takes few lines.
     """
     return _without_shared(script, place) if place == "host" else (script,)
@@ -106,14 +113,23 @@ def _without_shared(script: str, place: str) -> tuple[str, ...]:
     whole = framed(script)
     own = whole.removesuffix(_end(place))
     name = name_in(own)
-    one = wrapped(name, own, whole, behind=SHARED_FILE)
-    if fits_paste(one, place):
-        return (one,)
-    first, last = _halves(own)
-    return (
-        _saved(PART_FILE, END_OF_PART, first),
-        wrapped(name, last, whole, before=PART_FILE, behind=SHARED_FILE),
-    )
+    parts: tuple[str, ...] = ()
+    for count in range(1, MOST_PARTS + 1):
+        *first, last = _split(own, count)
+        parts = (
+            *(
+                _saved(PART_FILE, _end_of_part(number, count), text, first=number == 1)
+                for number, text in enumerate(first, 1)
+            ),
+            wrapped(name, last, whole, before=PART_FILE if first else "", behind=SHARED_FILE),
+        )
+        if all(fits_paste(part, place) for part in parts):
+            break
+    return parts
+
+
+def _end_of_part(number: int, count: int) -> str:
+    return END_OF_PART.format(number, count, number + 1)
 
 
 @cache
@@ -129,8 +145,8 @@ def name_in(text: str) -> str:
     return name[1] if name else ""
 
 
-def _halves(own: str) -> tuple[str, str]:
-    """Split a script's own text between two functions, as near to the middle as it can be.
+def _split(own: str, count: int) -> list[str]:
+    """Split a script's own text between functions, into parts as equal as they can be.
 
     So a part that lost its wrapper defines functions, and runs none.
     """
@@ -143,8 +159,11 @@ def _halves(own: str) -> tuple[str, str]:
             document = found[1] if number else ""  # the first line's is the whole text
         elif line == "}\n" and lines[number + 1 : number + 2] == ["\n"]:
             between.append(number + 1)
-    half = min(between, key=lambda number: abs(number - len(lines) // 2))
-    return "".join(lines[:half]), "".join(lines[half:])
+    cuts = [
+        min(between, key=lambda number: abs(number - len(lines) * part // count))
+        for part in range(1, count)
+    ]
+    return ["".join(lines[begin:end]) for begin, end in zip([0, *cuts], [*cuts, len(lines)])]
 
 
 def shared_parts(place: str) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, ClassVar, Optional
 
 from codeocean_cmdgen import vendor
 from codeocean_cmdgen.errors import Problem
@@ -48,11 +48,17 @@ class DbCopyIn(HostStep):
     header = {
         "where": INSTANCE.format("target"),
         "changes": (
+            ("CREATE ROLE", "creates two roles for the time of the copy, dropped at its end"),
+            ("CREATE DATABASE", "creates a new database beside the current one, closed to others"),
             (
-                "CREATE DATABASE",
-                "creates a new database beside the current one, for the master only",
+                "pg_restore, COPY",
+                (
+                    "fill it from the restored database, as the first of these roles; both are "
+                    "compared, as the second"
+                ),
             ),
-            ("pg_restore, COPY", "fill it from the restored database; both are compared"),
+            ("CREATE EXTENSION", "creates its extensions, as the master user"),
+            ("ALTER, GRANT", "give its objects their owners and grants, as the master user"),
             (
                 "ALTER DATABASE",
                 (
@@ -75,10 +81,11 @@ class DbCopyIn(HostStep):
         **HostStep.permissions,
         MASTER_PASSWORD: ("secretsmanager:GetSecretValue",),
     }
-    parts = ("database",)
+    parts: ClassVar[tuple[str, ...]] = ("database", "database_rights")
     tables = ("target",)
     from_stack_json = {"target": ("to_host", "to_port", "user")}
     checks = (_two_servers,)
+    programs: ClassVar[tuple[str, ...]] = ("scram_verifier",)
 
     def variables(self) -> dict[str, Printed]:
         """Name the secret that the vendor's stack creates unless another is given."""
@@ -98,6 +105,8 @@ class DropOld(DbCopyIn):
 
     title = "remove the database that was replaced"
     watches = False
+    parts = ("database",)
+    programs = ()
     template = "db-copy-in--drop-old"
     confirm = "OLD-DATABASE-NAME"
     header = {

@@ -1,8 +1,9 @@
 <#
 # Values: CA_BUNDLE, DATABASE, MASTER_PASSWORD_SECRET_ID, RUN, STACK_NAME, TO_HOST, TO_PORT, USER
 # Calls: connect_without_ca_bundle
-# Sets: client_id, completed, in_place, intents, mark, new_database, record, replacement,
-#   server_error, server_options, ssl_mode, target, token
+# Sets: client_id, client_role, completed, connection_options, in_place, intents, mark,
+#   new_database, password_file, record, replacement, server_error, server_options, ssl_mode,
+#   target, token
 #>
 # Prepares the database clients.
 prepare_clients() {
@@ -15,7 +16,8 @@ prepare_clients() {
 }
 
 # Sets the names of this run: token and mark for records and comments, record to the record file,
-# target to the connection string of the server, new_database to the database that is created.
+# target to the connection string of the server, new_database to the database that is created, and
+# client_role and password_file to who the clients are there: the master user.
 # A connection string holds only these values, and none of them can hold a blank or a quote.
 name_run() {
   token=$(sha256sum <<<"${STACK_NAME} ${TO_HOST} ${TO_PORT} ${DATABASE} ${RUN}" | cut --bytes=-12)
@@ -23,6 +25,8 @@ name_run() {
   record=${records}/db-copy-in--${RUN}
   target="host=${TO_HOST} port=${TO_PORT}"
   new_database=${DATABASE}_new_${token}
+  client_role=${USER}
+  password_file=/proc/self/fd/4
 }
 
 # Checks that --to-host is the deployment's own database, if the deployment names it.
@@ -85,9 +89,14 @@ read_password() {
 
 # Sets server_options to the settings of our sessions. They outrank settings of users and databases,
 # which would change what the clients may do and how they print values. Rows that a policy hides are
-# errors.
+# errors. Sets connection_options, so that both ends notice within two minutes that the other died.
 choose_session_options() {
+  connection_options='keepalives_idle=60 keepalives_interval=10 keepalives_count=6'
+  connection_options+=' tcp_user_timeout=120000 connect_timeout=15'
   server_options='-c search_path=pg_catalog -c statement_timeout=0 -c client_min_messages=error'
+  server_options+=' -c tcp_keepalives_idle=60 -c tcp_keepalives_interval=10'
+  server_options+=' -c tcp_keepalives_count=6 -c lock_timeout=0 -c idle_session_timeout=0'
+  server_options+=' -c idle_in_transaction_session_timeout=0'
   server_options+=' -c row_security=off -c default_transaction_read_only=off -c role=none'
   server_options+=' -c datestyle=ISO -c intervalstyle=postgres -c timezone=UTC'
   server_options+=' -c extra_float_digits=3 -c bytea_output=hex -c lc_monetary=C'
@@ -114,9 +123,8 @@ exec_client() { # PROGRAM ARGUMENT...
   exec setpriv --reuid="${client_id}" --regid="${client_id}" --clear-groups --no-new-privs \
     --inh-caps=-all --bounding-set=-all -- \
     env --ignore-environment PATH="${PATH}" HOME=/nonexistent LC_ALL=C.UTF-8 TZ=UTC \
-    PGUSER="${USER}" PGPASSFILE=/proc/self/fd/4 PGOPTIONS="${server_options}" \
-    PGCLIENTENCODING=UTF8 PGSSLMODE="${ssl_mode}" PGSSLROOTCERT="${scratch}/ca-bundle.pem" \
-    PGCONNECT_TIMEOUT=15 "$@"
+    PGUSER="${client_role}" PGPASSFILE="${password_file}" PGOPTIONS="${server_options}" \
+    PGCLIENTENCODING=UTF8 PGSSLMODE="${ssl_mode}" PGSSLROOTCERT="${scratch}/ca-bundle.pem" "$@"
 }
 
 # Runs a client. Its stdout goes past the filter, as descriptor 5. What it writes to stderr may be
@@ -137,7 +145,8 @@ run_sql() { # SERVER DATABASE PSQL_OPTION... <SQL
 
 run_psql() { # RUNNER SERVER DATABASE PSQL_OPTION... <SQL
   "$1" psql --no-psqlrc --no-password --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 \
-    --set=database="${DATABASE}" --set=new="${new_database}" --dbname="$2 dbname=$3" "${@:4}"
+    --set=database="${DATABASE}" --set=new="${new_database}" \
+    --dbname="$2 dbname=$3 ${connection_options}" "${@:4}"
 }
 
 # Runs SQL, whose answer goes to a file. If it fails, sets server_error to the message.

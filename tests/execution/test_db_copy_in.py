@@ -33,6 +33,7 @@ SECRET = "/codeocean/analytics/master-password-0"
 CANARY = "cAnA:rY\\'\"$x"
 CA_BUNDLE = "/etc/pki/tls/certs/rds-global-bundle.pem"
 RECORD = "/data/.codeocean-cmdgen/db-copy-in--first"
+KEPT = "/var/lib/codeocean-cmdgen/codeocean-cmdgen-dumps/db-copy-in--first.differences"
 LOG = "/var/lib/codeocean-cmdgen/db-copy-in.log"
 UNIT = "codeocean-cmdgen-db-copy-in"
 
@@ -162,8 +163,10 @@ class Place(NamedTuple):
 
     def nothing_is_left(self) -> None:
         """No dump and no scratch folder; the database is as open as it was."""
-        left = [*self.file("/var/lib/codeocean-cmdgen").glob("db-copy-in--*")]
-        assert left == []
+        left = [*self.file("/var/lib/codeocean-cmdgen").glob("*/db-copy-in--*")]
+        assert {file.suffix for file in left} <= {".differences"}
+        roles = "SELECT rolname FROM pg_roles WHERE rolname LIKE 'codeocean%'"
+        assert self.target.sql(roles) == ""
         assert [*self.file("/tmp").glob("codeocean-cmdgen.*")] == []
         assert self.target.sql("SELECT count(*) FROM pg_database WHERE NOT datallowconn") == "1"
 
@@ -308,11 +311,11 @@ def test_watch_0_starts_and_returns(place: Place) -> None:
     ("fault", "code", "reason"),
     [
         ("ALTER ROLE root PASSWORD 'other'", 3, 'password authentication failed for user "root"'),
-        ("ALTER ROLE root NOCREATEDB", 1, "there is no database codeocean that root may replace"),
+        ("ALTER ROLE root NOCREATEDB", 1, "ALTER ROLE root CREATEDB CREATEROLE;\n"),
         ("ALTER DATABASE codeocean OWNER TO rdsadmin", 1, "no database codeocean that root may"),
         ("ALTER DATABASE codeocean RENAME TO codeocean_x", 1, "no database codeocean that root"),
-        ("REVOKE app FROM root", 1, "role app is missing, or root is not a member of it\n"),
-        ('ALTER ROLE "Odd ""Reader" RENAME TO other', 1, 'role "Odd ""Reader" is missing\n'),
+        ("REVOKE app FROM root", 1, "root is not a member of role app: GRANT app TO root;\n"),
+        ('ALTER ROLE "Odd ""Reader" RENAME TO other', 1, 'CREATE ROLE "Odd ""Reader" NOLOGIN;\n'),
     ],
 )
 def test_the_target_lacks_something(place: Place, fault: str, code: int, reason: str) -> None:
@@ -342,7 +345,7 @@ def test_problems_are_told_together(place: Place) -> None:
     assert outcome.code == 1
     problems = re.findall(r"^problem: (.*)$", outcome.errors, re.MULTILINE)
     assert len(problems) == 3
-    assert problems[0] == f"{TO}: role lonely is missing"
+    assert problems[0] == f"{TO}: role lonely is missing: CREATE ROLE lonely NOLOGIN;"
     assert problems[1].startswith("pg_dump 15 is needed, this is 'pg_dump (PostgreSQL) 14.9': ")
     assert problems[1].endswith("sudo dnf install postgresql15")
     assert re.search(r" has 1000 bytes free, and \d+ are needed: ", problems[2])
@@ -448,6 +451,11 @@ case "$*" in
   sed "s/NEW/${new}/g" /run/test/sql | exec /usr/bin/psql "${@:1:$#-1}" --file=- >/dev/null
   exit
   ;;
+*dbname=codeocean_new*reader=*)
+  sed "s/NEW/${new}/g" /run/test/rights.sql >/run/test/spoil.sql
+  cat - /run/test/spoil.sql | exec /usr/bin/psql "$@"
+  exit
+  ;;
 *described=codeocean_new*)
   sed "s/NEW/${new}/g" /run/test/last.sql >/run/test/spoil.sql
   awk '/^COPY [(]$/ {while ((getline line < "/run/test/spoil.sql") > 0) print line} 1' |
@@ -463,9 +471,14 @@ SPOILED = {
     "INSERT INTO unlogged VALUES (1)": r"r|2|.*|public.unlogged",
     "INSERT INTO empty DEFAULT VALUES": r"r|1|.*|public.empty",
     "SELECT setval('turned', 9)": r"S|9|t|public.turned",
-    "SELECT lo_put(4711, 1200000, 'x')": r"large object|4711|root|.*",
-    "GRANT SELECT ON LARGE OBJECT 4712 TO app": r"large object|4712|root|{root=rw/.*,app=r/.*}|.*",
+    "SELECT lo_put(4711, 1200000, 'x')": r"large object|4711|.*",
+}
+
+# When its owners have it.
+SPOILED_RIGHTS = {
+    "GRANT SELECT ON LARGE OBJECT 4712 TO app": "grant|large object|{4712}|{}||root|root|app|.*",
     "GRANT SELECT ON events TO app": r'"GRANT SELECT ON TABLE public.events TO app;"',
+    "ALTER TABLE empty OWNER TO app": r"owner|table|{public,empty}|{}||app||||f",
     'GRANT TEMP ON DATABASE "NEW" TO app': r"grant|app|TEMPORARY|root|f",
 }
 
@@ -478,32 +491,26 @@ SPOILED_LAST = {
 }
 
 
-# Written to the source as soon as all tables have been copied.
-MEANWHILE = f"""
-/usr/bin/xargs "$@" || exit
-exec bash -c 'run_client psql --dbname="host={FROM} dbname=codeocean" \\
-  --command="INSERT INTO public.owned VALUES (2)"'"""
-
-
-@pytest.mark.parametrize("spoiled", [SPOILED, SPOILED_LAST], ids=["content", "database"])
-def test_a_copy_that_is_not_equal_stays_out(place: Place, spoiled: dict[str, str]) -> None:
-    text = "SET search_path = public;" + ";".join(spoiled)
-    if spoiled is SPOILED:
-        place.wrap("xargs", MEANWHILE)
-        place.file("/run/test/sql").write_text(text)
-        place.file("/run/test/last.sql").write_text("")
-    else:
-        place.file("/run/test/sql").write_text("")
-        place.file("/run/test/last.sql").write_text(f"{';'.join(spoiled)};\n")
+@pytest.mark.parametrize(
+    ("spoiled", "file"),
+    [(SPOILED, "sql"), (SPOILED_RIGHTS, "rights.sql"), (SPOILED_LAST, "last.sql")],
+    ids=["content", "rights", "database"],
+)
+def test_a_copy_that_is_not_equal_stays_out(
+    place: Place, spoiled: dict[str, str], file: str
+) -> None:
+    for name in ("sql", "rights.sql", "last.sql"):
+        place.file(f"/run/test/{name}").write_text("")
+    set_path = "SET search_path = public;" if file != "last.sql" else ""
+    place.file(f"/run/test/{file}").write_text(f"{set_path}{';'.join(spoiled)};\n")
     place.wrap("psql", SPOIL)
     assert place.run().code == 1
     log = place.file(LOG).read_text()
-    assert "stopped: the copy is not proved equal" in log
+    assert f"proved equal (< source, > target); all differences: {KEPT}" in log
+    log = place.file(KEPT).read_text()
     for found in spoiled.values():
         pattern = re.sub(r"[|{]|\\N", lambda one: re.escape(one[0]), found)
         assert re.search(rf"^> {pattern}", log, re.MULTILINE), (found, log)
-    if spoiled is SPOILED:
-        assert re.search(r"^< r\|2\|.*\|public.owned", log, re.MULTILINE), log
     place.old_is_in_place()
     place.unwrap()
     outcome = place.run()
@@ -597,6 +604,82 @@ def test_a_death_at_any_moment_costs_nothing(place: Place, call: int, when: str)
     killed = kill_at(place, f'"{call} "*', when)
     assert not killed or call < LAST_CALL
     recovers(place)
+
+
+def test_a_compared_copy_is_used_by_the_next_paste(place: Place) -> None:
+    """Something that the master cannot end keeps the names: only the swap is repeated."""
+    place.wrap("psql", "[[ $* != *--single-transaction* ]] || { echo no >&2; exit 1; }")
+    refused = place.run()
+    assert refused.code == 1
+    assert "The copy is kept: " in refused.errors
+    (new,) = (name for name in place.names() if name.startswith("codeocean_new_"))
+    place.old_is_in_place(new)
+    place.unwrap()
+    planned = place.run(PLAN="1")
+    assert planned.output.startswith(
+        f"plan: would put the copy in place that was copied from {FROM}"
+    )
+    for program in ("pg_dump", "pg_restore"):
+        place.wrap(program, "[[ $* == *--version* ]] || exit 1")
+    outcome = place.run()
+    assert outcome.done, outcome.errors
+    place.copy_is_complete()
+
+
+def test_a_compared_copy_that_was_opened_is_not_used(place: Place) -> None:
+    place.wrap("psql", "[[ $* != *--single-transaction* ]] || { echo no >&2; exit 1; }")
+    assert place.run().code == 1
+    (new,) = (name for name in place.names() if name.startswith("codeocean_new_"))
+    place.unwrap()
+    place.target.sql(f"GRANT CONNECT ON DATABASE {new} TO app; ")
+    place.target.sql("INSERT INTO public.owned VALUES (3)", new)
+    outcome = place.run()
+    assert outcome.done, outcome.errors
+    place.copy_is_complete()
+
+
+def test_a_plan_while_a_copy_runs(place: Place) -> None:
+    assert place.run(WATCH="0").code == 4
+    planned = place.run(PLAN="1")
+    assert (planned.code, planned.output) == (
+        0,
+        f"plan: a copy to {TO} is running. Paste the script without PLAN=1 to follow it.\n",
+    )
+    assert place.run().done
+    place.copy_is_complete()
+
+
+def test_what_is_not_copied_is_named(place: Place) -> None:
+    """Another database, and the jobs of pg_cron: another extension plays its part here."""
+    place.source.sql('CREATE DATABASE "other \x1b[2J"')
+    place.source.sql(
+        """CREATE EXTENSION hstore; CREATE SCHEMA cron;
+        CREATE TABLE cron.job (jobid int, jobname text, schedule text, command text, database text,
+          username text, active boolean);
+        INSERT INTO cron.job VALUES (1, 'it''s', '0 3 * * *', E'DELETE FROM t;\\nVACUUM',
+          'codeocean', 'root', true);
+        ALTER EXTENSION hstore ADD TABLE cron.job; GRANT USAGE ON SCHEMA cron TO root;
+        GRANT SELECT ON cron.job TO root;
+        UPDATE pg_extension SET extname = 'pg_cron' WHERE extname = 'hstore'"""
+    )
+    try:
+        outcome = place.run(PLAN="1")
+    finally:
+        place.source.sql(
+            "UPDATE pg_extension SET extname = 'hstore' WHERE extname = 'pg_cron';"
+            "DROP EXTENSION hstore CASCADE; DROP SCHEMA cron CASCADE"
+        )
+        place.source.sql('DROP DATABASE "other \x1b[2J"')
+    assert outcome.code == 0, outcome.errors
+    assert 'not copied: database "other ?[2J". To copy it: ' in outcome.errors
+    assert (
+        f"not copied: jobs of pg_cron in postgres on {FROM}. To create them again,"
+        in outcome.errors
+    )
+    assert (
+        "SELECT cron.schedule_in_database('it''s', '0 3 * * *', 'DELETE FROM t;\nVACUUM', "
+        "'codeocean', 'root', 'true');\n"
+    ) in outcome.errors
 
 
 # Sessions in the database that is put aside.
@@ -1074,26 +1157,242 @@ GRANT CREATE ON DATABASE codeocean TO mallory; SET SESSION AUTHORIZATION mallory
 CREATE SCHEMA m; CREATE EXTENSION citext SCHEMA m;
 CREATE TABLE m.t (x int); INSERT INTO m.t VALUES (1); ALTER EXTENSION citext ADD TABLE m.t;
 CREATE SEQUENCE m.s; ALTER EXTENSION citext ADD SEQUENCE m.s;
+CREATE FUNCTION m."f '" (x int) RETURNS int LANGUAGE sql RETURN 1;
+ALTER EXTENSION citext ADD FUNCTION m."f '" (int);
+CREATE VIEW m.v AS SELECT 1 AS one; ALTER EXTENSION citext ADD VIEW m.v;
+CREATE TYPE m.mood AS ENUM ('a'); ALTER EXTENSION citext ADD TYPE m.mood;
 """
 
 
-def test_a_table_cannot_hide_in_an_extension(mallory: Place) -> None:
+def test_nothing_can_hide_in_an_extension(mallory: Place) -> None:
     mallory.source.sql(HIDDEN, "codeocean")
     assert mallory.run().code == 1
     log = mallory.file(LOG).read_text()
-    for kind, name in (("SEQUENCE", "m.s"), ("TABLE", "m.t")):
-        assert f"{FROM}: ALTER EXTENSION citext DROP {kind} {name}\n" in log
-    assert "stopped: the extensions of the target do not create these tables" in log
+    for name in ("SEQUENCE m.s", "TABLE m.t", 'FUNCTION m."f \'"(integer)', "VIEW m.v"):
+        assert f"{FROM}: ALTER EXTENSION citext DROP {name}\n" in log
+    assert f"{FROM}: ALTER EXTENSION citext DROP TYPE m.mood\n" in log
+    assert "stopped: the extensions of the target do not create these objects" in log
     mallory.old_is_in_place()
     # What the message advises.
-    mallory.source.sql(
-        "ALTER EXTENSION citext DROP SEQUENCE m.s; ALTER EXTENSION citext DROP TABLE m.t",
-        "codeocean",
-        user="root",
-    )
+    commands = set(re.findall(rf"^{FROM}: (ALTER EXTENSION .*)$", log, re.MULTILINE))
+    mallory.source.sql(";".join(commands), "codeocean", user="root")
     outcome = mallory.run()
     assert outcome.done, outcome.errors
     mallory.copy_is_complete()
+
+
+# Functions wherever a restore or a comparison may run them. Each tells the server's log who it is,
+# and tries to gain rights as whoever runs it.
+CANARIES = r"""
+GRANT CREATE ON DATABASE codeocean TO mallory; SET SESSION AUTHORIZATION mallory;
+CREATE SCHEMA m; SET search_path = m;
+CREATE FUNCTION m.attack(place text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE attempt text;
+BEGIN
+  RAISE LOG 'canary in % runs as %', place, session_user;
+  FOREACH attempt IN ARRAY ARRAY['RESET ROLE', 'SET ROLE root', 'ALTER ROLE app CREATEDB',
+    'ALTER ROLE mallory CREATEROLE', 'GRANT root TO mallory', 'GRANT rds_superuser TO mallory'] LOOP
+    BEGIN EXECUTE attempt; EXCEPTION WHEN OTHERS THEN NULL; END;
+  END LOOP;
+  RETURN true;
+END $$;
+CREATE FUNCTION m.quiet(x int, place text) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN PERFORM m.attack(place); RETURN x; END $$;
+CREATE FUNCTION m.less(a int, b int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN PERFORM m.attack('operator'); RETURN a OPERATOR(pg_catalog.<) b; END $$;
+CREATE OPERATOR m.<<< (LEFTARG = int, RIGHTARG = int, FUNCTION = m.less);
+CREATE DOMAIN m.checked AS int CHECK (m.attack('domain'));
+CREATE TYPE m.pair AS (a int, b m.checked);
+CREATE TYPE m.key AS (k int);
+CREATE FUNCTION m.number_of(x m.key) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN PERFORM m.attack('cast'); RETURN x.k; END $$;
+CREATE CAST (m.key AS int) WITH FUNCTION m.number_of(m.key) AS IMPLICIT;
+CREATE TABLE m.t (x int CHECK (m.attack('check')), y int GENERATED ALWAYS AS
+  (m.quiet(x, 'generated')) STORED, z m.checked, p m.pair, d int DEFAULT m.quiet(1, 'default'),
+  CONSTRAINT compared CHECK (x OPERATOR(m.<<<) 99));
+INSERT INTO m.t VALUES (1, DEFAULT, 2, '(1,2)', 4);
+CREATE INDEX ON m.t (m.quiet(x, 'index'));
+CREATE INDEX ON m.t (x) WHERE m.quiet(x, 'predicate') > 0;
+CREATE STATISTICS m.both ON (m.quiet(x, 'statistics')), d FROM m.t;
+CREATE TABLE m.parted (x int) PARTITION BY LIST (m.quiet(x, 'partition'));
+CREATE TABLE m.part PARTITION OF m.parted FOR VALUES IN (1);
+INSERT INTO m.parted VALUES (1);
+CREATE TABLE m.main (k int PRIMARY KEY); INSERT INTO m.main VALUES (1);
+CREATE TABLE m.referring (k m.key REFERENCES m.main); INSERT INTO m.referring VALUES (ROW(1));
+CREATE MATERIALIZED VIEW m.seen AS SELECT m.quiet(x, 'materialized view') FROM m.t;
+CREATE VIEW m.v AS SELECT m.quiet(x, 'view') FROM m.t;
+CREATE FUNCTION m.fires() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM m.attack('trigger'); RETURN NEW; END $$;
+CREATE TRIGGER fires BEFORE INSERT OR UPDATE ON m.t FOR EACH ROW EXECUTE FUNCTION m.fires();
+ALTER TABLE m.t ENABLE ALWAYS TRIGGER fires;
+CREATE POLICY p ON m.t USING (m.attack('policy'));
+ALTER TABLE m.t ENABLE ROW LEVEL SECURITY;
+"""
+
+
+def test_nothing_of_the_content_runs_as_the_master(mallory: Place) -> None:
+    mallory.source.sql(CANARIES, "codeocean")
+    log = mallory.target.log()
+    outcome = mallory.run()
+    ran = re.findall(r"canary in (.*) runs as (\S+)", mallory.target.log().removeprefix(log))
+    nothing_was_run(mallory)
+    places = {place for place, _ in ran}
+    assert places >= {"check", "generated", "domain", "operator", "index", "predicate", "cast"}
+    assert {user for _, user in ran} == {f"codeocean_new_{token()}"}
+    assert outcome.done, outcome.errors
+    mallory.copy_is_complete()
+
+
+# The role that fills the new database can let others in. Whoever got in has to leave.
+OPENS = r"""
+GRANT CREATE ON DATABASE codeocean TO mallory; SET SESSION AUTHORIZATION mallory;
+CREATE SCHEMA m;
+CREATE FUNCTION m.opens() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE attempt text;
+BEGIN
+  FOREACH attempt IN ARRAY ARRAY['GRANT ALL ON DATABASE %I TO PUBLIC',
+    'GRANT ALL ON DATABASE %I TO mallory WITH GRANT OPTION', 'GRANT %2$I TO mallory',
+    'ALTER ROLE %2$I PASSWORD ''known'''] LOOP
+    -- With another password, the copy would fail. So that comes last.
+    CONTINUE WHEN attempt LIKE '%PASSWORD%' AND current_query() NOT LIKE 'ANALYZE%';
+    BEGIN
+      EXECUTE format(attempt, current_database(), current_user);
+    EXCEPTION WHEN OTHERS THEN NULL;
+    END;
+  END LOOP;
+  RETURN true;
+END $$;
+CREATE FUNCTION m.quiet(x int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN PERFORM m.opens(); RETURN x; END $$;
+CREATE TABLE m.t (x int CHECK (m.opens())); INSERT INTO m.t VALUES (1);
+CREATE INDEX ON m.t (m.quiet(x));
+"""
+
+# While both are compared, and until the swap.
+INTRUDER = """
+until [[ -e /run/test/compared ]]; do /usr/bin/sleep 0.1; done
+until [[ -e /run/test/stop ]]; do
+  for who in mallory:mallory NEW:known; do
+    PGPASSWORD=${who#*:} psql --quiet --set=ON_ERROR_STOP=1 \\
+      --dbname="host=SERVER user=${who%:*} dbname=NEW" \\
+      --command='SET ROLE NEW' --command='INSERT INTO m.t VALUES (2)' \\
+      >>/run/test/intruded 2>&1 && echo 'got in' >>/run/test/intruded
+  done
+done"""
+
+
+def test_who_was_let_in_has_to_leave(mallory: Place) -> None:
+    mallory.source.sql(OPENS, "codeocean")
+    mallory.wrap(
+        "psql",
+        "if [[ ${PGUSER-} == codeocean_read_* ]]; then\n"
+        "  touch /run/test/compared; /usr/bin/sleep 2\nfi\n"
+        "[[ $* != *--single-transaction* ]] || /usr/bin/sleep 2",
+    )
+    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    intruder = INTRUDER.replace("NEW", f"codeocean_new_{token()}").replace("SERVER", TO)
+    with mallory.host.popen(["bash", "-c", intruder], **quiet) as intruding:
+        outcome = mallory.run()
+        mallory.file("/run/test/compared").touch()
+        mallory.file("/run/test/stop").touch()
+        intruding.wait()
+    assert outcome.done, outcome.errors
+    intruded = mallory.file("/run/test/intruded").read_text()
+    assert "got in" not in intruded
+    assert 'permission denied for database "codeocean_new' in intruded
+    assert "is not permitted to log in" in intruded
+    mallory.copy_is_complete()
+
+
+def test_generated_columns_are_compared(place: Place) -> None:
+    """The function of one was changed after its row was written."""
+    place.source.sql(
+        """CREATE FUNCTION public.f(x int) RETURNS int IMMUTABLE LANGUAGE sql RETURN x + 1;
+        CREATE TABLE public.g (x int, y int GENERATED ALWAYS AS (public.f(x)) STORED);
+        INSERT INTO public.g VALUES (1);
+        CREATE OR REPLACE FUNCTION public.f(x int) RETURNS int IMMUTABLE LANGUAGE sql
+        RETURN x + 2""",
+        "codeocean",
+        user="root",
+    )
+    assert place.run().code == 1
+    assert re.search(r"^> r\|1\|.*\|public\.g$", place.file(KEPT).read_text(), re.MULTILINE)
+    place.old_is_in_place()
+
+
+# Objects of all kinds, of another owner, and rights on them that others than the owner gave.
+CHAINS = r"""
+CREATE SCHEMA owned AUTHORIZATION app;
+SET SESSION AUTHORIZATION app;
+CREATE TABLE owned.t (a int, b serial); CREATE SEQUENCE owned.s;
+CREATE TYPE owned.mood AS ENUM ('x'); CREATE DOMAIN owned.d AS int;
+CREATE FUNCTION owned.f(owned.mood, VARIADIC int[]) RETURNS int LANGUAGE sql RETURN 1;
+CREATE PROCEDURE owned.p() LANGUAGE sql BEGIN ATOMIC SELECT 1; END;
+CREATE AGGREGATE owned.total(int) (SFUNC = int4pl, STYPE = int);
+CREATE OPERATOR owned.@@@ (LEFTARG = int, RIGHTARG = int, FUNCTION = int4pl);
+CREATE COLLATION owned.c FROM "C"; CREATE TEXT SEARCH CONFIGURATION owned.ts (COPY = simple);
+CREATE TEXT SEARCH DICTIONARY owned.td (TEMPLATE = simple);
+CREATE STATISTICS owned.st ON a, b FROM owned.t; CREATE TYPE owned.pair AS (a int, b int);
+CREATE TYPE owned.span AS RANGE (SUBTYPE = int); CREATE VIEW owned.v AS SELECT 1 AS one;
+CREATE MATERIALIZED VIEW owned.m AS SELECT 1 AS one;
+REVOKE ALL ON FUNCTION owned.f(owned.mood, int[]) FROM PUBLIC;
+REVOKE ALL ON owned.v FROM app;
+GRANT USAGE ON SCHEMA owned TO "Odd ""Reader" WITH GRANT OPTION;
+GRANT SELECT, INSERT ON owned.t TO "Odd ""Reader" WITH GRANT OPTION;
+GRANT UPDATE (a) ON owned.t TO "Odd ""Reader" WITH GRANT OPTION;
+GRANT USAGE ON SEQUENCE owned.s TO "Odd ""Reader" WITH GRANT OPTION;
+GRANT EXECUTE ON FUNCTION owned.f(owned.mood, int[]) TO "Odd ""Reader" WITH GRANT OPTION;
+GRANT USAGE ON TYPE owned.mood TO "Odd ""Reader" WITH GRANT OPTION;
+ALTER DEFAULT PRIVILEGES IN SCHEMA owned GRANT SELECT ON TABLES TO mallory;
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO mallory WITH GRANT OPTION;
+SET SESSION AUTHORIZATION "Odd ""Reader";
+GRANT USAGE ON SCHEMA owned TO mallory;
+GRANT SELECT ON owned.t TO mallory WITH GRANT OPTION; GRANT UPDATE (a) ON owned.t TO mallory;
+GRANT INSERT (b) ON owned.t TO mallory;
+GRANT USAGE ON SEQUENCE owned.s TO mallory; GRANT USAGE ON TYPE owned.mood TO mallory;
+GRANT EXECUTE ON FUNCTION owned.f(owned.mood, int[]) TO mallory;
+SET SESSION AUTHORIZATION mallory; GRANT SELECT ON owned.t TO root;
+RESET SESSION AUTHORIZATION;
+GRANT CONNECT ON DATABASE codeocean TO "Odd ""Reader" WITH GRANT OPTION;
+SET SESSION AUTHORIZATION "Odd ""Reader"; GRANT CONNECT ON DATABASE codeocean TO mallory;
+"""
+
+
+def test_rights_that_others_gave_arrive(mallory: Place) -> None:
+    mallory.source.sql(CHAINS, "codeocean")
+    refused = mallory.run()
+    assert refused.code == 1
+    advice = 'root is not a member of role "Odd ""Reader": GRANT "Odd ""Reader" TO root;'
+    assert f"problem: {TO}: {advice}\n" in refused.errors
+    mallory.target.sql('GRANT "Odd ""Reader" TO root')
+    try:
+        outcome = mallory.run()
+        assert outcome.done, outcome.errors
+        mallory.copy_is_complete()
+    finally:
+        mallory.target.sql('REVOKE "Odd ""Reader" FROM root')
+
+
+def test_what_would_run_as_others_is_refused(place: Place) -> None:
+    place.source.sql(
+        """CREATE FUNCTION public.f() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+        CREATE EVENT TRIGGER "on ddl" ON ddl_command_end EXECUTE FUNCTION public.f();
+        CREATE FUNCTION public.c(int, int) RETURNS int LANGUAGE internal AS 'int4pl';
+        CREATE PUBLICATION everything FOR ALL TABLES; CREATE EXTENSION dblink""",
+        "codeocean",
+    )
+    outcome = place.run()
+    place.old_is_in_place()
+    problems = re.findall(r"^problem: (.*)$", outcome.errors, re.MULTILINE)
+    assert len(problems) == 4
+    for text in (
+        'event trigger "on ddl" runs in sessions of others, which is not copied.',
+        "function public.c(integer,integer) is in internal, a language that is not trusted",
+        "publication everything is for all tables",
+        "extension dblink may give its users rights on the server.",
+    ):
+        assert any(text in problem for problem in problems), problems
 
 
 def test_no_client_is_root(place: Place) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from codeocean_cmdgen.rendering.paste import _halves, _without_shared, shared_paste
+from codeocean_cmdgen.rendering.paste import _split, _without_shared, shared_paste
 from tests.support.damage import in_wrapper
 from tests.support.fake_aws import Lab, snapshot_copy
 from tests.support.terminal import SHELLS, Shell, ShellClosedError, Terminal
@@ -190,12 +190,12 @@ class Pasted(NamedTuple):
     lab: Lab
 
 
-@pytest.fixture(scope="module", params=[1, 2], ids=["one part", "two parts"])
+@pytest.fixture(scope="module", params=[1, 2, 3], ids=["one part", "two parts", "three parts"])
 def apart(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pasted:
     script = snapshot_copy()
     with pytest.MonkeyPatch.context() as patched:
-        if request.param == 2:
-            patched.setattr("codeocean_cmdgen.rendering.paste.MAX_BYTES", 9_000)
+        most = {1: 60_000, 2: 14_000, 3: 9_000}[request.param]
+        patched.setattr("codeocean_cmdgen.rendering.paste.MAX_BYTES", most)
         parts = _without_shared(script, "cloudshell")
     assert len(parts) == request.param
     lab = Lab(tmp_path_factory.mktemp("apart"), script)
@@ -216,10 +216,10 @@ def test_a_script_is_pasted_after_its_shared_part(shell: Shell, apart: Pasted) -
         assert terminal.answer() == 0
         assert terminal.said("done: both were copied to arn:aws:")
         assert terminal.state() == state
-        # A part is removed before it is saved, and half a script when it is read.
-        removed = [["rm"]] * (1 + 2 * (len(apart.parts) - 1))
+        # A file is removed before something is saved in it, and parts when they are read.
+        removed = [["rm"]] * (1 if len(apart.parts) == 1 else 3)
         assert place.calls() == [*removed, *apart.lab.reference]
-        # The shared part stays for the next script; half a script is used up.
+        # The shared part stays for the next script; parts of a script are used up.
         terminal.paste(last)
         again = terminal.answer()
         assert again == (0 if len(apart.parts) == 1 else 1)
@@ -270,10 +270,12 @@ def test_another_shared_part_is_refused_and_said(apart: Pasted) -> None:
 
 def test_a_text_is_parted_between_functions() -> None:
     text = "".join(f"f{number}() {{\n  cat <<'END'\n}}\n\n}}\n\nEND\n}}\n\n" for number in range(9))
-    first, last = _halves(f"false <<'END_OF_BODY'\n{text}")
-    assert first.endswith("END\n}\n")
-    assert last.startswith("\nf")
-    assert abs(len(first) - len(last)) < 100
+    for count in (2, 3):
+        parts = _split(f"false <<'END_OF_BODY'\n{text}", count)
+        assert len(parts) == count
+        assert all(part.endswith("END\n}\n") for part in parts[:-1])
+        assert all(part.startswith("\nf") for part in parts[1:])
+        assert max(map(len, parts)) - min(map(len, parts)) < 100
 
 
 def cuts(script: bytes) -> list[int]:

@@ -580,17 +580,17 @@ def test_no_text_takes_long(head: str, hostile: str) -> None:
     assert time.monotonic() - begin < 30  # quadratic, it would be hours
 
 
-def test_a_script_of_two_parts_is_verified_whole() -> None:
-    first, last = pasted(SCRIPTS["db-copy-in"], "host")
-    assert END_OF_PART in first
-    assert verdict(first + last).word == VERIFIED
-    assert verdict(shared_paste() + first + last).word == VERIFIED
-    for number, part in ((1, first), (2, last)):
+def test_a_script_of_several_parts_is_verified_whole() -> None:
+    parts = pasted(SCRIPTS["db-copy-in"], "host")
+    assert END_OF_PART.format(1, len(parts), 2) in parts[0]
+    assert verdict("".join(parts)).word == VERIFIED
+    assert verdict(shared_paste() + "".join(parts)).word == VERIFIED
+    for part in parts:
         found = verdict(part)
         assert found.word == DIFFERS
-        assert f"this is part {number} of 2 of a script" in found.differences[0].message
-    assert verdict(last + first).word == DIFFERS
-    assert verdict(first + "\n" + last).word == DIFFERS
+        assert "this is only a part of a script" in found.differences[0].message
+    assert verdict("".join(reversed(parts))).word == DIFFERS
+    assert verdict("\n".join(parts)).word == DIFFERS
 
 
 # Runbooks and folders.

@@ -143,7 +143,9 @@ COPY_IN_VOLUME = Prose(
 
 COPY_IN_DATABASE = Prose(
     title="Copy in data from the restored RDS DB",
-    done="The database has the restored content: tables are compared by row count and content.",
+    done=(
+        "The database has the restored content: rows, definitions, owners and grants are compared."
+    ),
     results="The previous database is kept on the same instance until db-copy-in --drop-old.",
     stop="The instance has less free storage than the size of the database.",
 )
