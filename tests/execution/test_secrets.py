@@ -848,7 +848,8 @@ def test_the_vendor_s_command_restores_once(target: Place) -> None:
 def test_a_command_that_outlives_its_script_is_not_started_again(target: Place) -> None:
     command = (
         "echo >>/run/test/ran; [[ -e /run/test/killed ]] && exit; touch /run/test/killed;"
-        " kill -KILL $PPID; until [[ -e /run/test/go ]]; do /usr/bin/sleep 0.1; done"
+        " kill -KILL $PPID; pkill -KILL tail;"
+        " until [[ -e /run/test/go ]]; do /usr/bin/sleep 0.1; done"
     )
     killed = target.run("secrets-restore", command=command, CONFIRM="codeocean-new")
     assert killed.code not in (0, 1)

@@ -706,21 +706,3 @@ def test_wrong_volumes_are_found_before_anything_changes(stopped: ServicesHost) 
     assert writes(stopped.simulator) == []
     assert not stopped.path("/run/mounts").exists()
     assert uuid(stopped, volume) == uuid(stopped, stopped.data_volume_id)
-
-
-def test_work_that_began_during_the_question_is_followed(
-    stopped: ServicesHost, tmp_path: Path
-) -> None:
-    volume = restored(stopped)
-    assert copy_in(stopped, confirm="no").code == 2
-    text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
-    with stopped.terminal(tmp_path / "terminal") as waiting:
-        waiting.paste(text)
-        waiting.wait_for(f"Type {stopped.data_volume_id} to confirm: ")
-        wrap(stopped, "rsync", "/usr/bin/sleep 20")
-        other = stopped.person().run(text, CONFIRM=stopped.data_volume_id, WATCH="0")
-        assert other.code == 4
-        wrap(stopped, "mount", 'echo "$*" >>/run/mounts')
-        waiting.type(f"{stopped.data_volume_id}\n")
-        waiting.wait_for(f"done: {stopped.data_volume_id} is equal to {volume}")
-    assert stopped.path("/run/mounts").read_text().count("remount,ro") == 1, "by the work itself"
