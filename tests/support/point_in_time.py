@@ -29,7 +29,7 @@ UNTIL = AT + 1000
 
 AWS = f"""#!/bin/bash
 [[ $1 != --version ]] || exec echo aws-cli/2.9.19
-echo '{{"Arn": "arn:aws:sts::{TARGET}:assumed-role/Operator/operator"}}'
+echo '{{"Account": "{TARGET}", "Arn": "arn:aws:sts::{TARGET}:assumed-role/Operator/operator"}}'
 """
 
 
