@@ -78,7 +78,8 @@ def test_printable_text_has_nothing_that_a_terminal_obeys(parts: list[bytes]) ->
 def test_what_aws_says_is_shown_as_text(path: Path, on_terminal: bool, tmp_path: Path) -> None:
     account = re.search(r"^  ACCOUNT_ID=(\d+)$", path.read_text(encoding="ascii"), re.MULTILINE)
     assert account
-    caller = {"Arn": f"arn:aws:sts::{account[1]}:assumed-role/{HOSTILE}"}
+    arn = f"arn:aws:sts::{account[1]}:assumed-role/{HOSTILE}"
+    caller = {"Account": account[1], "Arn": arn}
     programs = write_programs(tmp_path / "programs", {"sts get-caller-identity*": caller})
     aws = programs / "aws"
     aws.write_text(aws.read_text().replace("no answer to:", f"An error occurred: {HOSTILE}"))
