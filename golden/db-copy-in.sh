@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    d8672800022f5adbd99140a382a069f0748b89b7d91a8fed4471a219b1120daa\ \ -)
+    06c278b78b04bf903a625f9f171d3b0ef388548ec82b04abfa0f88417cc688ff\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -42,7 +42,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 cdbbaf0a13a633d59f4b9e4410f0ee758655015eb78d747de9aafa989cba3d87
+  # text of this release: sha256 2f0d4dc071ead060cd8069547d1975fa78b3cb1b9898bdcbc81f666708845151
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -77,7 +77,7 @@ main() {
   follow_running_copy
   check_both_sides
   if [[ ${PLAN} == 1 ]]; then
-    show_plan
+    finish_with_plan
   fi
   start_work
   follow_work
@@ -401,7 +401,7 @@ check_service_masked() {
   fi
 }
 
-show_plan() {
+finish_with_plan() {
   if find_compared_copy; then
     finish_plan "would put the copy in place that was ${compared#* }; nothing was changed"
   fi
