@@ -142,6 +142,7 @@ class Place:
             stderr=subprocess.STDOUT,
             timeout=60,
             check=False,
+            start_new_session=True,  # interactive shells would take the terminal from each other
         )
         return finished.returncode, finished.stdout
 
