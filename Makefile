@@ -1,5 +1,5 @@
 # make demo      try it: lose a deployment in a simulated AWS, and restore it
-# make unit      what needs no simulated host and no browser (a minute and a half)
+# make unit      what needs no simulated host and no browser (two minutes)
 # make coverage  which lines of the package no unit test runs
 # make test      everything that CI proves (about half an hour on two cores)
 # make campaign  what `make test` samples, whole (hours)
