@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    e9877e51e8deaa04fc944cc4a804c8846563a1706fb020838aa55d49e25ee780\ \ -)
+    7a0463c4c4ef372153a659108efcd6acf3abcff85b03ed57f6ae09a02d68e48d\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 71e816fa734353f71979a0fcaa007f6fb5163367ec939f0631b87f64d62c9916
+  # text of this release: sha256 f5a63f3c85fb7ef0baf399dabda023ba63901983ef56646043acfad8ff8fc279
   # the step
   STEP=volume-release
   # from deployment file [target]
@@ -163,7 +163,7 @@ check_no_users() {
 # After umount --lazy, no folder shows a file system that a program still uses. The kernel still
 # has it, and gives its device to nobody else.
 check_exclusive() {
-  if [[ -e /sys/fs/xfs/${device##*/} ]] || ! python3 -c '
+  if [[ -e /sys/fs/xfs/${device##*/} ]] || ! python3 -I -c '
 import os, sys
 os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL)
 ' "${device}" 2>refusal; then
