@@ -48,8 +48,8 @@ def serve(path: str) -> None:
     """Take calls at a socket, for as long as who started this keeps its standard input open."""
     from awscli.clidriver import create_clidriver, main  # noqa: PLC0415 - the shim does without
 
+    _remember_signatures(create_clidriver().session)
     session = create_clidriver().session
-    _remember_signatures(session)
     _remember_models(session)
     time.sleep = lambda _: None
     # A fork that collects garbage would copy all that it has inherited.
@@ -74,7 +74,9 @@ def _remember_signatures(session: Any) -> None:  # noqa: ANN401 - the CLI has no
     """Inspect each event handler once: the CLI registers hundreds of them for each call."""
     hooks: Any = sys.modules[type(session.get_component("event_emitter")).__module__]
     if hasattr(hooks, "accepts_kwargs"):  # newer versions inspect nothing
-        hooks.accepts_kwargs = cache(hooks.accepts_kwargs)
+        remembered = cache(hooks.accepts_kwargs)
+        # A bound method is another one for each session, but not its function.
+        hooks.accepts_kwargs = lambda handler: remembered(getattr(handler, "__func__", handler))
 
 
 def _remember_models(session: Any) -> None:  # noqa: ANN401 - the CLI has no types
