@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.support.tools import JQ
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 # has its default in programs that are started.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Scripts run jq more often than any other program.
+if JQ.exists():
+    os.environ["PATH"] = f"{JQ.parent}:{os.environ['PATH']}"
 
 
 def pytest_configure(config: pytest.Config) -> None:

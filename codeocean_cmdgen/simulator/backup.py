@@ -118,7 +118,7 @@ class Backup:
     def __init__(self, clock: Clock) -> None:
         """Start without recovery points and jobs."""
         self.seconds_created = 5.0
-        self.seconds_running = 60.0
+        self.seconds_running = 25.0
         self.single_hop_rds = True
         self.organization: set[str] | None = None
         self.automatic_copies: dict[str, str] = {}

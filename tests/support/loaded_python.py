@@ -13,7 +13,6 @@ import gc
 import os
 import runpy
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -21,16 +20,12 @@ import threading
 import time
 from functools import cache
 from pathlib import Path
-from select import select
 from tempfile import mkdtemp
-from typing import Any, NoReturn
 
 from codeocean_cmdgen.simulator.aws import shim
 from codeocean_cmdgen.simulator.inside.aws_server import (
     Call,
-    receive,
-    report_end,
-    take_files,
+    take_calls,
     take_place,
 )
 from tests.support.project import ROOT
@@ -61,50 +56,28 @@ def serve(path: str) -> None:
     gc.collect()
     gc.freeze()
     gc.disable()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{path}.new")
     listener.listen(64)
     Path(f"{path}.new").rename(path)
-    waited: list[Any] = [listener, sys.stdin]
-    while sys.stdin not in select(waited, [], [])[0]:
-        connection, _ = listener.accept()
-        if os.fork() == 0:
-            listener.close()
-            answer(connection)
-        connection.close()
+    take_calls(listener, run)
     shutil.rmtree(Path(path).parent)
-
-
-def answer(connection: socket.socket) -> NoReturn:
-    """Run one call in a process of its own, and tell the shim how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    call = receive(connection)
-    ended, running = os.pipe()
-    if runner := os.fork():
-        os.close(running)
-        report_end(connection, runner, ended)
-    connection.close()
-    take_files(call)
-    take_place(call)
-    sys.stdin, sys.stdout = os.fdopen(0), os.fdopen(1, "w")
-    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace")
-    code = 0
-    try:
-        run(call)
-    except SystemExit as end:
-        if isinstance(end.code, str):
-            raise
-        code = end.code or 0
-    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - wait for its threads
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)  # an interpreter that ends would touch all that it has inherited
 
 
 def run(call: Call) -> None:
     """Do what the Python that was called with these arguments does."""
-    arguments = [one for one in call.arguments if one not in ("-E", "-I")]
+    take_place(call)
+    sys.stdin, sys.stdout = os.fdopen(0), os.fdopen(1, "w")
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace")
+    try:
+        run_program(call.arguments)
+    finally:
+        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001 - wait for its threads
+
+
+def run_program(arguments: list[str]) -> None:
+    """Run what the command line of a Python names."""
+    arguments = [one for one in arguments if one not in ("-E", "-I")]
     kind, *rest = arguments
     sys.path[0] = str(Path.cwd())
     if kind == "-c":

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 from codeocean_cmdgen.simulator.host import Host, Session
 from tests.support.fake_aws import Place
 from tests.support.people import Outcome, Person
 from tests.support.terminal import FIRST_PROMPT, PATIENCE, QUIET, SECOND_PROMPT, Shell, Terminal
+from tests.support.tools import JQ
 
 
 class HostPerson(Person):
@@ -70,6 +72,11 @@ class HostTerminal(Terminal):
 
 class ServicesHost(Host):
     """A services instance with people."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        if JQ.exists():
+            shutil.copy(JQ, self.path("/usr/local/bin/jq"))
 
     def person(self) -> HostPerson:
         """Return somebody who runs scripts there."""

@@ -19,6 +19,9 @@ NEWEST_AWS = _REAL / "aws/aws"
 SEAWEEDFS = _REAL / "bin/weed"
 """A server of S3 that others have written."""
 
+JQ = _REAL / "bin/jq"
+"""jq 1.7.1. The machine's own may be 1.6, with which the rehearsals run."""
+
 
 def require(program: str | Path) -> str:
     """Return the path of a program; without it the test is skipped, or fails in CI."""

@@ -23,11 +23,12 @@ import socket
 import struct
 import sys
 import time
+import traceback
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from select import select
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple, NoReturn
 
 LENGTH = struct.Struct("!I")
 CALLER = struct.Struct("3i")  # process, user, group
@@ -48,33 +49,28 @@ def serve(path: str) -> None:
     """Take calls at a socket, for as long as who started this keeps its standard input open."""
     from awscli.clidriver import create_clidriver, main  # noqa: PLC0415 - the shim does without
 
+    _remember_signatures(create_clidriver().session)
     session = create_clidriver().session
-    _remember_signatures(session)
     _remember_models(session)
     time.sleep = lambda _: None
     # A fork that collects garbage would copy all that it has inherited.
     gc.collect()
     gc.freeze()
     gc.disable()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     Path(path).chmod(0o666)  # a host's users call; the folder around it keeps others out
     listener.listen(64)
-    waited: list[Any] = [listener, sys.stdin]
-    while sys.stdin not in select(waited, [], [])[0]:
-        connection, _ = listener.accept()
-        if os.fork() == 0:
-            listener.close()
-            _answer(connection, main)
-        connection.close()
+    take_calls(listener, partial(_run, main))
 
 
 def _remember_signatures(session: Any) -> None:  # noqa: ANN401 - the CLI has no types
     """Inspect each event handler once: the CLI registers hundreds of them for each call."""
     hooks: Any = sys.modules[type(session.get_component("event_emitter")).__module__]
     if hasattr(hooks, "accepts_kwargs"):  # newer versions inspect nothing
-        hooks.accepts_kwargs = cache(hooks.accepts_kwargs)
+        remembered = cache(hooks.accepts_kwargs)
+        # A bound method is another one for each session, but not its function.
+        hooks.accepts_kwargs = lambda handler: remembered(getattr(handler, "__func__", handler))
 
 
 def _remember_models(session: Any) -> None:  # noqa: ANN401 - the CLI has no types
@@ -96,38 +92,95 @@ def _remember_models(session: Any) -> None:  # noqa: ANN401 - the CLI has no typ
     session.get_available_services()
 
 
-def _answer(connection: socket.socket, main: object) -> None:
-    """Run one call in a process of its own, and tell the shim how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    call = receive(connection)
-    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CALLER.size)
-    process, user, group = CALLER.unpack(peer)
-    _enter(process, "pid")  # which only a fork has entered then
-    ended, running = os.pipe()  # not all builds of Python have pidfd_open
-    runner = os.fork()
-    if runner == 0:
+def _run(main: Callable[[], object], call: Call) -> object:
+    """Run the CLI as the caller's process would."""
+    _enter(call.process, "net", "mnt")
+    _act_as(call.user, call.group)
+    data_path = os.environ["AWS_DATA_PATH"]  # where the CLI's models are: its own import sets it
+    take_place(call)
+    os.environ["AWS_DATA_PATH"] = data_path
+    sys.argv = ["aws", *call.arguments]
+    return main()
+
+
+class Running(NamedTuple):
+    """A call that runs: its process, and a pipe that ends with it."""
+
+    connection: socket.socket
+    process: int
+    end: int  # not all builds of Python have pidfd_open
+
+
+def take_calls(listener: socket.socket, run: Callable[[Call], object]) -> None:
+    """Run each call in a process of its own, until the standard input ends.
+
+    run: returns the exit code, or raises SystemExit. Its process is killed if the shim is gone.
+    """
+    running: list[Running] = []
+    while True:
+        waited = [file for one in running for file in (one.connection, one.end)]
+        ready = select([sys.stdin, listener, *waited], [], [])[0]
+        if sys.stdin in ready:
+            return
+        for one in [one for one in running if one.connection in ready or one.end in ready]:
+            running.remove(one)
+            _report_end(one, killed=one.end not in ready)
+        if listener in ready:
+            connection, _ = listener.accept()
+            # The caller may be killed at any moment.
+            with suppress(OSError, IndexError, ValueError, struct.error):
+                running.append(_begin(connection, run))
+
+
+def _begin(connection: socket.socket, run: Callable[[Call], object]) -> Running:
+    """Start a process that runs a call."""
+    call = _receive(connection)
+    end, held_by_process = os.pipe()
+    _enter(call.process, "pid")  # where only a fork will be
+    process = os.fork()
+    if process == 0:
         take_files(call)
-        _enter(process, "net", "mnt")
-        _act_as(user, group)
-        # Set by the CLI's own import: where its models are.
-        data_path = os.environ["AWS_DATA_PATH"]
-        take_place(call)
-        os.environ["AWS_DATA_PATH"] = data_path
-        sys.argv = ["aws", *call.arguments]
-        try:
-            code = main()  # type: ignore[operator]
-        except SystemExit as end:
-            code = end.code
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code if isinstance(code, int) else 1)
-    os.close(running)
-    report_end(connection, runner, ended)
+        _exit_as(partial(run, call))
+    _enter(os.getpid(), "pid")
+    for file in (held_by_process, *call.files):
+        os.close(file)
+    return Running(connection, process, end)
+
+
+def _exit_as(run: Callable[[], object]) -> NoReturn:
+    """End this process as the interpreter would that runs a program."""
+    code: object = 1
+    try:
+        code = run()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:  # noqa: BLE001 - the end of a process
+        traceback.print_exc()
+    if isinstance(code, str):
+        print(code, file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # An interpreter that ends would touch all that it has inherited.
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def _report_end(call: Running, *, killed: bool) -> None:
+    """Tell the shim how its call ended; kill it if nobody waits for that."""
+    if killed:
+        os.kill(call.process, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(call.process, 0)[1])
+    with suppress(OSError):
+        call.connection.sendall(LENGTH.pack(code % 256))
+    call.connection.close()
+    os.close(call.end)
 
 
 class Call(NamedTuple):
     """What the shim was called with: it is the caller's process in all but this."""
 
+    process: int
+    user: int
+    group: int
     files: array.array[int]
     arguments: list[str]
     folder: bytes
@@ -135,8 +188,10 @@ class Call(NamedTuple):
     environment: dict[bytes, bytes]
 
 
-def receive(connection: socket.socket) -> Call:
+def _receive(connection: socket.socket) -> Call:
     """Receive a call from the shim."""
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CALLER.size)
+    process, user, group = CALLER.unpack(peer)
     files = array.array("i")
     size, ancillary, _, _ = connection.recvmsg(LENGTH.size, socket.CMSG_LEN(3 * files.itemsize))
     files.frombytes(ancillary[0][2])
@@ -146,7 +201,7 @@ def receive(connection: socket.socket) -> Call:
     arguments = [os.fsdecode(one) for one in fields[1:behind]]
     folder, umask, *variables = fields[behind:]
     environment = dict(one.split(b"=", 1) for one in variables)
-    return Call(files, arguments, folder, int(umask), environment)
+    return Call(process, user, group, files, arguments, folder, int(umask), environment)
 
 
 def take_files(call: Call) -> None:
@@ -161,17 +216,6 @@ def take_place(call: Call) -> None:
     os.umask(call.umask)
     os.environ.clear()
     os.environb.update(call.environment)
-
-
-def report_end(connection: socket.socket, runner: int, ended: int) -> None:
-    """Tell the shim how a process ended, whose end closes a pipe; kill it if the shim is gone."""
-    waited: list[Any] = [connection, ended]
-    if ended not in select(waited, [], [])[0]:
-        os.kill(runner, signal.SIGKILL)
-    code = os.waitstatus_to_exitcode(os.waitpid(runner, 0)[1])
-    with suppress(OSError):
-        connection.sendall(LENGTH.pack(code % 256))
-    os._exit(0)
 
 
 def _enter(process: int, *kinds: str) -> None:
