@@ -21,7 +21,7 @@ from codeocean_cmdgen.errors import InputError, Problem, shown
 from codeocean_cmdgen.files import is_same, read_input
 from codeocean_cmdgen.inputs.deployment_file import DEPLOYMENT_FILE, read_deployment_file
 from codeocean_cmdgen.inputs.resolve import Given, checked
-from codeocean_cmdgen.procedures import RUNBOOKS
+from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.rendering.documents import render_page, render_runbook
 from codeocean_cmdgen.rendering.paste import (
     END,
@@ -481,7 +481,7 @@ def _of_runbook(name: str, content: bytes, find_file: FindFile) -> Verdict:
         return verdict
     found = _PROCEDURE.search(content)
     procedure = found[1].decode("ascii") if found else ""
-    if procedure not in RUNBOOKS:
+    if procedure not in PROCEDURES:
         message = "this runbook names no procedure of this release"
         return verdict._replace(word=DIFFERS, differences=(Difference(message),), note="")
     form = render_page if content.startswith(b"<!doctype html>") else render_runbook

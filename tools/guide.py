@@ -72,7 +72,7 @@ def of_runbook(procedure: str) -> Effort:
 
     Where a new stack is to be is prepared, too; the number of the pair of recovery points is typed.
     """
-    steps = PROCEDURES[procedure]
+    steps = PROCEDURES[procedure].steps
     lacking = _made(procedure, lambda table, name: name in FINDS | CHOOSES and _looked_at(table))
     written = {(one.place.deployment, name) for one in lacking.incomplete for name in one.missing}
     places = sum(

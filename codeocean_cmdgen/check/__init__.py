@@ -6,12 +6,11 @@ Rules are pure functions over facts. Only questions.py calls AWS, and it never c
 from __future__ import annotations
 
 from codeocean_cmdgen.check import account, bucket, file, machine, vault
-from codeocean_cmdgen.check.facts import ROUTES, Facts, facts_in_file
+from codeocean_cmdgen.check.facts import Facts, facts_in_file
 from codeocean_cmdgen.check.report import as_json, as_text
 from codeocean_cmdgen.check.rule import RULES, Result, Rule, apply
 
 __all__ = [
-    "ROUTES",
     "RULES",
     "Facts",
     "Result",

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, TypeVar, Union
 
-from codeocean_cmdgen.check.facts import ROUTES, Facts, Unknown, UnknownError
+from codeocean_cmdgen.check.facts import Facts, Unknown, UnknownError
+from codeocean_cmdgen.procedures import PROCEDURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -164,7 +165,7 @@ def rule(
     noun: str = "",
     level: str = ERROR,
     live: bool = True,
-    procedures: tuple[str, ...] = tuple(ROUTES),
+    procedures: tuple[str, ...] = tuple(PROCEDURES),
 ) -> Callable[[FindProblems], FindProblems]:
     """Declare a rule; the docstring of its function is the title."""
 

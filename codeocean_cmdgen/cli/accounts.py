@@ -12,7 +12,8 @@ import click
 import typer
 
 from codeocean_cmdgen.arguments import VOCABULARY
-from codeocean_cmdgen.cli.shared import FileName, Procedure, Values, show_note
+from codeocean_cmdgen.cli.procedures import ProcedureName
+from codeocean_cmdgen.cli.shared import FileName, Values, show_note
 from codeocean_cmdgen.errors import DiscoveryError, InputError, Problem, shown
 from codeocean_cmdgen.files import PRIVATE_MODE, write_whole
 from codeocean_cmdgen.inputs import stack_json as stack_json_of
@@ -299,7 +300,7 @@ def _width() -> int:
 
 def check(
     *,
-    procedure: Procedure,
+    procedure: ProcedureName,
     values: Values = None,
     output_format: Annotated[
         str, typer.Option("--format", click_type=click.Choice(["text", "json"]))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import click
 import typer
 
+from codeocean_cmdgen.cli.procedures import ProcedureName
 from codeocean_cmdgen.cli.shared import (
     FileName,
     FolderName,
-    Procedure,
     Values,
     files_read,
     show_note,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def runbook(
     *,
-    procedure: Procedure,
+    procedure: ProcedureName,
     values: Values = None,
     output_format: Annotated[
         str,
@@ -66,7 +66,7 @@ def runbook(
 
 def render(
     *,
-    procedure: Procedure,
+    procedure: ProcedureName,
     directory: Annotated[
         str, typer.Option(metavar="DIR", click_type=FolderName(), help="folder to write into")
     ],

@@ -23,9 +23,6 @@ ENVIRONMENT = "CODEOCEAN_CMDGEN"
 COMPLETE = f"_{ENVIRONMENT}_COMPLETE"
 """The variable with which a shell asks for completions."""
 
-PROCEDURE_NAMES = ("backup", "restore", "migration")
-"""Their content is slow to import, and a step's command does not need it."""
-
 VALUES_HELP = (
     f"deployment file: TOML with the tables {', '.join(TABLES)} (default: {DEPLOYMENT_FILE} in "
     "the current folder, if you own it and only you can write to it; none on a services instance)"
@@ -53,9 +50,6 @@ class FolderName(FileName):
     name = "dir"
 
 
-Procedure = Annotated[
-    str, typer.Argument(metavar="PROCEDURE", click_type=click.Choice(PROCEDURE_NAMES))
-]
 Values = Annotated[
     Optional[str],
     typer.Option(metavar="FILE", click_type=FileName(), help=VALUES_HELP, show_default=False),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from codeocean_cmdgen import vendor
@@ -98,3 +98,35 @@ class Part(NamedTuple):
 
     heading: Heading
     tasks: tuple[Task, ...]
+
+
+class Procedure(NamedTuple):
+    """A procedure: what is done with which deployments, in order.
+
+    origin, destination: the deployments that data is copied from and to.
+    host: the deployment on whose services instance scripts run.
+    """
+
+    name: str
+    origin: str
+    destination: str
+    host: str
+    parts: tuple[Part, ...]
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """All tasks, in order."""
+        return tuple(task for part in self.parts for task in part.tasks)
+
+    @property
+    def steps(self) -> tuple[type[Step], ...]:
+        """The steps in the order of their first tasks."""
+        return self._steps(self.tasks)
+
+    def steps_of(self, deployment: str) -> tuple[type[Step], ...]:
+        """Return the steps that belong to a deployment."""
+        return self._steps(task for task in self.tasks if task.deployment == deployment)
+
+    @staticmethod
+    def _steps(tasks: Iterable[Task]) -> tuple[type[Step], ...]:
+        return tuple(dict.fromkeys(task.step for task in tasks if task.step))

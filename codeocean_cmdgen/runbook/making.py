@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.arguments import VOCABULARY
 from codeocean_cmdgen.errors import InputError, Problem, shown
-from codeocean_cmdgen.procedures import RUNBOOKS
+from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.rendering.paste import shared_paste
 from codeocean_cmdgen.runbook.advice import advice, run_as_files, transport
 from codeocean_cmdgen.runbook.model import Entry, Pasting, Place, Runbook, Section
@@ -24,34 +24,32 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.runbook.scripts import Made
     from codeocean_cmdgen.steps.base import Told
 
-_HOSTS = {"backup": "source", "restore": "target", "migration": "target"}
-"""Procedure -> the deployment on whose services instance scripts run."""
 
-
-def make(procedure: str, file: DeploymentFile) -> Runbook:
+def make(name: str, file: DeploymentFile) -> Runbook:
     """Make the runbook of a procedure. If values are missing, it shows the command that finds them.
 
-    file: its values. The runbook names it without its folder: it is read elsewhere.
+    name: the procedure's. file: its values. The runbook names the file without its folder: it is
+    read elsewhere.
 
     Raises:
         InputError: with every wrong value of every step, and the step's number and name; or the
             file's name cannot be written into commands.
 
     """
-    name = _name_in_commands(file)
-    parts = RUNBOOKS[procedure]
-    made = make_scripts((task.naming(name) for part in parts for task in part.tasks), file)
-    entries = _entries(made, file.tables, name)
+    procedure = PROCEDURES[name]
+    values = _name_in_commands(file)
+    made = make_scripts((task.naming(values) for task in procedure.tasks), file)
+    entries = _entries(made, file.tables, values)
     left = iter(entries)
     sections = tuple(
-        Section(*part.heading, tuple(next(left) for _ in part.tasks)) for part in parts
+        Section(*part.heading, tuple(next(left) for _ in part.tasks)) for part in procedure.parts
     )
     first = next(entry.file for entry in entries if entry.file)
     return Runbook(
-        procedure,
-        advice(name),
-        run_as_files(procedure, name, first),
-        transport(_HOSTS[procedure], file.tables),
+        name,
+        advice(values),
+        run_as_files(name, values, first),
+        transport(procedure.host, file.tables),
         sections,
     )
 

@@ -21,7 +21,7 @@ from codeocean_cmdgen.files import carries_mark
 from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
 from codeocean_cmdgen.inputs.example import EXAMPLE, empty_file, example_values
 from codeocean_cmdgen.inputs.resolve import resolve
-from codeocean_cmdgen.procedures import RUNBOOKS, Task
+from codeocean_cmdgen.procedures import PROCEDURES, Task
 from codeocean_cmdgen.procedures.model import Prose
 from codeocean_cmdgen.rendering.documents import render_page, render_runbook
 from codeocean_cmdgen.rendering.seal import is_as_rendered
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.runbook.model import Paste
 
 VALUES = EXAMPLE
-MADE = {procedure: make(procedure, read_deployment_file(VALUES)) for procedure in RUNBOOKS}
+MADE = {procedure: make(procedure, read_deployment_file(VALUES)) for procedure in PROCEDURES}
 
-EVERY = pytest.mark.parametrize("procedure", RUNBOOKS)
+EVERY = pytest.mark.parametrize("procedure", PROCEDURES)
 
 
 def without(tmp_path: Path, *words: str) -> Path:
@@ -738,7 +738,7 @@ def steps_of_guide(runbook: Runbook) -> set[str]:
 
 def test_each_answer_to_the_guide_is_an_entry_and_each_of_its_numbers_is_answered() -> None:
     answers = "".join(row.answers for row in guide.rows())
-    found: dict[str, set[str]] = {procedure: set() for procedure in RUNBOOKS}
+    found: dict[str, set[str]] = {procedure: set() for procedure in PROCEDURES}
     for procedure, anchor in re.findall(r"\(\.\./golden/runbook-(\w+)\.md#([\w-]+)\)", answers):
         found[procedure].add(anchor)
     assert len(re.findall(r"\]\(", answers)) == len(re.findall(r"#step-", answers))
@@ -761,7 +761,7 @@ def test_no_line_of_the_guide_is_left_out() -> None:
 
 
 def test_a_runbook_takes_far_less_typing_than_the_guide() -> None:
-    for procedure in RUNBOOKS:
+    for procedure in PROCEDURES:
         ours = guide.of_runbook(procedure)
         assert ours.types <= 2
         assert ours.types + ours.prepared < guide.of_guide(procedure).types / 4

@@ -29,7 +29,7 @@ from codeocean_cmdgen.inputs.deployment_file import (
 )
 from codeocean_cmdgen.inputs.example import EXAMPLE
 from codeocean_cmdgen.inputs.resolve import Given, Resolved, checked
-from codeocean_cmdgen.procedures import RUNBOOKS
+from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.rendering.documents import render_page, render_runbook
 from codeocean_cmdgen.rendering.paste import (
     END,
@@ -531,7 +531,7 @@ def test_joined_scripts_are_verified_as_one_paste() -> None:
     assert [one.step.name for one in found.scripts] == ["instance-hold", "snapshot-copy"]
 
 
-@pytest.mark.parametrize("procedure", RUNBOOKS)
+@pytest.mark.parametrize("procedure", PROCEDURES)
 def test_what_a_runbook_offers_is_verified(procedure: str) -> None:
     for entry in made(procedure).entries:
         if entry.script:
@@ -671,7 +671,7 @@ def test_a_runbook_under_the_name_of_a_script_is_no_script(there: Path, form: st
     assert words(there, VALUES) == {script.name: DIFFERS}
 
 
-@pytest.mark.parametrize("procedure", RUNBOOKS)
+@pytest.mark.parametrize("procedure", PROCEDURES)
 @pytest.mark.parametrize("form", [render_runbook, render_page])
 def test_a_runbook_has_the_digest_of_each_script(
     procedure: str, form: Callable[[runbook.Runbook], str]
@@ -701,7 +701,7 @@ def resealed(text: str) -> str:
 
 
 @FORMS
-@pytest.mark.parametrize("procedure", RUNBOOKS)
+@pytest.mark.parametrize("procedure", PROCEDURES)
 def test_a_runbook_is_compared_with_its_deployment_file(
     procedure: str, form: Callable[[runbook.Runbook], str]
 ) -> None:
