@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import click
 import typer
 
-from codeocean_cmdgen.arguments import VOCABULARY
+from codeocean_cmdgen.arguments import RECOVERY_POINTS, VOCABULARY
+from codeocean_cmdgen.aws_settings import demand_boto3
 from codeocean_cmdgen.cli.procedures import ProcedureName
 from codeocean_cmdgen.cli.shared import FileName, Values, show_note
 from codeocean_cmdgen.errors import DiscoveryError, InputError, Problem, shown
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
     from codeocean_cmdgen.inputs.update import Fact
 
-DISCOVERABLE = (*TABLES, "recovery-points")
+DISCOVERABLE = (*TABLES, RECOVERY_POINTS)
 """What can be discovered."""
 
 _NO_FILE = (
@@ -217,7 +218,7 @@ def discover(
     def say(line: str) -> None:
         echo(line, err=True)
 
-    if what == "recovery-points":
+    if what == RECOVERY_POINTS:
         asked = {"region": region, "profile": profile}
         found = recovery_points.find_pairs(table, file, say, **asked)
         again = [f"--from {table}", file.option]
@@ -337,22 +338,9 @@ def check(
 
 
 def _ask_accounts(facts: "Facts", profiles: dict[str, str]) -> None:
-    try:
-        from codeocean_cmdgen.check.questions import (  # noqa: PLC0415 - an extra, slow
-            ask_accounts,
-            sessions,
-        )
-    except ImportError as error:
-        if error.name not in ("boto3", "botocore"):
-            raise
-        raise InputError(
-            [
-                Problem(
-                    f"cannot read the accounts: {error.name} is not installed",
-                    "pip install boto3, or check only the deployment file with --offline",
-                )
-            ]
-        ) from error
+    demand_boto3("check only the deployment file with --offline")
+    from codeocean_cmdgen.check.questions import ask_accounts, sessions  # noqa: PLC0415 - slow
+
     for role, name in profiles.items():
         facts.deployments[role].profile = name
     ask_accounts(facts, sessions(facts, profiles), profiles, echo_progress)
