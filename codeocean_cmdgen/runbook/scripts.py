@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from codeocean_cmdgen.arguments import CHOOSES, FINDS, VOCABULARY, flag
+from codeocean_cmdgen.arguments import ROLE, VOCABULARY, flag
 from codeocean_cmdgen.errors import InputError, Problem
 from codeocean_cmdgen.inputs.resolve import Given, missing, resolve
 from codeocean_cmdgen.rendering.script import render
@@ -127,14 +127,16 @@ def _missing(task: Task, step: type[Step], name: str) -> Missing:
     A value that no `discover` finds belongs to this step alone: another step may do something else
     if it has one, as an update does with the URL of a template.
     """
-    table = task.deployment if name in FINDS else f"{task.deployment}.{step.name}"
+    is_found = VOCABULARY[name].discovered_by == ROLE
+    table = task.deployment if is_found else f"{task.deployment}.{step.name}"
     return Missing(name, _found_by(task, step, name), table)
 
 
 def _found_by(task: Task, step: type[Step], name: str) -> str:
     """Return what `discover` must be asked for to find a value; empty if it cannot."""
-    if name in CHOOSES:
-        return "recovery-points"
-    if name not in FINDS or step in UNDISCOVERED:
+    found_by = VOCABULARY[name].discovered_by
+    if found_by != ROLE:
+        return found_by
+    if step in UNDISCOVERED:
         return ""
     return task.needs.get(name) or step.elsewhere.get(name, task.deployment)
