@@ -10,25 +10,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codeocean_cmdgen import marks
 from codeocean_cmdgen.errors import InputError, Problem, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_MARK = re.compile(
-    rb"\(\n(?:.*\n){1,60}?# codeocean-cmdgen [a-z0-9-]+: "
-    rb"|(?:# Runbook: .*\n\n|<!doctype html>\n)"
-    rb"<!-- codeocean-cmdgen runbook [0-9a-f]{64} -->\n"
-    rb"|# codeocean-cmdgen render: "
-    rb'|\{\n  "program": "codeocean-cmdgen '
-)
-"""How the files that the program writes begin.
-
-These are scripts, runbooks, the list of a folder, and receipts of rehearsals.
-"""
-
-_LONGEST_BEGINNING = 16_384
-"""A mark, if there is one, is within this many bytes."""
 
 _STREAM_NUMBERS = {"/dev/stdout": 1, "/dev/stderr": 2}
 _STREAM = re.compile(rf"{'|'.join(_STREAM_NUMBERS)}|/dev/fd/([0-9]{{1,9}})")
@@ -81,11 +67,6 @@ def read_input(path: Path, most: int = MOST_BYTES_READ, *, own: bool = False) ->
         raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB", str(path))
 
 
-def carries_mark(content: bytes) -> bool:
-    """Return whether a content begins like a file that the program writes."""
-    return bool(_MARK.match(content))
-
-
 def why_not_replaceable(path: Path, inputs: Mapping[Path, str]) -> str:
     """Return why writing to a path would lose somebody's file; empty if it would not.
 
@@ -109,8 +90,8 @@ def why_not_replaceable(path: Path, inputs: Mapping[Path, str]) -> str:
     if not stat.S_ISREG(kind):
         return "is not a file"
     with path.open("rb") as file:
-        beginning = file.read(_LONGEST_BEGINNING)
-    if beginning and not carries_mark(beginning):
+        beginning = file.read(marks.LONGEST_BEGINNING)
+    if beginning and not marks.is_ours(beginning):
         return "exists and was not written by codeocean-cmdgen"
     return ""
 

@@ -16,11 +16,11 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from codeocean_cmdgen import marks
 from codeocean_cmdgen.errors import InputError, Problem, shown
 from codeocean_cmdgen.files import (
     PRIVATE_MODE,
     SCRIPT_MODE,
-    carries_mark,
     is_same,
     why_not_replaceable,
 )
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 LIST = "SHA256SUMS"
 """The name of the list."""
-_LIST_HEAD = "# codeocean-cmdgen render: it wrote these files; check them with sha256sum --check\n"
+_LIST_HEAD = f"{marks.LIST}it wrote these files; check them with sha256sum --check\n"
 VERSION_CONTROL = {".git", ".gitattributes", ".gitignore", ".hg", ".hgignore", ".jj", ".svn"}
 """Other names that the folder may hold: those of people who keep it in a repository."""
 _FORMS = {"runbook.md": render_runbook, "runbook.html": render_page}
@@ -180,7 +180,7 @@ def listed_in(directory: Path) -> dict[str, set[str]]:
         return {}
     content = path.read_bytes()
     found: dict[str, set[str]] = {}
-    if carries_mark(content):
+    if marks.is_ours(content):
         _, *lines = content.decode("utf-8", "replace").splitlines()
         for line in lines:
             digest, _, name = line.partition("  ")

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from codeocean_cmdgen.arguments import flag
 from codeocean_cmdgen.errors import InputError, Problem
+from codeocean_cmdgen.marks import STEP
 from codeocean_cmdgen.rendering.paste import (
     MAX_BYTES,
     MAX_LINES,
@@ -100,7 +101,7 @@ def _header(step: type[Step]) -> Markup:
         settings.append("WATCH=0 starts the work, does not wait for it, and ends with exit code 4.")
     if step.confirm:
         settings.append(f"CONFIRM={step.confirm} confirms without a terminal.")
-    lines = [f"# codeocean-cmdgen {step.name}: {step.title}", "#"]
+    lines = [f"{STEP.format(step.name)}{step.title}", "#"]
     for key, label in _LABELS.items():
         if key in step.header:
             lines += _told(label, step.header[key])

@@ -25,9 +25,9 @@ from hypothesis import strategies as st
 
 from codeocean_cmdgen.arguments import VOCABULARY, flag
 from codeocean_cmdgen.cli.app import app
-from codeocean_cmdgen.files import carries_mark
 from codeocean_cmdgen.inputs import stack_json
 from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
+from codeocean_cmdgen.marks import is_ours
 from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.steps import STEPS, InstanceHold, SnapshotCopy, Step
 from codeocean_cmdgen.values import Preset, Switch
@@ -858,7 +858,7 @@ def test_an_edited_file_of_ours_is_not_replaced(other: list[str], tmp_path: Path
         generated.replace("us-east-1", "eu-west-1", 1),
         generated.replace("a", "b", 1),
     ):
-        if not carries_mark(edited.encode()):
+        if not is_ours(edited.encode()):
             continue
         output.write_text(edited)
         outcome = run("runbook", "restore", f"--values={VALUES}", f"--output={output}")

@@ -17,10 +17,10 @@ import pytest
 
 from codeocean_cmdgen import folder
 from codeocean_cmdgen.errors import InputError
-from codeocean_cmdgen.files import carries_mark
 from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
 from codeocean_cmdgen.inputs.example import EXAMPLE, empty_file, example_values
 from codeocean_cmdgen.inputs.resolve import resolve
+from codeocean_cmdgen.marks import is_ours
 from codeocean_cmdgen.procedures import PROCEDURES, Task
 from codeocean_cmdgen.procedures.model import Prose
 from codeocean_cmdgen.rendering.documents import render_page, render_runbook
@@ -712,7 +712,7 @@ def test_render_never_replaces_the_deployment_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [*GOLDEN.glob("*.sh"), *GOLDEN.glob("runbook-*.md")])
 def test_all_that_is_written_carries_the_mark_and_proves_itself(name: Path) -> None:
     content = name.read_bytes()
-    assert carries_mark(content)
+    assert is_ours(content)
     assert is_as_rendered(content)
     changes = (b"\n# mine\n" + content, content + b"\n", content[:-1], content + content)
     middle = content.replace(b" ", b"  ", 2).replace(b"  ", b" ", 1)
@@ -723,7 +723,7 @@ def test_all_that_is_written_carries_the_mark_and_proves_itself(name: Path) -> N
 @EVERY
 def test_pages_carry_the_mark(procedure: str) -> None:
     page = render_page(MADE[procedure]).encode("ascii")
-    assert carries_mark(page)
+    assert is_ours(page)
     assert is_as_rendered(page)
     assert not is_as_rendered(page.replace(b"</body>", b"<p>mine</p></body>"))
 
