@@ -29,4 +29,6 @@ __all__ = [
 
 def look_over(facts: Facts, deployment_file: str, *, offline: bool) -> Result:
     """Apply all rules, or with `offline` only those that need no account."""
-    return apply([rule for rule in RULES if not (offline and rule.live)], facts, deployment_file)
+    rules = [rule for rule in RULES if not (offline and rule.live)]
+    no_answer = not offline and all(one.why_not_asked for one in facts.deployments.values())
+    return apply(rules, facts, deployment_file)._replace(no_answer=no_answer)

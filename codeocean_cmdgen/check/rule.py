@@ -132,16 +132,25 @@ class Unchecked(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The result of a check."""
+    """The result of a check.
+
+    no_answer: whether accounts were to be asked, and none of them answered.
+    """
 
     findings: list[Finding]
     unchecked: list[Unchecked]
     checked: int
+    no_answer: bool = False
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether a step would fail."""
+        return any(finding.rule.level == ERROR for finding in self.findings)
 
     @property
     def fails(self) -> bool:
-        """Whether a step would fail."""
-        return any(finding.rule.level == ERROR for finding in self.findings)
+        """Whether the exit code is 1."""
+        return self.has_errors or self.no_answer
 
 
 RULES: list[Rule] = []

@@ -319,7 +319,8 @@ def check(
     """Report what would fail, what could ruin a restore, and how to fix it. Changes nothing.
 
     Each account is read with the profile that --profile gives for it, otherwise with the current
-    credentials. Checks that could not run are listed. Exits with 1 if something would fail.
+    credentials. Checks that could not run are listed. Exits with 1 if something would fail,
+    or if no account answered.
     NO_COLOR=1 turns off colors.
     """
     from codeocean_cmdgen import check as checks  # noqa: PLC0415 - rarely wanted

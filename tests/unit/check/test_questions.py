@@ -108,3 +108,6 @@ def test_expired_credentials_are_said(simulator: Simulator, facts: Facts) -> Non
     for role in ROLES:
         assert "no working credentials: give --profile" in facts.deployments[role].why_not_asked
         assert "ExpiredToken" in facts.deployments[role].why_not_asked
+    result = look_over(facts, "deployment.toml", offline=False)
+    assert result.fails
+    assert not result.has_errors
