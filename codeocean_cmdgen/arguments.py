@@ -80,13 +80,13 @@ VOCABULARY: dict[str, Argument] = {
     ),
     "ebs_snapshot_arn": Argument(
         values.EbsSnapshotArn,
-        "recovery point of the data volume",
+        "recovery point of the data volume (an EBS snapshot)",
         "AWS Backup > Backup vaults > the vault > Recovery points",
         discovered_by=RECOVERY_POINTS,
     ),
     "rds_snapshot_arn": Argument(
         values.RdsSnapshotArn,
-        "recovery point of the analytics database",
+        "recovery point of the analytics database (an RDS snapshot)",
         "AWS Backup > Backup vaults > the vault > Recovery points",
         discovered_by=RECOVERY_POINTS,
     ),

@@ -76,11 +76,12 @@ def write(files: Mapping[str, str], directory: Path, inputs: Mapping[Path, str])
     inputs: files that the program reads, and their names in messages.
 
     Raises:
-        InputError: the folder cannot be written, or holds files with these names that `render` did
-            not write. In the second case nothing is changed.
+        InputError: the folder cannot be written, belongs to another user, or holds files with these
+            names that `render` did not write. In the last two cases nothing is changed.
 
     """
     try:
+        _demand_own(directory)
         objections = list(_objections(files, directory, inputs))
         if objections:
             problems = [Problem(f"--directory: {objection}") for objection in objections]
@@ -111,6 +112,19 @@ def write(files: Mapping[str, str], directory: Path, inputs: Mapping[Path, str])
         raise InputError(
             [Problem(f"--directory: cannot write {where}: {error.strerror}")]
         ) from error
+
+
+def _demand_own(directory: Path) -> None:
+    """Refuse a folder of another user than root: its owner may replace what is in it.
+
+    Raises:
+        InputError: see above.
+
+    """
+    if directory.exists() and directory.stat().st_uid not in {os.geteuid(), 0}:
+        where = shown(str(directory))
+        problem = f"--directory: {where} belongs to another user, who could replace the scripts"
+        raise InputError([Problem(problem, "choose a folder of your own")])
 
 
 def _put(beside: Path, directory: Path, name: str, *, remove: bool) -> None:

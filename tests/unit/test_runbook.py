@@ -536,6 +536,17 @@ STRANGE = {
 }
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
+    there = tmp_path / "restore"
+    there.mkdir()
+    os.chown(there, 1234, 1234)
+    outcome = render(there)
+    assert outcome.code == 2
+    assert outcome.err.startswith(f"error: --directory: '{there}' belongs to another user, who ")
+    assert contents(there) == {}
+
+
 @pytest.mark.parametrize("kind", STRANGE)
 @pytest.mark.parametrize("first", [True, False], ids=["new folder", "folder of ours"])
 def test_what_render_did_not_write_is_named_and_nothing_is_written(
