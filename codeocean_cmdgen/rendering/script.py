@@ -22,7 +22,7 @@ from codeocean_cmdgen.rendering.paste import (
     wrapped,
 )
 from codeocean_cmdgen.rendering.quoting import LINE_WIDTH, shell_assignment, shell_word
-from codeocean_cmdgen.rendering.templates import file_text, script_templates, sha256
+from codeocean_cmdgen.rendering.templates import file_text, package_text, script_templates, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,9 +75,7 @@ def part_text(name: str) -> str:
 
 def program_text(name: str) -> str:
     """Return a module of codeocean_cmdgen/programs as it stands."""
-    import pkgutil  # noqa: PLC0415 - few scripts have one
-
-    return (pkgutil.get_data("codeocean_cmdgen", f"programs/{name}.py") or b"").decode("ascii")
+    return package_text(f"programs/{name}.py")
 
 
 _LABELS = {
