@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from codeocean_cmdgen.procedures.backup import BACKUP
 from codeocean_cmdgen.procedures.migration import MIGRATION
-from codeocean_cmdgen.procedures.model import Part, Procedure, Tables, Task
+from codeocean_cmdgen.procedures.model import Part, Procedure, Task
 from codeocean_cmdgen.procedures.restore import RESTORE
 
-__all__ = ["PROCEDURES", "Part", "Procedure", "Tables", "Task"]
+__all__ = ["PROCEDURES", "Part", "Procedure", "Task"]
 
 PROCEDURES: dict[str, Procedure] = {one.name: one for one in (BACKUP, RESTORE, MIGRATION)}
 """The procedures by name, in the order in which they are listed."""

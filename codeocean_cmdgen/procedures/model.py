@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from codeocean_cmdgen import vendor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
     from codeocean_cmdgen.inputs.resolve import Given
     from codeocean_cmdgen.steps import Step
 
-Tables = Mapping[str, Mapping[str, "tuple[str, ...]"]]
-"""The texts of a deployment file, by table and name."""
-
-Derive = Callable[[Tables], "dict[str, Given]"]
+Derive = Callable[["DeploymentFile"], "dict[str, Given]"]
 """Derives values of a step from what the deployment file says about another deployment."""
 
 
@@ -51,7 +49,7 @@ class Heading(NamedTuple):
     about: str
 
 
-def _nothing(tables: Tables) -> dict[str, Given]:  # noqa: ARG001 - the signature of the others
+def _nothing(file: DeploymentFile) -> dict[str, Given]:  # noqa: ARG001 - the signature of the others
     return {}
 
 

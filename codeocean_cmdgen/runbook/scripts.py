@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
-    from codeocean_cmdgen.procedures import Tables, Task
+    from codeocean_cmdgen.procedures import Task
     from codeocean_cmdgen.steps import Step
 
 UNDISCOVERED = (CrossAccountBackup, StackCreate)
@@ -61,13 +61,11 @@ def _make(task: Task, file: DeploymentFile, problems: dict[Problem, list[str]]) 
     """Return a task with what could be made of it; add what is wrong to the problems."""
     step = task.step
     kind = step.place if step else task.place
-    account_id, region = (
-        text_in(file.tables, task.deployment, name) for name in ("account_id", "region")
-    )
+    account_id, region = (text_in(file, task.deployment, name) for name in ("account_id", "region"))
     place = Place(kind, task.deployment, account_id, region)
     if step is None:
         return Made(task, place)
-    options = task.derive(file.tables)
+    options = task.derive(file)
     options.update({name: Given((text,), "procedure") for name, text in task.options.items()})
     lacking = tuple(
         _missing(task, step, name)
@@ -89,9 +87,9 @@ def _make(task: Task, file: DeploymentFile, problems: dict[Problem, list[str]]) 
         return Made(task, place, options)
 
 
-def text_in(tables: Tables, table: str, name: str) -> str:
+def text_in(file: DeploymentFile, table: str, name: str) -> str:
     """Return one text of the deployment file, or a placeholder."""
-    return tables.get(table, {}).get(name, (name.upper().replace("_", "-"),))[0]
+    return (*file.texts(table, name), name.upper().replace("_", "-"))[0]
 
 
 def command_for(one: Made, values: str, output: str) -> str:
