@@ -8,6 +8,7 @@ from codeocean_cmdgen import vendor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
     from codeocean_cmdgen.inputs.resolve import Given
     from codeocean_cmdgen.steps import Step
