@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 import tempfile
 from pathlib import Path
@@ -15,11 +14,6 @@ from codeocean_cmdgen.errors import InputError, Problem, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_STREAM_NUMBERS = {"/dev/stdout": 1, "/dev/stderr": 2}
-_STREAM = re.compile(rf"{'|'.join(_STREAM_NUMBERS)}|/dev/fd/([0-9]{{1,9}})")
-"""Names of streams that are already open, including the ones that shells use for `>(command)`."""
-
 
 SCRIPT_MODE = 0o700
 """The mode of a script: its owner alone may run it."""
@@ -117,53 +111,11 @@ def demand_replaceable(path: Path, option: str, inputs: Mapping[Path, str]) -> N
     try:
         reason = why_not_replaceable(path, inputs)
     except OSError as error:
-        raise _cannot_write(path, option, error) from error
+        raise cannot_write(path, option, error) from error
     if reason:
         is_read = any(is_same(path, one) for one in inputs)
         hint = "choose another name" if is_read else "choose another name, or remove it"
         raise InputError([Problem(f"{option}: {shown(str(path))} {reason}", hint)])
-
-
-def write_output(path: Path, text: str, mode: int, inputs: Mapping[Path, str]) -> None:
-    """Write to the path of --output: an open stream, or a file that is written whole or not at all.
-
-    Raises:
-        InputError: it cannot be written, or would replace a file that the program did not write.
-
-    """
-    stream = _STREAM.fullmatch(str(path))
-    if not stream:
-        demand_replaceable(path, "--output", inputs)
-        _demand_unchanged(path, text)
-        write_whole(path, text, mode, "--output")
-        return
-    number = int(stream[1] or _STREAM_NUMBERS[str(path)])
-    try:
-        # Use a copy of the open stream: opening its name again would truncate a file behind it.
-        with os.fdopen(os.dup(number), "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except OSError as error:
-        raise _cannot_write(path, "--output", error) from error
-
-
-def _demand_unchanged(path: Path, text: str) -> None:
-    """Refuse to replace a file if somebody may have edited it since it was generated.
-
-    Raises:
-        InputError: a person's edits would be lost.
-
-    """
-    from codeocean_cmdgen.rendering.seal import is_as_rendered  # noqa: PLC0415 - Jinja is slow
-
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise _cannot_write(path, "--output", error) from error
-    if content and content != text.encode() and not is_as_rendered(content):
-        message = f"--output: {shown(str(path))} was changed since it was generated"
-        raise InputError([Problem(message, "choose another name, or remove it")])
 
 
 def write_whole(
@@ -203,8 +155,9 @@ def write_whole(
             Path(temporary).unlink()
             raise
     except OSError as error:
-        raise _cannot_write(path, option, error) from error
+        raise cannot_write(path, option, error) from error
 
 
-def _cannot_write(path: Path, option: str, error: OSError) -> InputError:
+def cannot_write(path: Path, option: str, error: OSError) -> InputError:
+    """Return the error that a file cannot be written. option: the option that gave it."""
     return InputError([Problem(f"{option}: cannot write {shown(str(path))}: {error.strerror}")])

@@ -15,7 +15,6 @@ from codeocean_cmdgen.cli.shared import (
     Values,
     files_read,
     show_note,
-    write_document,
 )
 from codeocean_cmdgen.files import PRIVATE_MODE
 from codeocean_cmdgen.inputs.deployment_file import demand_deployment_file, named_or_default
@@ -56,7 +55,8 @@ def runbook(
 
     PROCEDURE is backup, restore or migration.
     """
-    from codeocean_cmdgen.rendering import documents  # noqa: PLC0415 - Jinja is slow
+    from codeocean_cmdgen.cli.output import write_document  # noqa: PLC0415 - Jinja is slow
+    from codeocean_cmdgen.rendering import documents  # noqa: PLC0415 - likewise
 
     file = demand_deployment_file(values, show_note)
     made = _runbook(procedure, file)

@@ -1314,7 +1314,10 @@ finally:
         (["init", "--help"], "codeocean_cmdgen.cli.accounts codeocean_cmdgen.cli.procedures"),
         (["discover", "--help"], "codeocean_cmdgen.cli.accounts codeocean_cmdgen.cli.procedures"),
         ([SnapshotCopy.name, "--account-id=0123456789"], "codeocean_cmdgen.cli.steps"),
-        (options(SnapshotCopy.name), "codeocean_cmdgen.cli.steps jinja2"),
+        (
+            options(SnapshotCopy.name),
+            "codeocean_cmdgen.cli.output codeocean_cmdgen.cli.steps jinja2",
+        ),
     ],
 )
 def test_little_is_imported(arguments: list[str], expected: str) -> None:
