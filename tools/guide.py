@@ -11,7 +11,8 @@ from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
 from codeocean_cmdgen.inputs.example import example_values
 from codeocean_cmdgen.inputs.update import Fact, update
 from codeocean_cmdgen.procedures import PROCEDURES
-from codeocean_cmdgen.runbook import UNDISCOVERED, make
+from codeocean_cmdgen.runbook import make
+from codeocean_cmdgen.steps import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +79,7 @@ def of_runbook(procedure: str) -> Effort:
     places = sum(
         needed and _found_by(name) == ROLE
         for step in steps
-        if step in UNDISCOVERED
+        if not step.is_discovered
         for name, needed in step.arguments().items()
     )
     pairs = any(_found_by(name) == RECOVERY_POINTS for step in steps for name in step.arguments())
@@ -91,7 +92,8 @@ def _found_by(name: str) -> str:
 
 
 def _looked_at(table: str) -> bool:
-    return table.partition(".")[2] not in {step.name for step in UNDISCOVERED}
+    step = BY_NAME.get(table.partition(".")[2])
+    return step is None or step.is_discovered
 
 
 def _made(procedure: str, given: Callable[[str, str], bool]) -> Runbook:

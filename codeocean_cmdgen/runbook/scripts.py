@@ -10,7 +10,6 @@ from codeocean_cmdgen.errors import InputError, Problem
 from codeocean_cmdgen.inputs.resolve import Given, missing, resolve
 from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.runbook.model import Missing, Place
-from codeocean_cmdgen.steps import CrossAccountBackup, StackCreate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
     from codeocean_cmdgen.procedures import Task
     from codeocean_cmdgen.steps import Step
-
-UNDISCOVERED = (CrossAccountBackup, StackCreate)
-"""Steps whose values no `discover` finds: their stack does not exist yet, or is elsewhere."""
 
 
 class Made(NamedTuple):
@@ -135,6 +131,6 @@ def _found_by(task: Task, step: type[Step], name: str) -> str:
     found_by = VOCABULARY[name].discovered_by
     if found_by != ROLE:
         return found_by
-    if step in UNDISCOVERED:
+    if not step.is_discovered:
         return ""
     return task.needs.get(name) or step.elsewhere.get(name, task.deployment)

@@ -70,6 +70,7 @@ class StackCreate(Step):
             "cloudformation:TagResource",
         ),
     }
+    is_discovered = False
     tables = ("backup", "target")
     checks = (no_parameter_twice,)
 

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Optional
 
 from codeocean_cmdgen.errors import InputError
+from codeocean_cmdgen.inputs.resolve import Resolved
 from codeocean_cmdgen.marks import step_in
 from codeocean_cmdgen.rendering.paste import (
     END,
@@ -30,7 +31,6 @@ from codeocean_cmdgen.verify.verdicts import (
     OTHER_RELEASE,
     VERIFIED,
     Difference,
-    Script,
     Verdict,
 )
 
@@ -58,7 +58,7 @@ def of_text(name: str, content: bytes) -> Verdict:
         return verdict._replace(differences=(objection,))
     pieces = _pieces(text)
     tried = [_try_to_read(piece, first_line) for first_line, piece in pieces]
-    scripts = tuple(one for one in tried if isinstance(one, Script))
+    scripts = tuple(one for one in tried if isinstance(one, Resolved))
     differences = [one for one in tried if isinstance(one, Difference)]
     verdict = verdict._replace(scripts=scripts)
     if not differences:
@@ -76,7 +76,7 @@ def of_text(name: str, content: bytes) -> Verdict:
     return verdict._replace(differences=tuple(differences))
 
 
-def _try_to_read(piece: str, first_line: int) -> Script | Difference:
+def _try_to_read(piece: str, first_line: int) -> Resolved | Difference:
     try:
         return read(piece, first_line)
     except UnreadableError as error:
@@ -113,9 +113,9 @@ def _pieces(text: str) -> list[tuple[int, str]]:
     return pieces[:-1] if ends else pieces
 
 
-def _expected(scripts: Iterable[Script], text: str) -> str:
+def _expected(scripts: Iterable[Resolved], text: str) -> str:
     """Return what this release makes of the values: a script, or several joined to one paste."""
-    rendered = [render(script.step, script.origins) for script in scripts]
+    rendered = [render(*script) for script in scripts]
     if SHARED_FILE not in text:
         return joined(rendered)
     shared = shared_paste() if END_OF_SHARED in text else ""

@@ -12,11 +12,12 @@ from codeocean_cmdgen.inputs.resolve import Given, checked
 from codeocean_cmdgen.marks import STEP, step_in
 from codeocean_cmdgen.rendering.script import BY_DEFAULT, MADE, TEXT_DIGEST
 from codeocean_cmdgen.steps import BY_NAME
-from codeocean_cmdgen.verify.verdicts import Difference, Script
+from codeocean_cmdgen.verify.verdicts import Difference
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from codeocean_cmdgen.inputs.resolve import Resolved
     from codeocean_cmdgen.steps import Step
 
 
@@ -55,7 +56,7 @@ _OPTION = re.compile(r"--([a-z0-9-]+) (.*)")
 _ASSIGNMENT = re.compile(r"([A-Z][A-Z0-9_]*)=(.*)", re.DOTALL)
 
 
-def read(text: str, first_line: int = 1) -> Script:
+def read(text: str, first_line: int = 1) -> Resolved:
     """Return what the script in a text was made from, as its values block says.
 
     first_line: the number of the text's first line.
@@ -78,11 +79,10 @@ def read(text: str, first_line: int = 1) -> Script:
     line = first_line + text.count("\n", 0, block.start())
     given = _Values(step, line + 1).read(block[1].split("\n")[:-1])
     try:
-        made = checked(step, given)
+        return checked(step, given)
     except InputError as error:
         message = "; ".join(problem.message for problem in error.problems)
         raise UnreadableError(Difference(message, line)) from error
-    return Script(*made)
 
 
 def _end_of_header(text: str) -> int:

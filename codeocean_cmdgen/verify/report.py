@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
 
+from codeocean_cmdgen.arguments import flag
 from codeocean_cmdgen.errors import shown
-from codeocean_cmdgen.rendering.script import text_digest
+from codeocean_cmdgen.rendering.script import BY_DEFAULT, text_digest
 from codeocean_cmdgen.terminal import printable
 from codeocean_cmdgen.verify.verdicts import VERIFIED, WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from codeocean_cmdgen.verify.verdicts import Difference, Row, Script, Verdict
+    from codeocean_cmdgen.inputs.resolve import Resolved
+    from codeocean_cmdgen.verify.verdicts import Difference, Verdict
 
 
 def as_text(verdicts: Iterable[Verdict]) -> str:
@@ -30,9 +33,33 @@ def as_text(verdicts: Iterable[Verdict]) -> str:
             step = script.step.variant()
             unsure = "" if verdict.word == VERIFIED else " (not verified)"
             lines.append(f"  {step.name}: {step.title}{unsure}")
-            lines += _table(script.rows)
+            lines += _table(rows(script))
         lines.append("")
     return "\n".join(lines)
+
+
+class Row(NamedTuple):
+    """A value as a reviewer judges it: its option, its text, and where it came from.
+
+    The text is quoted as for a shell: blanks in it look like nothing else.
+    """
+
+    option: str
+    text: str
+    origin: str
+
+
+def rows(script: Resolved) -> list[Row]:
+    """Return the values of a script, a row for each text of a value."""
+    variables = script.step.variant().variables()
+    found = []
+    for name, origin in script.origins.items():
+        value = getattr(script.step, name) or variables.get(name) or ()
+        told = BY_DEFAULT if origin == "default" else f"from {origin}"
+        texts = value if isinstance(value, tuple) else (str(value),)
+        words = [shlex.quote(text) for text in texts]
+        found += [Row(flag(name), word, told) for word in words or ("(none)",)]
+    return found
 
 
 _WIDEST = 72
@@ -82,7 +109,7 @@ def as_json(verdicts: Iterable[Verdict]) -> str:
     return json.dumps(document, indent=2) + "\n"
 
 
-def _document(script: Script) -> dict[str, object]:
+def _document(script: Resolved) -> dict[str, object]:
     step = script.step.variant()
     return {
         "step": step.name,

@@ -1,17 +1,11 @@
-"""What is verified: the values that a script was made from, and the verdict on a file."""
+"""The verdict on a file, and how it differs from what this release prints."""
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
-from codeocean_cmdgen.arguments import flag
-from codeocean_cmdgen.rendering.script import BY_DEFAULT
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from codeocean_cmdgen.steps import Step
+    from codeocean_cmdgen.inputs.resolve import Resolved
 
 VERIFIED = "verified"
 DIFFERS = "differs"
@@ -33,48 +27,6 @@ class Difference(NamedTuple):
     found: str = ""
 
 
-class Row(NamedTuple):
-    """A value as a reviewer judges it: its option, its text, and where it came from.
-
-    The text is quoted as for a shell: blanks in it look like nothing else.
-    """
-
-    option: str
-    text: str
-    origin: str
-
-
-class Script:
-    """What a script was made from: the step, and the origin of each value by field name."""
-
-    def __init__(self, step: Step, origins: Mapping[str, str]) -> None:
-        self.step = step
-        self.origins = origins
-
-    @property
-    def rows(self) -> list[Row]:
-        """The values, a row for each text of a value."""
-        variables = self.step.variant().variables()
-        found = []
-        for name, origin in self.origins.items():
-            value = getattr(self.step, name) or variables.get(name) or ()
-            told = BY_DEFAULT if origin == "default" else f"from {origin}"
-            texts = value if isinstance(value, tuple) else (str(value),)
-            words = [shlex.quote(text) for text in texts]
-            found += [Row(flag(name), word, told) for word in words or ("(none)",)]
-        return found
-
-    def __eq__(self, other: object) -> bool:
-        """Compare what the scripts are made from."""
-        if not isinstance(other, Script):
-            return NotImplemented
-        return type(other.step) is type(self.step) and other.rows == self.rows
-
-    def __hash__(self) -> int:
-        """Agree with the comparison."""
-        return hash((type(self.step), *self.rows))
-
-
 class Verdict(NamedTuple):
     """The result for a file.
 
@@ -85,6 +37,6 @@ class Verdict(NamedTuple):
     name: str
     word: str
     digest: str = ""
-    scripts: tuple[Script, ...] = ()
+    scripts: tuple[Resolved, ...] = ()
     differences: tuple[Difference, ...] = ()
     note: str = ""

@@ -45,6 +45,7 @@ from codeocean_cmdgen.values import PARTITIONS, Preset
 from codeocean_cmdgen.vendor import REPLICATED_BUCKETS
 from codeocean_cmdgen.verify.files import of_file, of_folder
 from codeocean_cmdgen.verify.reading import read, unquoted
+from codeocean_cmdgen.verify.report import rows
 from codeocean_cmdgen.verify.verdicts import (
     DIFFERS,
     NOT_COMPARED,
@@ -74,7 +75,7 @@ def values_in(one: Verdict) -> dict[str, tuple[str, ...]]:
     """Return the values that a reviewer is shown, by option."""
     (script,) = one.scripts
     found: dict[str, tuple[str, ...]] = {}
-    for row in script.rows:
+    for row in rows(script):
         found[row.option] = (*found.get(row.option, ()), row.text)
     return found
 
