@@ -10,6 +10,11 @@ from typing import NamedTuple
 
 from codeocean_cmdgen import values, vendor
 
+ROLE = "ROLE"
+"""`discover ROLE` finds the value, in the account of that role."""
+RECOVERY_POINTS = "recovery-points"
+"""`discover recovery-points` takes the value from the pair that a person chooses."""
+
 
 class Argument(NamedTuple):
     """One value that a script needs.
@@ -17,6 +22,7 @@ class Argument(NamedTuple):
     kind: the form that its text must have.
     help: what it is, for `--help` and the question on the terminal.
     where: where a person finds it; empty if the person is free to choose it.
+    discovered_by: what `discover` finds it with: ROLE, RECOVERY_POINTS, or empty if it cannot.
     many: it may be given several times.
     file: its option takes a file that holds the values: the answer of `describe-stacks`.
     """
@@ -24,6 +30,7 @@ class Argument(NamedTuple):
     kind: type[values.Value]
     help: str
     where: str = ""
+    discovered_by: str = ""
     many: bool = False
     file: bool = False
 
@@ -33,21 +40,25 @@ VOCABULARY: dict[str, Argument] = {
         values.AccountId,
         "account that the script runs in",
         "AWS console, account menu at the top right; or `aws sts get-caller-identity`",
+        discovered_by=ROLE,
     ),
     "region": Argument(
         values.Region,
         "Region that the script works in",
         "AWS console, Region menu at the top right",
+        discovered_by=ROLE,
     ),
     "role_arn": Argument(
         values.RoleArn,
         "role that the AWS service assumes for the job",
         "CloudFormation > the stack > Resources, or IAM > Roles",
+        discovered_by=ROLE,
     ),
     "bucket_arn": Argument(
         values.BucketArn,
         "bucket to replicate from, or to restore to a point in time",
         "CloudFormation > the stack > Resources",
+        discovered_by=ROLE,
         many=True,
     ),
     "report_bucket_arn": Argument(
@@ -65,21 +76,25 @@ VOCABULARY: dict[str, Argument] = {
         values.VaultName,
         "vault that holds the recovery points",
         "AWS Backup > Backup vaults, in the account that the script runs in",
+        discovered_by=ROLE,
     ),
     "ebs_snapshot_arn": Argument(
         values.EbsSnapshotArn,
-        "recovery point of the data volume",
+        "recovery point of the data volume (an EBS snapshot)",
         "AWS Backup > Backup vaults > the vault > Recovery points",
+        discovered_by=RECOVERY_POINTS,
     ),
     "rds_snapshot_arn": Argument(
         values.RdsSnapshotArn,
-        "recovery point of the analytics database",
+        "recovery point of the analytics database (an RDS snapshot)",
         "AWS Backup > Backup vaults > the vault > Recovery points",
+        discovered_by=RECOVERY_POINTS,
     ),
     "destination_vault_arn": Argument(
         values.VaultArn,
         "vault that receives the copies",
         "AWS Backup > Backup vaults, in the target's account",
+        discovered_by=ROLE,
     ),
     "retention_days": Argument(
         values.Days,
@@ -89,11 +104,13 @@ VOCABULARY: dict[str, Argument] = {
         values.StackName,
         "CloudFormation stack of the deployment",
         "CloudFormation > Stacks",
+        discovered_by=ROLE,
     ),
     "data_volume_id": Argument(
         values.VolumeId,
         "the deployment's data volume",
         "CloudFormation > the stack > Resources > " + vendor.DATA_VOLUME,
+        discovered_by=ROLE,
     ),
     "restored_volume_id": Argument(
         values.VolumeId,
@@ -105,6 +122,7 @@ VOCABULARY: dict[str, Argument] = {
         values.DbInstanceId,
         "the deployment's own analytics database instance",
         "CloudFormation > the stack > Resources > " + vendor.DATABASE,
+        discovered_by=ROLE,
     ),
     "temporary_db_instance_id": Argument(
         values.DbInstanceId,
@@ -141,24 +159,30 @@ VOCABULARY: dict[str, Argument] = {
         values.HostName,
         "endpoint of the temporary database instance, restored from the recovery point",
         f"RDS > Databases > {vendor.TEMPORARY_DATABASE} > Connectivity",
+        discovered_by=ROLE,
     ),
     "to_host": Argument(
         values.HostName,
         "endpoint of the deployment's own analytics database",
         "RDS > Databases > the deployment's > Connectivity",
+        discovered_by=ROLE,
     ),
     "from_port": Argument(values.Port, "port of the temporary database instance"),
-    "to_port": Argument(values.Port, "port of the deployment's own analytics database"),
+    "to_port": Argument(
+        values.Port, "port of the deployment's own analytics database", discovered_by=ROLE
+    ),
     "user": Argument(
         values.DatabaseWord,
         "master user of both database instances",
         "RDS > Databases > the deployment's > Configuration",
+        discovered_by=ROLE,
     ),
     "database": Argument(values.DatabaseWord, "database to copy; UNVERIFIED for current versions"),
     "master_password_secret_id": Argument(
         values.SecretId,
         "secret that holds the master password of both database instances",
         "Secrets Manager > " + vendor.MASTER_PASSWORD.format(stack_name="STACK"),
+        discovered_by=ROLE,
     ),
     "ca_bundle": Argument(
         values.Folder,
@@ -207,12 +231,14 @@ VOCABULARY: dict[str, Argument] = {
         "bucket that the source replicates to, in the backup stack or the new deployment; one of "
         "each kind",
         "CloudFormation > that stack > Resources",
+        discovered_by=ROLE,
         many=True,
     ),
     "restore_source_account_id": Argument(
         values.AccountId,
         "account that recovery points may come from: the backup's, or in a migration the source's",
         "AWS console of that account, account menu at the top right",
+        discovered_by=ROLE,
     ),
     "replace": Argument(
         values.Switch,
@@ -225,11 +251,13 @@ VOCABULARY: dict[str, Argument] = {
         "the completion time of its backup job; a time that is too early deletes objects that the "
         "snapshot refers to",
         "output of snapshot-copy; or AWS Backup > Backup vaults > the vault > Recovery points",
+        discovered_by=RECOVERY_POINTS,
     ),
     "until": Argument(
         values.Instant,
         "time when replication into the buckets had ended, and nobody had used them yet",
         "S3 > Batch Operations > the last job's completion time, in the account it ran in",
+        discovered_by=ROLE,
     ),
     "reversible": Argument(
         values.Switch,
@@ -262,32 +290,6 @@ FACTS: dict[str, Argument] = {
     ),
 }
 """Further facts that the deployment file may hold: for people, and for `check`."""
-
-FINDS = frozenset(
-    (
-        "account_id",
-        "region",
-        "stack_name",
-        "backup_vault_name",
-        "bucket_arn",
-        "data_volume_id",
-        "db_instance_id",
-        "destination_bucket_arn",
-        "destination_vault_arn",
-        "from_host",
-        "master_password_secret_id",
-        "restore_source_account_id",
-        "role_arn",
-        "to_host",
-        "to_port",
-        "until",
-        "user",
-    )
-)
-"""The values that `discover ROLE` finds."""
-
-CHOOSES = frozenset(("ebs_snapshot_arn", "rds_snapshot_arn", "at"))
-"""The values that `discover recovery-points` takes from the pair that a person chooses."""
 
 KNOWN: dict[str, Argument] = {**VOCABULARY, **FACTS}
 """Every key that a deployment file may hold."""

@@ -1,10 +1,11 @@
-"""AWS settings that the SDK cannot use: the person's mistake, not the program's."""
+"""The SDK and the person's AWS settings: what it cannot use is their mistake, not the program's."""
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Optional
 
 from codeocean_cmdgen.errors import InputError, Problem, shown
 
@@ -12,14 +13,55 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def missing_profile(name: str, given: str) -> Problem:
-    """Say that a profile is not configured. given: the option or variable that names it."""
+def demand_boto3(otherwise: str) -> None:
+    """Refuse to go on without boto3, which is an extra. otherwise: what to do without it.
+
+    Raises:
+        InputError: boto3 is not installed.
+
+    """
+    if find_spec("boto3") is None:
+        problem = Problem(
+            "cannot call AWS: boto3 is not installed", f"pip install boto3, or {otherwise}"
+        )
+        raise InputError([problem])
+
+
+def open_session(profile: Optional[str], option: str, region: Optional[str] = None) -> Any:  # noqa: ANN401 - boto3 has no types
+    """Return a session of boto3: with a profile, or with the current credentials.
+
+    option: what gave the profile, for messages.
+
+    Raises:
+        InputError: the profile is not configured, or the settings cannot be used.
+
+    """
+    import boto3  # noqa: PLC0415 - an extra, and slow
+    from botocore.exceptions import BotoCoreError, ProfileNotFound  # noqa: PLC0415
+
+    try:
+        return boto3.Session(profile_name=profile, region_name=region)
+    except ProfileNotFound as error:
+        given = option if profile else "AWS_PROFILE"
+        raise InputError([_missing_profile(error.kwargs["profile"], given)]) from error
+    except BotoCoreError as error:
+        raise InputError([_unusable(error)]) from error
+
+
+def _missing_profile(name: str, given: str) -> Problem:
     files = (
         os.environ.get("AWS_CONFIG_FILE", "~/.aws/config"),
         os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
     )
     message = f"{given}: there is no profile {shown(name)} in {' or '.join(files)}"
     return Problem(message, "to list the profiles, run: aws configure list-profiles")
+
+
+def _unusable(error: Exception) -> Problem:
+    return Problem(
+        f"the AWS settings cannot be used: {ascii(str(error))[1:-1]}",
+        "check AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS and other AWS_ variables, and ~/.aws/config",
+    )
 
 
 @contextmanager
@@ -34,8 +76,4 @@ def usable_settings() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        problem = Problem(
-            f"the AWS settings cannot be used: {ascii(str(error))[1:-1]}",
-            "check AWS_ENDPOINT_URL, AWS_MAX_ATTEMPTS and other AWS_ variables, and ~/.aws/config",
-        )
-        raise InputError([problem]) from error
+        raise InputError([_unusable(error)]) from error

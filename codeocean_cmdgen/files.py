@@ -4,36 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from codeocean_cmdgen import marks
 from codeocean_cmdgen.errors import InputError, Problem, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_MARK = re.compile(
-    rb"\(\n(?:.*\n){1,60}?# codeocean-cmdgen [a-z0-9-]+: "
-    rb"|(?:# Runbook: .*\n\n|<!doctype html>\n)"
-    rb"<!-- codeocean-cmdgen runbook [0-9a-f]{64} -->\n"
-    rb"|# codeocean-cmdgen render: "
-    rb'|\{\n  "program": "codeocean-cmdgen '
-)
-"""How the files that the program writes begin.
-
-These are scripts, runbooks, the list of a folder, and receipts of rehearsals.
-"""
-
-_LONGEST_BEGINNING = 16_384
-"""A mark, if there is one, is within this many bytes."""
-
-_STREAM_NUMBERS = {"/dev/stdout": 1, "/dev/stderr": 2}
-_STREAM = re.compile(rf"{'|'.join(_STREAM_NUMBERS)}|/dev/fd/([0-9]{{1,9}})")
-"""Names of streams that are already open, including the ones that shells use for `>(command)`."""
-
 
 SCRIPT_MODE = 0o700
 """The mode of a script: its owner alone may run it."""
@@ -81,11 +61,6 @@ def read_input(path: Path, most: int = MOST_BYTES_READ, *, own: bool = False) ->
         raise OSError(errno.EFBIG, f"it is larger than {most >> 20} MiB", str(path))
 
 
-def carries_mark(content: bytes) -> bool:
-    """Return whether a content begins like a file that the program writes."""
-    return bool(_MARK.match(content))
-
-
 def why_not_replaceable(path: Path, inputs: Mapping[Path, str]) -> str:
     """Return why writing to a path would lose somebody's file; empty if it would not.
 
@@ -109,8 +84,8 @@ def why_not_replaceable(path: Path, inputs: Mapping[Path, str]) -> str:
     if not stat.S_ISREG(kind):
         return "is not a file"
     with path.open("rb") as file:
-        beginning = file.read(_LONGEST_BEGINNING)
-    if beginning and not carries_mark(beginning):
+        beginning = file.read(marks.LONGEST_BEGINNING)
+    if beginning and not marks.is_ours(beginning):
         return "exists and was not written by codeocean-cmdgen"
     return ""
 
@@ -136,53 +111,11 @@ def demand_replaceable(path: Path, option: str, inputs: Mapping[Path, str]) -> N
     try:
         reason = why_not_replaceable(path, inputs)
     except OSError as error:
-        raise _cannot_write(path, option, error) from error
+        raise cannot_write(path, option, error) from error
     if reason:
         is_read = any(is_same(path, one) for one in inputs)
         hint = "choose another name" if is_read else "choose another name, or remove it"
         raise InputError([Problem(f"{option}: {shown(str(path))} {reason}", hint)])
-
-
-def write_output(path: Path, text: str, mode: int, inputs: Mapping[Path, str]) -> None:
-    """Write to the path of --output: an open stream, or a file that is written whole or not at all.
-
-    Raises:
-        InputError: it cannot be written, or would replace a file that the program did not write.
-
-    """
-    stream = _STREAM.fullmatch(str(path))
-    if not stream:
-        demand_replaceable(path, "--output", inputs)
-        _demand_unchanged(path, text)
-        write_whole(path, text, mode, "--output")
-        return
-    number = int(stream[1] or _STREAM_NUMBERS[str(path)])
-    try:
-        # Use a copy of the open stream: opening its name again would truncate a file behind it.
-        with os.fdopen(os.dup(number), "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except OSError as error:
-        raise _cannot_write(path, "--output", error) from error
-
-
-def _demand_unchanged(path: Path, text: str) -> None:
-    """Refuse to replace a file if somebody may have edited it since it was generated.
-
-    Raises:
-        InputError: a person's edits would be lost.
-
-    """
-    from codeocean_cmdgen.rendering.seal import is_as_rendered  # noqa: PLC0415 - Jinja is slow
-
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise _cannot_write(path, "--output", error) from error
-    if content and content != text.encode() and not is_as_rendered(content):
-        message = f"--output: {shown(str(path))} was changed since it was generated"
-        raise InputError([Problem(message, "choose another name, or remove it")])
 
 
 def write_whole(
@@ -222,8 +155,9 @@ def write_whole(
             Path(temporary).unlink()
             raise
     except OSError as error:
-        raise _cannot_write(path, option, error) from error
+        raise cannot_write(path, option, error) from error
 
 
-def _cannot_write(path: Path, option: str, error: OSError) -> InputError:
+def cannot_write(path: Path, option: str, error: OSError) -> InputError:
+    """Return the error that a file cannot be written. option: the option that gave it."""
     return InputError([Problem(f"{option}: cannot write {shown(str(path))}: {error.strerror}")])

@@ -16,11 +16,11 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from codeocean_cmdgen import marks
 from codeocean_cmdgen.errors import InputError, Problem, shown
 from codeocean_cmdgen.files import (
     PRIVATE_MODE,
     SCRIPT_MODE,
-    carries_mark,
     is_same,
     why_not_replaceable,
 )
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 LIST = "SHA256SUMS"
 """The name of the list."""
-_LIST_HEAD = "# codeocean-cmdgen render: it wrote these files; check them with sha256sum --check\n"
+_LIST_HEAD = f"{marks.LIST}it wrote these files; check them with sha256sum --check\n"
 VERSION_CONTROL = {".git", ".gitattributes", ".gitignore", ".hg", ".hgignore", ".jj", ".svn"}
 """Other names that the folder may hold: those of people who keep it in a repository."""
 _FORMS = {"runbook.md": render_runbook, "runbook.html": render_page}
@@ -76,11 +76,12 @@ def write(files: Mapping[str, str], directory: Path, inputs: Mapping[Path, str])
     inputs: files that the program reads, and their names in messages.
 
     Raises:
-        InputError: the folder cannot be written, or holds files with these names that `render` did
-            not write. In the second case nothing is changed.
+        InputError: the folder cannot be written, belongs to another user, or holds files with these
+            names that `render` did not write. In the last two cases nothing is changed.
 
     """
     try:
+        _demand_own(directory)
         objections = list(_objections(files, directory, inputs))
         if objections:
             problems = [Problem(f"--directory: {objection}") for objection in objections]
@@ -111,6 +112,19 @@ def write(files: Mapping[str, str], directory: Path, inputs: Mapping[Path, str])
         raise InputError(
             [Problem(f"--directory: cannot write {where}: {error.strerror}")]
         ) from error
+
+
+def _demand_own(directory: Path) -> None:
+    """Refuse a folder of another user than root: its owner may replace what is in it.
+
+    Raises:
+        InputError: see above.
+
+    """
+    if directory.exists() and directory.stat().st_uid not in {os.geteuid(), 0}:
+        where = shown(str(directory))
+        problem = f"--directory: {where} belongs to another user, who could replace the scripts"
+        raise InputError([Problem(problem, "choose a folder of your own")])
 
 
 def _put(beside: Path, directory: Path, name: str, *, remove: bool) -> None:
@@ -180,7 +194,7 @@ def listed_in(directory: Path) -> dict[str, set[str]]:
         return {}
     content = path.read_bytes()
     found: dict[str, set[str]] = {}
-    if carries_mark(content):
+    if marks.is_ours(content):
         _, *lines = content.decode("utf-8", "replace").splitlines()
         for line in lines:
             digest, _, name = line.partition("  ")

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    38b4849a101176633de93a9b19451ae2bf66e7bacab7d65cee5843234c2abf2a\ \ -)
+    fa0b14a19af9881e6bb210b4cfdd42c6cad1d8e7e707ee836537743352729cb7\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -36,7 +36,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 deb99c78ecab8a2b0542aa8501b5a13e4463e2a31b63ef55c0a45b25bc3c5a7c
+  # text of this release: sha256 d4d7dc1886fbeeb6b61ceaf7d57dda0f8bc8584811f886d88273af4aa8f3d920
   # the step
   STEP=stack-create
   # from deployment file [backup]
@@ -202,7 +202,7 @@ report_outcome() {
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part stack, sha256 9bccfb76216fb06f0b76d9bd151aadb1fd2c008400ef3b8a3d38906964e5f12d
+# ---- Part stack, sha256 ac69483ededd1c92ebed7925b32e43f809d22202d522e22720245c5f64bfa548
 
 # Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
 # CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
@@ -245,7 +245,7 @@ read_template() {
 # the file "parameters" for the request. Sets differing to what changes, from which value to which.
 compare_parameters() {
   printf '%s\n' "${CHANGES}" >wanted
-  if ! python3 -I program/template_parameters.py \
+  if ! python3 -E -s -m program.template_parameters \
     --changes wanted \
     --set "${SET[@]}" \
     --clear "${CLEAR[@]}" \
@@ -295,7 +295,7 @@ read_attempt() { # [OPTION_OF_AWS...]
     "$@"; then
     return 1
   fi
-  if ! python3 -I program/stack_events.py \
+  if ! python3 -E -s -m program.stack_events \
     --events events \
     --token-prefix "${token_prefix}" \
     --token "${token}" >attempt; then
@@ -340,7 +340,7 @@ follow_attempt() {
 # Succeeds if there were any. The file "shown-events" records what has been shown.
 show_new_events() {
   local line
-  if ! python3 -I program/stack_events.py \
+  if ! python3 -E -s -m program.stack_events \
     --events events \
     --token-prefix "${token_prefix}" \
     --token "${token}" \
@@ -359,7 +359,7 @@ show_new_events() {
 write_programs() {
   mkdir program
   : >program/__init__.py
-  # template_parameters.py, sha256 80c6cbb04c6e213b3e04f7d77aad59039bdc484c85acfc2796ea8dcb82280695
+  # template_parameters.py, sha256 fa8ecb7d9585813980828760cec16809eb303857bdbd4232ad59734594cfd52b
   cat >program/template_parameters.py <<'END_OF_PYTHON'
 """Compare the parameters that a stack shall get with what its template declares and what it has.
 
@@ -382,6 +382,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
+
+from .printable import printable
 
 Changes = dict[str, Optional[str]]
 """Parameter -> the value to set; None clears it."""
@@ -497,11 +499,6 @@ def request_parameters(
     return parameters
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def compare(changes: Changes, template: dict[str, Any], stack: str) -> dict[str, Any]:
     """Return the whole comparison."""
     declared = declared_parameters(template)
@@ -545,7 +542,7 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # stack_events.py, sha256 108b5c325ebdb8bcf6ec5272b7c1dff9b30861529bb1714e05f1509390ef3adf
+  # stack_events.py, sha256 d6788536a780b667a0bd70e38f5dd549c7a19e5323bd674e88ad316103cb3658
   cat >program/stack_events.py <<'END_OF_PYTHON'
 """Judge the events of a stack: how far an attempt of a run has come, and why it failed.
 
@@ -562,6 +559,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
+
+from .printable import printable
 
 
 @dataclass(frozen=True)
@@ -666,11 +665,6 @@ def first_failure(events: list[Event], token: str) -> str:
     return NO_FAILURE
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def print_new_events(events: list[Event], file: Path, total: str) -> None:
     """Print the events that the file does not record as shown, and record them.
 
@@ -715,6 +709,17 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+END_OF_PYTHON
+  # printable.py, sha256 dd74ba475ba2c9168dc785dc5ebfc5d7d453526ec04a78a35eb8499d88000588
+  cat >program/printable.py <<'END_OF_PYTHON'
+"""Text from outside for a terminal."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal would obey or hide."""
+    return "".join(one if one.isprintable() else "?" for one in text)
 END_OF_PYTHON
 }
 

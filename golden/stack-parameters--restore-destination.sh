@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    4cbad6b2e6667012962f00b699fa8815d0c71c8f31171d55ba631d2a0c71a32b\ \ -)
+    0ca4e19b273e0227f586feff66f4503d9aa77f8b2c5db0c3deb30b4a0c590b3c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -41,7 +41,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 477ef575b8f31e922b125c1b057cbc87bdfe17e08211457942010f3705cfebff
+  # text of this release: sha256 5c2f5ea635e3795d125b03d79f2cc2fcb03ccf3e3ff256e431bf0682c1cc113f
   # the step
   STEP=stack-parameters
   # from deployment file [backup]
@@ -134,7 +134,7 @@ refuse_changes() { # WHAT_TO_DO
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part stack, sha256 9bccfb76216fb06f0b76d9bd151aadb1fd2c008400ef3b8a3d38906964e5f12d
+# ---- Part stack, sha256 ac69483ededd1c92ebed7925b32e43f809d22202d522e22720245c5f64bfa548
 
 # Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
 # CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
@@ -177,7 +177,7 @@ read_template() {
 # the file "parameters" for the request. Sets differing to what changes, from which value to which.
 compare_parameters() {
   printf '%s\n' "${CHANGES}" >wanted
-  if ! python3 -I program/template_parameters.py \
+  if ! python3 -E -s -m program.template_parameters \
     --changes wanted \
     --set "${SET[@]}" \
     --clear "${CLEAR[@]}" \
@@ -227,7 +227,7 @@ read_attempt() { # [OPTION_OF_AWS...]
     "$@"; then
     return 1
   fi
-  if ! python3 -I program/stack_events.py \
+  if ! python3 -E -s -m program.stack_events \
     --events events \
     --token-prefix "${token_prefix}" \
     --token "${token}" >attempt; then
@@ -272,7 +272,7 @@ follow_attempt() {
 # Succeeds if there were any. The file "shown-events" records what has been shown.
 show_new_events() {
   local line
-  if ! python3 -I program/stack_events.py \
+  if ! python3 -E -s -m program.stack_events \
     --events events \
     --token-prefix "${token_prefix}" \
     --token "${token}" \
@@ -286,7 +286,7 @@ show_new_events() {
   [[ -s new-events ]]
 }
 
-# ---- Part stack_update, sha256 e8740096a1efda9a2425722b1562cd6c8a7d54943220854e2fac2ebc79fe3c3b
+# ---- Part stack_update, sha256 f65179fa834bb61cc2f5cfb92b83f30eaeaf818bf71fcb678fec12cda1cf4756
 
 find_stack() {
   if read_stack; then
@@ -404,7 +404,7 @@ check_change_set_is_usable() {
 
 # Shows what differs, and the change set.
 judge_change_set() {
-  if ! python3 -I program/change_set.py changes comparison "${TEMPLATE_URL}" >judgement; then
+  if ! python3 -E -s -m program.change_set changes comparison "${TEMPLATE_URL}" >judgement; then
     stop 'cannot evaluate the change set; the stack was not changed'
   fi
   read_judgement
@@ -495,7 +495,7 @@ report_outcome() {
 write_programs() {
   mkdir program
   : >program/__init__.py
-  # template_parameters.py, sha256 80c6cbb04c6e213b3e04f7d77aad59039bdc484c85acfc2796ea8dcb82280695
+  # template_parameters.py, sha256 fa8ecb7d9585813980828760cec16809eb303857bdbd4232ad59734594cfd52b
   cat >program/template_parameters.py <<'END_OF_PYTHON'
 """Compare the parameters that a stack shall get with what its template declares and what it has.
 
@@ -518,6 +518,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
+
+from .printable import printable
 
 Changes = dict[str, Optional[str]]
 """Parameter -> the value to set; None clears it."""
@@ -633,11 +635,6 @@ def request_parameters(
     return parameters
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def compare(changes: Changes, template: dict[str, Any], stack: str) -> dict[str, Any]:
     """Return the whole comparison."""
     declared = declared_parameters(template)
@@ -681,7 +678,7 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # stack_events.py, sha256 108b5c325ebdb8bcf6ec5272b7c1dff9b30861529bb1714e05f1509390ef3adf
+  # stack_events.py, sha256 d6788536a780b667a0bd70e38f5dd549c7a19e5323bd674e88ad316103cb3658
   cat >program/stack_events.py <<'END_OF_PYTHON'
 """Judge the events of a stack: how far an attempt of a run has come, and why it failed.
 
@@ -698,6 +695,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
+
+from .printable import printable
 
 
 @dataclass(frozen=True)
@@ -802,11 +801,6 @@ def first_failure(events: list[Event], token: str) -> str:
     return NO_FAILURE
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def print_new_events(events: list[Event], file: Path, total: str) -> None:
     """Print the events that the file does not record as shown, and record them.
 
@@ -852,7 +846,7 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # change_set.py, sha256 9c25721cd6a8b55a718668164b63ccd9c8908cc4533e02985f50f61a1af895b0
+  # change_set.py, sha256 1f7c1b60d8133742306ff41408f253b3988f41c2cedbb050ee8dd1cf38603d19
   cat >program/change_set.py <<'END_OF_PYTHON'
 """Judge a change set: what it changes, what would be lost with it, and which instances restart.
 
@@ -877,6 +871,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .printable import printable
 
 ADDED, TAGGED, CHANGED = "added", "tagged", "changed in place"
 DELETING = "changed so that data may be deleted"
@@ -1099,11 +1095,6 @@ class Update:
         return self.only_clears
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def judge(
     change_set: dict[str, Any], comparison: dict[str, Any], template_url: str
 ) -> dict[str, Any]:
@@ -1149,6 +1140,17 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+END_OF_PYTHON
+  # printable.py, sha256 dd74ba475ba2c9168dc785dc5ebfc5d7d453526ec04a78a35eb8499d88000588
+  cat >program/printable.py <<'END_OF_PYTHON'
+"""Text from outside for a terminal."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal would obey or hide."""
+    return "".join(one if one.isprintable() else "?" for one in text)
 END_OF_PYTHON
 }
 

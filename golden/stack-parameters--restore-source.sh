@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    eb3d5015019f0ef1efd7c19b1fbc4c27050d69296e722198599314c2ded5b0f3\ \ -)
+    03735d79cd3520bb8a7fff2d948f2c0e544979a60d155e8331af9199b2f0d54d\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -44,7 +44,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 f40690b0545e834ebe402e7150d5e73020035aa838b54ffefd478724cb77e52b
+  # text of this release: sha256 2b0414218ad360c35aa843aaabfc5ccd4c4e77b0ed7c854d2e537a74cc1fa40f
   # the step
   STEP=stack-parameters
   # from deployment file [target]
@@ -114,7 +114,7 @@ approve_changes() {
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part stack, sha256 9bccfb76216fb06f0b76d9bd151aadb1fd2c008400ef3b8a3d38906964e5f12d
+# ---- Part stack, sha256 ac69483ededd1c92ebed7925b32e43f809d22202d522e22720245c5f64bfa548
 
 # Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
 # CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
@@ -157,7 +157,7 @@ read_template() {
 # the file "parameters" for the request. Sets differing to what changes, from which value to which.
 compare_parameters() {
   printf '%s\n' "${CHANGES}" >wanted
-  if ! python3 -I program/template_parameters.py \
+  if ! python3 -E -s -m program.template_parameters \
     --changes wanted \
     --set "${SET[@]}" \
     --clear "${CLEAR[@]}" \
@@ -207,7 +207,7 @@ read_attempt() { # [OPTION_OF_AWS...]
     "$@"; then
     return 1
   fi
-  if ! python3 -I program/stack_events.py \
+  if ! python3 -E -s -m program.stack_events \
     --events events \
     --token-prefix "${token_prefix}" \
     --token "${token}" >attempt; then
@@ -252,7 +252,7 @@ follow_attempt() {
 # Succeeds if there were any. The file "shown-events" records what has been shown.
 show_new_events() {
   local line
-  if ! python3 -I program/stack_events.py \
+  if ! python3 -E -s -m program.stack_events \
     --events events \
     --token-prefix "${token_prefix}" \
     --token "${token}" \
@@ -266,7 +266,7 @@ show_new_events() {
   [[ -s new-events ]]
 }
 
-# ---- Part stack_update, sha256 e8740096a1efda9a2425722b1562cd6c8a7d54943220854e2fac2ebc79fe3c3b
+# ---- Part stack_update, sha256 f65179fa834bb61cc2f5cfb92b83f30eaeaf818bf71fcb678fec12cda1cf4756
 
 find_stack() {
   if read_stack; then
@@ -384,7 +384,7 @@ check_change_set_is_usable() {
 
 # Shows what differs, and the change set.
 judge_change_set() {
-  if ! python3 -I program/change_set.py changes comparison "${TEMPLATE_URL}" >judgement; then
+  if ! python3 -E -s -m program.change_set changes comparison "${TEMPLATE_URL}" >judgement; then
     stop 'cannot evaluate the change set; the stack was not changed'
   fi
   read_judgement
@@ -475,7 +475,7 @@ report_outcome() {
 write_programs() {
   mkdir program
   : >program/__init__.py
-  # template_parameters.py, sha256 80c6cbb04c6e213b3e04f7d77aad59039bdc484c85acfc2796ea8dcb82280695
+  # template_parameters.py, sha256 fa8ecb7d9585813980828760cec16809eb303857bdbd4232ad59734594cfd52b
   cat >program/template_parameters.py <<'END_OF_PYTHON'
 """Compare the parameters that a stack shall get with what its template declares and what it has.
 
@@ -498,6 +498,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
+
+from .printable import printable
 
 Changes = dict[str, Optional[str]]
 """Parameter -> the value to set; None clears it."""
@@ -613,11 +615,6 @@ def request_parameters(
     return parameters
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def compare(changes: Changes, template: dict[str, Any], stack: str) -> dict[str, Any]:
     """Return the whole comparison."""
     declared = declared_parameters(template)
@@ -661,7 +658,7 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # stack_events.py, sha256 108b5c325ebdb8bcf6ec5272b7c1dff9b30861529bb1714e05f1509390ef3adf
+  # stack_events.py, sha256 d6788536a780b667a0bd70e38f5dd549c7a19e5323bd674e88ad316103cb3658
   cat >program/stack_events.py <<'END_OF_PYTHON'
 """Judge the events of a stack: how far an attempt of a run has come, and why it failed.
 
@@ -678,6 +675,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
+
+from .printable import printable
 
 
 @dataclass(frozen=True)
@@ -782,11 +781,6 @@ def first_failure(events: list[Event], token: str) -> str:
     return NO_FAILURE
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def print_new_events(events: list[Event], file: Path, total: str) -> None:
     """Print the events that the file does not record as shown, and record them.
 
@@ -832,7 +826,7 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # change_set.py, sha256 9c25721cd6a8b55a718668164b63ccd9c8908cc4533e02985f50f61a1af895b0
+  # change_set.py, sha256 1f7c1b60d8133742306ff41408f253b3988f41c2cedbb050ee8dd1cf38603d19
   cat >program/change_set.py <<'END_OF_PYTHON'
 """Judge a change set: what it changes, what would be lost with it, and which instances restart.
 
@@ -857,6 +851,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .printable import printable
 
 ADDED, TAGGED, CHANGED = "added", "tagged", "changed in place"
 DELETING = "changed so that data may be deleted"
@@ -1079,11 +1075,6 @@ class Update:
         return self.only_clears
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def judge(
     change_set: dict[str, Any], comparison: dict[str, Any], template_url: str
 ) -> dict[str, Any]:
@@ -1129,6 +1120,17 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+END_OF_PYTHON
+  # printable.py, sha256 dd74ba475ba2c9168dc785dc5ebfc5d7d453526ec04a78a35eb8499d88000588
+  cat >program/printable.py <<'END_OF_PYTHON'
+"""Text from outside for a terminal."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal would obey or hide."""
+    return "".join(one if one.isprintable() else "?" for one in text)
 END_OF_PYTHON
 }
 

@@ -6,12 +6,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from codeocean_cmdgen.arguments import CHOOSES, FINDS
+from codeocean_cmdgen.arguments import RECOVERY_POINTS, ROLE, VOCABULARY
 from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
 from codeocean_cmdgen.inputs.example import example_values
 from codeocean_cmdgen.inputs.update import Fact, update
 from codeocean_cmdgen.procedures import PROCEDURES
-from codeocean_cmdgen.runbook import UNDISCOVERED, make
+from codeocean_cmdgen.runbook import make
+from codeocean_cmdgen.steps import BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,22 +73,27 @@ def of_runbook(procedure: str) -> Effort:
 
     Where a new stack is to be is prepared, too; the number of the pair of recovery points is typed.
     """
-    steps = PROCEDURES[procedure]
-    lacking = _made(procedure, lambda table, name: name in FINDS | CHOOSES and _looked_at(table))
+    steps = PROCEDURES[procedure].steps
+    lacking = _made(procedure, lambda table, name: bool(_found_by(name)) and _looked_at(table))
     written = {(one.place.deployment, name) for one in lacking.incomplete for name in one.missing}
     places = sum(
-        needed and name in FINDS
+        needed and _found_by(name) == ROLE
         for step in steps
-        if step in UNDISCOVERED
+        if not step.is_discovered
         for name, needed in step.arguments().items()
     )
-    pairs = any(name in CHOOSES for step in steps for name in step.arguments())
+    pairs = any(_found_by(name) == RECOVERY_POINTS for step in steps for name in step.arguments())
     complete = _made(procedure, lambda *_: True)
     return Effort(int(pairs), complete.pastes, len(written) + places)
 
 
+def _found_by(name: str) -> str:
+    return VOCABULARY[name].discovered_by if name in VOCABULARY else ""
+
+
 def _looked_at(table: str) -> bool:
-    return table.partition(".")[2] not in {step.name for step in UNDISCOVERED}
+    step = BY_NAME.get(table.partition(".")[2])
+    return step is None or step.is_discovered
 
 
 def _made(procedure: str, given: Callable[[str, str], bool]) -> Runbook:

@@ -29,7 +29,7 @@ def option(name: str, *, needed: bool) -> str:
 
 def row(step: type[Step]) -> str:
     """Return a step's line of the table."""
-    procedures = ", ".join(name for name, steps in PROCEDURES.items() if step in steps)
+    procedures = ", ".join(name for name, one in PROCEDURES.items() if step in one.steps)
     options = " ".join(option(name, needed=needed) for name, needed in step.arguments().items())
     place = {"cloudshell": "CloudShell", "host": "services instance"}[step.place]
     return f"| `{step.name}` | {step.title} | {place} | {procedures} | {options} |\n"

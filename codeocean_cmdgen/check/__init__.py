@@ -6,12 +6,11 @@ Rules are pure functions over facts. Only questions.py calls AWS, and it never c
 from __future__ import annotations
 
 from codeocean_cmdgen.check import account, bucket, file, machine, vault
-from codeocean_cmdgen.check.facts import ROUTES, Facts, facts_in_file
+from codeocean_cmdgen.check.facts import Facts, facts_in_file
 from codeocean_cmdgen.check.report import as_json, as_text
 from codeocean_cmdgen.check.rule import RULES, Result, Rule, apply
 
 __all__ = [
-    "ROUTES",
     "RULES",
     "Facts",
     "Result",
@@ -30,4 +29,6 @@ __all__ = [
 
 def look_over(facts: Facts, deployment_file: str, *, offline: bool) -> Result:
     """Apply all rules, or with `offline` only those that need no account."""
-    return apply([rule for rule in RULES if not (offline and rule.live)], facts, deployment_file)
+    rules = [rule for rule in RULES if not (offline and rule.live)]
+    no_answer = not offline and all(one.why_not_asked for one in facts.deployments.values())
+    return apply(rules, facts, deployment_file)._replace(no_answer=no_answer)

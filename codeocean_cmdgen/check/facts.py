@@ -7,13 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 from codeocean_cmdgen.inputs.deployment_file import TABLES
-from codeocean_cmdgen.steps import (
-    DbRestore,
-    OnDemandBackup,
-    S3BatchReplication,
-    SnapshotCopy,
-    VolumeRestore,
-)
+from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.steps.stack_parameters import by_kind
 from codeocean_cmdgen.values import BucketArn, Region, RoleArn
 
@@ -21,20 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
-    from codeocean_cmdgen.steps import Step
-
-ROUTES = {
-    "backup": ("source", "backup"),
-    "restore": ("backup", "target"),
-    "migration": ("source", "target"),
-}
-"""Procedure -> the deployments that data is copied from and to."""
-
-_ORIGIN_JOBS: dict[str, tuple[type[Step], ...]] = {
-    "source": (S3BatchReplication, OnDemandBackup),
-    "backup": (S3BatchReplication, SnapshotCopy),
-}
-_TARGET_JOBS = (VolumeRestore, DbRestore)
 
 
 class Unknown(NamedTuple):
@@ -197,8 +177,8 @@ class Facts:
     @property
     def route(self) -> tuple[Deployment, Deployment]:
         """The deployments that data is copied from and to."""
-        origin, destination = ROUTES[self.procedure]
-        return self.deployments[origin], self.deployments[destination]
+        procedure = PROCEDURES[self.procedure]
+        return self.deployments[procedure.origin], self.deployments[procedure.destination]
 
     @property
     def source(self) -> Deployment:
@@ -212,14 +192,9 @@ class Facts:
 
     def passed_roles(self, deployment: Deployment) -> Iterator[PassedRole]:
         """Yield the steps of the procedure that pass a role to a service, if the file gives it."""
-        steps: tuple[type[Step], ...] = ()
-        if deployment is self.route[0]:
-            steps = _ORIGIN_JOBS[deployment.role]
-        elif deployment.role == "target":
-            steps = _TARGET_JOBS
-        for step in steps:
+        for step in PROCEDURES[self.procedure].steps_of(deployment.role):
             role = deployment.value("role_arn", step.name)
-            if role:
+            if step.role_service and role:
                 yield PassedRole(step.name, RoleArn(role), step.role_service)
 
     @property

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
 
-import boto3
 from botocore import xform_name
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, ClientError
 
 from codeocean_cmdgen import vendor
-from codeocean_cmdgen.aws_settings import missing_profile, usable_settings
+from codeocean_cmdgen.aws_settings import open_session, usable_settings
 from codeocean_cmdgen.check.facts import Unknown
 from codeocean_cmdgen.check.machine import temporary_db
 from codeocean_cmdgen.check.vault import point_names
@@ -91,19 +91,11 @@ def sessions(facts: Facts, profiles: Mapping[str, str]) -> dict[str, Clients]:
     config = Config(retries={"mode": "standard"}, max_pool_connections=_PARALLEL)
     for role in facts.deployments:
         try:
-            session = boto3.Session(profile_name=profiles.get(role))
-        except ProfileNotFound as error:
-            given = f"--profile {role}" if role in profiles else "AWS_PROFILE"
-            problems.append(missing_profile(error.kwargs["profile"], given))
-            continue
-        except BotoCoreError as error:
-            problems.append(Problem(f"the AWS settings cannot be used: {error}"))
-            continue
-
-        def client(service: str, region: str, session: boto3.Session = session) -> Any:  # noqa: ANN401 - boto3 has no types
-            return session.client(service, region_name=region, config=config)
-
-        found[role] = client
+            session = open_session(profiles.get(role), f"--profile {role}")
+        except InputError as error:  # noqa: PERF203 - there are three roles
+            problems += error.problems
+        else:
+            found[role] = partial(session.client, config=config)
     if problems:
         raise InputError(list(dict.fromkeys(problems)))  # the roles without a profile share one
     return found

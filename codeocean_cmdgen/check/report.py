@@ -115,8 +115,11 @@ def _summary(result: Result, facts: Facts, *, offline: bool) -> str:
         counts.append(f"{_count(incomplete, 'check')} incomplete")
     if offline:
         counts.append("accounts not checked")
-    meaning = "exit 1: a step would fail or data would be lost"
-    if not result.fails:
+    if result.has_errors:
+        meaning = "exit 1: a step would fail or data would be lost"
+    elif result.no_answer:
+        meaning = "exit 1: no account answered, so only the deployment file was checked"
+    else:
         meaning = "exit 0: no error found" + " in what was checked" * bool(incomplete or offline)
     return f"{facts.procedure}: {', '.join(counts)}; {meaning}"
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, TypeVar, Union
 
-from codeocean_cmdgen.check.facts import ROUTES, Facts, Unknown, UnknownError
+from codeocean_cmdgen.check.facts import Facts, Unknown, UnknownError
+from codeocean_cmdgen.procedures import PROCEDURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -131,16 +132,25 @@ class Unchecked(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The result of a check."""
+    """The result of a check.
+
+    no_answer: whether accounts were to be asked, and none of them answered.
+    """
 
     findings: list[Finding]
     unchecked: list[Unchecked]
     checked: int
+    no_answer: bool = False
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether a step would fail."""
+        return any(finding.rule.level == ERROR for finding in self.findings)
 
     @property
     def fails(self) -> bool:
-        """Whether a step would fail."""
-        return any(finding.rule.level == ERROR for finding in self.findings)
+        """Whether the exit code is 1."""
+        return self.has_errors or self.no_answer
 
 
 RULES: list[Rule] = []
@@ -164,7 +174,7 @@ def rule(
     noun: str = "",
     level: str = ERROR,
     live: bool = True,
-    procedures: tuple[str, ...] = tuple(ROUTES),
+    procedures: tuple[str, ...] = tuple(PROCEDURES),
 ) -> Callable[[FindProblems], FindProblems]:
     """Declare a rule; the docstring of its function is the title."""
 

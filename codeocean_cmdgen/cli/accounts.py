@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import click
 import typer
 
-from codeocean_cmdgen.arguments import VOCABULARY
-from codeocean_cmdgen.cli.shared import FileName, Procedure, Values, show_note
+from codeocean_cmdgen.arguments import RECOVERY_POINTS, VOCABULARY
+from codeocean_cmdgen.aws_settings import demand_boto3
+from codeocean_cmdgen.cli.procedures import ProcedureName
+from codeocean_cmdgen.cli.shared import FileName, Values, show_note
 from codeocean_cmdgen.errors import DiscoveryError, InputError, Problem, shown
 from codeocean_cmdgen.files import PRIVATE_MODE, write_whole
 from codeocean_cmdgen.inputs import stack_json as stack_json_of
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
     from codeocean_cmdgen.inputs.update import Fact
 
-DISCOVERABLE = (*TABLES, "recovery-points")
+DISCOVERABLE = (*TABLES, RECOVERY_POINTS)
 """What can be discovered."""
 
 _NO_FILE = (
@@ -216,7 +218,7 @@ def discover(
     def say(line: str) -> None:
         echo(line, err=True)
 
-    if what == "recovery-points":
+    if what == RECOVERY_POINTS:
         asked = {"region": region, "profile": profile}
         found = recovery_points.find_pairs(table, file, say, **asked)
         again = [f"--from {table}", file.option]
@@ -299,7 +301,7 @@ def _width() -> int:
 
 def check(
     *,
-    procedure: Procedure,
+    procedure: ProcedureName,
     values: Values = None,
     output_format: Annotated[
         str, typer.Option("--format", click_type=click.Choice(["text", "json"]))
@@ -317,7 +319,8 @@ def check(
     """Report what would fail, what could ruin a restore, and how to fix it. Changes nothing.
 
     Each account is read with the profile that --profile gives for it, otherwise with the current
-    credentials. Checks that could not run are listed. Exits with 1 if something would fail.
+    credentials. Checks that could not run are listed. Exits with 1 if something would fail,
+    or if no account answered.
     NO_COLOR=1 turns off colors.
     """
     from codeocean_cmdgen import check as checks  # noqa: PLC0415 - rarely wanted
@@ -336,22 +339,9 @@ def check(
 
 
 def _ask_accounts(facts: "Facts", profiles: dict[str, str]) -> None:
-    try:
-        from codeocean_cmdgen.check.questions import (  # noqa: PLC0415 - an extra, slow
-            ask_accounts,
-            sessions,
-        )
-    except ImportError as error:
-        if error.name not in ("boto3", "botocore"):
-            raise
-        raise InputError(
-            [
-                Problem(
-                    f"cannot read the accounts: {error.name} is not installed",
-                    "pip install boto3, or check only the deployment file with --offline",
-                )
-            ]
-        ) from error
+    demand_boto3("check only the deployment file with --offline")
+    from codeocean_cmdgen.check.questions import ask_accounts, sessions  # noqa: PLC0415 - slow
+
     for role, name in profiles.items():
         facts.deployments[role].profile = name
     ask_accounts(facts, sessions(facts, profiles), profiles, echo_progress)

@@ -147,12 +147,12 @@ class _Commands(TyperGroup):
                 formatter.write_dl([(name, other.title) for name, other in others.items()])
         marks = {
             step: " ".join(
-                procedure[0].upper() if step in steps else "-"
-                for procedure, steps in PROCEDURES.items()
+                name[0].upper() if step in procedure.steps else "-"
+                for name, procedure in PROCEDURES.items()
             )
             for step in STEPS
         }
-        legend = ", ".join(f"{procedure[0].upper()} {procedure}" for procedure in PROCEDURES)
+        legend = ", ".join(f"{name[0].upper()} {name}" for name in PROCEDURES)
         width = max(map(len, BY_NAME))
         with formatter.section(f"Steps, and the procedures that use them ({legend})"):
             formatter.write_dl(

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import click
 import typer
 
+from codeocean_cmdgen.cli.procedures import ProcedureName
 from codeocean_cmdgen.cli.shared import (
     FileName,
     FolderName,
-    Procedure,
     Values,
     files_read,
     show_note,
-    write_document,
 )
 from codeocean_cmdgen.files import PRIVATE_MODE
 from codeocean_cmdgen.inputs.deployment_file import demand_deployment_file, named_or_default
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 def runbook(
     *,
-    procedure: Procedure,
+    procedure: ProcedureName,
     values: Values = None,
     output_format: Annotated[
         str,
@@ -56,7 +55,8 @@ def runbook(
 
     PROCEDURE is backup, restore or migration.
     """
-    from codeocean_cmdgen.rendering import documents  # noqa: PLC0415 - Jinja is slow
+    from codeocean_cmdgen.cli.output import write_document  # noqa: PLC0415 - Jinja is slow
+    from codeocean_cmdgen.rendering import documents  # noqa: PLC0415 - likewise
 
     file = demand_deployment_file(values, show_note)
     made = _runbook(procedure, file)
@@ -66,7 +66,7 @@ def runbook(
 
 def render(
     *,
-    procedure: Procedure,
+    procedure: ProcedureName,
     directory: Annotated[
         str, typer.Option(metavar="DIR", click_type=FolderName(), help="folder to write into")
     ],

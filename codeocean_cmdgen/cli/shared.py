@@ -1,4 +1,4 @@
-"""What several commands take, say and write."""
+"""What several commands take and say."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -7,14 +7,11 @@ import click
 import typer
 from click.shell_completion import CompletionItem
 
-from codeocean_cmdgen.files import write_output
 from codeocean_cmdgen.inputs.deployment_file import DEPLOYMENT_FILE, TABLES
 from codeocean_cmdgen.inputs.stack_json import STACK_JSON
-from codeocean_cmdgen.terminal import echo, echo_lines
+from codeocean_cmdgen.terminal import echo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
 
 PROGRAM = "codeocean-cmdgen"
@@ -22,9 +19,6 @@ ENVIRONMENT = "CODEOCEAN_CMDGEN"
 """The first word of every environment variable that gives an option."""
 COMPLETE = f"_{ENVIRONMENT}_COMPLETE"
 """The variable with which a shell asks for completions."""
-
-PROCEDURE_NAMES = ("backup", "restore", "migration")
-"""Their content is slow to import, and a step's command does not need it."""
 
 VALUES_HELP = (
     f"deployment file: TOML with the tables {', '.join(TABLES)} (default: {DEPLOYMENT_FILE} in "
@@ -53,9 +47,6 @@ class FolderName(FileName):
     name = "dir"
 
 
-Procedure = Annotated[
-    str, typer.Argument(metavar="PROCEDURE", click_type=click.Choice(PROCEDURE_NAMES))
-]
 Values = Annotated[
     Optional[str],
     typer.Option(metavar="FILE", click_type=FileName(), help=VALUES_HELP, show_default=False),
@@ -83,16 +74,3 @@ def files_read(
     if file:
         named[Path(file.name)] = "the deployment file"
     return named
-
-
-def write_document(
-    text: str, output: Optional[Path], inputs: "Mapping[Path, str]", mode: int
-) -> None:
-    """Write a script or a runbook to stdout or, whole or not at all, to a file.
-
-    inputs: what the text was made from, and what that is called: never overwritten.
-    """
-    if output is None:
-        echo_lines(text)
-    else:
-        write_output(output, text, mode, inputs)

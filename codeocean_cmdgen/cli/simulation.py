@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from codeocean_cmdgen.cli.shared import FileName, Procedure
+from codeocean_cmdgen.cli.procedures import ProcedureName
+from codeocean_cmdgen.cli.shared import FileName
 from codeocean_cmdgen.errors import InputError, Problem, shown
 from codeocean_cmdgen.files import PRIVATE_MODE, demand_replaceable, write_whole
 from codeocean_cmdgen.isolation import isolated
@@ -92,7 +93,7 @@ def _mishap(name: str, procedure: str) -> "Mishap":
 
 def rehearse(
     *,
-    procedure: Procedure,
+    procedure: ProcedureName,
     receipt: Annotated[
         Optional[str],
         typer.Option(

@@ -20,7 +20,6 @@ from codeocean_cmdgen.cli.shared import (
     examples,
     files_read,
     show_note,
-    write_document,
 )
 from codeocean_cmdgen.files import SCRIPT_MODE
 from codeocean_cmdgen.inputs import stack_json as stack_json_of
@@ -153,6 +152,7 @@ def _print_script(step: type[Step], **given: Any) -> None:  # noqa: ANN401 - tex
         ask=_ask if is_terminal(sys.stdin, sys.stderr) else None,
     )
     # Jinja is slow to import: a mistake in the options is answered without it.
+    from codeocean_cmdgen.cli.output import write_document  # noqa: PLC0415
     from codeocean_cmdgen.rendering.paste import fits_paste  # noqa: PLC0415
     from codeocean_cmdgen.rendering.script import render  # noqa: PLC0415
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Optional
 
 from codeocean_cmdgen.arguments import KNOWN
-from codeocean_cmdgen.aws_settings import missing_profile, usable_settings
+from codeocean_cmdgen.aws_settings import demand_boto3, open_session, usable_settings
 from codeocean_cmdgen.errors import DiscoveryError, InputError, Problem
 from codeocean_cmdgen.values import Region
 
@@ -20,29 +20,12 @@ class Caller:
     """
 
     def __init__(self, profile: Optional[str], region: Optional[str], say: Tell) -> None:
-        try:
-            import boto3  # noqa: PLC0415 - slow to import, and an extra
-            from botocore.exceptions import (  # noqa: PLC0415
-                BotoCoreError,
-                ClientError,
-                ProfileNotFound,
-            )
-        except ImportError as error:
-            problem = Problem(
-                f"cannot call AWS: {error.name} is not installed",
-                "run this in CloudShell, which has boto3, or: pip install boto3",
-            )
-            raise InputError([problem]) from error
+        demand_boto3("run this in CloudShell, which has it")
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - an extra, slow
+
         self.say = say
         self._errors = (BotoCoreError, ClientError)
-        try:
-            self._session = boto3.Session(profile_name=profile, region_name=region)
-        except ProfileNotFound as error:
-            given = "--profile" if profile else "AWS_PROFILE"
-            problem = missing_profile(error.kwargs["profile"], given)
-            raise InputError([problem]) from error
-        except BotoCoreError as error:
-            raise DiscoveryError([Problem(f"cannot call AWS: {_one_line(error)}")]) from error
+        self._session = open_session(profile, "--profile", region)
         self.region = str(self._session.region_name or "")
         if not self.region:
             hint = "add --region REGION, or set AWS_DEFAULT_REGION"

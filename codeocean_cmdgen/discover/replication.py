@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from codeocean_cmdgen.errors import DiscoveryError
+from codeocean_cmdgen.programs.replication_jobs import DESCRIPTION
 from codeocean_cmdgen.values import BucketArn
 
 if TYPE_CHECKING:
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from codeocean_cmdgen.discover.caller import Caller
     from codeocean_cmdgen.discover.finder import Finder
-
-_JOB = re.compile(r"codeocean-cmdgen s3-batch-replication run=\S+ bucket=(\S+) ")
-"""The description of a job that s3-batch-replication created."""
 
 
 def find_end(finder: Finder, caller: Caller) -> None:
@@ -30,7 +27,8 @@ def find_end(finder: Finder, caller: Caller) -> None:
         jobs = [
             job
             for job in _jobs(caller)
-            if (made := _JOB.match(job.get("Description", ""))) and made[1] in buckets
+            if (ours := DESCRIPTION.fullmatch(job.get("Description", "")))
+            and ours["bucket"] in buckets
         ]
     except DiscoveryError as error:
         finder.miss("until", error.problems[0].message, table=table)

@@ -7,32 +7,12 @@ the others. Lettered steps are our additions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from codeocean_cmdgen.procedures.backup import BACKUP
 from codeocean_cmdgen.procedures.migration import MIGRATION
-from codeocean_cmdgen.procedures.model import Part, Tables, Task
+from codeocean_cmdgen.procedures.model import Part, Procedure, Task
 from codeocean_cmdgen.procedures.restore import RESTORE
 
-if TYPE_CHECKING:
-    from codeocean_cmdgen.steps import Step
+__all__ = ["PROCEDURES", "Part", "Procedure", "Task"]
 
-__all__ = ["PROCEDURES", "RUNBOOKS", "Part", "Tables", "Task"]
-
-RUNBOOKS: dict[str, tuple[Part, ...]] = {
-    "backup": BACKUP,
-    "restore": RESTORE,
-    "migration": MIGRATION,
-}
-"""Procedure -> its parts, with all their tasks."""
-
-
-def _steps(parts: tuple[Part, ...]) -> tuple[type[Step], ...]:
-    """Return the steps of a procedure in order, without repetitions."""
-    return tuple(dict.fromkeys(task.step for part in parts for task in part.tasks if task.step))
-
-
-PROCEDURES: dict[str, tuple[type[Step], ...]] = {
-    procedure: _steps(parts) for procedure, parts in RUNBOOKS.items()
-}
-"""Procedure -> its steps in order."""
+PROCEDURES: dict[str, Procedure] = {one.name: one for one in (BACKUP, RESTORE, MIGRATION)}
+"""The procedures by name, in the order in which they are listed."""

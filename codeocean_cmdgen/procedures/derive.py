@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from codeocean_cmdgen import vendor
 from codeocean_cmdgen.inputs.resolve import Given
+from codeocean_cmdgen.steps import DbCopyIn, StackCreate
 from codeocean_cmdgen.values import Region, VaultArn
 
 if TYPE_CHECKING:
-    from codeocean_cmdgen.procedures.model import Derive, Tables
+    from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
+    from codeocean_cmdgen.procedures.model import Derive
 
-_VAULT = ("region", "account_id", "backup_vault_name")
 DESTINATION = ("destination_vault_arn", "destination_bucket_arn")
 """What `destination` derives."""
 
@@ -19,15 +20,17 @@ DESTINATION = ("destination_vault_arn", "destination_bucket_arn")
 def destination(deployment: str) -> Derive:
     """Derive a stack's destination parameters from another deployment's vault and buckets."""
 
-    def derive(tables: Tables) -> dict[str, Given]:
-        facts, origin = tables.get(deployment, {}), f"deployment file [{deployment}]"
+    def derive(file: DeploymentFile) -> dict[str, Given]:
+        origin = f"deployment file [{deployment}]"
         given = {}
-        if "bucket_arn" in facts:
-            given["destination_bucket_arn"] = Given(facts["bucket_arn"], origin)
-        place = [facts[name][0] for name in _VAULT if name in facts]
-        if len(place) == len(_VAULT):
-            region, account_id, vault = place
-            arn = VaultArn.named(vault, Region(region), account_id)
+        buckets = file.texts(deployment, "bucket_arn")
+        if buckets:
+            given["destination_bucket_arn"] = Given(buckets, origin)
+        account_id, region, vault = (
+            file.texts(deployment, name) for name in ("account_id", "region", "backup_vault_name")
+        )
+        if account_id and region and vault:
+            arn = VaultArn.named(vault[0], Region(region[0]), account_id[0])
             given["destination_vault_arn"] = Given((arn,), origin)
         return given
 
@@ -37,12 +40,11 @@ def destination(deployment: str) -> Derive:
 def recovery_points_from(deployment: str) -> Derive:
     """Derive the parameter that names the account whose recovery points the target accepts."""
 
-    def derive(tables: Tables) -> dict[str, Given]:
-        account = tables.get(deployment, {}).get("account_id")
+    def derive(file: DeploymentFile) -> dict[str, Given]:
+        account = file.texts(deployment, "account_id")
         if not account:
             return {}
-        homes = (tables.get("target.stack-create", {}), tables.get("target", {}))
-        own = next((home["set"] for home in homes if "set" in home), ())
+        _, own = file.first(StackCreate, "target", "set")
         others = (one for one in own if not one.startswith(f"{vendor.RESTORE_SOURCE}="))
         texts = (*others, f"{vendor.RESTORE_SOURCE}={account[0]}")
         return {"set": Given(texts, f"deployment file [target], [{deployment}]")}
@@ -50,22 +52,17 @@ def recovery_points_from(deployment: str) -> Derive:
     return derive
 
 
-def temporary_host(tables: Tables) -> dict[str, Given]:
+def temporary_host(file: DeploymentFile) -> dict[str, Given]:
     """Derive the endpoint of the temporary database instance, unless the file gives it.
 
     The instance does not exist yet. All endpoints of an account in a Region differ only in the
     first label, which is the instance's identifier.
     Source: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Overview.DBInstance.html
     """
-    homes = (tables.get("target.db-copy-in", {}), tables.get("target", {}))
-    if any("from_host" in home for home in homes):
+    _, given = file.first(DbCopyIn, "target", "from_host")
+    _, own = file.first(DbCopyIn, "target", "to_host")
+    domain = own[0].partition(".")[2] if own else ""
+    if given or ".rds.amazonaws.com" not in domain:
         return {}
-    own = next((home["to_host"][0] for home in homes if "to_host" in home), "")
-    domain = own.partition(".")[2]
-    if ".rds.amazonaws.com" not in domain:
-        return {}
-    return {
-        "from_host": Given(
-            (f"{vendor.TEMPORARY_DATABASE}.{domain}",), "deployment file [target], to_host"
-        )
-    }
+    host = f"{vendor.TEMPORARY_DATABASE}.{domain}"
+    return {"from_host": Given((host,), "deployment file [target], to_host")}

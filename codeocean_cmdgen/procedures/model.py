@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Callable, NamedTuple, Optional
 
 from codeocean_cmdgen import vendor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
     from codeocean_cmdgen.inputs.resolve import Given
     from codeocean_cmdgen.steps import Step
 
-Tables = Mapping[str, Mapping[str, "tuple[str, ...]"]]
-"""The texts of a deployment file, by table and name."""
-
-Derive = Callable[[Tables], "dict[str, Given]"]
+Derive = Callable[["DeploymentFile"], "dict[str, Given]"]
 """Derives values of a step from what the deployment file says about another deployment."""
 
 
@@ -51,7 +50,7 @@ class Heading(NamedTuple):
     about: str
 
 
-def _nothing(tables: Tables) -> dict[str, Given]:  # noqa: ARG001 - the signature of the others
+def _nothing(file: DeploymentFile) -> dict[str, Given]:  # noqa: ARG001 - the signature of the others
     return {}
 
 
@@ -98,3 +97,35 @@ class Part(NamedTuple):
 
     heading: Heading
     tasks: tuple[Task, ...]
+
+
+class Procedure(NamedTuple):
+    """A procedure: what is done with which deployments, in order.
+
+    origin, destination: the deployments that data is copied from and to.
+    host: the deployment on whose services instance scripts run.
+    """
+
+    name: str
+    origin: str
+    destination: str
+    host: str
+    parts: tuple[Part, ...]
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """All tasks, in order."""
+        return tuple(task for part in self.parts for task in part.tasks)
+
+    @property
+    def steps(self) -> tuple[type[Step], ...]:
+        """The steps in the order of their first tasks."""
+        return self._steps(self.tasks)
+
+    def steps_of(self, deployment: str) -> tuple[type[Step], ...]:
+        """Return the steps that belong to a deployment."""
+        return self._steps(task for task in self.tasks if task.deployment == deployment)
+
+    @staticmethod
+    def _steps(tasks: Iterable[Task]) -> tuple[type[Step], ...]:
+        return tuple(dict.fromkeys(task.step for task in tasks if task.step))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codeocean_cmdgen.procedures.derive import DESTINATION, destination, recovery_points_from
-from codeocean_cmdgen.procedures.model import Part, Task
+from codeocean_cmdgen.procedures.model import Part, Procedure, Task
 from codeocean_cmdgen.procedures.prose import restore as prose
 from codeocean_cmdgen.procedures.shared import (
     DEPLOYED,
@@ -23,60 +23,66 @@ from codeocean_cmdgen.procedures.shared import (
 )
 from codeocean_cmdgen.steps import S3BatchReplication, S3PointInTime, SnapshotCopy, StackParameters
 
-RESTORE = (
-    Part(
-        prose.DEPLOY_AND_COPY,
-        (
-            DEPLOYED._replace(derive=recovery_points_from("backup")),
-            DEPLOYMENT_WAITED,
-            HELD,
-            STOPPED,
-            Task(
-                "4",
-                prose.SET_DESTINATION,
-                "backup",
-                step=StackParameters,
-                options={"preset": "restore-destination"},
-                derive=destination("target"),
-                needs=dict.fromkeys(DESTINATION, "target"),
+RESTORE = Procedure(
+    "restore",
+    origin="backup",
+    destination="target",
+    host="target",
+    parts=(
+        Part(
+            prose.DEPLOY_AND_COPY,
+            (
+                DEPLOYED._replace(derive=recovery_points_from("backup")),
+                DEPLOYMENT_WAITED,
+                HELD,
+                STOPPED,
+                Task(
+                    "4",
+                    prose.SET_DESTINATION,
+                    "backup",
+                    step=StackParameters,
+                    options={"preset": "restore-destination"},
+                    derive=destination("target"),
+                    needs=dict.fromkeys(DESTINATION, "target"),
+                ),
+                STACK_WAITED,
+                Task("6", prose.REPLICATE, "backup", step=S3BatchReplication),
+                Task(
+                    "7",
+                    prose.SELECT_SNAPSHOTS,
+                    "backup",
+                    shows=("ebs_snapshot_arn", "rds_snapshot_arn"),
+                ),
+                Task("8", prose.COPY_SNAPSHOTS, "backup", step=SnapshotCopy),
+                Task("9", prose.WAIT_FOR_COPIES, "backup", place="cloudshell"),
             ),
-            STACK_WAITED,
-            Task("6", prose.REPLICATE, "backup", step=S3BatchReplication),
-            Task(
-                "7",
-                prose.SELECT_SNAPSHOTS,
-                "backup",
-                shows=("ebs_snapshot_arn", "rds_snapshot_arn"),
-            ),
-            Task("8", prose.COPY_SNAPSHOTS, "backup", step=SnapshotCopy),
-            Task("9", prose.WAIT_FOR_COPIES, "backup", place="cloudshell"),
         ),
-    ),
-    Part(
-        prose.RESTORE,
-        (
-            volume_restored("", "first"),
-            database_restored("", "first"),
-            session(""),
-            volume_in("", "first"),
-            database_in("", "first"),
-            Task(
-                "15",
-                prose.RESTORE_BUCKETS,
-                "target",
-                step=S3PointInTime,
-                needs={"until": "backup"},
-                joins="11",
+        Part(
+            prose.RESTORE,
+            (
+                volume_restored("", "first"),
+                database_restored("", "first"),
+                session(""),
+                volume_in("", "first"),
+                database_in("", "first"),
+                Task(
+                    "15",
+                    prose.RESTORE_BUCKETS,
+                    "target",
+                    step=S3PointInTime,
+                    needs={"until": "backup"},
+                    joins="11",
+                ),
+                *started(""),
             ),
-            *started(""),
         ),
-    ),
-    Part(
-        prose.CLEAN_UP,
-        (
-            *volume_removed("", "first", released("19a"), joins="14"),
-            database_removed("", "first"),
-            Task("20a", prose.AFTERWARDS, "target"),
+        Part(
+            prose.CLEAN_UP,
+            (
+                *volume_removed("", "first", released("19a"), joins="14"),
+                database_removed("", "first"),
+                Task("20a", prose.AFTERWARDS, "target"),
+            ),
         ),
     ),
 )

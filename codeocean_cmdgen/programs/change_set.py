@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .printable import printable
+
 ADDED, TAGGED, CHANGED = "added", "tagged", "changed in place"
 DELETING = "changed so that data may be deleted"
 REMOVED, REPLACED, MAYBE_REPLACED = "removed", "replaced", "maybe replaced"
@@ -241,11 +243,6 @@ class Update:
             return PARAMETER_OF_ROLE.get(change.logical_id) in self.cleared
         # The backup stack: its template is not public.
         return self.only_clears
-
-
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 def judge(

@@ -45,14 +45,10 @@ def instant(seconds: float) -> str:
 # Messages.
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal obeys or hides."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def say(text: object) -> None:
-    """Show a line."""
-    _write(f"{printable(str(text))}\n")
+    """Show a line, without what a terminal would obey or hide."""
+    line = "".join(one if one.isprintable() else "?" for one in str(text))
+    _write(f"{line}\n")
 
 
 def clear_progress() -> None:

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from .printable import printable
+
 
 @dataclass(frozen=True)
 class Event:
@@ -115,11 +117,6 @@ def first_failure(events: list[Event], token: str) -> str:
         if event.token == token and event.status.endswith("_FAILED"):
             return printable(f"{event.resource} {event.status}: {event.reason}")
     return NO_FAILURE
-
-
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 def print_new_events(events: list[Event], file: Path, total: str) -> None:

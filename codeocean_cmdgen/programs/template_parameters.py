@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from .printable import printable
+
 Changes = dict[str, Optional[str]]
 """Parameter -> the value to set; None clears it."""
 
@@ -132,11 +134,6 @@ def request_parameters(
         elif key in old:
             parameters.append({"ParameterKey": key, "UsePreviousValue": True})
     return parameters
-
-
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 def compare(changes: Changes, template: dict[str, Any], stack: str) -> dict[str, Any]:

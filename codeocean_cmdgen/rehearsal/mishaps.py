@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from codeocean_cmdgen.procedures import RUNBOOKS
+from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.steps import (
     S3BatchReplication,
     S3PointInTime,
@@ -54,7 +54,7 @@ class Mishap(NamedTuple):
 
     def fits(self, procedure: str) -> bool:
         """Return whether a procedure has the step."""
-        return any(task.step is self.step for part in RUNBOOKS[procedure] for task in part.tasks)
+        return self.step in PROCEDURES[procedure].steps
 
     def damage(self, script: str) -> str:
         """Return the text that is pasted instead of a script."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from codeocean_cmdgen.inputs.deployment_file import DEPLOYMENT_FILE, read_deployment_file
 from codeocean_cmdgen.inputs.resolve import resolve
 from codeocean_cmdgen.isolation import private_folder, search_path
-from codeocean_cmdgen.procedures import RUNBOOKS
+from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.rehearsal.deployment_file import RehearsalFile
 from codeocean_cmdgen.rehearsal.plots import PLOTS
 from codeocean_cmdgen.rehearsal.shells import Ended, Shell
@@ -89,8 +89,7 @@ class Rehearsal:
 
     def follow(self) -> Iterator[Row]:
         """Follow the runbook entry by entry; stop after an entry that failed."""
-        tasks = [task for part in RUNBOOKS[self.procedure] for task in part.tasks]
-        for number, task in enumerate(tasks):
+        for number, task in enumerate(PROCEDURES[self.procedure].tasks):
             self.plot.before(task)
             for row in self._attempts(task, number):
                 self.rows.append(row)

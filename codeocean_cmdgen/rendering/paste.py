@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from codeocean_cmdgen.marks import step_in
 from codeocean_cmdgen.rendering.quoting import LINE_WIDTH
 from codeocean_cmdgen.rendering.templates import file_text, script_templates, sha256
 from codeocean_cmdgen.steps.base import PLACES
@@ -112,7 +113,7 @@ def pasted(script: str, place: str) -> tuple[str, ...]:
 def _without_shared(script: str, place: str) -> tuple[str, ...]:
     whole = framed(script)
     own = whole.removesuffix(_end(place))
-    name = name_in(own)
+    name = step_in(own)
     parts: tuple[str, ...] = ()
     for count in range(1, MOST_PARTS + 1):
         *first, last = _split(own, count)
@@ -137,12 +138,6 @@ def _end(place: str) -> str:
     """Return what ends the framed bodies of all scripts of a kind of place."""
     end = script_templates().get_template("_shared.sh.j2").render(**shared_parts(place))
     return f"{end}END_OF_BODY\n"
-
-
-def name_in(text: str) -> str:
-    """Return the step that the header of a script names; nothing if it has none."""
-    name = re.search(r"^# codeocean-cmdgen ([a-z0-9-]+): ", text, re.MULTILINE)
-    return name[1] if name else ""
 
 
 def _split(own: str, count: int) -> list[str]:

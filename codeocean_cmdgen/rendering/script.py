@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from codeocean_cmdgen.arguments import flag
 from codeocean_cmdgen.errors import InputError, Problem
+from codeocean_cmdgen.marks import STEP
 from codeocean_cmdgen.rendering.paste import (
     MAX_BYTES,
     MAX_LINES,
@@ -21,7 +22,7 @@ from codeocean_cmdgen.rendering.paste import (
     wrapped,
 )
 from codeocean_cmdgen.rendering.quoting import LINE_WIDTH, shell_assignment, shell_word
-from codeocean_cmdgen.rendering.templates import file_text, script_templates, sha256
+from codeocean_cmdgen.rendering.templates import file_text, package_text, script_templates, sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,9 +75,7 @@ def part_text(name: str) -> str:
 
 def program_text(name: str) -> str:
     """Return a module of codeocean_cmdgen/programs as it stands."""
-    import pkgutil  # noqa: PLC0415 - few scripts have one
-
-    return (pkgutil.get_data("codeocean_cmdgen", f"programs/{name}.py") or b"").decode("ascii")
+    return package_text(f"programs/{name}.py")
 
 
 _LABELS = {
@@ -100,7 +99,7 @@ def _header(step: type[Step]) -> Markup:
         settings.append("WATCH=0 starts the work, does not wait for it, and ends with exit code 4.")
     if step.confirm:
         settings.append(f"CONFIRM={step.confirm} confirms without a terminal.")
-    lines = [f"# codeocean-cmdgen {step.name}: {step.title}", "#"]
+    lines = [f"{STEP.format(step.name)}{step.title}", "#"]
     for key, label in _LABELS.items():
         if key in step.header:
             lines += _told(label, step.header[key])

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
-from codeocean_cmdgen.rendering.paste import framed, name_in, wrapped
+from codeocean_cmdgen.marks import SEAL, step_in
+from codeocean_cmdgen.rendering.paste import framed, wrapped
 from codeocean_cmdgen.rendering.templates import sha256
 
-_SEAL = re.compile(
-    r"\A((?:# Runbook: [a-z]+\n\n|<!doctype html>\n)<!-- codeocean-cmdgen runbook )"
-    r"[0-9a-f]{64}( -->\n)"
-)
 NO_SEAL = "0" * 64
 
 
@@ -25,14 +20,14 @@ def is_as_rendered(content: bytes) -> bool:
         text = content.decode("ascii")
     except UnicodeDecodeError:
         return False
-    if _SEAL.match(text):
-        return sealed(_SEAL.sub(rf"\g<1>{NO_SEAL}\g<2>", text, count=1)) == text
-    return wrapped(name_in(framed(text)), framed(text)) == text
+    if SEAL.match(text):
+        return sealed(SEAL.sub(rf"\g<1>{NO_SEAL}\g<2>", text, count=1)) == text
+    return wrapped(step_in(framed(text)), framed(text)) == text
 
 
 def sealed(text: str) -> str:
     """Return a runbook with the digest of its text, in which zeros stand for the digest."""
-    text_sealed, found = _SEAL.subn(rf"\g<1>{sha256(text)}\g<2>", text, count=1)
+    text_sealed, found = SEAL.subn(rf"\g<1>{sha256(text)}\g<2>", text, count=1)
     if not found:
         message = "the runbook's template has no place for the digest"
         raise ValueError(message)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import pkgutil
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import BaseLoader, Environment, StrictUndefined, TemplateNotFound
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from codeocean_cmdgen.rendering.quoting import shell_word
 
@@ -16,32 +16,16 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-_REPOSITORY = Path(__file__).parent.parent.parent
-"""The folder above the package. In a repository it holds templates/, where people look for them; a
-wheel carries a copy inside the package."""
+
+def package_text(name: str) -> str:
+    """Return a file of the package as it stands, from a folder or from a zip file."""
+    return (pkgutil.get_data("codeocean_cmdgen", name) or b"").decode("ascii")
 
 
-class _Templates(BaseLoader):
-    """Reads templates from the repository when there is one, else from the installed package."""
-
-    def get_source(
-        self,
-        environment: Environment,  # noqa: ARG002 - Jinja's signature
-        template: str,
-    ) -> tuple[str, str | None, Callable[[], bool] | None]:
-        path = _REPOSITORY / "templates" / template
-        # The folder of installed packages may hold somebody else's templates/.
-        if (_REPOSITORY / "pyproject.toml").is_file() and path.is_file():
-            return path.read_text(encoding="ascii"), str(path), None
-        import pkgutil  # noqa: PLC0415 - not needed in the repository
-
-        try:
-            data = pkgutil.get_data("codeocean_cmdgen", f"templates/{template}")
-        except OSError:
-            data = None
-        if data is None:
-            raise TemplateNotFound(template)
-        return data.decode("ascii"), None, None
+@cache
+def file_text(name: str) -> str:
+    """Return a file of templates/, to which the package has a link."""
+    return package_text(f"templates/{name}")
 
 
 def environment(
@@ -49,7 +33,7 @@ def environment(
 ) -> Environment:
     """Return Jinja with our delimiters. finalize: is called with each value that is printed."""
     made = Environment(
-        loader=_Templates(),
+        loader=FunctionLoader(file_text),
         undefined=StrictUndefined,
         autoescape=escaped,  # noqa: S701 - Markdown is no HTML
         finalize=finalize,
@@ -73,8 +57,3 @@ def sha256(text: str) -> str:
 def script_templates() -> Environment:
     """Return the Jinja of scripts: it prints only words that are quoted for the shell."""
     return environment(escaped=True, finalize=shell_word)
-
-
-def file_text(name: str) -> str:
-    """Return a file of templates/ as it stands."""
-    return _Templates().get_source(script_templates(), name)[0]

@@ -5,6 +5,5 @@ It reads nothing but the deployment file: the same file always gives the same ru
 
 from codeocean_cmdgen.runbook.making import make
 from codeocean_cmdgen.runbook.model import Entry, Pasting, Place, Runbook
-from codeocean_cmdgen.runbook.scripts import UNDISCOVERED
 
-__all__ = ["UNDISCOVERED", "Entry", "Pasting", "Place", "Runbook", "make"]
+__all__ = ["Entry", "Pasting", "Place", "Runbook", "make"]

@@ -10,7 +10,7 @@ from codeocean_cmdgen.runbook.model import Commands
 from codeocean_cmdgen.runbook.scripts import text_in
 
 if TYPE_CHECKING:
-    from codeocean_cmdgen.procedures import Tables
+    from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
 
 _ADVICE = (
     "Work from top to bottom. Open the shell that a step names, paste its script, and read the "
@@ -87,10 +87,10 @@ def run_as_files(procedure: str, file: str, script: str) -> tuple[Commands, ...]
     )
 
 
-def transport(deployment: str, tables: Tables) -> tuple[Commands, ...]:
+def transport(deployment: str, file: DeploymentFile) -> tuple[Commands, ...]:
     """Say how the program gets onto the deployment's services instance."""
     place = {
-        name: shlex.quote(text_in(tables, deployment, name))
+        name: shlex.quote(text_in(file, deployment, name))
         for name in ("account_id", "region", "stack_name")
     }
     return (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from codeocean_cmdgen.arguments import VOCABULARY
 from codeocean_cmdgen.errors import InputError, Problem, shown
-from codeocean_cmdgen.procedures import RUNBOOKS
+from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.rendering.paste import shared_paste
 from codeocean_cmdgen.runbook.advice import advice, run_as_files, transport
 from codeocean_cmdgen.runbook.model import Entry, Pasting, Place, Runbook, Section
@@ -20,38 +20,36 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
-    from codeocean_cmdgen.procedures import Tables, Task
+    from codeocean_cmdgen.procedures import Task
     from codeocean_cmdgen.runbook.scripts import Made
     from codeocean_cmdgen.steps.base import Told
 
-_HOSTS = {"backup": "source", "restore": "target", "migration": "target"}
-"""Procedure -> the deployment on whose services instance scripts run."""
 
-
-def make(procedure: str, file: DeploymentFile) -> Runbook:
+def make(name: str, file: DeploymentFile) -> Runbook:
     """Make the runbook of a procedure. If values are missing, it shows the command that finds them.
 
-    file: its values. The runbook names it without its folder: it is read elsewhere.
+    name: the procedure's. file: its values. The runbook names the file without its folder: it is
+    read elsewhere.
 
     Raises:
         InputError: with every wrong value of every step, and the step's number and name; or the
             file's name cannot be written into commands.
 
     """
-    name = _name_in_commands(file)
-    parts = RUNBOOKS[procedure]
-    made = make_scripts((task.naming(name) for part in parts for task in part.tasks), file)
-    entries = _entries(made, file.tables, name)
+    procedure = PROCEDURES[name]
+    values = _name_in_commands(file)
+    made = make_scripts((task.naming(values) for task in procedure.tasks), file)
+    entries = _entries(made, file, values)
     left = iter(entries)
     sections = tuple(
-        Section(*part.heading, tuple(next(left) for _ in part.tasks)) for part in parts
+        Section(*part.heading, tuple(next(left) for _ in part.tasks)) for part in procedure.parts
     )
     first = next(entry.file for entry in entries if entry.file)
     return Runbook(
-        procedure,
-        advice(name),
-        run_as_files(procedure, name, first),
-        transport(_HOSTS[procedure], file.tables),
+        name,
+        advice(values),
+        run_as_files(name, values, first),
+        transport(procedure.host, file),
         sections,
     )
 
@@ -70,25 +68,25 @@ def _name_in_commands(file: DeploymentFile) -> str:
     return shlex.quote(name)
 
 
-def _entries(made: list[Made], tables: Tables, values: str) -> list[Entry]:
-    """Return the entries in order. values: the name of the deployment file, for commands."""
+def _entries(made: list[Made], file: DeploymentFile, values: str) -> list[Entry]:
+    """Return the entries in order. values: the file's name, for commands."""
     pastings = _pastings(made)
     with_scripts = [one.task for one in made if one.task.step]
-    files = {
+    names = {
         task.number: f"{number:02}-{task.step.name}.sh"
         for number, task in enumerate(with_scripts, 1)
         if task.step
     }
     return [
-        _entry(one, tables, values, files.get(one.task.number, ""), pastings[one.task.number])
+        _entry(one, file, values, names.get(one.task.number, ""), pastings[one.task.number])
         for one in made
     ]
 
 
-def _entry(one: Made, tables: Tables, values: str, file: str, pasting: Pasting) -> Entry:
-    """Return the entry of a task. values, file: the names of the deployment file and the script."""
+def _entry(one: Made, file: DeploymentFile, values: str, script: str, pasting: Pasting) -> Entry:
+    """Return the entry of a task. values, script: the names of the file and of the script's."""
     task = one.task
-    values_to_check = tuple(_shown(task, tables))
+    values_to_check = tuple(_shown(task, file))
     return Entry(
         number=task.number,
         title=task.prose.title,
@@ -97,10 +95,10 @@ def _entry(one: Made, tables: Tables, values: str, file: str, pasting: Pasting) 
         by_hand=tuple(task.prose.by_hand.splitlines()),
         shown=values_to_check,
         seen_to=task.prose.seen_to if len(values_to_check) == len(task.shows) else "",
-        file=file,
+        file=script,
         script=one.script,
         missing=one.missing,
-        command=command_for(one, values, file) if one.missing else "",
+        command=command_for(one, values, script) if one.missing else "",
         pasting=pasting,
     )
 
@@ -146,9 +144,8 @@ def _sentence(told: Told) -> str:
     return " ".join(f"`{call}` {effect.rstrip('.')}." for call, effect in told)
 
 
-def _shown(task: Task, tables: Tables) -> Iterator[tuple[str, str]]:
+def _shown(task: Task, file: DeploymentFile) -> Iterator[tuple[str, str]]:
     """Yield the values to check that are known."""
-    known = tables.get(task.deployment, {})
     for name in task.shows:
-        if name in known:
-            yield VOCABULARY[name].help, known[name][0]
+        for text in file.texts(task.deployment, name):
+            yield VOCABULARY[name].help, text

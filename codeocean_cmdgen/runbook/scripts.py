@@ -5,22 +5,18 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
-from codeocean_cmdgen.arguments import CHOOSES, FINDS, VOCABULARY, flag
+from codeocean_cmdgen.arguments import ROLE, VOCABULARY, flag
 from codeocean_cmdgen.errors import InputError, Problem
 from codeocean_cmdgen.inputs.resolve import Given, missing, resolve
 from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.runbook.model import Missing, Place
-from codeocean_cmdgen.steps import CrossAccountBackup, StackCreate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
-    from codeocean_cmdgen.procedures import Tables, Task
+    from codeocean_cmdgen.procedures import Task
     from codeocean_cmdgen.steps import Step
-
-UNDISCOVERED = (CrossAccountBackup, StackCreate)
-"""Steps whose values no `discover` finds: their stack does not exist yet, or is elsewhere."""
 
 
 class Made(NamedTuple):
@@ -61,13 +57,11 @@ def _make(task: Task, file: DeploymentFile, problems: dict[Problem, list[str]]) 
     """Return a task with what could be made of it; add what is wrong to the problems."""
     step = task.step
     kind = step.place if step else task.place
-    account_id, region = (
-        text_in(file.tables, task.deployment, name) for name in ("account_id", "region")
-    )
+    account_id, region = (text_in(file, task.deployment, name) for name in ("account_id", "region"))
     place = Place(kind, task.deployment, account_id, region)
     if step is None:
         return Made(task, place)
-    options = task.derive(file.tables)
+    options = task.derive(file)
     options.update({name: Given((text,), "procedure") for name, text in task.options.items()})
     lacking = tuple(
         _missing(task, step, name)
@@ -89,9 +83,9 @@ def _make(task: Task, file: DeploymentFile, problems: dict[Problem, list[str]]) 
         return Made(task, place, options)
 
 
-def text_in(tables: Tables, table: str, name: str) -> str:
+def text_in(file: DeploymentFile, table: str, name: str) -> str:
     """Return one text of the deployment file, or a placeholder."""
-    return tables.get(table, {}).get(name, (name.upper().replace("_", "-"),))[0]
+    return (*file.texts(table, name), name.upper().replace("_", "-"))[0]
 
 
 def command_for(one: Made, values: str, output: str) -> str:
@@ -127,14 +121,16 @@ def _missing(task: Task, step: type[Step], name: str) -> Missing:
     A value that no `discover` finds belongs to this step alone: another step may do something else
     if it has one, as an update does with the URL of a template.
     """
-    table = task.deployment if name in FINDS else f"{task.deployment}.{step.name}"
+    is_found = VOCABULARY[name].discovered_by == ROLE
+    table = task.deployment if is_found else f"{task.deployment}.{step.name}"
     return Missing(name, _found_by(task, step, name), table)
 
 
 def _found_by(task: Task, step: type[Step], name: str) -> str:
     """Return what `discover` must be asked for to find a value; empty if it cannot."""
-    if name in CHOOSES:
-        return "recovery-points"
-    if name not in FINDS or step in UNDISCOVERED:
+    found_by = VOCABULARY[name].discovered_by
+    if found_by != ROLE:
+        return found_by
+    if not step.is_discovered:
         return ""
     return task.needs.get(name) or step.elsewhere.get(name, task.deployment)

@@ -72,6 +72,8 @@ class Step(Frozen):
     """The deployments that it can work for: tables of the deployment file, the default first."""
     elsewhere: ClassVar[Mapping[str, str]] = {}
     """Field -> table, for values that belong to another deployment than the script's own."""
+    is_discovered: ClassVar[bool] = True
+    """Whether `discover` finds its values: not if its stack does not exist yet, or is elsewhere."""
     from_stack_json: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """Deployment -> the fields that its services instance's stack.json fills, all or none."""
     checks: ClassVar[tuple[Check, ...]] = ()

@@ -37,4 +37,5 @@ class CrossAccountBackup(Step):
             "organizations:DescribeOrganization",
         ),
     }
+    is_discovered = False
     tables = ("source",)

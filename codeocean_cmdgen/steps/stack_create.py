@@ -58,7 +58,7 @@ class StackCreate(Step):
         "done": "CloudFormation reports the stack as complete.",
     }
     parts = ("stack",)
-    programs = ("template_parameters", "stack_events")
+    programs = ("template_parameters", "stack_events", "printable")
     if_too_large = "give fewer {}, and set the others with stack-parameters once the stack exists"
     permissions = {
         ANY: ("cloudformation:GetTemplateSummary",),
@@ -70,6 +70,7 @@ class StackCreate(Step):
             "cloudformation:TagResource",
         ),
     }
+    is_discovered = False
     tables = ("backup", "target")
     checks = (no_parameter_twice,)
 

@@ -185,7 +185,7 @@ class StackParameters(Step):
         "done": "CloudFormation reports UPDATE_COMPLETE, and the parameters have their new values.",
     }
     parts = ("stack", "stack_update")
-    programs = ("template_parameters", "stack_events", "change_set")
+    programs = ("template_parameters", "stack_events", "change_set", "printable")
     permissions = {
         ANY: ("cloudformation:GetTemplateSummary",),
         STACK: (

@@ -44,7 +44,7 @@ read_template() {
 # the file "parameters" for the request. Sets differing to what changes, from which value to which.
 compare_parameters() {
   printf '%s\n' "${CHANGES}" >wanted
-  if ! python3 -I program/template_parameters.py \
+  if ! python3 -E -s -m program.template_parameters \
     --changes wanted \
     --set "${SET[@]}" \
     --clear "${CLEAR[@]}" \
@@ -94,7 +94,7 @@ read_attempt() { # [OPTION_OF_AWS...]
     "$@"; then
     return 1
   fi
-  if ! python3 -I program/stack_events.py \
+  if ! python3 -E -s -m program.stack_events \
     --events events \
     --token-prefix "${token_prefix}" \
     --token "${token}" >attempt; then
@@ -139,7 +139,7 @@ follow_attempt() {
 # Succeeds if there were any. The file "shown-events" records what has been shown.
 show_new_events() {
   local line
-  if ! python3 -I program/stack_events.py \
+  if ! python3 -E -s -m program.stack_events \
     --events events \
     --token-prefix "${token_prefix}" \
     --token "${token}" \

@@ -121,7 +121,7 @@ check_change_set_is_usable() {
 
 # Shows what differs, and the change set.
 judge_change_set() {
-  if ! python3 -I program/change_set.py changes comparison "${TEMPLATE_URL}" >judgement; then
+  if ! python3 -E -s -m program.change_set changes comparison "${TEMPLATE_URL}" >judgement; then
     stop 'cannot evaluate the change set; the stack was not changed'
   fi
   read_judgement

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from rich.console import Console
 
-from codeocean_cmdgen.procedures import RUNBOOKS
+from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.rehearsal import report
 from codeocean_cmdgen.rehearsal.mishaps import MISHAPS
 from codeocean_cmdgen.rehearsal.person import Person
@@ -248,7 +248,7 @@ def test_a_person_pastes_into_a_shell_of_their_own(
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("procedure", RUNBOOKS)
+@pytest.mark.parametrize("procedure", PROCEDURES)
 def test_every_mishap_of_a_procedure_is_met(procedure: str) -> None:
     output = io.StringIO()
     with Staging(procedure) as rehearsal:

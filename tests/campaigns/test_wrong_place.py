@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
-from codeocean_cmdgen.procedures import RUNBOOKS
+from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.rehearsal.run import Rehearsal, Staging
 from codeocean_cmdgen.rehearsal.stage import ACCOUNTS
 from codeocean_cmdgen.runbook import make
@@ -65,10 +65,9 @@ def rehearsal() -> Iterator[Rehearsal]:
 def scripts(rehearsal: Rehearsal) -> list[Made]:
     """Return every script of every procedure, each once."""
     found: dict[str, Made] = {}
-    for procedure, parts in RUNBOOKS.items():
-        tasks = [task for part in parts for task in part.tasks]
-        entries = make(procedure, read_deployment_file(rehearsal.file.path)).entries
-        for task, entry in zip(tasks, entries):
+    for name, procedure in PROCEDURES.items():
+        entries = make(name, read_deployment_file(rehearsal.file.path)).entries
+        for task, entry in zip(procedure.tasks, entries):
             if task.step:
                 account = entry.place.account_id
                 made = Made(task.step.name, task.step.place, account, entry.script)

@@ -120,6 +120,15 @@ def test_what_was_not_checked_is_reported(simulator: Simulator, tmp_path: Path) 
     assert last.endswith("; exit 0: no error found in what was checked") == (done.returncode == 0)
 
 
+def test_without_an_answer_of_any_account_it_fails(tmp_path: Path) -> None:
+    done = check("restore", values(tmp_path), COLUMNS="400")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].endswith(
+        "; exit 1: no account answered, so only the deployment file was checked"
+    )
+    assert "no working credentials: give --profile target=NAME" in done.stdout
+
+
 def test_warnings_alone_are_exit_code_0(tmp_path: Path) -> None:
     file = values(tmp_path, ('"/codeocean/analytics', '"/other/analytics'))
     done = check("restore", file, "--offline")

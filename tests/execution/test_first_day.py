@@ -11,7 +11,7 @@ import pytest
 from codeocean_cmdgen.inputs.deployment_file import DEPLOYMENT_FILE, read_deployment_file
 from codeocean_cmdgen.simulator import example_world
 from codeocean_cmdgen.simulator.world import BACKUP, REGION, SOURCE, TARGET
-from codeocean_cmdgen.steps import STEPS
+from tests.support.cases import HOST_STEPS
 from tests.support.cli import Outcome, run
 from tests.support.people import writes
 
@@ -23,7 +23,6 @@ ACCOUNTS = {"source": SOURCE, "backup": BACKUP, "target": TARGET}
 NAMED = "customer.toml"
 EDITED = ("template_url", "command")
 """What the person fills in, because no `discover` finds it."""
-HOST_STEPS = {step.name for step in STEPS if step.place == "host"}
 NOT_YET = {
     "stack-create": "stack codeocean exists and is CREATE_COMPLETE",
     "volume-restore": "Run snapshot-copy first.",

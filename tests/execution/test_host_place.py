@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codeocean_cmdgen.steps import STEPS
+from tests.support.cases import HOST_STEPS
 from tests.support.people import script, writes
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from tests.support.services_host import HostOf, ServicesHost
 
 TARGET, OTHER = "333333333333", "444444444444"
-HOST_STEPS = [step.name for step in STEPS if step.place == "host"]
 
 
 def refuses(host: ServicesHost, words: str, **values: str) -> None:

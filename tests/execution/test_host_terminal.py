@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.execution.test_volume import restored, slow, stop
 from tests.support.people import script
 from tests.support.terminal import PATIENCE, QUIET
+from tests.support.volumes import restored, slow, stop
 
 if TYPE_CHECKING:
     from pathlib import Path

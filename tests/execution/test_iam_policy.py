@@ -18,11 +18,11 @@ from codeocean_cmdgen.iam_policy import example_step, policy
 from codeocean_cmdgen.rendering.script import render
 from codeocean_cmdgen.simulator import Simulator, example_world
 from codeocean_cmdgen.steps import STEPS, Step
-from tests.execution.test_secrets import document
-from tests.execution.test_volume import restored, stop
 from tests.support.calls import action, calls
 from tests.support.cases import CASES, CLOUDSHELL
 from tests.support.people import PersonOf, made, script
+from tests.support.saved_secrets import document
+from tests.support.volumes import restored, stop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

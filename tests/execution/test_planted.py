@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Callable
 import pytest
 
 from codeocean_cmdgen.simulator.world import TARGET
-from tests.execution.test_host_place import HOST_STEPS
+from tests.support.cases import HOST_STEPS
 from tests.support.people import script, writes
 from tests.support.quick_aws import remember_the_guard
 

@@ -18,6 +18,7 @@ from codeocean_cmdgen.simulator.host import HostUnavailableError
 from codeocean_cmdgen.simulator.world import REGION, SOURCE, TARGET
 from tests.support.people import Outcome, script
 from tests.support.quick_aws import remember_the_guard
+from tests.support.saved_secrets import document
 from tests.support.services_host import ServicesHost
 from tests.support.tools import miss
 
@@ -44,20 +45,6 @@ PARAMETERS = {
     "delta/a/b/c/d.e_f-g": ("String", "deep"),
 }
 """Name below the stack's path -> type and value."""
-
-
-def document(parameters: dict[str, tuple[str, str]]) -> dict[str, Any]:
-    """Return what secrets-save of the source writes."""
-    return {
-        "account_id": SOURCE,
-        "region": REGION,
-        "stack_name": "codeocean",
-        "saved": "2026-01-01T00:00:00+00:00",
-        "parameters": [
-            {"Name": f"/codeocean/{name}", "Type": kind, "Value": value}
-            for name, (kind, value) in parameters.items()
-        ],
-    }
 
 
 class Place(NamedTuple):

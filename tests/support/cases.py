@@ -231,6 +231,7 @@ CASES = {row.name: row for row in _ROWS}
 """Step -> its row, in the order of a backup and a restore: each finds what those before it made."""
 
 CLOUDSHELL = {name: row for name, row in CASES.items() if row.step.place == "cloudshell"}
+HOST_STEPS = [name for name, row in CASES.items() if row.step.place == "host"]
 
 SCRIPTS = {
     f"{row.name}--{variant}" if variant else row.name: (row.name, *options)

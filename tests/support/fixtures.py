@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codeocean_cmdgen.check import ROUTES, facts_in_file
+from codeocean_cmdgen.check import facts_in_file
 from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
+from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.simulator import Simulator
 from codeocean_cmdgen.simulator.aws import cloudshell_python
 from tests.support.checked_world import NOW, ask_simulator, clean_world, values_for
@@ -66,7 +67,7 @@ def person(people: PeopleOf, simulator: Simulator, tmp_path: Path) -> PersonOf:
 def clean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Facts]:
     """Return what is gathered about a clean world, by procedure. Copy before you change it."""
     found = {}
-    for procedure in ROUTES:
+    for procedure in PROCEDURES:
         path = tmp_path_factory.mktemp(procedure) / "deployment.toml"
         path.write_text(values_for(procedure), encoding="utf-8")
         found[procedure] = facts_in_file(procedure, read_deployment_file(path), NOW)

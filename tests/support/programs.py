@@ -27,8 +27,11 @@ def run(
     for name, content in files.items():
         text = content if isinstance(content, str) else json.dumps(content)
         (folder / name).write_text(text)
+    package = folder / "program"
+    if not package.exists():
+        package.symlink_to(PROGRAMS)
     return subprocess.run(
-        [python, "-I", str(PROGRAMS / f"{program}.py"), *arguments],
+        [python, "-E", "-s", "-m", f"program.{program}", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,

@@ -25,10 +25,9 @@ from hypothesis import strategies as st
 
 from codeocean_cmdgen.arguments import VOCABULARY, flag
 from codeocean_cmdgen.cli.app import app
-from codeocean_cmdgen.cli.shared import PROCEDURE_NAMES
-from codeocean_cmdgen.files import carries_mark
 from codeocean_cmdgen.inputs import stack_json
 from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
+from codeocean_cmdgen.marks import is_ours
 from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.steps import STEPS, InstanceHold, SnapshotCopy, Step
 from codeocean_cmdgen.values import Preset, Switch
@@ -107,11 +106,10 @@ def test_help_lists_each_command_once_and_those_of_the_first_day_first() -> None
 
 
 def test_help_shows_which_procedures_use_a_step() -> None:
-    assert tuple(PROCEDURES) == PROCEDURE_NAMES
     text = run("--help").out
     for step in STEPS:
         (marks,) = re.findall(rf"^  {step.name} +((?:[A-Z-] ){{3}}) ", text, re.MULTILINE)
-        used = [name[0].upper() if step in PROCEDURES[name] else "-" for name in PROCEDURE_NAMES]
+        used = [name[0].upper() if step in one.steps else "-" for name, one in PROCEDURES.items()]
         assert marks.split() == used
 
 
@@ -860,7 +858,7 @@ def test_an_edited_file_of_ours_is_not_replaced(other: list[str], tmp_path: Path
         generated.replace("us-east-1", "eu-west-1", 1),
         generated.replace("a", "b", 1),
     ):
-        if not carries_mark(edited.encode()):
+        if not is_ours(edited.encode()):
             continue
         output.write_text(edited)
         outcome = run("runbook", "restore", f"--values={VALUES}", f"--output={output}")
@@ -1313,10 +1311,13 @@ finally:
     [
         (["--help"], ""),
         *(([step.name, "--help"], "codeocean_cmdgen.cli.steps") for step in STEPS),
-        (["init", "--help"], "codeocean_cmdgen.cli.accounts"),
-        (["discover", "--help"], "codeocean_cmdgen.cli.accounts"),
+        (["init", "--help"], "codeocean_cmdgen.cli.accounts codeocean_cmdgen.cli.procedures"),
+        (["discover", "--help"], "codeocean_cmdgen.cli.accounts codeocean_cmdgen.cli.procedures"),
         ([SnapshotCopy.name, "--account-id=0123456789"], "codeocean_cmdgen.cli.steps"),
-        (options(SnapshotCopy.name), "codeocean_cmdgen.cli.steps jinja2"),
+        (
+            options(SnapshotCopy.name),
+            "codeocean_cmdgen.cli.output codeocean_cmdgen.cli.steps jinja2",
+        ),
     ],
 )
 def test_little_is_imported(arguments: list[str], expected: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pexpect
 import pytest
 
-from codeocean_cmdgen.arguments import CHOOSES, FACTS, FINDS
+from codeocean_cmdgen.arguments import FACTS, VOCABULARY
 from codeocean_cmdgen.discover.recovery_points import facts_of, lines_of, pair_up
 from codeocean_cmdgen.inputs import stack_json
 from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
@@ -105,7 +105,8 @@ def test_three_accounts_fill_one_file_and_each_thing_is_asked_once(person: Perso
             if known and name not in {"to_host", "master_password_secret_id", "at"}:
                 assert texts == known, (table, name)
     names = {name for values in found.values() for name in values}
-    assert names - set(FACTS) == (FINDS | CHOOSES) - {"from_host", "until"}
+    discovered = {name for name, argument in VOCABULARY.items() if argument.discovered_by}
+    assert names - set(FACTS) == discovered - {"from_host", "until"}
     assert found["target"]["services_instance_id"] == ("i-0123456789abcdef0",)
     assert found["source"]["availability_zone"] == ("us-east-1a",)
 
@@ -333,7 +334,9 @@ def test_the_temporary_database_is_found_once_it_is_there(person: Person) -> Non
 
 
 def job(person: Person, bucket: str, status: str, hours: float = 0) -> None:
-    description = f"codeocean-cmdgen s3-batch-replication run=first bucket={bucket} set=1:1 token=a"
+    description = (
+        f"codeocean-cmdgen s3-batch-replication run=first bucket={bucket} set=0123abcd:1 token=a"
+    )
     now = person.simulator.clock.now()
     made = Job(
         f"job-{len(person.simulator.s3_batch.jobs)}",

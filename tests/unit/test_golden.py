@@ -286,7 +286,7 @@ def test_a_script_holds_its_modules_byte_for_byte(name: str) -> None:
     }
     ran = set(
         re.findall(
-            r"(?:python3 -I program/|python3 -E -m program\.|^  start_program )(\w+)",
+            r"(?:python3 -I program/|python3 -E (?:-s )?-m program\.|^  start_program )(\w+)",
             body_of(golden(name)),
             re.MULTILINE,
         )

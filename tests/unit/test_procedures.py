@@ -7,14 +7,14 @@ from importlib import import_module
 
 import pytest
 
-from codeocean_cmdgen.procedures import RUNBOOKS
+from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.procedures.model import Heading, Prose
 
-PARTS = [part for parts in RUNBOOKS.values() for part in parts]
+PARTS = [part for procedure in PROCEDURES.values() for part in procedure.parts]
 TASKS = [task for part in PARTS for task in part.tasks]
 
 
-@pytest.mark.parametrize("name", ["shared", *RUNBOOKS])
+@pytest.mark.parametrize("name", ["shared", *PROCEDURES])
 def test_no_words_are_left_over(name: str) -> None:
     """Words that no runbook shows would be edited for nothing."""
     module = import_module(f"codeocean_cmdgen.procedures.prose.{name}")

@@ -17,11 +17,11 @@ import pytest
 
 from codeocean_cmdgen import folder
 from codeocean_cmdgen.errors import InputError
-from codeocean_cmdgen.files import carries_mark
 from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
 from codeocean_cmdgen.inputs.example import EXAMPLE, empty_file, example_values
 from codeocean_cmdgen.inputs.resolve import resolve
-from codeocean_cmdgen.procedures import RUNBOOKS, Task
+from codeocean_cmdgen.marks import is_ours
+from codeocean_cmdgen.procedures import PROCEDURES, Task
 from codeocean_cmdgen.procedures.model import Prose
 from codeocean_cmdgen.rendering.documents import render_page, render_runbook
 from codeocean_cmdgen.rendering.seal import is_as_rendered
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from codeocean_cmdgen.runbook.model import Paste
 
 VALUES = EXAMPLE
-MADE = {procedure: make(procedure, read_deployment_file(VALUES)) for procedure in RUNBOOKS}
+MADE = {procedure: make(procedure, read_deployment_file(VALUES)) for procedure in PROCEDURES}
 
-EVERY = pytest.mark.parametrize("procedure", RUNBOOKS)
+EVERY = pytest.mark.parametrize("procedure", PROCEDURES)
 
 
 def without(tmp_path: Path, *words: str) -> Path:
@@ -536,6 +536,17 @@ STRANGE = {
 }
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give folders away")
+def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
+    there = tmp_path / "restore"
+    there.mkdir()
+    os.chown(there, 1234, 1234)
+    outcome = render(there)
+    assert outcome.code == 2
+    assert outcome.err.startswith(f"error: --directory: '{there}' belongs to another user, who ")
+    assert contents(there) == {}
+
+
 @pytest.mark.parametrize("kind", STRANGE)
 @pytest.mark.parametrize("first", [True, False], ids=["new folder", "folder of ours"])
 def test_what_render_did_not_write_is_named_and_nothing_is_written(
@@ -712,7 +723,7 @@ def test_render_never_replaces_the_deployment_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [*GOLDEN.glob("*.sh"), *GOLDEN.glob("runbook-*.md")])
 def test_all_that_is_written_carries_the_mark_and_proves_itself(name: Path) -> None:
     content = name.read_bytes()
-    assert carries_mark(content)
+    assert is_ours(content)
     assert is_as_rendered(content)
     changes = (b"\n# mine\n" + content, content + b"\n", content[:-1], content + content)
     middle = content.replace(b" ", b"  ", 2).replace(b"  ", b" ", 1)
@@ -723,7 +734,7 @@ def test_all_that_is_written_carries_the_mark_and_proves_itself(name: Path) -> N
 @EVERY
 def test_pages_carry_the_mark(procedure: str) -> None:
     page = render_page(MADE[procedure]).encode("ascii")
-    assert carries_mark(page)
+    assert is_ours(page)
     assert is_as_rendered(page)
     assert not is_as_rendered(page.replace(b"</body>", b"<p>mine</p></body>"))
 
@@ -738,7 +749,7 @@ def steps_of_guide(runbook: Runbook) -> set[str]:
 
 def test_each_answer_to_the_guide_is_an_entry_and_each_of_its_numbers_is_answered() -> None:
     answers = "".join(row.answers for row in guide.rows())
-    found: dict[str, set[str]] = {procedure: set() for procedure in RUNBOOKS}
+    found: dict[str, set[str]] = {procedure: set() for procedure in PROCEDURES}
     for procedure, anchor in re.findall(r"\(\.\./golden/runbook-(\w+)\.md#([\w-]+)\)", answers):
         found[procedure].add(anchor)
     assert len(re.findall(r"\]\(", answers)) == len(re.findall(r"#step-", answers))
@@ -761,7 +772,7 @@ def test_no_line_of_the_guide_is_left_out() -> None:
 
 
 def test_a_runbook_takes_far_less_typing_than_the_guide() -> None:
-    for procedure in RUNBOOKS:
+    for procedure in PROCEDURES:
         ours = guide.of_runbook(procedure)
         assert ours.types <= 2
         assert ours.types + ours.prepared < guide.of_guide(procedure).types / 4

@@ -29,7 +29,7 @@ from codeocean_cmdgen.inputs.deployment_file import (
 )
 from codeocean_cmdgen.inputs.example import EXAMPLE
 from codeocean_cmdgen.inputs.resolve import Given, Resolved, checked
-from codeocean_cmdgen.procedures import RUNBOOKS
+from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.rendering.documents import render_page, render_runbook
 from codeocean_cmdgen.rendering.paste import (
     END,
@@ -43,7 +43,17 @@ from codeocean_cmdgen.rendering.script import render, text_digest
 from codeocean_cmdgen.steps import STEPS, Step
 from codeocean_cmdgen.values import PARTITIONS, Preset
 from codeocean_cmdgen.vendor import REPLICATED_BUCKETS
-from codeocean_cmdgen.verify import DIFFERS, NOT_COMPARED, OTHER_RELEASE, VERIFIED, Verdict
+from codeocean_cmdgen.verify.files import of_file, of_folder
+from codeocean_cmdgen.verify.reading import read, unquoted
+from codeocean_cmdgen.verify.report import rows
+from codeocean_cmdgen.verify.verdicts import (
+    DIFFERS,
+    NOT_COMPARED,
+    OTHER_RELEASE,
+    VERIFIED,
+    Difference,
+    Verdict,
+)
 from tests.support.cli import run
 from tests.support.project import GOLDEN
 
@@ -58,14 +68,14 @@ BATCH = SCRIPTS["s3-batch-replication--only-missing"]
 
 
 def verdict(text: str | bytes) -> Verdict:
-    return verify.of_file("script.sh", text if isinstance(text, bytes) else text.encode("latin-1"))
+    return of_file("script.sh", text if isinstance(text, bytes) else text.encode("latin-1"))
 
 
 def values_in(one: Verdict) -> dict[str, tuple[str, ...]]:
     """Return the values that a reviewer is shown, by option."""
     (script,) = one.scripts
     found: dict[str, tuple[str, ...]] = {}
-    for row in script.rows:
+    for row in rows(script):
         found[row.option] = (*found.get(row.option, ()), row.text)
     return found
 
@@ -85,7 +95,7 @@ PRINTABLE = st.characters(min_codepoint=0x20, max_codepoint=0x7E)
 
 @given(st.text(PRINTABLE))
 def test_what_was_quoted_is_read_back(text: str) -> None:
-    assert verify.unquoted(shlex.quote(text)) == text
+    assert unquoted(shlex.quote(text)) == text
 
 
 @given(st.text(st.sampled_from("a'\"\\$ `é\t") | PRINTABLE))
@@ -99,7 +109,7 @@ def test_what_was_quoted_is_read_back(text: str) -> None:
 @example("")
 def test_what_the_quoter_does_not_print_is_no_word(word: str) -> None:
     try:
-        text = verify.unquoted(word)
+        text = unquoted(word)
     except ValueError:
         return
     assert shlex.quote(text) == word
@@ -231,7 +241,7 @@ def test_a_step_comes_back_from_its_script(step: type[Step], data: st.DataObject
     """Every option, every origin, every variant: parse(render(x)) is x."""
     made = data.draw(gathered(step))
     script = render(*made)
-    again = verify.read(script)
+    again = read(script)
     assert type(again.step) is type(made.step)
     assert vars(again.step) == vars(made.step)
     assert again.origins == made.origins
@@ -450,7 +460,7 @@ def test_a_difference_far_in_a_line_is_shown() -> None:
     line = next(line for line in HOLD.splitlines() if "${PLAN-}" in line)
     (difference,) = verdict(HOLD.replace('"${CONFIRM-}" "${PLAN-}"', "x", 1)).differences
     assert difference.expected == line
-    long = verify.Difference("", 7, "a" * 500 + "b" + "c" * 500, "a" * 500 + "d" + "c" * 500)
+    long = Difference("", 7, "a" * 500 + "b" + "c" * 500, "a" * 500 + "d" + "c" * 500)
     told = verify.as_text([Verdict("file", DIFFERS, "", (), (long,))])
     assert re.search(r"line 7: expected '\.\.\.a+bc+.*found '\.\.\.a+dc+", told)
 
@@ -531,7 +541,7 @@ def test_joined_scripts_are_verified_as_one_paste() -> None:
     assert [one.step.name for one in found.scripts] == ["instance-hold", "snapshot-copy"]
 
 
-@pytest.mark.parametrize("procedure", RUNBOOKS)
+@pytest.mark.parametrize("procedure", PROCEDURES)
 def test_what_a_runbook_offers_is_verified(procedure: str) -> None:
     for entry in made(procedure).entries:
         if entry.script:
@@ -607,19 +617,19 @@ def there(tmp_path: Path) -> Path:
 def words(directory: Path, values: Optional[Path] = None) -> dict[str, str]:
     """Return the verdicts on what is in a folder that are not `verified`."""
     named = (str(values), partial(read_deployment_file, values)) if values else ()
-    verdicts = verify.of_folder(directory, *named)
+    verdicts = of_folder(directory, *named)
     return {Path(one.name).name: one.word for one in verdicts if one.word != VERIFIED}
 
 
 def test_a_folder_is_verified(there: Path) -> None:
-    verdicts = verify.of_folder(there)
+    verdicts = of_folder(there)
     assert {one.word for one in verdicts if not one.note} == {VERIFIED}
     assert {Path(one.name).name for one in verdicts} == {file.name for file in there.iterdir()}
     assert words(there) == {"runbook.md": NOT_COMPARED, "runbook.html": NOT_COMPARED}
     scripts = [script.step.name for one in verdicts for script in one.scripts]
     assert len(scripts) == len(list(there.glob("*.sh")))
     (there / ".git").mkdir()
-    assert {one.word for one in verify.of_folder(there, str(VALUES), find_file)} == {VERIFIED}
+    assert {one.word for one in of_folder(there, str(VALUES), find_file)} == {VERIFIED}
     (there / DEPLOYMENT_FILE).write_text(VALUES.read_text())
     assert words(there) == {}
 
@@ -631,6 +641,19 @@ def test_a_changed_file_of_a_folder_is_named_and_differs_from_its_list(
     file = there / name
     file.write_bytes(file.read_bytes().replace(b"  find_group\n", b"  find_none\n", 1))
     assert words(there, VALUES) == {name: DIFFERS, "SHA256SUMS": DIFFERS}
+
+
+def test_a_script_that_is_missing_is_named(there: Path) -> None:
+    (there / "02-instance-hold.sh").unlink()
+    assert words(there, VALUES) == {"02-instance-hold.sh": DIFFERS, folder.LIST: DIFFERS}
+    text = verify.as_text(of_folder(there))
+    assert "02-instance-hold.sh: differs\n  it is missing, but SHA256SUMS lists it\n" in text
+
+
+def test_a_list_that_is_missing_is_named(there: Path) -> None:
+    (there / folder.LIST).unlink()
+    assert words(there, VALUES) == {folder.LIST: DIFFERS}
+    assert "SHA256SUMS: differs\n  it is missing" in verify.as_text(of_folder(there))
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o722, 0o4700])
@@ -658,8 +681,7 @@ def test_a_script_bears_the_name_of_its_step(there: Path) -> None:
     start, stop = one.read_bytes(), other.read_bytes()
     one.write_bytes(stop)
     other.write_bytes(start)
-    (there / folder.LIST).unlink()
-    assert words(there, VALUES) == {one.name: DIFFERS, other.name: DIFFERS}
+    assert words(there, VALUES) == {one.name: DIFFERS, other.name: DIFFERS, folder.LIST: DIFFERS}
 
 
 @pytest.mark.parametrize("form", ["runbook.md", "runbook.html"])
@@ -667,11 +689,10 @@ def test_a_runbook_under_the_name_of_a_script_is_no_script(there: Path, form: st
     """A shell would run its scripts one after the other, and what stands between backticks."""
     script = there / "02-instance-hold.sh"
     script.write_bytes((there / form).read_bytes())
-    (there / folder.LIST).unlink()
-    assert words(there, VALUES) == {script.name: DIFFERS}
+    assert words(there, VALUES) == {script.name: DIFFERS, folder.LIST: DIFFERS}
 
 
-@pytest.mark.parametrize("procedure", RUNBOOKS)
+@pytest.mark.parametrize("procedure", PROCEDURES)
 @pytest.mark.parametrize("form", [render_runbook, render_page])
 def test_a_runbook_has_the_digest_of_each_script(
     procedure: str, form: Callable[[runbook.Runbook], str]
@@ -701,13 +722,13 @@ def resealed(text: str) -> str:
 
 
 @FORMS
-@pytest.mark.parametrize("procedure", RUNBOOKS)
+@pytest.mark.parametrize("procedure", PROCEDURES)
 def test_a_runbook_is_compared_with_its_deployment_file(
     procedure: str, form: Callable[[runbook.Runbook], str]
 ) -> None:
     content = form(made(procedure)).encode()
-    assert verify.of_file("runbook", content, find_file).word == VERIFIED
-    alone = verify.of_file("runbook", content)
+    assert of_file("runbook", content, find_file).word == VERIFIED
+    alone = of_file("runbook", content)
     assert alone.word == NOT_COMPARED
     assert "--values FILE" in verify.as_text([alone])
 
@@ -731,7 +752,7 @@ HOSTILE_RUNBOOKS = {
 def test_a_changed_runbook_differs(change: str, form: Callable[[runbook.Runbook], str]) -> None:
     text = form(made("restore"))
     changed = resealed(text.replace(*HOSTILE_RUNBOOKS[change], 1))
-    found = verify.of_file("runbook", changed.encode(), find_file)
+    found = of_file("runbook", changed.encode(), find_file)
     assert found.word == (VERIFIED if changed == text else DIFFERS)
 
 
@@ -775,7 +796,7 @@ def test_the_command_speaks_json(tmp_path: Path) -> None:
     assert script["values"]["run"] == {"value": "second", "origin": "option"}
     assert script["values"]["bucket_arn"]["value"][0] == "arn:aws:s3:::codeocean-source-capsules"
     assert document["note"] is None
-    (noted,) = json.loads(verify.as_json([verify.of_file("x", b"")._replace(note="why")]))
+    (noted,) = json.loads(verify.as_json([of_file("x", b"")._replace(note="why")]))
     assert noted["note"] == "why"
 
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from codeocean_cmdgen.check import ROUTES, facts_in_file, look_over
+from codeocean_cmdgen.check import facts_in_file, look_over
 from codeocean_cmdgen.check.questions import ask_accounts
 from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
+from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.simulator import Simulator
 from tests.support.checked_world import NOW, ROLES, ask_simulator, clean_world, values_for
 
@@ -41,7 +42,7 @@ def loaded(procedure: str, folder: Path) -> Facts:
     return facts_in_file(procedure, read_deployment_file(file), NOW)
 
 
-@pytest.mark.parametrize("procedure", ROUTES)
+@pytest.mark.parametrize("procedure", PROCEDURES)
 def test_each_thing_is_asked_once_within_the_budget(
     simulator: Simulator, procedure: str, tmp_path: Path
 ) -> None:
@@ -107,3 +108,6 @@ def test_expired_credentials_are_said(simulator: Simulator, facts: Facts) -> Non
     for role in ROLES:
         assert "no working credentials: give --profile" in facts.deployments[role].why_not_asked
         assert "ExpiredToken" in facts.deployments[role].why_not_asked
+    result = look_over(facts, "deployment.toml", offline=False)
+    assert result.fails
+    assert not result.has_errors

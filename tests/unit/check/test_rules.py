@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from codeocean_cmdgen.check import ROUTES, RULES, look_over
+from codeocean_cmdgen.check import RULES, look_over
 from codeocean_cmdgen.check.facts import Unknown
+from codeocean_cmdgen.procedures import PROCEDURES
 from tests.support.check_faults import AWAY, FAULTS, Fault, World, names, result_of, spoiled
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.check import Facts
 
 
-@pytest.mark.parametrize("procedure", ROUTES)
+@pytest.mark.parametrize("procedure", PROCEDURES)
 def test_nothing_is_found_where_all_is_well(clean: dict[str, Facts], procedure: str) -> None:
     result = look_over(clean[procedure], "deployment.toml", offline=False)
     assert result.findings == []

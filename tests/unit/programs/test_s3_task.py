@@ -14,9 +14,9 @@ from codeocean_cmdgen.programs.s3_task import (
     Progress,
     for_each_bucket,
     list_pages,
-    printable,
     read_lines,
     run_in_parallel,
+    say,
 )
 from tests.support.s3_examples import Client, entry, marker, task
 
@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_controls_are_replaced_and_other_characters_stay() -> None:
-    assert printable("a\x1b[2J\x9b\u202e\u2028\n\u00e9 b") == "a?[2J????\u00e9 b"
+def test_controls_are_replaced_and_other_characters_stay(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    say("a\x1b[2J\x9b\u202e\u2028\n\u00e9 b")
+    assert capfd.readouterr().err == "a?[2J????\u00e9 b\n"
 
 
 @pytest.mark.parametrize(
