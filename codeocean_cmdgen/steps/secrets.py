@@ -105,5 +105,5 @@ class SecretsRestore(HostStep):
         PARAMETERS_AND_PATH: ("ssm:GetParametersByPath",),
         PARAMETERS: ("ssm:PutParameter",),
     }
-    parts = ("secrets", "stopped_service", "nothing_writes", "vendor_command")
+    parts = ("secrets", "complete_copy", "stopped_service", "vendor_command")
     tables = ("target",)
