@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    7a0463c4c4ef372153a659108efcd6acf3abcff85b03ed57f6ae09a02d68e48d\ \ -)
+    2d70b6ec6b079fccd146d6f1e587e89fa46473c56418ba8d7df18d364279f03c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 f5a63f3c85fb7ef0baf399dabda023ba63901983ef56646043acfad8ff8fc279
+  # text of this release: sha256 8a28c4f7b27233ed5b9b837a446ffef3dbfed1c34da2dfeead901e5924162062
   # the step
   STEP=volume-release
   # from deployment file [target]
@@ -175,17 +175,19 @@ os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL)
 
 flush_and_clean_up() {
   blockdev --flushbufs "${device}"
-  if [[ -d /mnt/codeocean-restored ]]; then
-    rmdir /mnt/codeocean-restored
+  if [[ -d ${restored_mount} ]]; then
+    rmdir "${restored_mount}"
   fi
 }
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part copied_volume, sha256 505e23c9e59e890d104751ba3a3260feacdb455fd528ff95a6db086186c16bc7
+# ---- Part copied_volume, sha256 e1564e0b07da3ba6e5cf7269a2bb31cfc9a66c361297ca4c2ebf36de5a07f3be
 
-# Sets restored_volume to the volume that is copied from, or that was.
+# Sets restored_volume to the volume that is copied from, or that was, and restored_mount to the
+# folder where it is mounted.
 find_restored_volume() {
+  restored_mount=/mnt/codeocean-restored
   restored_volume=${RESTORED_VOLUME_ID}
   if [[ ${restored_volume} == '' ]]; then
     list_restored_volumes
@@ -244,7 +246,7 @@ list_restored_volumes() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 2adc30f4b93e652c72eda1eb54c14f412a673b934b04943e48a1678c35546468
+# ---- sha256 d317bdc8b609e11b2cb5514569c602e0e9da0387bc9993bed7b517a9c2d4587e
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -628,11 +630,8 @@ describe_path() { # PATH
 # Creates a folder that only root can use, or checks the one that exists.
 make_private_folder() { # FOLDER
   check_private_folder "$1"
-  if [[ ! -d $1 ]]; then
-    if ! mkdir --mode=700 "$1"; then
-      stop "cannot create $1"
-    fi
-    check_private_folder "$1"
+  if [[ ! -d $1 ]] && ! mkdir --mode=700 "$1"; then
+    stop "cannot create $1"
   fi
 }
 
@@ -694,16 +693,31 @@ find_device() { # VOLUME_ID
   fi
 }
 
-# Checks that no copy to the data volume was started and not completed: then some of its files are
-# the old ones, and some the restored ones.
-check_copy_is_complete() {
-  local last_record
-  last_record=$(cat "${records}"/volume-copy-in--* 2>/dev/null |
-    sort --stable --key=1,1 | tail --lines=1)
-  if [[ ${last_record} == *' confirmed '* ]]; then
-    stop "a copy to the data volume was started and is not completed (${last_record})." \
-      'Paste volume-copy-in again.'
+# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
+# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
+# data volume does not stay read-only.
+prove_nothing_writes() { # HOW_TO_FIND_WRITERS
+  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
+    'take minutes, until all that is in memory is on the volume.'
+  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
+  case $? in
+  0) ;;
+  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
+  *)
+    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
+      "findmnt ${DATA_MOUNT}. Then paste the script again."
+    ;;
+  esac
+}
+
+remount_for_a_moment() {
+  local refused
+  remount_data_volume ro
+  refused=$?
+  if ! remount_data_volume rw; then
+    return 2
   fi
+  return "${refused}"
 }
 
 # Makes the data volume read-only or writable, and checks in the kernel's list of mounts that this,
@@ -734,13 +748,6 @@ is_working() { # [STEP]
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
-  fi
-}
-
-# A paste that comes while the work runs only follows it.
-follow_running_work() {
-  if is_working; then
-    follow_work
   fi
 }
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Optional
 
 from codeocean_cmdgen.steps.base import FIRST_RUN
 from codeocean_cmdgen.steps.host import DATA_MOUNT, INSTANCE, REMOUNT, HostStep
-from codeocean_cmdgen.steps.permissions import PARAMETERS, PARAMETERS_AND_PATH
+from codeocean_cmdgen.steps.permissions import ANY, PARAMETERS, PARAMETERS_AND_PATH
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.values import CommandLine, Folder, RunName
@@ -74,7 +74,8 @@ class SecretsRestore(HostStep):
                 "ssm put-parameter",
                 (
                     "lists the names of the saved parameters that differ below this stack's path, "
-                    "then writes them. It deletes none, and changes nothing in Secrets Manager."
+                    "then writes them, with the KMS keys that they have here. It deletes none, and "
+                    "changes nothing in Secrets Manager."
                 ),
             ),
             (
@@ -95,15 +96,15 @@ class SecretsRestore(HostStep):
         "killed": "leaves a part of the parameters written, and the file with what was replaced. "
         "With --command: the command may continue, and is not started again until it has ended.",
         "undo": "what each paste replaces is kept, for root only, in a file of its own below "
-        "/var/lib/codeocean-cmdgen. Copy that file over the saved one, and run with a new --run. "
-        "Parameters that were added stay.",
+        "/var/lib/codeocean-cmdgen. Copy that file over the save with sudo cp --backup=numbered, "
+        "which keeps the save too, and run with a new --run. Parameters that were added stay.",
         "done": "Parameter Store shows all saved parameters as they were saved. With --command: it "
         "has ended with exit code 0.",
     }
     permissions = {
-        **HostStep.permissions,
+        ANY: ("ec2:DescribeInstances", "ec2:DescribeVolumes", "ssm:DescribeParameters"),
         PARAMETERS_AND_PATH: ("ssm:GetParametersByPath",),
         PARAMETERS: ("ssm:PutParameter",),
     }
-    parts = ("secrets", "stopped_service", "nothing_writes", "vendor_command")
+    parts = ("secrets", "complete_copy", "stopped_service", "vendor_command")
     tables = ("target",)

@@ -66,7 +66,7 @@ class ServiceStop(HostStep):
         "done": "no process could write to the data volume, and the kernel has made it read-only, "
         "which it refuses while a file is open for writing.",
     }
-    parts = ("held_files", "nothing_writes")
+    parts = ("held_files",)
     tables = ("target", "source")
 
 
@@ -111,5 +111,5 @@ class ServiceStart(HostStep):
         "done": "the service is active three times in a row with the same process. The last line "
         "says what is known about its health.",
     }
-    parts = ("held_files",)
+    parts = ("complete_copy", "held_files")
     tables = ("target", "source")

@@ -142,8 +142,8 @@ class VolumeCopyIn(HostStep):
         "costs": "nothing.",
         "again": "follows the copy, continues after a failure or a reboot, or reports when it was "
         "completed.",
-        "killed": "before the copy, may leave a volume mounted, read-only or without a valid UUID: "
-        "the next paste says what to do. Then leaves the unit, which continues. If the unit itself "
+        "killed": "before the copy, may leave a volume mounted or read-only: the next paste "
+        "continues, or says what to do. Then leaves the unit, which continues. If the unit itself "
         "is killed, the data volume is copied in part: service-start refuses to run until this "
         "script has completed the copy.",
         "undo": "not possible. Unless the data volume is new, back it up first with "
@@ -155,7 +155,7 @@ class VolumeCopyIn(HostStep):
         ANY: ("ec2:DescribeInstances", "ec2:DescribeVolumes"),
         (*RESTORED_VOLUME, *INSTANCES): ("ec2:AttachVolume",),
     }
-    parts = ("stopped_service", "nothing_writes", "copied_volume", "restored_volume")
+    parts = ("stopped_service", "copied_volume", "restored_volume")
     tables = ("target",)
     checks = (_two_volumes,)
 

@@ -1,10 +1,12 @@
 <#
 # Values: DATA_VOLUME_ID, RESTORED_VOLUME_ID, RUN
 # Calls: list_restored_volumes
-# Sets: restored_volume
+# Sets: restored_mount, restored_volume
 #>
-# Sets restored_volume to the volume that is copied from, or that was.
+# Sets restored_volume to the volume that is copied from, or that was, and restored_mount to the
+# folder where it is mounted.
 find_restored_volume() {
+  restored_mount=/mnt/codeocean-restored
   restored_volume=${RESTORED_VOLUME_ID}
   if [[ ${restored_volume} == '' ]]; then
     list_restored_volumes

@@ -1,5 +1,5 @@
 <#
-# Calls: prove_nothing_writes
+# Only the shared part.
 #>
 # Checks that what service-stop did still holds.
 check_service_stopped() {

@@ -13,13 +13,6 @@ is_working() { # [STEP]
   fi
 }
 
-# A paste that comes while the work runs only follows it.
-follow_running_work() {
-  if is_working; then
-    follow_work
-  fi
-}
-
 # Starts the work, unless it runs already. The lock makes two pastes at the same moment take turns.
 start_work() {
   local lock_file=/var/lib/codeocean-cmdgen/${STEP}.start lock

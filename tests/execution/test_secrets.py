@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from codeocean_cmdgen.simulator import Simulator
-from codeocean_cmdgen.simulator.host import HostUnavailableError
+from codeocean_cmdgen.simulator.host import INSTANCE_ROLE_ACTIONS, HostUnavailableError
+from codeocean_cmdgen.simulator.server import RoleSession
 from codeocean_cmdgen.simulator.world import REGION, SOURCE, TARGET
 from tests.support.people import Outcome, script
 from tests.support.quick_aws import remember_the_guard
@@ -468,9 +469,75 @@ def test_what_was_replaced_can_take_the_save_s_place(target: Place) -> None:
     target.save({"one": ("SecureString", "after")})
     assert target.run("secrets-restore", CONFIRM="codeocean-new").done
     (kept,) = target.kept()
-    target.saved.write_bytes(kept.read_bytes())
+    save = target.saved.read_bytes()
+    file, folder = f"/var/lib/codeocean-cmdgen/{kept.name}", "/data/.codeocean-secrets"
+    target.host.root("cp", "--backup=numbered", file, f"{folder}/parameters.json")
+    assert target.saved.with_name("parameters.json.~1~").read_bytes() == save, "the only one"
+    assert "cp --backup=numbered" in target.text("secrets-restore").replace("\n#          ", "")
     assert target.run("secrets-restore", run="back", CONFIRM="codeocean-new").done
     assert target.parameters() == {"one": ("SecureString", "before")}
+
+
+def allow(target: Place, *actions: str) -> None:
+    """Let the instance's role do more than the vendor's may; without actions, no longer."""
+    role = f"{target.host.stack}-ServicesInstanceRole-1ABC"
+    allowed = INSTANCE_ROLE_ACTIONS | set(actions)
+    session = RoleSession(target.host.account_id, role, target.host.instance_id, allowed)
+    target.simulator.assume(session)
+
+
+def key_of(target: Place, name: str) -> str:
+    filters = [{"Key": "Name", "Values": [f"/{target.host.stack}/{name}"]}]
+    (found,) = target.client.describe_parameters(ParameterFilters=filters)["Parameters"]
+    return str(found["KeyId"])
+
+
+def test_a_parameter_keeps_its_key(target: Place) -> None:
+    """Without a key in the request, Parameter Store takes the account's default key."""
+    for number in range(60):  # two pages of what describe-parameters answers
+        target.put({f"a{number}": ("String", "x")})
+    name = f"/{target.host.stack}/z"
+    target.client.put_parameter(Name=name, Type="SecureString", Value="before", KeyId="alias/own")
+    target.save({"z": ("SecureString", "after"), "added": ("SecureString", "after")})
+    allow(target, "ssm:DescribeParameters")
+    try:
+        outcome = target.run("secrets-restore", CONFIRM="codeocean-new")
+    finally:
+        allow(target)
+    assert outcome.done
+    assert "KMS" not in outcome.errors
+    assert (key_of(target, "z"), key_of(target, "added")) == ("alias/own", "alias/aws/ssm")
+    assert target.parameters()["z"] == ("SecureString", "after")
+
+
+def test_a_key_that_may_not_be_read_is_named_before_the_question(target: Place) -> None:
+    target.put({"one": ("SecureString", "before"), "two": ("String", "before")})
+    target.save({"two": ("String", "after"), "three": ("SecureString", "after")})
+    assert "KMS" not in target.run("secrets-restore", PLAN="1").errors, "none is replaced"
+    target.save({"one": ("SecureString", "after")})
+    outcome = target.run("secrets-restore", PLAN="1")
+    assert outcome.code == 0
+    says = "warning: each SecureString that is replaced will have the default KMS key, aws/ssm,"
+    assert f"{says} because its own key cannot be read: " in outcome.errors
+    assert "AccessDenied" in outcome.errors
+
+
+def test_another_volume_at_the_data_mount_is_refused(target: Place) -> None:
+    """After a reboot, the restored volume may be there, with a save and records of its own."""
+    host = target.host
+    volume = host.volume(tags={"codeocean-cmdgen:data-volume-id": host.data_volume_id})
+    device = host.attach(volume)
+    host.root("mount", device, "/data")
+    try:
+        host.path("/data").chmod(0o700)
+        target.save({"one": ("String", "of another")})
+        outcome = target.run("secrets-restore", CONFIRM="codeocean-new")
+    finally:
+        host.root("umount", "/data")
+        target.simulator.account(host.account_id).client("ec2").detach_volume(VolumeId=volume)
+    assert (outcome.code, outcome.output) == (3, "")
+    assert "at /data is not a volume of stack codeocean-new" in outcome.errors
+    assert target.puts() == []
 
 
 @pytest.mark.parametrize(

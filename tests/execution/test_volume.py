@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 import shutil
@@ -64,7 +65,8 @@ def test_plan_attaches_and_mounts_nothing(stopped: ServicesHost, simulator: Simu
     simulator.clear_requests()
     text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
     outcome = stopped.person().run(text, PLAN="1")
-    assert outcome.output == f"plan: {volume} would be attached, mounted and compared\n"
+    ready = f"{volume} would be attached, mounted with a UUID of its own, and compared"
+    assert outcome.output == f"plan: {ready}\n"
     assert writes(simulator) == []
     refused = copy_in(stopped, confirm="vol-0")
     assert refused.code == 2
@@ -200,16 +202,13 @@ def test_half_a_copy_that_another_run_overtook_asks_anew(stopped: ServicesHost) 
 def test_what_was_proved_before_the_long_wait_is_proved_again(stopped: ServicesHost) -> None:
     """An empty folder where the restored volume was would wipe the data volume."""
     volume = restored(stopped)
-    only_here = stopped.path("/data/only-here/with one name")
-    only_here.write_text("will go at the end")
     file = stopped.path("/usr/local/bin/cp")
     file.write_text(f'#!/bin/sh\n/bin/cp "$@"\numount --lazy {RESTORED}\n')
     file.chmod(0o755)
     outcome = copy_in(stopped)
     assert (outcome.code, outcome.output) == (1, "")
     assert f"(xfs, ro) at {RESTORED}; found ''. The device" in outcome.errors
-    assert only_here.exists()
-    assert stopped.path("/data/workspaces").exists(), "the work had begun"
+    assert list(stopped.path("/data/workspaces").iterdir()), "what was copied is not wiped"
     file.unlink()
     assert copy_in(stopped).output == f"done: {stopped.data_volume_id} is equal to {volume}\n"
     assert equal(stopped)
@@ -491,11 +490,94 @@ def test_killed_before_the_uuid_is_changed_it_is_changed_later(stopped: Services
     assert uuid(stopped, volume) == uuid(stopped, stopped.data_volume_id)
     text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
     outcome = stopped.person().run(text, PLAN="1")
-    assert outcome.output == f"plan: {volume} would be given a UUID of its own, and compared\n"
+    assert "mounted with a UUID of its own, and compared\n" in outcome.output
+    assert uuid(stopped, volume) == uuid(stopped, stopped.data_volume_id)
     assert copy_in(stopped, confirm="no").code == 2
     assert uuid(stopped, volume) != uuid(stopped, stopped.data_volume_id)
     assert copy_in(stopped).done
     assert equal(stopped)
+
+
+def test_a_session_that_ends_while_the_uuid_changes_leaves_no_half_of_it(
+    stopped: ServicesHost,
+) -> None:
+    """xfs_admin overwrites the journal first: killed in it, the volume could not be mounted."""
+    volume = restored(stopped)
+    slowly = 'touch /run/changing; /usr/bin/sleep 3; exec /usr/sbin/xfs_admin "$@"'
+    admin = wrap(stopped, "xfs_admin", slowly)
+    text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
+    with stopped.person().start(text) as session:
+        until_exists(stopped.path("/run/changing"))
+        session.end()
+    admin.unlink()
+    time.sleep(4)
+    assert uuid(stopped, volume) != uuid(stopped, stopped.data_volume_id)
+    assert copy_in(stopped).done
+    assert equal(stopped)
+
+
+def until_exists(file: Path) -> None:
+    until = time.monotonic() + 60
+    while not file.exists():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_a_uuid_that_did_not_change_stops_the_copy(stopped: ServicesHost) -> None:
+    """xfs_admin ends with exit code 0 if it refuses, as for a journal that is not empty."""
+    volume = restored(stopped)
+    admin = wrap(stopped, "xfs_admin", "echo 'ERROR: the journal is not empty' >&2; exit 0")
+    outcome = copy_in(stopped)
+    assert (outcome.code, outcome.output) == (1, "")
+    assert "ERROR: the journal is not empty" in outcome.errors
+    assert f"cannot give {volume} a UUID of its own, as reported above" in outcome.errors
+    admin.unlink()
+    assert copy_in(stopped).done
+    assert equal(stopped)
+
+
+def test_what_the_disk_lost_is_not_equal(stopped: ServicesHost) -> None:
+    """A write that failed leaves the right contents in memory, and others on the disk."""
+    restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    stopped.root("mount", "--options=remount,rw", RESTORED)
+    (stopped.path(RESTORED) / "couchdb" / "marked").write_bytes(b"<MARK" * 1000)
+    stopped.root("mount", "--options=remount,ro", RESTORED)
+    image = stopped.simulator.ec2.image(stopped.data_volume_id)
+    text = script("volume-copy-in", data_volume_id=stopped.data_volume_id)
+    losing = "touch /run/synced; while [[ ! -e /run/lost ]]; do /usr/bin/sleep 0.1; done"
+    wrap(stopped, "sync", f'/usr/bin/sync "$@"; [[ $* != *file-system* ]] || {{ {losing}; }}')
+    stopped.root("umount", "/proc/sys/vm/drop_caches")
+    stopped.root("mount", "--options=remount,bind,rw", "/proc/sys")
+    with stopped.person().start(text, CONFIRM=stopped.data_volume_id) as session:
+        until_exists(stopped.path("/run/synced"))
+        overwrite(image, b"<MARK" * 1000, b">mark" * 1000)
+        stopped.path("/run/lost").touch()
+        output, errors = session.communicate(timeout=300)
+    assert output.startswith("done: "), errors
+    assert equal(stopped)
+    log = stopped.path("/var/lib/codeocean-cmdgen/volume-copy-in.log").read_text()
+    assert re.search(r"^>fc\S+ +5000 +/couchdb/marked$", log, re.MULTILINE), log
+    stopped.root("bash", "-c", "echo 1 >/proc/sys/vm/drop_caches")
+    assert (stopped.path("/data/couchdb") / "marked").read_bytes() == b"<MARK" * 1000
+
+
+def overwrite(image: Path, before: bytes, after: bytes) -> None:
+    """Change what a disk has, unseen by the file system on it."""
+    with image.open("r+b") as disk, mmap.mmap(disk.fileno(), 0) as content:
+        place = content.find(before)
+        assert place >= 0
+        content[place : place + len(after)] = after
+
+
+def test_a_copy_that_cannot_be_written_to_the_disk_is_not_done(stopped: ServicesHost) -> None:
+    restored(stopped)
+    failing = wrap(stopped, "sync", "[[ $* != *file-system* ]] || { echo EIO >&2; exit 1; }")
+    outcome = copy_in(stopped)
+    assert (outcome.code, outcome.output) == (1, "")
+    assert f"stopped: cannot write the copy to {stopped.data_volume_id}" in outcome.errors
+    failing.unlink()
+    assert copy_in(stopped).done
 
 
 @pytest.mark.parametrize("folder", ["/data", RESTORED])

@@ -148,7 +148,9 @@ def test_every_argument_has_its_longest() -> None:
 
 def demand_pastes(outcome: Outcome, step: type[Step]) -> None:
     assert (outcome.code, outcome.err) == (0, "")
-    for part in pasted(outcome.out, step.place):
+    parts = pasted(outcome.out, step.place)
+    assert len(parts) == 1 or step.name == "db-copy-in"
+    for part in parts:
         assert len(part) <= MAX_BYTES
         assert step.place != "host" or part.count("\n") <= MAX_LINES
 

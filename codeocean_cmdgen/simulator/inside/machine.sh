@@ -104,6 +104,7 @@ start() {
   mount -t proc proc "${root}/proc"
   mount --bind "${root}/proc/sys" "${root}/proc/sys"
   mount -o remount,bind,ro "${root}/proc/sys"
+  mount --bind "${root}/dev/null" "${root}/proc/sys/vm/drop_caches" # the machine keeps its caches
   mount -t sysfs -o ro sysfs "${root}/sys"
   mount --bind "${root}/../block" "${root}/sys/block"
   mount -t tmpfs -o mode=755 tmpfs "${root}/run"
