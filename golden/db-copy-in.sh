@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    06c278b78b04bf903a625f9f171d3b0ef388548ec82b04abfa0f88417cc688ff\ \ -)
+    312c34f8d6bbd0988e3c5d394a5780494d4a2bf71fcdfb2984ab9f9ef4eb3dcc\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -35,14 +35,14 @@ false <<'END_OF_BODY'
 # Again:    follows the work, starts again after a failure, or reports when it was completed.
 # Killed:   leaves the unit, which continues. If the unit itself is killed, the current database
 #           stays in place: the names are swapped in one transaction.
-# Undo:     the replaced database is kept beside the new one, until a script with --drop-old
-#           removes it.
+# Undo:     a script with --swap-back puts the replaced database in place again, until one with
+#           --drop-old removes it.
 # Done if:  both databases were compared, and the names are swapped.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 2f0d4dc071ead060cd8069547d1975fa78b3cb1b9898bdcbc81f666708845151
+  # text of this release: sha256 403257dcd004e2c158fb23fbfc8a3ad3e46f479db979da6e45a20f0acdb482d3
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -89,10 +89,8 @@ connect_without_ca_bundle() {
     'verified: download the CA bundle from https://truststore.pki.rds.amazonaws.com'
 }
 
-# While the new database is filled, no commit has to be on disk. The swap's has: its session has
-# durable_options.
+# While the new database is filled, no commit has to be on disk.
 speed_up_sessions() {
-  durable_options=${server_options}
   server_options+=' -c synchronous_commit=off -c maintenance_work_mem=128MB'
 }
 
@@ -388,16 +386,6 @@ check_disk_space() {
   if ! ((available > large_objects_size)); then
     add_problem "${DUMP_FOLDER} has ${available} bytes free, and ${large_objects_size} are" \
       'needed: choose another --dump-folder'
-  fi
-}
-
-check_service_masked() {
-  local loaded active
-  loaded=$(systemctl show codeocean --property=LoadState --value)
-  active=$(systemctl show codeocean --property=ActiveState --value)
-  if [[ ${loaded} != masked || ${active} != @(inactive|failed) ]]; then
-    add_problem "the service is not stopped: codeocean is ${loaded} and ${active}." \
-      'Run service-stop first.'
   fi
 }
 
@@ -1055,39 +1043,27 @@ show_differences() {
   say_file shown
 }
 
-# Configures the new database and puts it in the place of the old one, in one transaction. The
-# intent goes to the record of this host first, with a nonce.
+# Configures the new database and puts it in the place of the old one.
 replace_database() {
-  local nonce ender old text
+  local old text ender
   old=$(date "+${DATABASE}_old_%Y%m%dT%H%M%SZ")
   text="completed $(date --iso-8601=seconds) ${compared#* copied }; the database before is ${old}"
   check_service_masked
   stop_if_problems 'the old database is in place'
-  nonce=$(tr --delete '-' </proc/sys/kernel/random/uuid)
-  if [[ ! ${nonce} =~ ^[0-9a-f]{32}$ ]]; then
-    stop 'cannot read a random number from the kernel; the old database is in place'
-  fi
-  append_record "db-copy-in--${RUN}" "${mark} ${token} intent ${nonce} ${text}"
-  end_sessions >sessions 2>&1 &
+  end_sessions >ended_sessions 2>&1 &
   ender=$!
-  try_to_swap "${nonce}"
-  kill "${ender}"
-  if [[ ${completed} == '' ]]; then
-    say_attached
+  if ! swap_names "${new_database}" "${old}" "${text}" configure_database; then
+    kill "${ender}"
+    say_sessions "${new_database}"
     stop 'cannot swap the names of the databases; the old database is in place. The copy is kept:' \
       'end what is shown above, and paste the script again.'
   fi
+  kill "${ender}"
 }
 
-# Shows what still uses the databases: background workers of extensions, such as that of pg_cron, do
-# not end when the master asks.
-say_attached() {
-  run_sql "${target}" postgres >shown <<'SQL'
-SELECT format('%s of %s in %s, PID %s: %s', backend_type, coalesce(usename, 'the system'), datname,
-    pid, application_name)
-  FROM pg_stat_activity WHERE datname IN (:'database', :'new');
-SQL
-  say_file shown "${TO_HOST}: "
+configure_database() {
+  print_facts
+  print_configuration
 }
 
 # A command that renames a database keeps new sessions out, and waits 5 s for the others to end
@@ -1102,46 +1078,9 @@ SELECT pg_terminate_backend(pid)
 SQL
 }
 
-# The client may lose the answer: only the state of the server counts.
-try_to_swap() { # NONCE
-  local error
-  for _ in {1..12}; do
-    swap_names "$1" 2>swap_error
-    find_replacement
-    if [[ ${completed} != '' ]]; then
-      return
-    fi
-    error=$(head --lines=1 swap_error)
-    say "not yet: ${error}"
-  done
-}
-
-# Users can read the arguments of a process, so the nonce travels on stdin. It needs no quotes:
-# names, numbers and times are ours.
-swap_names() { # NONCE
-  {
-    echo "\\set mark '${mark} $1 ${text}'"
-    print_facts
-    print_configuration
-    print_swap
-  } |
-    server_options=${durable_options} \
-      run_sql "${target}" postgres --set=old="${old}" --single-transaction --file=-
-}
-
-print_swap() {
-  cat <<'SQL'
-ALTER DATABASE :"database" RENAME TO :"old";
-ALTER DATABASE :"new" RENAME TO :"database";
-SELECT format('COMMENT ON DATABASE %I IS %L', datname,
-    concat_ws(E'\n', shobj_description(oid, 'pg_database'), :'mark'))
-  FROM pg_database WHERE datname = :'database' \gexec
-SQL
-}
-
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part database, sha256 2188226b6fe5d20d4eae0c89d8bbe7926dd4d7c2dc8ac5a322f32ad020afe4df
+# ---- Part database, sha256 894ae4cc5903747f972b5eccbc016ff3dc0aa324462d45475aa7b7ace59dd139
 
 # Prepares the database clients.
 prepare_clients() {
@@ -1297,12 +1236,14 @@ query_server() { # FILE SERVER DATABASE PSQL_OPTION... <SQL
   return 1
 }
 
-# Sets completed to what this run has completed, or to nothing, and in_place to what the server
-# has under the name of the database: "missing", "other", or "ours". For "ours", replacement is what
-# the record says about that swap. The record on this host holds the intent of a swap, with a nonce.
-# Only the swap writes that nonce into the comment of the database, and nobody else can know it
-# before. Afterwards everybody can read it, so the whole line counts: a copy removes such lines from
-# the comment that it takes along. If the work dies in the swap, the intent is all it leaves.
+# Sets completed to what this run has done last: "completed" and a text, "undone" and a text, or
+# nothing. Sets in_place to what the server has under the name of the database: "missing", "other",
+# or "ours". For "ours", replacement is what the record says about that swap; its last word is the
+# database that was in place before.
+# The record on this host holds the intent of a swap, with a nonce. Only the swap writes that nonce
+# into the comment of the database, and nobody else can know it before. Afterwards everybody can
+# read it, so the whole line counts: a copy removes such lines from the comment that it takes along.
+# If the work dies in the swap, the intent is all it leaves.
 find_replacement() {
   local intent nonce
   in_place=other
@@ -1329,7 +1270,7 @@ find_replacement() {
 }
 
 # Sets completed and intents to what the record of this run holds: lines of a time, the mark, the
-# token, "completed" or "intent", and a text.
+# token, "completed", "undone" or "intent", and a text.
 read_record() {
   local found kind text
   completed=''
@@ -1338,8 +1279,8 @@ read_record() {
     return
   fi
   while read -r _ _ _ _ found kind text; do
-    if [[ ${found} == "${token}" && ${kind} == completed ]]; then
-      completed="completed ${text}"
+    if [[ ${found} == "${token}" && ${kind} == @(completed|undone) ]]; then
+      completed="${kind} ${text}"
     fi
     if [[ ${found} == "${token}" && ${kind} == intent ]]; then
       intents+=("${text}")
@@ -1355,7 +1296,7 @@ SQL
 }
 
 record_completion() { # TEXT
-  if [[ ${completed} == '' ]]; then
+  if [[ ${completed} != "$1" ]]; then
     completed=$1
     if [[ ${PLAN} != 1 ]]; then
       append_record "db-copy-in--${RUN}" "${mark} ${token} ${completed}"
@@ -1365,8 +1306,83 @@ record_completion() { # TEXT
 
 check_database_exists() {
   if [[ ${in_place} == missing ]]; then
-    stop "database ${DATABASE} no longer exists on ${TO_HOST}. This run had ${completed}"
+    stop "database ${DATABASE} no longer exists on ${TO_HOST}. This run: ${completed}"
   fi
+}
+
+# ---- Part database_swap, sha256 9db3daaa3cbc06108ceb1d71bd318765d579cfab48a19759a0fa7b5b45eab79a
+
+# Stops the paste that would take the database away from a service that uses it.
+check_service_masked() {
+  local loaded active
+  loaded=$(systemctl show codeocean --property=LoadState --value)
+  active=$(systemctl show codeocean --property=ActiveState --value)
+  if [[ ${loaded} != masked || ${active} != @(inactive|failed) ]]; then
+    add_problem "the service is not stopped: codeocean is ${loaded} and ${active}." \
+      'Run service-stop first.'
+  fi
+}
+
+# Gives the name of our database to another one, and ours a new name, in one transaction. Further
+# arguments are a command, which prints SQL for the beginning of that transaction. The outcome goes
+# to the record of this host first, as an intent with a nonce. The client may lose the answer of the
+# server: only the state of the server counts. Sets completed to the outcome if it succeeds.
+swap_names() { # OTHER_DATABASE NEW_NAME_OF_OURS OUTCOME [PRINTING_COMMAND...]
+  local nonce error
+  nonce=$(tr --delete '-' </proc/sys/kernel/random/uuid)
+  if [[ ! ${nonce} =~ ^[0-9a-f]{32}$ ]]; then
+    stop "cannot read a random number from the kernel; ${DATABASE} is as it was"
+  fi
+  append_record "db-copy-in--${RUN}" "${mark} ${token} intent ${nonce} $3"
+  for _ in {1..12}; do
+    run_swap "${nonce}" "$@" 2>swap_error
+    find_replacement
+    if [[ ${completed} == "$3" ]]; then
+      return 0
+    fi
+    error=$(head --lines=1 swap_error)
+    say "not yet: ${error}"
+  done
+  return 1
+}
+
+# Users can read the arguments of a process, so the nonce travels on stdin. It needs no quotes:
+# names, numbers and times are ours. The commit has to be on disk.
+run_swap() { # NONCE OTHER_DATABASE NEW_NAME_OF_OURS OUTCOME [PRINTING_COMMAND...]
+  {
+    echo "\\set mark '${mark} $1 $4'"
+    "${@:5}"
+    print_swap
+  } |
+    server_options="${server_options} -c synchronous_commit=on" run_sql "${target}" postgres \
+      --set=other="$2" --set=aside="$3" --single-transaction --file=-
+}
+
+print_swap() {
+  cat <<'SQL'
+ALTER DATABASE :"database" RENAME TO :"aside";
+ALTER DATABASE :"other" RENAME TO :"database";
+SELECT format('COMMENT ON DATABASE %I IS %L', datname,
+    concat_ws(E'\n', shobj_description(oid, 'pg_database'), :'mark'))
+  FROM pg_database WHERE datname = :'database' \gexec
+SQL
+}
+
+# Shows what uses our database or another one. Background workers of extensions, such as that of
+# pg_cron, do not end when the master asks.
+say_sessions() { # OTHER_DATABASE
+  if ! list_sessions "$1"; then
+    stop_wrong_place "${TO_HOST}: ${server_error}"
+  fi
+  say_file sessions "${TO_HOST}: "
+}
+
+list_sessions() { # OTHER_DATABASE
+  query_server sessions "${target}" postgres --set=other="$1" <<'SQL'
+SELECT format('%s of %s in %s, PID %s: %s', backend_type, coalesce(usename, 'the system'), datname,
+    pid, application_name)
+  FROM pg_stat_activity WHERE datname IN (:'database', :'other');
+SQL
 }
 
 # ---- Part database_rights, sha256 4de6907b7baf5630188f91e84a97e91aaba227b66be3e34a475c9c2437e15c36

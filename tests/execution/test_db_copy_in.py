@@ -1566,6 +1566,128 @@ fi""",
     assert kept in place.names()
 
 
+# The old one comes back.
+
+
+def test_swap_back(place: Place) -> None:
+    nothing = place.run(swap_back="yes", CONFIRM="codeocean")
+    assert nothing.code == 1
+    assert "run first has replaced no database codeocean" in nothing.errors
+    assert place.run().done
+    kept = place.kept
+    place.target.sql("INSERT INTO public.objects VALUES (0, 'new')", "codeocean")
+    for answer in ({}, {"CONFIRM": kept}):
+        assert place.run(swap_back="yes", **answer).code == 2
+    planned = place.run(swap_back="yes", PLAN="1")
+    assert planned.output == f"plan: {kept} would be codeocean again; nothing was changed\n"
+    outcome = place.run(swap_back="yes", CONFIRM="codeocean")
+    assert outcome.done, outcome.errors
+    (copy,) = (name for name in place.names() if name.startswith("codeocean_copy_"))
+    place.old_is_in_place(copy)
+    assert place.target.sql("SELECT name FROM public.objects WHERE id = 0", copy) == "new"
+    assert re.fullmatch(
+        rf"done: undone \S+: {kept} is codeocean again; the database before is {copy}\n",
+        outcome.output,
+    )
+    # Pasted again, it reports that, and the copy of this run is not put in place again. The record
+    # of the host is enough.
+    comment = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{}'"
+    mark = place.target.sql(comment.format("codeocean"))
+    place.target.sql("COMMENT ON DATABASE codeocean IS NULL")
+    for settings in ({}, {"PLAN": "1"}):
+        assert place.run(swap_back="yes", **settings).output == outcome.output
+        refused = place.run(**settings)
+        assert refused.code == 1
+        assert f"stopped: {outcome.output[6:-1]}. To copy from {FROM} now, " in refused.errors
+    place.old_is_in_place(copy)
+    place.target.sql(f"COMMENT ON DATABASE codeocean IS '{mark}'")
+    # It may be removed, and another run may copy again.
+    assert place.run(run="second").done
+    assert place.run(run="second", swap_back="yes", CONFIRM="codeocean").done
+    dropped = place.run(drop_old="yes", CONFIRM=copy)
+    assert dropped.output == f"done: {copy} was removed from {TO}\n", dropped.errors
+    (other,) = (name for name in place.names() if name.startswith("codeocean_copy_"))
+    place.old_is_in_place(other)
+
+
+def test_what_speaks_against_swapping_back(place: Place) -> None:
+    assert place.run().done
+    kept = place.kept
+
+    def refused(reason: str, code: int = 1) -> None:
+        for settings in ({"PLAN": "1"}, {"CONFIRM": "codeocean"}):
+            outcome = place.run(swap_back="yes", **settings)
+            assert (outcome.code, outcome.output) == (code, "")
+            assert reason in outcome.errors
+        assert {"codeocean", kept} <= set(place.names())
+
+    for database in ("codeocean", kept):
+        place.target.sql(f'GRANT CONNECT ON DATABASE "{database}" TO app')
+        sleep = ["psql", f"--dbname={APP}{database}", "--command=SELECT pg_sleep(99)"]
+        quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with place.host.popen(sleep, **quiet) as session:
+            until_it_sleeps = time.monotonic() + 30
+            sleeps = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'"
+            while place.target.sql(sleeps) == "0":
+                assert time.monotonic() < until_it_sleeps
+            refused(f"problem: {TO} is in use: client backend of app in {database}, PID ")
+            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'"
+            place.target.sql(end)
+            session.wait()
+    place.wrap("systemctl", "[[ $* != *LoadState* ]] || { echo LoadState=loaded; exit; }")
+    refused("problem: the service is not stopped: codeocean is ")
+    place.unwrap()
+    bundle = place.file(CA_BUNDLE)
+    aside = bundle.rename(bundle.with_suffix(".aside"))
+    refused(f"{CA_BUNDLE} is missing, so {TO} cannot be verified", 3)
+    aside.rename(bundle)
+    comment = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{}'"
+    mark = place.target.sql(comment.format("codeocean"))
+    place.target.sql("COMMENT ON DATABASE codeocean IS NULL")
+    refused("does not prove that run first put it in place")
+    place.target.sql("COMMENT ON DATABASE codeocean IS '{}'".format(mark.replace("'", "''")))
+    place.target.sql(f'ALTER DATABASE "{kept}" RENAME TO codeocean_aside')
+    place.target.sql(f'CREATE DATABASE "{kept}x"')
+    missing = place.run(swap_back="yes", CONFIRM="codeocean")
+    assert missing.code == 1
+    assert f"{kept} no longer exists on {TO}: there is nothing to put back" in missing.errors
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_death_while_swapping_back_costs_nothing(place: Place, when: str) -> None:
+    """Killed at the one transaction: either database is in place, and each script knows which."""
+    assert place.run().done
+    kept = place.kept
+    do = '/usr/bin/psql "$@" <&5 &\nwait\n' if when == "after" else ""
+    place.wrap(
+        "psql",
+        "if [[ $* == *--single-transaction* ]]; then\n"
+        f"exec 5<&0\n{do}touch /run/test/killed; exec /usr/bin/sleep infinity\nfi",
+    )
+    session = place.host.person().start(script("db-copy-in", swap_back="yes"), CONFIRM="codeocean")
+    deadline = time.monotonic() + 60
+    while not place.file("/run/test/killed").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    session.end()
+    session.communicate()
+    place.unwrap()
+    place.host.root("bash", "-c", "rm -rf /tmp/codeocean-cmdgen.*")
+    if when == "before":
+        assert place.kept == kept
+        assert place.run().done
+        place.copy_is_complete()
+    else:
+        refused = place.run()
+        assert refused.code == 1
+        assert "stopped: undone " in refused.errors
+    outcome = place.run(swap_back="yes", CONFIRM="codeocean")
+    assert outcome.done, outcome.errors
+    (copy,) = (name for name in place.names() if name.startswith("codeocean_copy_"))
+    place.old_is_in_place(copy)
+    assert place.target.sql("SELECT count(*) FROM public.objects", copy) == "20000"
+
+
 # The password.
 
 
