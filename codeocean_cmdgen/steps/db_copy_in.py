@@ -51,11 +51,18 @@ class DbCopyIn(HostStep):
 
     name = "db-copy-in"
     title = "replace the analytics database with the restored one"
+    confirm = "DATABASE-NAME"
     header = {
         "where": INSTANCE.format("target"),
         "changes": (
             ("CREATE ROLE", "creates two roles for the time of the copy, dropped at its end"),
-            ("CREATE DATABASE", "creates a new database beside the current one, closed to others"),
+            (
+                "CREATE DATABASE",
+                (
+                    "creates a new database beside the current one, closed to others; first an "
+                    "empty one if there is no current one"
+                ),
+            ),
             (
                 "pg_restore, COPY",
                 (
@@ -74,7 +81,8 @@ class DbCopyIn(HostStep):
             ),
         ),
         "takes": "minutes for a few GB. The work continues when the session ends.",
-        "costs": "storage for both databases: check FreeStorageSpace of the deployment's instance.",
+        "costs": "storage for both databases. If the databases may need more than 10 GB in all, it "
+        "asks for confirmation that as much is free.",
         "again": "follows the work, starts again after a failure, or reports when it was "
         "completed.",
         "killed": "leaves the unit, which continues. If the unit itself is killed, the current "
@@ -87,7 +95,12 @@ class DbCopyIn(HostStep):
         **HostStep.permissions,
         MASTER_PASSWORD: ("secretsmanager:GetSecretValue",),
     }
-    parts: ClassVar[tuple[str, ...]] = ("database", "database_swap", "database_rights")
+    parts: ClassVar[tuple[str, ...]] = (
+        "database",
+        "database_facts",
+        "database_swap",
+        "database_rights",
+    )
     tables = ("target",)
     from_stack_json = {"target": ("to_host", "to_port", "user")}
     checks = (_two_servers, _one_script)

@@ -312,8 +312,11 @@ def test_watch_0_starts_and_returns(place: Place) -> None:
     [
         ("ALTER ROLE root PASSWORD 'other'", 3, 'password authentication failed for user "root"'),
         ("ALTER ROLE root NOCREATEDB", 1, "ALTER ROLE root CREATEDB CREATEROLE;\n"),
-        ("ALTER DATABASE codeocean OWNER TO rdsadmin", 1, "no database codeocean that root may"),
-        ("ALTER DATABASE codeocean RENAME TO codeocean_x", 1, "no database codeocean that root"),
+        (
+            "ALTER DATABASE codeocean OWNER TO rdsadmin",
+            1,
+            "root may not replace database codeocean: it belongs to rdsadmin",
+        ),
         ("REVOKE app FROM root", 1, "root is not a member of role app: GRANT app TO root;\n"),
         ('ALTER ROLE "Odd ""Reader" RENAME TO other', 1, 'CREATE ROLE "Odd ""Reader" NOLOGIN;\n'),
     ],
@@ -350,6 +353,74 @@ def test_problems_are_told_together(place: Place) -> None:
     assert problems[1].endswith("sudo dnf install postgresql15")
     assert re.search(r" has 1000 bytes free, and \d+ are needed: ", problems[2])
     place.old_is_in_place()
+
+
+def test_a_missing_database_is_created(place: Place) -> None:
+    """And kept, as any other that was replaced."""
+    place.target.sql("DROP DATABASE codeocean")
+    planned = place.run(PLAN="1")
+    assert planned.code == 0
+    assert f"{TO} has no database codeocean: an empty one will be created first" in planned.errors
+    assert place.names() == []
+    outcome = place.run()
+    assert outcome.done, outcome.errors
+    assert place.names() == ["codeocean", place.kept]
+    assert dumped(place.target) == dumped(place.source)
+    place.nothing_is_left()
+
+
+def test_storage_that_may_not_suffice_is_a_question(place: Place) -> None:
+    """Nothing is written before the answer, and nothing is asked if only the swap is left."""
+    place.wrap("awk", "[[ $* != *'sum += $2'* ]] || { echo 9999999999; exit; }")
+    assert place.run(PLAN="1").code == 0
+    for settings in ({}, {"CONFIRM": "yes"}):
+        refused = place.run(**settings)
+        assert refused.code == 2
+        assert re.search(r"The copy needs about \d+ MB of it", refused.errors)
+        command = f"aws cloudwatch get-metric-statistics --region us-east-1 .*Value={TO[:21]} "
+        assert re.search(command, refused.errors)
+        assert not place.file(LOG).exists()
+    place.old_is_in_place()
+    place.wrap("psql", "[[ $* != *--single-transaction* ]] || { echo no >&2; exit 1; }")
+    refused = place.run(CONFIRM="codeocean")
+    assert "The copy is kept: " in refused.errors
+    place.file("/usr/local/sbin/psql").unlink()
+    outcome = place.run()
+    assert outcome.done, outcome.errors
+    place.copy_is_complete()
+
+
+def test_who_writes_to_the_source_is_named(place: Place) -> None:
+    """The copy is the source at one moment, and says how much was written since."""
+    place.source.sql(
+        "CREATE TABLE public.late (x int); GRANT ALL ON public.late TO app", "codeocean"
+    )
+    place.source.sql("ALTER TABLE public.late OWNER TO root", "codeocean")
+    begin = "touch /run/test/begin; until [[ -e /run/test/written ]]; do /usr/bin/sleep 0.1; done"
+    place.wrap("pg_dump", f"[[ $* != *--format=custom* ]] || {{ {begin}; }}")
+    sleep = ["psql", f"--dbname={APP.replace(TO, FROM)}codeocean", "--command=SELECT pg_sleep(999)"]
+    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with place.host.popen(sleep, **quiet), ExitStack() as after:
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'"
+        after.callback(place.source.sql, end)
+        sleeps = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'"
+        deadline = time.monotonic() + 30
+        while place.source.sql(sleeps) == "0":
+            assert time.monotonic() < deadline
+        assert place.run(WATCH="0").code == 4
+        while not place.file("/run/test/begin").exists():
+            assert time.monotonic() < deadline + 60
+            time.sleep(0.1)
+        place.source.sql("INSERT INTO public.late VALUES (1), (2), (3)", "codeocean")
+        place.file("/run/test/written").touch()
+        outcome = place.run()
+    assert outcome.done, outcome.errors
+    log = place.file(LOG).read_text()
+    assert re.search(
+        r"^not copied: what this session writes from now on: PID \d+ of app, ", log, re.MULTILINE
+    )
+    assert "rows; 3 rows that were written there meanwhile are not copied; " in outcome.output
+    assert place.target.sql("SELECT count(*) FROM public.late", "codeocean") == "0"
 
 
 def test_a_service_that_runs(place: Place) -> None:
