@@ -198,6 +198,10 @@ VOCABULARY: dict[str, Argument] = {
         values.Switch,
         "remove the old database, which the copy replaced and kept",
     ),
+    "swap_back": Argument(
+        values.Switch,
+        "put the old database, which the copy replaced and kept, in place again",
+    ),
     "preset": Argument(
         values.Preset,
         "parameters that the vendor's guide sets or clears together",

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 POSTGRESQL = Port("5432")
 
 
+def _one_script(drop_old: Switch, swap_back: Switch) -> Iterator[Problem]:
+    if drop_old.on and swap_back.on:
+        yield Problem("--drop-old and --swap-back are two scripts: choose one")
+
+
 def _two_servers(from_host: HostName, to_host: HostName) -> Iterator[Problem]:
     if from_host.lower() == to_host.lower():
         yield Problem(
@@ -40,16 +45,24 @@ class DbCopyIn(HostStep):
     ca_bundle: Folder = Folder("/etc/pki/tls/certs/rds-global-bundle.pem")
     dump_folder: Folder = Folder("/var/lib/codeocean-cmdgen")
     drop_old: Switch = Switch("no")
+    swap_back: Switch = Switch("no")
     data_mount: Folder = DATA_MOUNT
     run: RunName = FIRST_RUN
 
     name = "db-copy-in"
     title = "replace the analytics database with the restored one"
+    confirm = "DATABASE-NAME"
     header = {
         "where": INSTANCE.format("target"),
         "changes": (
             ("CREATE ROLE", "creates two roles for the time of the copy, dropped at its end"),
-            ("CREATE DATABASE", "creates a new database beside the current one, closed to others"),
+            (
+                "CREATE DATABASE",
+                (
+                    "creates a new database beside the current one, closed to others; first an "
+                    "empty one if there is no current one"
+                ),
+            ),
             (
                 "pg_restore, COPY",
                 (
@@ -68,23 +81,29 @@ class DbCopyIn(HostStep):
             ),
         ),
         "takes": "minutes for a few GB. The work continues when the session ends.",
-        "costs": "storage for both databases: check FreeStorageSpace of the deployment's instance.",
+        "costs": "storage for both databases. If the databases may need more than 10 GB in all, it "
+        "asks for confirmation that as much is free.",
         "again": "follows the work, starts again after a failure, or reports when it was "
         "completed.",
         "killed": "leaves the unit, which continues. If the unit itself is killed, the current "
         "database stays in place: the names are swapped in one transaction.",
-        "undo": "the replaced database is kept beside the new one, until a script with --drop-old "
-        "removes it.",
+        "undo": "a script with --swap-back puts the replaced database in place again, until one "
+        "with --drop-old removes it.",
         "done": "both databases were compared, and the names are swapped.",
     }
     permissions = {
         **HostStep.permissions,
         MASTER_PASSWORD: ("secretsmanager:GetSecretValue",),
     }
-    parts: ClassVar[tuple[str, ...]] = ("database", "database_rights")
+    parts: ClassVar[tuple[str, ...]] = (
+        "database",
+        "database_facts",
+        "database_swap",
+        "database_rights",
+    )
     tables = ("target",)
     from_stack_json = {"target": ("to_host", "to_port", "user")}
-    checks = (_two_servers,)
+    checks = (_two_servers, _one_script)
     programs: ClassVar[tuple[str, ...]] = ("scram_verifier",)
 
     def variables(self) -> dict[str, Printed]:
@@ -92,12 +111,21 @@ class DbCopyIn(HostStep):
         own = SecretId(vendor.MASTER_PASSWORD.format(stack_name=self.stack_name))
         secret_id = self.master_password_secret_id or own
         printed = {**super().variables(), "master_password_secret_id": secret_id}
-        del printed["drop_old"]
-        return printed
+        return {name: value for name, value in printed.items() if name not in _SWITCHES}
 
     def variant(self) -> Step:
-        """Return another step when the old database is to be removed: nothing is copied then."""
-        return DropOld(**vars(self)) if self.drop_old == "yes" else self
+        """Return the step that the switches ask for."""
+        if self.drop_old.on:
+            return DropOld(**vars(self))
+        return SwapBack(**vars(self)) if self.swap_back.on else self
+
+
+_SWITCHES = ("drop_old", "swap_back")
+
+
+def _of_one_server(printed: dict[str, Printed]) -> dict[str, Printed]:
+    source_only = ("from_host", "from_port", "dump_folder")
+    return {name: value for name, value in printed.items() if name not in source_only}
 
 
 class DropOld(DbCopyIn):
@@ -105,7 +133,7 @@ class DropOld(DbCopyIn):
 
     title = "remove the database that was replaced"
     watches = False
-    parts = ("database",)
+    parts = ("database", "old_database")
     programs = ()
     template = "db-copy-in--drop-old"
     confirm = "OLD-DATABASE-NAME"
@@ -116,7 +144,8 @@ class DropOld(DbCopyIn):
                 "DROP DATABASE",
                 (
                     "REMOVES, for good, the one database that db-copy-in of this run replaced and "
-                    "kept; sessions in it are ended. The database in use stays as it is."
+                    "kept, or the copy after --swap-back; sessions in it are ended. The database "
+                    "in use stays as it is."
                 ),
             ),
         ),
@@ -130,7 +159,41 @@ class DropOld(DbCopyIn):
 
     def variables(self) -> dict[str, Printed]:
         """Return what is needed on the one server."""
-        printed = super().variables()
-        for name in ("from_host", "from_port", "dump_folder"):
-            del printed[name]
-        return printed
+        return _of_one_server(super().variables())
+
+
+class SwapBack(DbCopyIn):
+    """Put the database that the copy replaced in place again: `db-copy-in --swap-back`."""
+
+    title = "put the database that was replaced in place again"
+    watches = False
+    parts = ("database", "database_swap", "old_database")
+    programs = ()
+    template = "db-copy-in--swap-back"
+    confirm = "DATABASE-NAME"
+    header = {
+        "where": INSTANCE.format("target"),
+        "changes": (
+            (
+                "ALTER DATABASE",
+                (
+                    "swaps the names of the copy and of the database that db-copy-in of this run "
+                    "replaced and kept. The copy is kept under a dated name. No session is ended: "
+                    "if one uses either database, nothing is changed."
+                ),
+            ),
+            ("COMMENT", "notes the swap in the comment of the database in place"),
+        ),
+        "takes": "seconds.",
+        "costs": "storage for both databases, until a script with --drop-old removes the copy.",
+        "again": "reports when it was done.",
+        "killed": "leaves one database or the other in place: the names are swapped in one "
+        "transaction. The next paste finds out which.",
+        "undo": "copy again with a new --run. What was written to the copy is in the one that is "
+        "kept.",
+        "done": "the server shows the mark of this swap in the comment of the database.",
+    }
+
+    def variables(self) -> dict[str, Printed]:
+        """Return what is needed on the one server."""
+        return _of_one_server(super().variables())

@@ -159,12 +159,14 @@ query_server() { # FILE SERVER DATABASE PSQL_OPTION... <SQL
   return 1
 }
 
-# Sets completed to what this run has completed, or to nothing, and in_place to what the server
-# has under the name of the database: "missing", "other", or "ours". For "ours", replacement is what
-# the record says about that swap. The record on this host holds the intent of a swap, with a nonce.
-# Only the swap writes that nonce into the comment of the database, and nobody else can know it
-# before. Afterwards everybody can read it, so the whole line counts: a copy removes such lines from
-# the comment that it takes along. If the work dies in the swap, the intent is all it leaves.
+# Sets completed to what this run has done last: "completed" and a text, "undone" and a text, or
+# nothing. Sets in_place to what the server has under the name of the database: "missing", "other",
+# or "ours". For "ours", replacement is what the record says about that swap; its last word is the
+# database that was in place before.
+# The record on this host holds the intent of a swap, with a nonce. Only the swap writes that nonce
+# into the comment of the database, and nobody else can know it before. Afterwards everybody can
+# read it, so the whole line counts: a copy removes such lines from the comment that it takes along.
+# If the work dies in the swap, the intent is all it leaves.
 find_replacement() {
   local intent nonce
   in_place=other
@@ -191,7 +193,7 @@ find_replacement() {
 }
 
 # Sets completed and intents to what the record of this run holds: lines of a time, the mark, the
-# token, "completed" or "intent", and a text.
+# token, "completed", "undone" or "intent", and a text.
 read_record() {
   local found kind text
   completed=''
@@ -200,8 +202,8 @@ read_record() {
     return
   fi
   while read -r _ _ _ _ found kind text; do
-    if [[ ${found} == "${token}" && ${kind} == completed ]]; then
-      completed="completed ${text}"
+    if [[ ${found} == "${token}" && ${kind} == @(completed|undone) ]]; then
+      completed="${kind} ${text}"
     fi
     if [[ ${found} == "${token}" && ${kind} == intent ]]; then
       intents+=("${text}")
@@ -217,7 +219,7 @@ SQL
 }
 
 record_completion() { # TEXT
-  if [[ ${completed} == '' ]]; then
+  if [[ ${completed} != "$1" ]]; then
     completed=$1
     if [[ ${PLAN} != 1 ]]; then
       append_record "db-copy-in--${RUN}" "${mark} ${token} ${completed}"
@@ -227,6 +229,6 @@ record_completion() { # TEXT
 
 check_database_exists() {
   if [[ ${in_place} == missing ]]; then
-    stop "database ${DATABASE} no longer exists on ${TO_HOST}. This run had ${completed}"
+    stop "database ${DATABASE} no longer exists on ${TO_HOST}. This run: ${completed}"
   fi
 }

@@ -312,8 +312,11 @@ def test_watch_0_starts_and_returns(place: Place) -> None:
     [
         ("ALTER ROLE root PASSWORD 'other'", 3, 'password authentication failed for user "root"'),
         ("ALTER ROLE root NOCREATEDB", 1, "ALTER ROLE root CREATEDB CREATEROLE;\n"),
-        ("ALTER DATABASE codeocean OWNER TO rdsadmin", 1, "no database codeocean that root may"),
-        ("ALTER DATABASE codeocean RENAME TO codeocean_x", 1, "no database codeocean that root"),
+        (
+            "ALTER DATABASE codeocean OWNER TO rdsadmin",
+            1,
+            "root may not replace database codeocean: it belongs to rdsadmin",
+        ),
         ("REVOKE app FROM root", 1, "root is not a member of role app: GRANT app TO root;\n"),
         ('ALTER ROLE "Odd ""Reader" RENAME TO other', 1, 'CREATE ROLE "Odd ""Reader" NOLOGIN;\n'),
     ],
@@ -350,6 +353,74 @@ def test_problems_are_told_together(place: Place) -> None:
     assert problems[1].endswith("sudo dnf install postgresql15")
     assert re.search(r" has 1000 bytes free, and \d+ are needed: ", problems[2])
     place.old_is_in_place()
+
+
+def test_a_missing_database_is_created(place: Place) -> None:
+    """And kept, as any other that was replaced."""
+    place.target.sql("DROP DATABASE codeocean")
+    planned = place.run(PLAN="1")
+    assert planned.code == 0
+    assert f"{TO} has no database codeocean: an empty one will be created first" in planned.errors
+    assert place.names() == []
+    outcome = place.run()
+    assert outcome.done, outcome.errors
+    assert place.names() == ["codeocean", place.kept]
+    assert dumped(place.target) == dumped(place.source)
+    place.nothing_is_left()
+
+
+def test_storage_that_may_not_suffice_is_a_question(place: Place) -> None:
+    """Nothing is written before the answer, and nothing is asked if only the swap is left."""
+    place.wrap("awk", "[[ $* != *'sum += $2'* ]] || { echo 9999999999; exit; }")
+    assert place.run(PLAN="1").code == 0
+    for settings in ({}, {"CONFIRM": "yes"}):
+        refused = place.run(**settings)
+        assert refused.code == 2
+        assert re.search(r"The copy needs about \d+ MB of it", refused.errors)
+        command = f"aws cloudwatch get-metric-statistics --region us-east-1 .*Value={TO[:21]} "
+        assert re.search(command, refused.errors)
+        assert not place.file(LOG).exists()
+    place.old_is_in_place()
+    place.wrap("psql", "[[ $* != *--single-transaction* ]] || { echo no >&2; exit 1; }")
+    refused = place.run(CONFIRM="codeocean")
+    assert "The copy is kept: " in refused.errors
+    place.file("/usr/local/sbin/psql").unlink()
+    outcome = place.run()
+    assert outcome.done, outcome.errors
+    place.copy_is_complete()
+
+
+def test_who_writes_to_the_source_is_named(place: Place) -> None:
+    """The copy is the source at one moment, and says how much was written since."""
+    place.source.sql(
+        "CREATE TABLE public.late (x int); GRANT ALL ON public.late TO app", "codeocean"
+    )
+    place.source.sql("ALTER TABLE public.late OWNER TO root", "codeocean")
+    begin = "touch /run/test/begin; until [[ -e /run/test/written ]]; do /usr/bin/sleep 0.1; done"
+    place.wrap("pg_dump", f"[[ $* != *--format=custom* ]] || {{ {begin}; }}")
+    sleep = ["psql", f"--dbname={APP.replace(TO, FROM)}codeocean", "--command=SELECT pg_sleep(999)"]
+    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with place.host.popen(sleep, **quiet), ExitStack() as after:
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'"
+        after.callback(place.source.sql, end)
+        sleeps = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'"
+        deadline = time.monotonic() + 30
+        while place.source.sql(sleeps) == "0":
+            assert time.monotonic() < deadline
+        assert place.run(WATCH="0").code == 4
+        while not place.file("/run/test/begin").exists():
+            assert time.monotonic() < deadline + 60
+            time.sleep(0.1)
+        place.source.sql("INSERT INTO public.late VALUES (1), (2), (3)", "codeocean")
+        place.file("/run/test/written").touch()
+        outcome = place.run()
+    assert outcome.done, outcome.errors
+    log = place.file(LOG).read_text()
+    assert re.search(
+        r"^not copied: what this session writes from now on: PID \d+ of app, ", log, re.MULTILINE
+    )
+    assert "rows; 3 rows that were written there meanwhile are not copied; " in outcome.output
+    assert place.target.sql("SELECT count(*) FROM public.late", "codeocean") == "0"
 
 
 def test_a_service_that_runs(place: Place) -> None:
@@ -1564,6 +1635,128 @@ fi""",
     assert f"{kept} will be removed for good, and the 0 sessions in it end." in refused.errors
     assert f"stopped: 1 sessions use {kept} now; 0 did before the confirmation" in refused.errors
     assert kept in place.names()
+
+
+# The old one comes back.
+
+
+def test_swap_back(place: Place) -> None:
+    nothing = place.run(swap_back="yes", CONFIRM="codeocean")
+    assert nothing.code == 1
+    assert "run first has replaced no database codeocean" in nothing.errors
+    assert place.run().done
+    kept = place.kept
+    place.target.sql("INSERT INTO public.objects VALUES (0, 'new')", "codeocean")
+    for answer in ({}, {"CONFIRM": kept}):
+        assert place.run(swap_back="yes", **answer).code == 2
+    planned = place.run(swap_back="yes", PLAN="1")
+    assert planned.output == f"plan: {kept} would be codeocean again; nothing was changed\n"
+    outcome = place.run(swap_back="yes", CONFIRM="codeocean")
+    assert outcome.done, outcome.errors
+    (copy,) = (name for name in place.names() if name.startswith("codeocean_copy_"))
+    place.old_is_in_place(copy)
+    assert place.target.sql("SELECT name FROM public.objects WHERE id = 0", copy) == "new"
+    assert re.fullmatch(
+        rf"done: undone \S+: {kept} is codeocean again; the database before is {copy}\n",
+        outcome.output,
+    )
+    # Pasted again, it reports that, and the copy of this run is not put in place again. The record
+    # of the host is enough.
+    comment = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{}'"
+    mark = place.target.sql(comment.format("codeocean"))
+    place.target.sql("COMMENT ON DATABASE codeocean IS NULL")
+    for settings in ({}, {"PLAN": "1"}):
+        assert place.run(swap_back="yes", **settings).output == outcome.output
+        refused = place.run(**settings)
+        assert refused.code == 1
+        assert f"stopped: {outcome.output[6:-1]}. To copy from {FROM} now, " in refused.errors
+    place.old_is_in_place(copy)
+    place.target.sql(f"COMMENT ON DATABASE codeocean IS '{mark}'")
+    # It may be removed, and another run may copy again.
+    assert place.run(run="second").done
+    assert place.run(run="second", swap_back="yes", CONFIRM="codeocean").done
+    dropped = place.run(drop_old="yes", CONFIRM=copy)
+    assert dropped.output == f"done: {copy} was removed from {TO}\n", dropped.errors
+    (other,) = (name for name in place.names() if name.startswith("codeocean_copy_"))
+    place.old_is_in_place(other)
+
+
+def test_what_speaks_against_swapping_back(place: Place) -> None:
+    assert place.run().done
+    kept = place.kept
+
+    def refused(reason: str, code: int = 1) -> None:
+        for settings in ({"PLAN": "1"}, {"CONFIRM": "codeocean"}):
+            outcome = place.run(swap_back="yes", **settings)
+            assert (outcome.code, outcome.output) == (code, "")
+            assert reason in outcome.errors
+        assert {"codeocean", kept} <= set(place.names())
+
+    for database in ("codeocean", kept):
+        place.target.sql(f'GRANT CONNECT ON DATABASE "{database}" TO app')
+        sleep = ["psql", f"--dbname={APP}{database}", "--command=SELECT pg_sleep(99)"]
+        quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with place.host.popen(sleep, **quiet) as session:
+            until_it_sleeps = time.monotonic() + 30
+            sleeps = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'"
+            while place.target.sql(sleeps) == "0":
+                assert time.monotonic() < until_it_sleeps
+            refused(f"problem: {TO} is in use: client backend of app in {database}, PID ")
+            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'"
+            place.target.sql(end)
+            session.wait()
+    place.wrap("systemctl", "[[ $* != *LoadState* ]] || { echo LoadState=loaded; exit; }")
+    refused("problem: the service is not stopped: codeocean is ")
+    place.unwrap()
+    bundle = place.file(CA_BUNDLE)
+    aside = bundle.rename(bundle.with_suffix(".aside"))
+    refused(f"{CA_BUNDLE} is missing, so {TO} cannot be verified", 3)
+    aside.rename(bundle)
+    comment = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{}'"
+    mark = place.target.sql(comment.format("codeocean"))
+    place.target.sql("COMMENT ON DATABASE codeocean IS NULL")
+    refused("does not prove that run first put it in place")
+    place.target.sql("COMMENT ON DATABASE codeocean IS '{}'".format(mark.replace("'", "''")))
+    place.target.sql(f'ALTER DATABASE "{kept}" RENAME TO codeocean_aside')
+    place.target.sql(f'CREATE DATABASE "{kept}x"')
+    missing = place.run(swap_back="yes", CONFIRM="codeocean")
+    assert missing.code == 1
+    assert f"{kept} no longer exists on {TO}: there is nothing to put back" in missing.errors
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_death_while_swapping_back_costs_nothing(place: Place, when: str) -> None:
+    """Killed at the one transaction: either database is in place, and each script knows which."""
+    assert place.run().done
+    kept = place.kept
+    do = '/usr/bin/psql "$@" <&5 &\nwait\n' if when == "after" else ""
+    place.wrap(
+        "psql",
+        "if [[ $* == *--single-transaction* ]]; then\n"
+        f"exec 5<&0\n{do}touch /run/test/killed; exec /usr/bin/sleep infinity\nfi",
+    )
+    session = place.host.person().start(script("db-copy-in", swap_back="yes"), CONFIRM="codeocean")
+    deadline = time.monotonic() + 60
+    while not place.file("/run/test/killed").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    session.end()
+    session.communicate()
+    place.unwrap()
+    place.host.root("bash", "-c", "rm -rf /tmp/codeocean-cmdgen.*")
+    if when == "before":
+        assert place.kept == kept
+        assert place.run().done
+        place.copy_is_complete()
+    else:
+        refused = place.run()
+        assert refused.code == 1
+        assert "stopped: undone " in refused.errors
+    outcome = place.run(swap_back="yes", CONFIRM="codeocean")
+    assert outcome.done, outcome.errors
+    (copy,) = (name for name in place.names() if name.startswith("codeocean_copy_"))
+    place.old_is_in_place(copy)
+    assert place.target.sql("SELECT count(*) FROM public.objects", copy) == "20000"
 
 
 # The password.

@@ -194,7 +194,10 @@ _ROWS = (
     Case(
         DbCopyIn,
         TARGET,
-        scripts={"": (FROM_FILE,), "drop-old": (FROM_FILE, "--drop-old")},
+        scripts={
+            "": (FROM_FILE,),
+            **{one: (FROM_FILE, f"--{one}") for one in ("drop-old", "swap-back")},
+        },
     ),
     Case(
         S3PointInTime,

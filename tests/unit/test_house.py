@@ -49,7 +49,7 @@ OTHER_EXAMPLES = {
     "restored_volume_id": "vol-0fedcba9876543210",
     "temporary_db_instance_id": "tmp-codeocean-restore",
     "rds_snapshot_arn": "arn:aws:rds:us-east-1:333333333333:snapshot:awsbackup:copyjob-1",
-    **dict.fromkeys(("drop_old", "verify", "reversible", "undo"), "no"),
+    **dict.fromkeys(("drop_old", "swap_back", "verify", "reversible", "undo"), "no"),
 }
 """Where the example of the kind is taken by another value, or asks for another script."""
 

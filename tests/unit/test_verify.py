@@ -220,7 +220,7 @@ def texts(draw: st.DrawFn, step: type[Step]) -> dict[str, tuple[str, ...]]:
     return {name: values for name, values in given_texts.items() if values}
 
 
-SWITCHES = ("only_missing", "drop_old", "replace", "reversible", "undo", "verify")
+SWITCHES = ("only_missing", "drop_old", "swap_back", "replace", "reversible", "undo", "verify")
 
 
 @st.composite
@@ -253,7 +253,7 @@ def test_each_option_was_drawn() -> None:
     drawn: set[str] = set()
     for step in STEPS:
 
-        @settings(max_examples=12, database=None, derandomize=True)
+        @settings(max_examples=20, database=None, derandomize=True)
         @given(gathered(step))
         def look(made: Resolved) -> None:
             drawn.update(name for name, origin in made.origins.items() if origin != "default")

@@ -146,7 +146,10 @@ COPY_IN_DATABASE = Prose(
     done=(
         "The database has the restored content: rows, definitions, owners and grants are compared."
     ),
-    results="The previous database is kept on the same instance until db-copy-in --drop-old.",
+    results=(
+        "The previous database is kept on the same instance: db-copy-in --swap-back puts it in "
+        "place again, until db-copy-in --drop-old removes it."
+    ),
     stop="The instance has less free storage than the size of the database.",
 )
 
