@@ -1,6 +1,6 @@
 """The kinds of value in a script: pattern, parts, example.
 
-A kind is a `str` whose text matched the kind's pattern when it was parsed. The named groups of
+A kind is a `str` whose text matched the kind's pattern when it was checked. The named groups of
 the pattern are the parts of the value.
 """
 
@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar
 
 from codeocean_cmdgen import vendor
 from codeocean_cmdgen.errors import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-_V = TypeVar("_V", bound="Value")
 
 PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 """Prefix of a Region's code -> partition; every other Region is in `aws`.
@@ -34,7 +32,7 @@ _VAULT = r"(?P<name>[A-Za-z0-9_-]{2,50})"
 
 
 class Value(str):
-    """A text of one kind. Create it with `parse`, which refuses other texts."""
+    """A text of one kind. Create it only of a text for which `why_not` says nothing."""
 
     __slots__ = ()
 
@@ -48,23 +46,10 @@ class Value(str):
     pattern: ClassVar[str]
 
     @classmethod
-    def parse(cls: type[_V], text: str) -> _V:
-        """Return the text as this kind of value.
-
-        Raises:
-            ValueError: the text is not of this kind; the message says what was expected.
-
-        """
-        reason = cls.why_not(text)
-        if reason:
-            raise ValueError(reason)
-        return cls(text)
-
-    @classmethod
     def why_not(cls, text: str) -> str:
         """Return why the text is not of this kind; empty if it is."""
         if not cls._match(text):
-            advice = ": ".join(filter(None, [_recognised(text, cls), cls.advice(text)]))
+            advice = ": ".join(filter(None, [_recognized(text, cls), cls.advice(text)]))
             return (
                 f"{shown(text)} is not {cls.what}: expected {cls.expected}, such as {cls.example}"
                 + (f"; {advice}" if advice else "")
@@ -88,7 +73,7 @@ class Value(str):
     def _part(self, name: str) -> str:
         match = self._match(self)
         if match is None:
-            message = f"{self!r} was not parsed"
+            message = f"{self!r} was not checked"
             raise AssertionError(message)
         return match[name]
 
@@ -155,7 +140,7 @@ class AccountId(Value):
     expected = "12 digits"
     example = "111111111111"
     metavar = "ID"
-    pattern = r"[0-9]{12}"
+    pattern = _ACCOUNT
 
     @classmethod
     def advice(cls, text: str) -> str:
@@ -715,7 +700,7 @@ class Instant(Value):
         return Instant(f"{moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat()}Z")
 
 
-KINDS: tuple[type[Value], ...] = (
+_RECOGNIZED: tuple[type[Value], ...] = (
     AccountId,
     Region,
     RoleArn,
@@ -728,8 +713,8 @@ KINDS: tuple[type[Value], ...] = (
 """The kinds that can be recognized by their form alone."""
 
 
-def _recognised(text: str, wanted: type[Value]) -> str:
-    for kind in KINDS:
+def _recognized(text: str, wanted: type[Value]) -> str:
+    for kind in _RECOGNIZED:
         if kind is not wanted and re.fullmatch(kind.pattern, text, re.ASCII):
             return f"this is {kind.what}"
     return ""

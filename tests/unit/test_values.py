@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,7 +72,7 @@ ACCEPTED: list[tuple[type[Value], str]] = [
 
 @pytest.mark.parametrize(("kind", "text"), ACCEPTED)
 def test_accepted_as_it_is(kind: type[Value], text: str) -> None:
-    assert kind.parse(text) == text
+    assert kind.why_not(text) == ""
 
 
 REFUSED: list[tuple[type[Value], str, str]] = [
@@ -175,8 +173,7 @@ REFUSED: list[tuple[type[Value], str, str]] = [
 
 @pytest.mark.parametrize(("kind", "text", "words"), REFUSED)
 def test_refused_with_words_that_help(kind: type[Value], text: str, words: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(words)):
-        kind.parse(text)
+    assert words in kind.why_not(text)
 
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
@@ -215,17 +212,17 @@ def test_each_kind_describes_itself(kind: type[Value]) -> None:
 
 
 def test_parts() -> None:
-    role = RoleArn.parse("arn:aws-cn:iam::111111111111:role/path/to/name")
+    role = RoleArn("arn:aws-cn:iam::111111111111:role/path/to/name")
     assert (role.aws_partition, role.region, role.account_id) == ("aws-cn", "", "111111111111")
     assert role.name == "name"
-    vault = VaultArn.parse(VaultArn.example)
+    vault = VaultArn(VaultArn.example)
     assert (vault.region, vault.account_id, vault.name) == (
         "us-east-1",
         "333333333333",
         "codeocean-v1",
     )
-    assert BucketArn.parse("arn:aws:s3:::my.bucket").name == "my.bucket"
-    assert EbsSnapshotArn.parse(EbsSnapshotArn.example).account_id == ""
+    assert BucketArn("arn:aws:s3:::my.bucket").name == "my.bucket"
+    assert EbsSnapshotArn(EbsSnapshotArn.example).account_id == ""
 
 
 @pytest.mark.parametrize(
@@ -233,7 +230,7 @@ def test_parts() -> None:
     [("us-east-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")],
 )
 def test_a_region_knows_its_partition(region: str, partition: str) -> None:
-    assert Region.parse(region).aws_partition == partition
+    assert Region(region).aws_partition == partition
 
 
 def near(kind: type[Value]) -> st.SearchStrategy[str]:
@@ -250,20 +247,14 @@ def near(kind: type[Value]) -> st.SearchStrategy[str]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
-def test_any_text_is_refused_in_one_line_or_kept_unchanged(
+def test_any_text_is_refused_in_one_line_or_is_plain(
     kind: type[Value], data: st.DataObject
 ) -> None:
     text = data.draw(near(kind))
-    try:
-        value = kind.parse(text)
-    except ValueError as refusal:
-        message = str(refusal)
-        assert message
+    if message := kind.why_not(text):
         assert message.isascii()
         assert message.isprintable()
     else:
-        assert isinstance(value, kind)
-        assert value == text
         assert text.isascii()
         assert text.isprintable()
 
@@ -278,7 +269,7 @@ def test_any_text_is_refused_in_one_line_or_kept_unchanged(
     ],
 )
 def test_a_moment_is_told_in_utc_by_whole_seconds(text: str, utc: str) -> None:
-    assert Instant.parse(text).utc() == utc
+    assert Instant(text).utc() == utc
 
 
 def test_digits_are_counted_where_there_are_digits() -> None:
