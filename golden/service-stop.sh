@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    735a520083670519ad492140f1ad8c22f91d95cac31bdfa13fa36be3b45be9b7\ \ -)
+    54d571484f5b87fe36b76a3fd6fad968599ce324785bf7683509d80158ca3f7c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -49,7 +49,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 6dfb48c7140d862d738685e51747409c675ef401832bf1c8b484c1958d6a8658
+  # text of this release: sha256 9b5742384e54eaaee5afdf3efb9bd4a399efba589214f791629c38dafd51c992
   # the step
   STEP=service-stop
   # from deployment file [target]
@@ -230,7 +230,7 @@ list_containers() {
 # instance. A volume of docker may be a name for another folder, its device.
 list_sources() { # CONTAINER_ID
   jq --raw-output --arg id "$1" --slurpfile volumes volumes '
-    INDEX($volumes[0][]?; .Name) as $volumes
+    INDEX($volumes[][]; .Name) as $volumes
     | .[]
     | select(.Id == $id)
     | .Mounts[]

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    2d70b6ec6b079fccd146d6f1e587e89fa46473c56418ba8d7df18d364279f03c\ \ -)
+    6a532dc39c2b3de8562969e24f583dc95af5298f5f34167e49ba40afd9ae2200\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 8a28c4f7b27233ed5b9b837a446ffef3dbfed1c34da2dfeead901e5924162062
+  # text of this release: sha256 a4f8bcdd559f9a6e1c723fa32ffc4b7705219ffca0238ca10353cad0d83a0e13
   # the step
   STEP=volume-release
   # from deployment file [target]
@@ -141,7 +141,8 @@ unmount() {
     'Do not detach the volume until then.'
 }
 
-# The disk must have no users left in any mount namespace: a container keeps mounts of its own.
+# The disk must have no users left in any mount namespace: a container keeps mounts of its own. A
+# program may also read the device itself.
 check_no_users() {
   local number
   number=$(lsblk --nodeps --noheadings --output MAJ:MIN "${device}" | tr --delete ' ')
@@ -149,8 +150,10 @@ check_no_users() {
     stop "cannot find out what uses ${restored_volume}: lsblk shows '${number}' for ${device}." \
       'Do not detach the volume. Paste the script again.'
   fi
-  grep --files-with-matches --no-messages "^[0-9]* [0-9]* ${number} " /proc/[0-9]*/mountinfo |
-    cut --delimiter=/ --fields=3 >pids
+  {
+    grep --files-with-matches --no-messages "^[0-9]* [0-9]* ${number} " /proc/[0-9]*/mountinfo
+    find -L /proc/[0-9]*/fd/ -mindepth 1 -maxdepth 1 -samefile "${device}" 2>/dev/null
+  } | cut --delimiter=/ --fields=3 | sort --unique >pids
   xargs --no-run-if-empty ps --no-headers -o 'pid,user,comm' --pid <pids >users
   find "/sys/dev/block/${number}/holders" -mindepth 1 -printf 'block device %f\n' >>users
   if [[ -s users ]]; then
@@ -167,9 +170,9 @@ check_exclusive() {
 import os, sys
 os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL)
 ' "${device}" 2>refusal; then
-    stop "a program still uses ${restored_volume}, although it is mounted nowhere. To see which:" \
-      "sudo fuser --verbose --mount ${device}. End it, and paste the script again. Do not detach" \
-      'the volume until then.'
+    stop "a program still uses ${restored_volume}, although it is mounted nowhere, or one of its" \
+      "partitions is mounted. To see: sudo fuser --verbose --mount ${device}; lsblk ${device}." \
+      'End it, and paste the script again. Do not detach the volume until then.'
   fi
 }
 

@@ -305,6 +305,20 @@ def test_a_container_that_has_the_data_volume_by_another_path_is_stopped(
         assert time.monotonic() < until, units
 
 
+def test_more_volumes_than_one_command_takes_hide_none(host: ServicesHost) -> None:
+    """xargs runs docker several times for thousands of them: each answers a list of its own."""
+    host.path("/data/registry").mkdir()
+    options = ("--opt=type=none", "--opt=o=bind", "--opt=device=/data/registry")
+    for name, *its_options in (("before",), ("of-data", *options), ("after",)):
+        host.root("docker", "volume", "create", *its_options, name)
+    identity = host.container("registry", *FOR_EVER, binds=["of-data:/registry"])
+    host.root("systemctl", "stop", f"docker-{identity}.service")
+    wrap(host, "xargs", 'exec /usr/bin/xargs --max-args=1 "$@"')
+    plan = stop(host, PLAN="1")
+    assert plan.code == 0
+    assert f"container {identity} /registry unless-stopped false" in plan.errors
+
+
 def test_a_process_in_another_namespace_with_the_data_volume_is_named(host: ServicesHost) -> None:
     """Without docker, and with no file open; a copy of our own namespace is not meant."""
     private = ("systemd-run", "--unit=private", "--property=PrivateTmp=yes", *FOR_EVER)

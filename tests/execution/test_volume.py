@@ -673,6 +673,21 @@ def test_release_is_not_deceived_by_a_lazy_unmount(stopped: ServicesHost) -> Non
     assert release(stopped).done
 
 
+def test_release_names_who_reads_the_device_itself(stopped: ServicesHost) -> None:
+    volume = restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    device = stopped.root("findmnt", "--noheadings", "--output=SOURCE", RESTORED).stdout.strip()
+    reader = ["sh", "-c", f"exec 9<{device}; exec tail --follow /dev/null"]
+    stopped.root("systemd-run", "--unit=reader", *reader)
+    time.sleep(0.5)
+    outcome = release(stopped)
+    assert (outcome.code, outcome.output) == (1, "")
+    assert re.search(r"^  +\d+ root +tail$", outcome.errors, re.MULTILINE)
+    assert f"the above still uses {volume}" in outcome.errors
+    stopped.root("systemctl", "stop", "reader")
+    assert release(stopped).done
+
+
 def test_release_stops_if_it_cannot_find_out_what_uses_the_volume(stopped: ServicesHost) -> None:
     restored(stopped)
     assert copy_in(stopped, confirm="no").code == 2
