@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    38b4849a101176633de93a9b19451ae2bf66e7bacab7d65cee5843234c2abf2a\ \ -)
+    714fba526f276a9e47283da6a41d25a71719f88f3576c432dba80a80e67dece6\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -36,7 +36,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 deb99c78ecab8a2b0542aa8501b5a13e4463e2a31b63ef55c0a45b25bc3c5a7c
+  # text of this release: sha256 8bc49d00c5ddc38a84d1eac1f8d3688cffe333cef16803692308d18fe436edf9
   # the step
   STEP=stack-create
   # from deployment file [backup]
@@ -69,6 +69,7 @@ main() {
   if [[ ${stack_status} == '' ]]; then
     check_parameters
     show_parameters
+    grant_capabilities
     check_vault_name
     if [[ ${PLAN} == 1 ]]; then
       finish_plan "stack ${STACK_NAME} would be created; nothing was changed"
@@ -97,7 +98,7 @@ find_own_stack() {
   later_change=''
   if ! read_stack; then
     if [[ ${aws_error} != *'does not exist'* ]]; then
-      stop_wrong_place "cannot read stacks in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+      stop "cannot read stack ${STACK_NAME}: ${aws_error}. Paste the script again."
     fi
     return
   fi
@@ -114,6 +115,7 @@ find_own_stack() {
 show_parameters() {
   jq --raw-output '.[] | "  \(.ParameterKey) = \(.ParameterValue)"' parameters >value-list
   say_file value-list
+  say_list comparison defaults '  by default: '
   jq --raw-output --arg account "${ACCOUNT_ID}" '
     .[]
     | ((.ParameterValue / ":")[4] // "") as $owner
@@ -133,12 +135,6 @@ check_vault_name() {
 # The tag says which run has created the stack. Sets token to one that is new each time: a stack
 # that was deleted may be created again.
 create_stack() {
-  local capabilities=()
-  jq --raw-output '.Capabilities[]?' template >capability-list
-  if [[ -s capability-list ]]; then
-    mapfile -t capabilities <capability-list
-    capabilities=(--capabilities "${capabilities[@]}")
-  fi
   token="${token_prefix}$(date +%s)"
   if ! ask created aws cloudformation create-stack \
     --region "${REGION}" \
@@ -202,7 +198,7 @@ report_outcome() {
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part stack, sha256 9bccfb76216fb06f0b76d9bd151aadb1fd2c008400ef3b8a3d38906964e5f12d
+# ---- Part stack, sha256 7caabaef4ffe84b5b1ab709269b0d6e733a11cf151298f75991ce2ff55068463
 
 # Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
 # CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
@@ -253,12 +249,16 @@ compare_parameters() {
     --stack stacks >comparison; then
     stop "cannot compare the parameters of stack ${STACK_NAME}. Paste the script again."
   fi
-  if ! jq .parameters comparison >parameters; then
-    stop 'cannot write the parameters for the request. Paste the script again.'
-  fi
-  if ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
+  if ! jq .parameters comparison >parameters ||
+    ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
     stop 'cannot read which parameters differ. Paste the script again.'
   fi
+}
+
+# Shows a list of a program's answer, one line each.
+say_list() { # FILE KEY [PREFIX]
+  jq --raw-output --arg key "$2" '.[$key][]' "$1" >list
+  say_file list "${3-}"
 }
 
 check_parameters() {
@@ -273,6 +273,20 @@ check_parameters() {
   dropped=$(jq --raw-output '.dropped | join(", ")' comparison)
   if [[ ${dropped} != '' ]]; then
     say "warning: the new template drops these parameters, with their values: ${dropped}"
+  fi
+}
+
+# Sets capabilities to the options that let CloudFormation do what the template needs, such as
+# creating IAM roles, and shows them. An update keeps what the stack was granted before.
+grant_capabilities() {
+  local granted
+  capabilities=()
+  jq --raw-output --slurp '
+    [.[] | (.Stacks[0] // .).Capabilities[]?] | unique[]' stacks template >capability-list
+  if [[ -s capability-list ]]; then
+    mapfile -t granted <capability-list
+    capabilities=(--capabilities "${granted[@]}")
+    say "CloudFormation is granted what the template needs: ${granted[*]}"
   fi
 }
 
@@ -359,7 +373,7 @@ show_new_events() {
 write_programs() {
   mkdir program
   : >program/__init__.py
-  # template_parameters.py, sha256 80c6cbb04c6e213b3e04f7d77aad59039bdc484c85acfc2796ea8dcb82280695
+  # template_parameters.py, sha256 2f359cfb304eb48986efdab317cfb092f26b4d94cce6bfb43b9d1e1e88631909
   cat >program/template_parameters.py <<'END_OF_PYTHON'
 """Compare the parameters that a stack shall get with what its template declares and what it has.
 
@@ -369,6 +383,7 @@ problems    why the parameters cannot be set
 parameters  every parameter of the stack, as `--parameters` of the AWS CLI takes them
 differing   what changes, as "KEY: OLD -> NEW"
 cleared     the parameters that lose their value
+defaults    what parameters that are not given get, as "KEY = VALUE"
 dropped     the parameters that the stack has and the template does not declare
 """
 
@@ -468,7 +483,11 @@ def find_problems(
         elif value is not None and parameter.allowed and value not in parameter.allowed:
             yield f"{key} may be {' or '.join(parameter.allowed)}, not {value}"
     for key, parameter in declared.items():
-        if parameter.default is None and key not in wanted and key not in old:
+        if parameter.default is not None or key in wanted or key in old:
+            continue
+        if parameter.is_secret:
+            yield f"{key} is a secret without a default: create or update the stack in the console"
+        else:
             yield f"{key} must be given, with --set: the template has no default for it"
 
 
@@ -518,6 +537,11 @@ def compare(changes: Changes, template: dict[str, Any], stack: str) -> dict[str,
             printable(f"{key}: {old.get(key, '')} -> {value}") for key, value in differing.items()
         ],
         "cleared": [key for key, value in differing.items() if old.get(key) and not value],
+        "defaults": [
+            printable(f"{key} = {'(secret)' if one.is_secret else one.default}")
+            for key, one in declared.items()
+            if key not in values and key not in old
+        ],
         "dropped": [printable(key) for key in old if key not in declared],
     }
 
@@ -719,14 +743,13 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
+# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -766,7 +789,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT
@@ -960,6 +983,9 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+      stop "${aws_error}. Paste the script again."
+    fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
   account=$(jq --raw-output .Account caller)

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    eb3d5015019f0ef1efd7c19b1fbc4c27050d69296e722198599314c2ded5b0f3\ \ -)
+    34531c975d579fb11083142c67babe448dfc4ef67e74ca52121b432d423f669b\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -44,7 +44,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 f40690b0545e834ebe402e7150d5e73020035aa838b54ffefd478724cb77e52b
+  # text of this release: sha256 d908e9e962e61902c84accc2ec0599538347579b3b6a861124524cbdd7d66f81
   # the step
   STEP=stack-parameters
   # from deployment file [target]
@@ -114,7 +114,7 @@ approve_changes() {
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part stack, sha256 9bccfb76216fb06f0b76d9bd151aadb1fd2c008400ef3b8a3d38906964e5f12d
+# ---- Part stack, sha256 7caabaef4ffe84b5b1ab709269b0d6e733a11cf151298f75991ce2ff55068463
 
 # Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
 # CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
@@ -165,12 +165,16 @@ compare_parameters() {
     --stack stacks >comparison; then
     stop "cannot compare the parameters of stack ${STACK_NAME}. Paste the script again."
   fi
-  if ! jq .parameters comparison >parameters; then
-    stop 'cannot write the parameters for the request. Paste the script again.'
-  fi
-  if ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
+  if ! jq .parameters comparison >parameters ||
+    ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
     stop 'cannot read which parameters differ. Paste the script again.'
   fi
+}
+
+# Shows a list of a program's answer, one line each.
+say_list() { # FILE KEY [PREFIX]
+  jq --raw-output --arg key "$2" '.[$key][]' "$1" >list
+  say_file list "${3-}"
 }
 
 check_parameters() {
@@ -185,6 +189,20 @@ check_parameters() {
   dropped=$(jq --raw-output '.dropped | join(", ")' comparison)
   if [[ ${dropped} != '' ]]; then
     say "warning: the new template drops these parameters, with their values: ${dropped}"
+  fi
+}
+
+# Sets capabilities to the options that let CloudFormation do what the template needs, such as
+# creating IAM roles, and shows them. An update keeps what the stack was granted before.
+grant_capabilities() {
+  local granted
+  capabilities=()
+  jq --raw-output --slurp '
+    [.[] | (.Stacks[0] // .).Capabilities[]?] | unique[]' stacks template >capability-list
+  if [[ -s capability-list ]]; then
+    mapfile -t granted <capability-list
+    capabilities=(--capabilities "${granted[@]}")
+    say "CloudFormation is granted what the template needs: ${granted[*]}"
   fi
 }
 
@@ -266,7 +284,7 @@ show_new_events() {
   [[ -s new-events ]]
 }
 
-# ---- Part stack_update, sha256 e8740096a1efda9a2425722b1562cd6c8a7d54943220854e2fac2ebc79fe3c3b
+# ---- Part stack_update, sha256 7046e6e40198bd93ae702b8743e1aeb40da7d8569bb83c07f3d20db2c606e617
 
 find_stack() {
   if read_stack; then
@@ -275,7 +293,7 @@ find_stack() {
   if [[ ${aws_error} == *'does not exist'* ]]; then
     stop_wrong_place "stack ${STACK_NAME} not found in account ${ACCOUNT_ID}, ${REGION}"
   fi
-  stop_wrong_place "cannot read stack ${STACK_NAME}: ${aws_error}"
+  stop "cannot read stack ${STACK_NAME}: ${aws_error}. Paste the script again."
 }
 
 # An update is needed unless an attempt of this run is in progress or has succeeded.
@@ -312,18 +330,11 @@ report_earlier_attempt() {
 # Creates the change set, and waits until it is ready. Sets token to that of the update, and
 # change_set to a new name. From now on, a stop deletes the change set: it was not approved.
 create_change_set() {
-  local template=(--use-previous-template) capabilities=() number
+  local template=(--use-previous-template) number
   if [[ ${TEMPLATE_URL} != '' ]]; then
     template=(--template-url "${TEMPLATE_URL}")
   fi
-  # What the stack was allowed before, and what the template needs, which may be more.
-  jq --raw-output --slurp '
-    [ .[0].Stacks[0].Capabilities[]?, .[1].Capabilities[]? ] | unique[]' \
-    stacks template >capability-list
-  if [[ -s capability-list ]]; then
-    mapfile -t capabilities <capability-list
-    capabilities=(--capabilities "${capabilities[@]}")
-  fi
+  grant_capabilities
   if ! number=$(jq '.number + 1' attempt); then
     stop 'cannot number the attempt; nothing was changed'
   fi
@@ -382,19 +393,17 @@ check_change_set_is_usable() {
   finish_without_update
 }
 
-# Shows what differs, and the change set.
+# Shows what differs, the defaults of new parameters, and the change set.
 judge_change_set() {
   if ! python3 -I program/change_set.py changes comparison "${TEMPLATE_URL}" >judgement; then
     stop 'cannot evaluate the change set; the stack was not changed'
   fi
   read_judgement
-  jq --raw-output '.differing[]' comparison >difference-list
-  say_file difference-list 'parameter '
+  say_list comparison differing 'parameter '
+  say_list comparison defaults 'parameter by default: '
   say "change set of stack ${STACK_NAME}:"
-  jq --raw-output '.changes[]' judgement >change-list
-  say_file change-list
-  jq --raw-output '.warnings[]' judgement >warning-list
-  say_file warning-list 'warning: '
+  say_list judgement changes
+  say_list judgement warnings 'warning: '
 }
 
 # Sets lost to the IDs of what would be lost, touched to those of what may hold data and is changed
@@ -475,7 +484,7 @@ report_outcome() {
 write_programs() {
   mkdir program
   : >program/__init__.py
-  # template_parameters.py, sha256 80c6cbb04c6e213b3e04f7d77aad59039bdc484c85acfc2796ea8dcb82280695
+  # template_parameters.py, sha256 2f359cfb304eb48986efdab317cfb092f26b4d94cce6bfb43b9d1e1e88631909
   cat >program/template_parameters.py <<'END_OF_PYTHON'
 """Compare the parameters that a stack shall get with what its template declares and what it has.
 
@@ -485,6 +494,7 @@ problems    why the parameters cannot be set
 parameters  every parameter of the stack, as `--parameters` of the AWS CLI takes them
 differing   what changes, as "KEY: OLD -> NEW"
 cleared     the parameters that lose their value
+defaults    what parameters that are not given get, as "KEY = VALUE"
 dropped     the parameters that the stack has and the template does not declare
 """
 
@@ -584,7 +594,11 @@ def find_problems(
         elif value is not None and parameter.allowed and value not in parameter.allowed:
             yield f"{key} may be {' or '.join(parameter.allowed)}, not {value}"
     for key, parameter in declared.items():
-        if parameter.default is None and key not in wanted and key not in old:
+        if parameter.default is not None or key in wanted or key in old:
+            continue
+        if parameter.is_secret:
+            yield f"{key} is a secret without a default: create or update the stack in the console"
+        else:
             yield f"{key} must be given, with --set: the template has no default for it"
 
 
@@ -634,6 +648,11 @@ def compare(changes: Changes, template: dict[str, Any], stack: str) -> dict[str,
             printable(f"{key}: {old.get(key, '')} -> {value}") for key, value in differing.items()
         ],
         "cleared": [key for key, value in differing.items() if old.get(key) and not value],
+        "defaults": [
+            printable(f"{key} = {'(secret)' if one.is_secret else one.default}")
+            for key, one in declared.items()
+            if key not in values and key not in old
+        ],
         "dropped": [printable(key) for key in old if key not in declared],
     }
 
@@ -1133,14 +1152,13 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
+# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -1180,7 +1198,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT
@@ -1374,6 +1392,9 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+      stop "${aws_error}. Paste the script again."
+    fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
   account=$(jq --raw-output .Account caller)
