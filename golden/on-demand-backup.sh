@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    2416d55e50ea04688446f90c0523ee611cd99b6a25dd7500ce1d29f89b2aca6c\ \ -)
+    296e52e4834e3846b7e91206d7f40d76e35253fda1e24f3af82b4a3e98f957c0\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" on-demand-backup \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 5b7629e15cbec6083e7f0af87d88248ec6fdee8e80e83a9b3b1949c47a28a728
+  # text of this release: sha256 1d5c9c80d1f138ef19f35d4b3e3f83d9226863ed7518bfce6d3f94f78b85beb7
   # the step
   STEP=on-demand-backup
   # from deployment file [source]
@@ -416,7 +416,7 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part two_jobs, sha256 375b3d7a5253a49a4998aad457f59890be3ee26e215425dd1ffa7dade8014ae4
+# ---- Part two_jobs, sha256 cd973a487985c5147c398c5c85d377087bab15f5174a7af1de92d2ad6274612e
 
 # What is known about the two jobs of this run, by EBS (data volume) and RDS (database):
 #   job         its ID; empty until one is found or started
@@ -473,7 +473,7 @@ start_missing_jobs() {
     if [[ ${job[${kind}]} == '' ]]; then
       start_job "${kind}"
     fi
-    if [[ ${job[${kind}]} != '' ]]; then
+    if [[ ${job[${kind}]} != '' ]] && is_job_running "${kind}"; then
       work_continues=yes
     fi
   done

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    65a56b246831a5d01bdf5aea6fc0f714e9e7907bbfee9573738efd578a3a0bd4\ \ -)
+    211e473885e35f2cbd6ea6e207e4e09df88115b3bed80fd4fb786073dd5eb980\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 3f6e5fda6a635613b3b44ae8726165aca0364d047094e1594d93dd52a4e9595a
+  # text of this release: sha256 4edc5982e93612636b701570bd5c4080338d450f2c74d7de8a53d1ed01be775d
   # the step
   STEP=snapshot-copy
   # from deployment file [backup]
@@ -460,7 +460,7 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part two_jobs, sha256 375b3d7a5253a49a4998aad457f59890be3ee26e215425dd1ffa7dade8014ae4
+# ---- Part two_jobs, sha256 cd973a487985c5147c398c5c85d377087bab15f5174a7af1de92d2ad6274612e
 
 # What is known about the two jobs of this run, by EBS (data volume) and RDS (database):
 #   job         its ID; empty until one is found or started
@@ -517,7 +517,7 @@ start_missing_jobs() {
     if [[ ${job[${kind}]} == '' ]]; then
       start_job "${kind}"
     fi
-    if [[ ${job[${kind}]} != '' ]]; then
+    if [[ ${job[${kind}]} != '' ]] && is_job_running "${kind}"; then
       work_continues=yes
     fi
   done

@@ -60,7 +60,7 @@ start_missing_jobs() {
     if [[ ${job[${kind}]} == '' ]]; then
       start_job "${kind}"
     fi
-    if [[ ${job[${kind}]} != '' ]]; then
+    if [[ ${job[${kind}]} != '' ]] && is_job_running "${kind}"; then
       work_continues=yes
     fi
   done

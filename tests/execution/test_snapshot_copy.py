@@ -248,6 +248,24 @@ def test_a_failure_that_is_no_longer_listed_still_counts(
     assert len(simulator.backup.jobs) == 1
 
 
+def test_ctrl_c_does_not_say_that_a_completed_copy_continues(
+    world: World, simulator: Simulator, operator: Person, tmp_path: Path
+) -> None:
+    simulator.faults.add("backup:StartCopyJob", "fail-job", after=1)
+    assert not operator.run(script("snapshot-copy")).done
+    (tmp_path / "aws").write_text(
+        "#!/bin/bash\nPATH=${PATH#*:}\n"
+        "if [[ $* == *start-copy-job* ]]; then kill -INT 0; fi\n"
+        'exec aws "$@"\n'
+    )
+    (tmp_path / "aws").chmod(0o700)
+    path = f"{tmp_path}:{operator.environment['PATH']}"
+    interrupted = operator.run(script("snapshot-copy"), PATH=path)
+    assert interrupted.code == 130
+    assert "interrupted. Paste the script again to continue." in interrupted.errors
+    assert operator.run(script("snapshot-copy")).done
+
+
 def test_a_copy_in_a_state_that_is_not_known_is_followed(
     world: World, simulator: Simulator, operator: Person, tmp_path: Path
 ) -> None:
