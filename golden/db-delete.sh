@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    0047930b667c3d6d937035c4300682c9ee00f577e800bbb6b23ea93cc6bd20b9\ \ -)
+    e048a7a50ddf76c3786a9eb0cb4d71c17a9c8a8372526fb0c5ef707c4a7e9554\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-delete \
@@ -38,7 +38,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=TEMPORARY-DB-INSTANCE-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 6102675f360fdc6efd3ecab1bbca729a25cb0bf2af67d730cbdc6c49fd2bf717
+  # text of this release: sha256 da7f91b57e2aa905344177ccb2d1973a6c3eeb42395237c33519198c1929d068
   # the step
   STEP=db-delete
   # from deployment file [target]
@@ -114,6 +114,7 @@ check_tags_and_protection() {
   jq '.TagList // []' temporary >tags
   check_run_tags "${TEMPORARY_DB_INSTANCE_ID}" tags \
     codeocean-cmdgen:db-instance-id "${DB_INSTANCE_ID}"
+  check_outside_stacks "${TEMPORARY_DB_INSTANCE_ID}" tags
   if ! jq --exit-status '.DeletionProtection | not' temporary >unprotected; then
     add_problem "${TEMPORARY_DB_INSTANCE_ID} has deletion protection:" \
       'turn off deletion protection in RDS if it may be deleted'
@@ -276,9 +277,9 @@ tag_of_instance() { # FILE KEY
   jq --raw-output --arg key "$2" '[.TagList[]? | select(.Key == $key) | .Value][0] // ""' "$1"
 }
 
-# ---- Part deletion, sha256 063c1bb1423c7f2e18f134e94a2c0b17e35f5413c9fefdf427bd23abff5e4060
+# ---- Part deletion, sha256 f91130661431fae6cf48741f7bc29431a9ef11487b7cf2b36489b61618407ae3
 
-# The restore of this run has written these tags. CloudFormation tags what belongs to a stack.
+# The restore of this run has written these tags.
 check_run_tags() { # NAME FILE_OF_TAGS KEY VALUE
   if ! jq --exit-status --arg run "${RUN}" --arg key "$3" --arg value "$4" '
     from_entries
@@ -287,10 +288,25 @@ check_run_tags() { # NAME FILE_OF_TAGS KEY VALUE
     add_problem "$1 does not have the tags codeocean-cmdgen:run=${RUN} and $3=$4, which the" \
       'restore of this run writes'
   fi
-  if ! jq --exit-status '
+}
+
+# CloudFormation tags what belongs to a stack. What was restored may have inherited such tags from
+# the source's resource: only CloudFormation knows whether a stack manages it.
+check_outside_stacks() { # NAME FILE_OF_TAGS
+  if jq --exit-status '
     all(.[].Key; startswith("aws:cloudformation:") | not)
     ' "$2" >outside_stacks; then
+    return
+  fi
+  if ask stack_resources aws cloudformation describe-stack-resources \
+    --region "${REGION}" \
+    --physical-resource-id "$1"; then
     add_problem "$1 is managed by a CloudFormation stack"
+  elif [[ ${aws_error} == *'does not exist'* ]]; then
+    say "$1 has inherited tags of CloudFormation; no stack manages it"
+  else
+    add_problem "$1 has tags of CloudFormation. Whether a stack manages it is not known, which" \
+      "needs cloudformation:DescribeStackResources: ${aws_error}"
   fi
 }
 
@@ -304,7 +320,8 @@ check_restore_job() { # ARN
     [.RestoreJobs[] | select(.CreatedResourceArn == $arn and .Status == "COMPLETED")]
     | max_by(.CompletionDate)
     ' jobs >restore_job; then
-    add_problem "AWS Backup shows no completed restore job that created $1"
+    add_problem "AWS Backup shows no completed restore job of the last 30 days that created $1." \
+      'If it is the restored one, delete it in the console'
   fi
 }
 
@@ -366,14 +383,13 @@ seconds_since_1970() { # TIME
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
+# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -413,7 +429,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT
@@ -607,6 +623,9 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+      stop "${aws_error}. Paste the script again."
+    fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
   account=$(jq --raw-output .Account caller)

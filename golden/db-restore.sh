@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    3e0aada60a6e5c0b7e20b323a2a7d385d192a63dd80baf4dd596016b9e89c14a\ \ -)
+    7338034a3ae826d0e2d448bc00bf8ab72102d849f2846acaa150a034d85180a8\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -42,7 +42,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 e1ccf5721fe8466b1d3b4692965ae2b0af830af50319392568e4de1e48b68f30
+  # text of this release: sha256 6fde3ab04f4b50f82f3db1416cee9e126a86166ef66752827a971a5d11675812
   # the step
   STEP=db-restore
   # from deployment file [target]
@@ -84,16 +84,18 @@ main() {
   if [[ ${PLAN} == 1 ]]; then
     finish_plan "${TEMPORARY_DB_INSTANCE_ID} was restored before; nothing was changed"
   fi
-  finish "${TEMPORARY_DB_INSTANCE_ID} was restored from ${recovery_point}, and got the" \
+  finish "${TEMPORARY_DB_INSTANCE_ID} was restored from ${restored_point}, and got the" \
     "deployment's master password; completed ${completed}. ${now_known}"
 }
 
-# Sets completed to when this run completed the temporary instance, or to nothing; and then
-# recovery_point to what it was restored from. The name may be in use by something else. An instance
-# can inherit codeocean-cmdgen:run, with which stack-create tags a stack: both tags show its run.
+# Sets completed to when this run completed the temporary instance, or to nothing, and
+# restored_point to what it was restored from, if this run has tagged it. The name may be in use by
+# something else. An instance can inherit codeocean-cmdgen:run, with which stack-create tags a
+# stack: both tags show its run.
 find_temporary_instance() {
   local run='' database=''
   completed=''
+  restored_point=''
   read_temporary_instance
   if [[ ${status} != @(gone|deleting) ]]; then
     run=$(tag_of_instance temporary codeocean-cmdgen:run)
@@ -101,7 +103,7 @@ find_temporary_instance() {
   fi
   if [[ ${run} == "${RUN}" && ${database} == "${DB_INSTANCE_ID}" ]]; then
     completed=$(tag_of_instance temporary codeocean-cmdgen:completed)
-    recovery_point=$(tag_of_instance temporary codeocean-cmdgen:recovery-point)
+    restored_point=$(tag_of_instance temporary codeocean-cmdgen:recovery-point)
     return
   fi
   if find_in_run_record completed; then
@@ -115,8 +117,10 @@ find_temporary_instance() {
 }
 
 restore_instance() {
+  find_recovery_point RDS "${RDS_SNAPSHOT_ARN:-${restored_point}}" \
+    "${REGION}:${ACCOUNT_ID}:db:${DB_INSTANCE_ID}"
+  restored_point=${recovery_point}
   choose_metadata
-  find_recovery_point RDS "${RDS_SNAPSHOT_ARN}" "${REGION}:${ACCOUNT_ID}:db:${DB_INSTANCE_ID}"
   check_name
   check_service_role backup.amazonaws.com
   check_password
@@ -133,7 +137,8 @@ restore_instance() {
   wait_until_available
   tag_instance \
     "Key=codeocean-cmdgen:run,Value=${RUN}" \
-    "Key=codeocean-cmdgen:db-instance-id,Value=${DB_INSTANCE_ID}"
+    "Key=codeocean-cmdgen:db-instance-id,Value=${DB_INSTANCE_ID}" \
+    "Key=codeocean-cmdgen:recovery-point,Value=${restored_point}"
   if ! find_in_run_record password-change; then
     set_password
   fi
@@ -147,7 +152,9 @@ restore_instance() {
 # too. Every value is a text.
 # https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-rds.html
 choose_metadata() {
-  own_network=$(network_of_instance own)
+  local engine_version
+  read_engine_version
+  own_network=$(network_of_instance own "${engine_version}")
   metadata=$(
     jq --null-input --compact-output \
       --arg identifier "${TEMPORARY_DB_INSTANCE_ID}" \
@@ -165,13 +172,39 @@ choose_metadata() {
   )
 }
 
-network_of_instance() { # FILE
-  jq --compact-output '
+# Sets engine_version to that of the backup, or of the deployment's own instance if it is not known.
+read_engine_version() {
+  local snapshot=${recovery_point##*:snapshot:} own_version
+  own_version=$(jq --raw-output .EngineVersion own)
+  engine_version=${own_version}
+  if [[ ${job} != '' ]]; then
+    return
+  fi
+  if ! ask snapshots aws rds describe-db-snapshots \
+    --region "${REGION}" \
+    --snapshot-type awsbackup \
+    --db-snapshot-identifier "${snapshot}"; then
+    say "warning: the engine version of ${snapshot} is not known, which needs" \
+      "rds:DescribeDBSnapshots: ${aws_error}. It must be ${own_version}, as of ${DB_INSTANCE_ID}"
+    return
+  fi
+  engine_version=$(jq --raw-output '.DBSnapshots[0].EngineVersion' snapshots)
+  say "the backup has engine version ${engine_version}, and ${DB_INSTANCE_ID} ${own_version}"
+}
+
+# A parameter group fits one major version. For another one, RDS uses its default parameter group.
+# https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithDBInstanceParamGroups.html
+network_of_instance() { # FILE VERSION_OF_THE_OTHER_INSTANCE
+  jq --compact-output --arg other_version "$2" '
+    def major_version: split(".")[0];
     {
       DBSubnetGroupName: .DBSubnetGroup.DBSubnetGroupName,
-      VpcSecurityGroupIds: [.VpcSecurityGroups[].VpcSecurityGroupId] | sort | tojson,
-      DBParameterGroupName: .DBParameterGroups[0].DBParameterGroupName
-    }' "$1"
+      VpcSecurityGroupIds: [.VpcSecurityGroups[].VpcSecurityGroupId] | sort | tojson
+    }
+    + if (.EngineVersion | major_version) == ($other_version | major_version)
+      then {DBParameterGroupName: .DBParameterGroups[0].DBParameterGroupName}
+      else {}
+      end' "$1"
 }
 
 # Sets owner to whose run a restored instance is: "this", "other", or "unknown" if it has no tags of
@@ -318,8 +351,7 @@ wait_until_password_is_set() {
   work_continues=yes
   until is_password_in_force; do
     if [[ ${WATCH} == 0 ]]; then
-      finish_started "the master password of ${TEMPORARY_DB_INSTANCE_ID} is being changed." \
-        'Paste the script again, after two minutes or without WATCH=0, to complete the restore.'
+      finish_once_change_is_shown
     fi
     if ((times_unconfirmed == 40)); then
       work_continues=no
@@ -339,6 +371,19 @@ wait_until_password_is_set() {
     show_progress "changing the master password: the instance is ${status}, ${SECONDS} s"
   done
   work_continues=no
+}
+
+# With WATCH=0, this waits until RDS shows the change, for 75 seconds at most: RDS may show it for
+# less than a minute, and a later paste could not know of it.
+finish_once_change_is_shown() {
+  if find_in_run_record password-change; then
+    finish_started "the master password of ${TEMPORARY_DB_INSTANCE_ID} is being changed." \
+      'Paste the script again, after two minutes or without WATCH=0, to complete the restore.'
+  fi
+  if ((times_unconfirmed == 5)); then
+    finish_started "a change of the master password of ${TEMPORARY_DB_INSTANCE_ID} was requested," \
+      'and RDS has not shown it yet. Paste the script again without WATCH=0.'
+  fi
 }
 
 # The password is in force once RDS has shown the change, in this paste or in an earlier one, and
@@ -363,8 +408,11 @@ is_at_rest() {
 
 # Anything else would keep db-copy-in out, or let others in.
 check_settings() {
-  local network
-  network=$(network_of_instance temporary)
+  local network own_version version
+  own_version=$(jq --raw-output .EngineVersion own)
+  version=$(jq --raw-output .EngineVersion temporary)
+  own_network=$(network_of_instance own "${version}")
+  network=$(network_of_instance temporary "${own_version}")
   if [[ ${network} != "${own_network}" ]]; then
     add_problem "${TEMPORARY_DB_INSTANCE_ID} has ${network}; expected: ${own_network}"
   fi
@@ -381,15 +429,13 @@ check_settings() {
 # Sets completed. The tags let db-delete, and this script pasted again, find the instance.
 record_completion() {
   completed=$(date --iso-8601=seconds)
-  tag_instance \
-    "Key=codeocean-cmdgen:recovery-point,Value=${recovery_point}" \
-    "Key=codeocean-cmdgen:completed,Value=${completed}"
+  tag_instance "Key=codeocean-cmdgen:completed,Value=${completed}"
   append_run_record completed "${TEMPORARY_DB_INSTANCE_ID} ${completed}"
 }
 
 check_completed_instance() {
-  if [[ ${RDS_SNAPSHOT_ARN} != '' && ${RDS_SNAPSHOT_ARN} != "${recovery_point}" ]]; then
-    stop "run ${RUN} restored ${recovery_point}, not ${RDS_SNAPSHOT_ARN}. Use a new --run."
+  if [[ ${RDS_SNAPSHOT_ARN} != '' && ${RDS_SNAPSHOT_ARN} != "${restored_point}" ]]; then
+    stop "run ${RUN} restored ${restored_point}, not ${RDS_SNAPSHOT_ARN}. Use a new --run."
   fi
   check_usable
 }
@@ -481,7 +527,7 @@ tag_of_instance() { # FILE KEY
   jq --raw-output --arg key "$2" '[.TagList[]? | select(.Key == $key) | .Value][0] // ""' "$1"
 }
 
-# ---- Part recovery_point, sha256 cd4aa7533a12694debee38f865df05b0028e4c6141c681507f29f9a09259edcb
+# ---- Part recovery_point, sha256 9026c832f96a4ac47bc3177fa18229158cd8193095d2955cf5951db88907b690
 
 # Sets recovery_point to the given one, or else to the one that this run has begun to restore, or
 # else to the only one that was copied into the vault. Sets created to when it was created, and job
@@ -526,8 +572,7 @@ choose_recovery_point() { # EBS|RDS OWN_RESOURCE
     --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}" \
     --by-resource-type "$1"; then
-    stop_wrong_place "cannot list the recovery points of vault ${BACKUP_VAULT_NAME} in account" \
-      "${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+    stop_not_shown "the recovery points of vault ${BACKUP_VAULT_NAME}"
   fi
   jq --arg account "${ACCOUNT_ID}" --arg region "${REGION}" --arg own_resource "$2" '
     def came_from_another_vault:
@@ -600,8 +645,9 @@ judge_earlier_jobs() { # EBS|RDS named|'the only one'
 }
 
 # Writes ID, STATUS, CREATED_ARN and TIME of the jobs that restore the recovery point, with whatever
-# role, to the file "earlier_jobs", without those that failed. Of those that created the same
-# resource, which RDS allows one after the other, only the last counts.
+# role, to the file "earlier_jobs", without those that failed and those of a restore testing plan,
+# which deletes what it restores. Of those that created the same resource, which RDS allows one
+# after the other, only the last counts.
 list_earlier_jobs() { # EBS|RDS
   if ! ask jobs aws backup list-restore-jobs --region "${REGION}"; then
     stop "cannot list the restore jobs: ${aws_error}. Paste the script again."
@@ -615,6 +661,7 @@ list_earlier_jobs() { # EBS|RDS
     [ .RestoreJobs[]
       | select(.RecoveryPointArn == $point and (.ResourceType // $type) == $type)
       | select(.Status != "FAILED" and .Status != "ABORTED")
+      | select(.CreatedBy.RestoreTestingPlanArn == null)
       | select("failed \(.RestoreJobId)" | inside($recorded) | not)
     ]
     | group_by(.CreatedResourceArn // .RestoreJobId)
@@ -643,14 +690,22 @@ adopt_job() { # JOB_ID TIME
   fi
 }
 
+# A recovery point may expire while its restore job runs: only a new job needs it.
 read_recovery_point() { # EBS|RDS
   local type status resource
   if ! ask point aws backup describe-recovery-point \
     --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}" \
     --recovery-point-arn "${recovery_point}"; then
-    stop_wrong_place "cannot describe recovery point ${recovery_point} in vault" \
-      "${BACKUP_VAULT_NAME} of account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+    if [[ ${job} == '' || ${aws_error} != *NotFound* ]]; then
+      stop_not_shown "recovery point ${recovery_point} in vault ${BACKUP_VAULT_NAME}"
+    fi
+    created='not known here: see the output of snapshot-copy'
+    if find_in_run_record created; then
+      created=${recorded}
+    fi
+    say "recovery point ${recovery_point} no longer exists. Job ${job} began to restore it before"
+    return
   fi
   type=$(jq --raw-output .ResourceType point)
   status=$(jq --raw-output .Status point)
@@ -658,7 +713,7 @@ read_recovery_point() { # EBS|RDS
   created=$(jq --raw-output .CreationDate point)
   created=$(format_time "${created}")
   say "recovery point: ${recovery_point}, created ${created}, of ${resource}"
-  if [[ ${type} != "$1" || ${status} != @(COMPLETED|AVAILABLE) ]]; then
+  if [[ ${job} == '' && "${type} ${status}" != "$1 "@(COMPLETED|AVAILABLE) ]]; then
     add_problem "recovery point ${recovery_point} is ${type}, ${status}; expected: $1, COMPLETED"
   fi
 }
@@ -704,7 +759,7 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part restore_job, sha256 35f9b91291312d314d8d17c5da68d784101dd7f580a3f2d012ebb30862bb448a
+# ---- Part restore_job, sha256 ef47a3f909bfd5d65885dc4324cdc8eed2df95ec6fffbfe24b49d37367b24893
 
 finish_restore_plan() {
   if [[ ${job} != '' ]]; then
@@ -736,6 +791,7 @@ start_restore_job() { # EBS|RDS
     find_unnamed_job "$1"
   else
     append_run_record started "${job} ${recovery_point}"
+    append_run_record created "${created}"
   fi
 }
 
@@ -791,19 +847,32 @@ has_created_something() {
 }
 
 # Sets restored_arn to what the job has created. After a job that failed, the next paste starts
-# another one.
+# another one. A job that is completed must never be repeated.
 check_job_result() {
   local reason
   restored_arn=$(jq --raw-output '.CreatedResourceArn // ""' restore_job)
-  if [[ ${job_status} == COMPLETED && ${restored_arn} != '' ]]; then
-    return
+  if [[ ${job_status} == COMPLETED && ${restored_arn} == '' ]]; then
+    stop "restore job ${job} is COMPLETED, but AWS Backup does not show what it has created." \
+      'Paste the script again later. To restore again, use a new --run.'
   fi
-  append_run_record failed "${job}"
-  reason=$(jq --raw-output '.StatusMessage // "AWS Backup gives no reason"' restore_job)
-  stop "restore job ${job} ended ${job_status}: ${reason}. Paste the script again to start another."
+  if [[ ${job_status} != COMPLETED ]]; then
+    append_run_record failed "${job}"
+    reason=$(jq --raw-output '.StatusMessage // "AWS Backup gives no reason"' restore_job)
+    stop "restore job ${job} ended ${job_status}: ${reason}." \
+      'Paste the script again to start another.'
+  fi
 }
 
-# ---- Part refused_request, sha256 b3236fab6812e196e197dfed28ade4740d2bd84ce83c951b465a4206b666494c
+# ---- Part aws_errors, sha256 dda4c1c7582f452556593f79c8ae49ef12dd12c8c8ceb7ad6fa72b36dbf320a9
+
+# Stops because AWS does not show what this account and Region must have. An error that passes
+# proves nothing about the place.
+stop_not_shown() { # WHAT
+  if is_temporary; then
+    stop "cannot describe $1: ${aws_error}. Paste the script again."
+  fi
+  stop_wrong_place "cannot describe $1 in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+}
 
 # Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
 # next one needs another. An error that passes, or no answer at all, proves nothing: the request may
@@ -811,15 +880,18 @@ check_job_result() {
 # body, for which the AWS CLI shows the HTTP status as the code, or no code.
 # https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
 is_refused() {
+  if [[ ${aws_error} != *'An error occurred ('[a-zA-Z]* ]]; then
+    return 1
+  fi
+  ! is_temporary
+}
+
+# Succeeds if the last error of AWS passes: too many requests, or a fault of AWS.
+is_temporary() {
   local code=${aws_error#*An error occurred (}
   code=${code%%)*}
-  if [[ ${aws_error} != *'An error occurred ('* ]]; then
-    return 1
-  fi
-  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ||
-    ${code} == *([0-9]) ]]; then
-    return 1
-  fi
+  [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*|SlowDown) ||
+    ${code} == 5[0-9][0-9] ]]
 }
 
 # ---- Part instance_age, sha256 4738e4d4860d24392d3e70ef1b70bc771e5918abed2ab34b6a6ae3b0032f03bc
@@ -843,14 +915,13 @@ is_newer_than_restore_job() {
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
+# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -890,7 +961,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT
@@ -1084,6 +1155,9 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+      stop "${aws_error}. Paste the script again."
+    fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
   account=$(jq --raw-output .Account caller)

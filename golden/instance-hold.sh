@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    d4ca6d4cf34b42c58b2b69e84b945fcb6a53f76bc5e35edf6d69f3766e40b83d\ \ -)
+    a9f33f4cb9d318ab3a920c1f749794b0be6150e0eeae50d8dff47bced16c07e4\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-hold \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 78380149a6c53d0715c610c86c1d7f49254cfd247164b9cdd32f16b2d3198f85
+  # text of this release: sha256 201c93152392e9cfea2f634d90703a5cdf0d706939ebed791ee9f20c83d6bd0f
   # the step
   STEP=instance-hold
   # from deployment file [target]
@@ -163,7 +163,7 @@ wait_until_suspended() {
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part services_group, sha256 dac0cd628777a2951b5a178430929f98d3955d5d670193bf4b67c21764ce0e1a
+# ---- Part services_group, sha256 ac74154b188b55577afd36ba25e3efb7486b319a302f60dd2d4ba56e064708fa
 
 # Sets group_name to the Auto Scaling group of the services instance.
 find_group() {
@@ -171,8 +171,7 @@ find_group() {
     --region "${REGION}" \
     --stack-name "${STACK_NAME}" \
     --logical-resource-id ServicesAutoScalingGroup; then
-    stop_wrong_place "stack ${STACK_NAME} in account ${ACCOUNT_ID}, ${REGION} shows no" \
-      "ServicesAutoScalingGroup: ${aws_error}"
+    stop_not_shown "ServicesAutoScalingGroup of stack ${STACK_NAME}"
   fi
   group_name=$(jq --raw-output .StackResourceDetail.PhysicalResourceId resource)
 }
@@ -226,15 +225,45 @@ write_record() { # TEXT
   fi
 }
 
+# ---- Part aws_errors, sha256 dda4c1c7582f452556593f79c8ae49ef12dd12c8c8ceb7ad6fa72b36dbf320a9
+
+# Stops because AWS does not show what this account and Region must have. An error that passes
+# proves nothing about the place.
+stop_not_shown() { # WHAT
+  if is_temporary; then
+    stop "cannot describe $1: ${aws_error}. Paste the script again."
+  fi
+  stop_wrong_place "cannot describe $1 in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+}
+
+# Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
+# next one needs another. An error that passes, or no answer at all, proves nothing: the request may
+# have been carried out, and the same token finds what it started. Neither does an answer without a
+# body, for which the AWS CLI shows the HTTP status as the code, or no code.
+# https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
+is_refused() {
+  if [[ ${aws_error} != *'An error occurred ('[a-zA-Z]* ]]; then
+    return 1
+  fi
+  ! is_temporary
+}
+
+# Succeeds if the last error of AWS passes: too many requests, or a fault of AWS.
+is_temporary() {
+  local code=${aws_error#*An error occurred (}
+  code=${code%%)*}
+  [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*|SlowDown) ||
+    ${code} == 5[0-9][0-9] ]]
+}
+
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
+# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -274,7 +303,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT
@@ -468,6 +497,9 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+      stop "${aws_error}. Paste the script again."
+    fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
   account=$(jq --raw-output .Account caller)

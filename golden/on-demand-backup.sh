@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    579698be289e694b0dc016127e63bb76e4b2372836868b0e7508278235a3f5a3\ \ -)
+    296e52e4834e3846b7e91206d7f40d76e35253fda1e24f3af82b4a3e98f957c0\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" on-demand-backup \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 ee4d266503fffa58b7f343b58fcc92d1ee514719701b41a57964347695d7e672
+  # text of this release: sha256 1d5c9c80d1f138ef19f35d4b3e3f83d9226863ed7518bfce6d3f94f78b85beb7
   # the step
   STEP=on-demand-backup
   # from deployment file [source]
@@ -61,75 +61,47 @@ main() {
   read_settings "$@"
   check_programs aws date grep jq sed sha256sum sort tail
   check_account
-  initialize_backups
-  read_run_record "${BACKUP_VAULT_NAME}" "${DATA_VOLUME_ID}" "${DB_INSTANCE_ID}" "${ROLE_ARN}" \
-    "${RETENTION_DAYS}"
+  initialize_jobs backup backups
   find_resources
   check_before_start
   find_destination
   finish_if_recorded
-  find_backup_jobs
+  find_recorded_job EBS
+  find_recorded_job RDS
+  report_jobs "${BACKUP_VAULT_NAME}"
   say_retention
   if [[ ${PLAN} == 1 ]]; then
-    finish_backup_plan
+    finish_jobs_plan
   fi
-  start_backups
-  watch_backups
-  judge_backups
+  start_missing_jobs
+  watch_both_jobs
+  judge_both_jobs
   check_backups_exist
   follow_automatic_copies
   record_result
   report_result
 }
 
-# What is known about the two backups, by EBS (the data volume) and RDS (the database):
-#   resource        what is backed up: its ARN
-#   job             the backup job of this run; empty until one is found or started
-#   state           the state of that job as AWS Backup calls it; "started" until AWS Backup reports
-#                   one, LOST if AWS Backup does not list the job
-#   unlisted        how often in a row AWS Backup did not list the job
-#   recovery_point  the backup: the ARN of what the job has created
-#   completed       when it was completed
-#   kept            until when AWS Backup keeps it, in words
-#   copy            the newest automatic copy that was found: its ARN
-#   copy_state      the state of its copy job as AWS Backup calls it, or "not begun"
-#   stage           1 while the stack copies within its own vault, 2 when to the destination
-#   reason          why AWS Backup says that the job, or the copy job, failed
-initialize_backups() {
-  declare -gA resource=()
-  declare -gA job=([EBS]='' [RDS]='')
-  declare -gA state=([EBS]=started [RDS]=started)
-  declare -gA unlisted=([EBS]=0 [RDS]=0)
-  declare -gA recovery_point=([EBS]='' [RDS]='')
-  declare -gA completed=([EBS]='' [RDS]='')
-  declare -gA kept=([EBS]='' [RDS]='')
-  declare -gA copy=([EBS]='' [RDS]='')
-  declare -gA copy_state=([EBS]='not begun' [RDS]='not begun')
-  declare -gA stage=([EBS]=1 [RDS]=1)
-  declare -gA reason=([EBS]='' [RDS]='')
-}
-
-# Sets resource, and vault_arn to the ARN of the vault. Writes what AWS reports about volume and
-# database to the files "volume" and "database".
+# Sets origin to what is backed up, by EBS and RDS: its ARN. Sets vault_arn to the ARN of the vault.
+# Writes what AWS reports about volume and database to the files "volume" and "database".
 find_resources() {
-  local where="account ${ACCOUNT_ID}, ${REGION}"
   if ! ask volume aws ec2 describe-volumes \
     --region "${REGION}" \
     --volume-ids "${DATA_VOLUME_ID}"; then
-    stop_wrong_place "cannot describe volume ${DATA_VOLUME_ID} in ${where}: ${aws_error}"
+    stop_not_shown "volume ${DATA_VOLUME_ID}"
   fi
   if ! ask database aws rds describe-db-instances \
     --region "${REGION}" \
     --db-instance-identifier "${DB_INSTANCE_ID}"; then
-    stop_wrong_place "cannot describe database ${DB_INSTANCE_ID} in ${where}: ${aws_error}"
+    stop_not_shown "database ${DB_INSTANCE_ID}"
   fi
   if ! ask vault aws backup describe-backup-vault \
     --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}"; then
-    stop_wrong_place "cannot describe vault ${BACKUP_VAULT_NAME} in ${where}: ${aws_error}"
+    stop_not_shown "vault ${BACKUP_VAULT_NAME}"
   fi
-  resource[EBS]=arn:${PARTITION}:ec2:${REGION}:${ACCOUNT_ID}:volume/${DATA_VOLUME_ID}
-  resource[RDS]=$(jq --raw-output '.DBInstances[0].DBInstanceArn' database)
+  declare -gA origin=([EBS]=arn:${PARTITION}:ec2:${REGION}:${ACCOUNT_ID}:volume/${DATA_VOLUME_ID})
+  origin[RDS]=$(jq --raw-output '.DBInstances[0].DBInstanceArn' database)
   vault_arn=$(jq --raw-output .BackupVaultArn vault)
 }
 
@@ -174,11 +146,18 @@ find_destination() {
 
 # After its end, this run only checks that both recovery points still exist, and prints its result.
 finish_if_recorded() {
-  if ! find_in_run_record finished; then
-    return
-  fi
-  IFS='|' read -r 'recovery_point[EBS]' created 'recovery_point[RDS]' 'completed[EBS]' \
-    'completed[RDS]' 'copy[EBS]' 'copy[RDS]' destination <<<"${recorded}"
+  local kind
+  declare -gA created=([EBS]='' [RDS]='')
+  declare -gA kept=([EBS]='' [RDS]='')
+  declare -gA copy=([EBS]='' [RDS]='')
+  for kind in EBS RDS; do
+    open_record "${kind}"
+    if ! find_in_run_record finished; then
+      return
+    fi
+    IFS='|' read -r "result[${kind}]" "created[${kind}]" "completed[${kind}]" "copy[${kind}]" \
+      destination <<<"${recorded}"
+  done
   print_backups
   check_backups_exist
   describe_backups
@@ -186,20 +165,10 @@ finish_if_recorded() {
     "(${backup_times}). Nothing was started; automatic copies were not checked again"
 }
 
-# Sets job to what this run has started and not seen fail. What another run, the backup plan or a
-# person has started is not a backup of this run.
-find_backup_jobs() {
-  find_backup_job EBS
-  find_backup_job RDS
-}
-
-find_backup_job() { # EBS|RDS
-  if find_in_run_record "$1 started" && [[ ${run_record} != *"$1 failed ${recorded}"* ]]; then
-    job[$1]=${recorded}
-    say "$1 backup: found job ${recorded}"
-  else
-    say "$1 backup: to be started, of ${resource[$1]}"
-  fi
+# What another run, the backup plan or a person has started is not a backup of this run.
+open_record() { # EBS|RDS
+  read_run_record "${BACKUP_VAULT_NAME}" "${origin[EBS]}" "${origin[RDS]}" "${ROLE_ARN}" \
+    "${RETENTION_DAYS}" "$1"
 }
 
 # Without an automatic copy, the two recovery points are the only backup.
@@ -211,223 +180,92 @@ say_retention() {
   fi
 }
 
-finish_backup_plan() {
-  local kind number=0
-  for kind in EBS RDS; do
-    if [[ ${job[${kind}]} == '' ]]; then
-      number=$((number + 1))
-    fi
-  done
-  finish_plan "would start ${number} backups; nothing was changed"
-}
-
-start_backups() {
-  local kind
-  for kind in EBS RDS; do
-    if [[ ${job[${kind}]} == '' ]]; then
-      start_backup "${kind}"
-    fi
-  done
-  stop_if_problems 'fix the problems above and paste the script again.' \
-    'A backup that was started continues.'
-}
-
-# A request that AWS Backup refuses uses up its token, and so does a job that fails or is lost: the
-# next request needs another token.
-start_backup() { # EBS|RDS
-  local unsuccessful
-  unsuccessful=$(grep --count --extended-regexp "^$1 (rejected|failed)" <<<"${run_record}")
-  if ask started aws backup start-backup-job \
+# Writes the answer to the file "started".
+request_job() { # EBS|RDS
+  count_attempts
+  ask started aws backup start-backup-job \
     --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}" \
-    --resource-arn "${resource[$1]}" \
+    --resource-arn "${origin[$1]}" \
     --iam-role-arn "${ROLE_ARN}" \
     --lifecycle "DeleteAfterDays=${RETENTION_DAYS}" \
-    --idempotency-token "${token}-$1-$((1 + unsuccessful))"; then
-    job[$1]=$(jq --raw-output '.BackupJobId // ""' started)
-    if [[ ${job[$1]} == '' ]]; then
-      find_unnamed_backup_job "$1"
-    else
-      append_run_record "$1 started" "${job[$1]}"
-      say "$1 backup: started, job ${job[$1]}"
-    fi
-  else
-    if is_refused; then
-      append_run_record "$1 rejected"
-    fi
-    add_problem "the $1 backup was not started: ${aws_error}"
-  fi
+    --idempotency-token "${token}-${attempt}"
 }
 
-# AWS may answer a repeated token without a job ID: then an earlier request of this run has started
-# the job. Sets job to it if it is the only one on demand, with this role, that no record names. A
-# new job may be listed late.
-find_unnamed_backup_job() { # EBS|RDS
-  local recorded_jobs unnamed_jobs
-  sleep 60
-  if ! list_backup_jobs; then
-    add_problem "AWS Backup did not name the $1 backup job, and cannot list it: ${aws_error}"
-    return
-  fi
-  recorded_jobs=$(grep --no-filename --no-messages --directories=skip "^$1 started " \
-    "${run_record_file%/*}"/*)
-  unnamed_jobs=$(jq --raw-output --arg resource "${resource[$1]}" --arg role "${ROLE_ARN}" \
-    --arg recorded "${recorded_jobs}" '
-    [ .BackupJobs[]
-      | select(.ResourceArn == $resource and .IamRoleArn == $role and .CreatedBy == null)
-      | .BackupJobId
-      | select(inside($recorded) | not)
-    ]
-    | join(" ")' jobs)
-  if [[ ${unnamed_jobs} == '' || ${unnamed_jobs} == *' '* ]]; then
-    add_problem "AWS Backup did not name the $1 backup job, and the list does not show which one" \
-      "it is: ${unnamed_jobs:-none}. Check AWS Backup > Jobs. To back up again, use a new --run"
-    return
-  fi
-  job[$1]=${unnamed_jobs}
-  append_run_record "$1 started" "${job[$1]}"
-  say "$1 backup: started before, found job ${job[$1]}"
-}
-
-watch_backups() {
-  local summary unanswered=0
-  work_continues=yes
-  while true; do
-    if list_backup_jobs; then
-      unanswered=0
-      read_backup_job EBS
-      read_backup_job RDS
-    else
-      unanswered=$((unanswered + 1))
-    fi
-    if ((unanswered == 5)); then
-      stop "the backups continue, but cannot be followed: ${aws_error}. Paste the script again."
-    fi
-    if ! is_backup_running EBS && ! is_backup_running RDS; then
-      work_continues=no
-      return
-    fi
-    summary="EBS backup ${state[EBS]}, RDS backup ${state[RDS]}"
-    if [[ ${WATCH} == 0 ]]; then
-      finish_unwatched "${summary}"
-    fi
-    show_progress "${summary}, watched for $((SECONDS / 60)) min"
-    sleep 20
-  done
-}
-
-# Both jobs are read from one answer.
-list_backup_jobs() {
+list_jobs() {
   ask jobs aws backup list-backup-jobs \
     --region "${REGION}" \
     --by-backup-vault-name "${BACKUP_VAULT_NAME}"
 }
 
-# Sets state, recovery_point, completed and reason. A job that was just started may not be listed
-# yet.
-read_backup_job() { # EBS|RDS
-  jq --arg id "${job[$1]}" '.BackupJobs[] | select(.BackupJobId == $id)' jobs >listed_job
-  if [[ ! -s listed_job ]]; then
-    unlisted[$1]=$((unlisted[$1] + 1))
-    if ((unlisted[$1] == 10)); then
-      state[$1]=LOST
-      reason[$1]='AWS Backup does not list the job, so its result is unknown'
-    fi
-    return
-  fi
-  unlisted[$1]=0
-  state[$1]=$(jq --raw-output .State listed_job)
-  recovery_point[$1]=$(jq --raw-output '.RecoveryPointArn // ""' listed_job)
-  completed[$1]=$(jq --raw-output '.CompletionDate // ""' listed_job)
-  reason[$1]=$(jq --raw-output '.StatusMessage // "AWS gives no reason"' listed_job)
+describe_job() { # EBS|RDS
+  ask answer aws backup describe-backup-job \
+    --region "${REGION}" \
+    --backup-job-id "${job[$1]}"
 }
 
-# A state that is not known to be final is one in which the job still runs.
-is_backup_running() { # EBS|RDS
-  [[ ${state[$1]} != @(LOST|COMPLETED|PARTIAL|FAILED|ABORTED|EXPIRED) ]]
-}
-
-# With WATCH=0 the work has started, unless a part of it has failed already.
-finish_unwatched() { # STATES
-  if [[ $1 == *@(ABORT|EXPIRED|FAILED|LOST|PARTIAL)* ]]; then
-    stop "$1; paste the script again to follow"
-  fi
-  finish_started "$1; paste the script again to follow"
-}
-
-judge_backups() {
-  judge_backup EBS
-  judge_backup RDS
-  stop_if_problems 'a backup failed. Paste the script again to retry it.'
-}
-
-# How a backup job may end, and what that means:
-#   COMPLETED, with a recovery point                backed up
-#   COMPLETED without one, PARTIAL, FAILED, others  failed; the next paste starts it again
-#   LOST: not listed any more                       unknown; the next paste starts it again
-judge_backup() { # EBS|RDS
-  if [[ ${state[$1]} == COMPLETED && ${recovery_point[$1]} != '' ]]; then
-    completed[$1]=$(format_time "${completed[$1]}")
-    return
-  fi
-  add_problem "the $1 backup ${job[$1]} ended ${state[$1]}: ${reason[$1]}"
-  append_run_record "$1 failed" "${job[$1]}"
-}
-
-# Sets created to the creation time of the EBS recovery point: s3-point-in-time goes back to it. It
-# may be hours later than the creation of the job. Sets kept.
+# By EBS and RDS, sets created to the creation time of the recovery point, which may be hours later
+# than that of the job, and kept to until when AWS Backup keeps it.
 check_backups_exist() {
   check_backup_exists EBS
   check_backup_exists RDS
-  created=$(jq --raw-output .CreationDate EBS_point)
-  created=$(format_time "${created}")
 }
 
 check_backup_exists() { # EBS|RDS
-  local status delete_at
-  if ask "$1_point" aws backup describe-recovery-point \
+  local status time
+  if ask point aws backup describe-recovery-point \
     --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}" \
-    --recovery-point-arn "${recovery_point[$1]}"; then
-    status=$(jq --raw-output .Status "$1_point")
+    --recovery-point-arn "${result[$1]}"; then
+    status=$(jq --raw-output .Status point)
   elif [[ ${aws_error} == *NotFound* ]]; then
     status='expired or deleted'
   else
-    stop "cannot describe recovery point ${recovery_point[$1]}: ${aws_error}." \
-      'Paste the script again.'
+    stop "cannot describe recovery point ${result[$1]}: ${aws_error}. Paste the script again."
   fi
   if [[ ${status} != @(COMPLETED|AVAILABLE) ]]; then
-    stop "the $1 recovery point of run ${RUN} is ${status}: ${recovery_point[$1]}, completed" \
+    stop "the $1 recovery point of run ${RUN} is ${status}: ${result[$1]}, completed" \
       "${completed[$1]}. To back up again, use a new --run."
   fi
-  delete_at=$(jq --raw-output '.CalculatedLifecycle.DeleteAt // ""' "$1_point")
+  time=$(jq --raw-output .CreationDate point)
+  created[$1]=$(format_time "${time}")
+  time=$(jq --raw-output '.CalculatedLifecycle.DeleteAt // ""' point)
   kept[$1]='until somebody deletes it'
-  if [[ ${delete_at} != '' ]]; then
-    kept[$1]="until $(format_time "${delete_at}")"
-  fi
-}
-
-follow_automatic_copies() {
-  if [[ ${destination} != '' && ${destination} != unknown ]]; then
-    watch_automatic_copies
-    judge_automatic_copies
+  if [[ ${time} != '' ]]; then
+    time=$(format_time "${time}")
+    kept[$1]="until ${time}"
   fi
 }
 
 # The stack copies each backup twice: into the vault that it is in already, which encrypts it with
-# the key of that vault, and from there into the destination. Only the copy jobs show this.
+# the key of that vault, and from there into the destination. Only the copy jobs show this. By EBS
+# and RDS, sets
+#   stage       1 or 2: which of both
+#   copy        the newest automatic copy that was found: its ARN
+#   copy_state  the state of its copy job as AWS Backup calls it, or "not begun"
+#   reason      why AWS Backup says that the copy job failed
+follow_automatic_copies() {
+  if [[ ${destination} == @(''|unknown) ]]; then
+    return
+  fi
+  declare -gA stage=([EBS]=1 [RDS]=1)
+  declare -gA copy_state=([EBS]='not begun' [RDS]='not begun')
+  watch_automatic_copies
+  judge_automatic_copies
+}
+
 watch_automatic_copies() {
-  local summary idle=0 unanswered=0
+  local summary idle=0 unanswered_polls=0
   work_continues=yes
   while true; do
     if ask copies aws backup list-copy-jobs --region "${REGION}"; then
-      unanswered=0
+      unanswered_polls=0
       find_automatic_copy EBS
       find_automatic_copy RDS
     else
-      unanswered=$((unanswered + 1))
+      unanswered_polls=$((unanswered_polls + 1))
     fi
-    if ((unanswered == 5)); then
+    if ((unanswered_polls == 5)); then
       stop "the automatic copies continue, but cannot be followed: ${aws_error}." \
         'Paste the script again.'
     fi
@@ -438,7 +276,9 @@ watch_automatic_copies() {
     summary="EBS copy ${stage[EBS]} of 2: ${copy_state[EBS]}"
     summary+=", RDS copy ${stage[RDS]} of 2: ${copy_state[RDS]}"
     if [[ ${WATCH} == 0 ]]; then
-      finish_unwatched "both were backed up; automatic copies: ${summary}"
+      judge_automatic_copies
+      finish_started "both were backed up; automatic copies: ${summary};" \
+        'paste the script again to follow'
     fi
     idle=$((idle + 1))
     if [[ ${summary} != *'not begun'* ]]; then
@@ -451,10 +291,9 @@ watch_automatic_copies() {
   done
 }
 
-# Sets copy, copy_state and stage to what became of a backup.
 find_automatic_copy() { # EBS|RDS
   stage[$1]=1
-  read_newest_copy "$1" "${recovery_point[$1]}" "${vault_arn}"
+  read_newest_copy "$1" "${result[$1]}" "${vault_arn}"
   if [[ ${copy_state[$1]} == COMPLETED ]]; then
     stage[$1]=2
     read_newest_copy "$1" "${copy[$1]}" "${destination}"
@@ -476,23 +315,28 @@ is_copying() { # EBS|RDS
   [[ ${copy_state[$1]} != @(COMPLETED|PARTIAL|FAILED|ABORTED) ]]
 }
 
+# Judges the copies that have ended.
 judge_automatic_copies() {
   local kind
   for kind in EBS RDS; do
-    if [[ ${copy_state[${kind}]} != COMPLETED ]]; then
+    if [[ ${copy_state[${kind}]} == @(PARTIAL|FAILED|ABORTED) ]]; then
       add_problem "the automatic ${kind} copy ended ${copy_state[${kind}]}: ${reason[${kind}]}"
     fi
   done
   stop_if_problems 'both were backed up, but a copy failed, as reported above'
 }
 
-# Sets recorded to the result of this run. It goes to the record only when all of it is known.
+# Records the result of this run, once all of it is known.
 record_result() {
-  recorded="${recovery_point[EBS]}|${created}|${recovery_point[RDS]}"
-  recorded+="|${completed[EBS]}|${completed[RDS]}|${copy[EBS]}|${copy[RDS]}|${destination}"
-  if [[ ${destination} != unknown ]]; then
-    append_run_record finished "${recorded}"
+  local kind times
+  if [[ ${destination} == unknown ]]; then
+    return
   fi
+  for kind in EBS RDS; do
+    times="${created[${kind}]}|${completed[${kind}]}"
+    open_record "${kind}"
+    append_run_record finished "${result[${kind}]}|${times}|${copy[${kind}]}|${destination}"
+  done
 }
 
 report_result() {
@@ -506,9 +350,9 @@ report_result() {
 }
 
 print_backups() {
-  print_result "EBS recovery point:  ${recovery_point[EBS]}"
-  print_result "EBS creation time:   ${created}"
-  print_result "RDS recovery point:  ${recovery_point[RDS]}"
+  print_result "EBS recovery point:  ${result[EBS]}"
+  print_result "EBS creation time:   ${created[EBS]}"
+  print_result "RDS recovery point:  ${result[RDS]}"
   if [[ ${destination} != @(''|unknown) ]]; then
     print_result "EBS automatic copy:  ${copy[EBS]}"
     print_result "RDS automatic copy:  ${copy[RDS]}"
@@ -572,7 +416,236 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part refused_request, sha256 b3236fab6812e196e197dfed28ade4740d2bd84ce83c951b465a4206b666494c
+# ---- Part two_jobs, sha256 cd973a487985c5147c398c5c85d377087bab15f5174a7af1de92d2ad6274612e
+
+# What is known about the two jobs of this run, by EBS (data volume) and RDS (database):
+#   job         its ID; empty until one is found or started
+#   state       its state as AWS Backup calls it; "started" until AWS Backup reports one, LOST if
+#               AWS Backup does not find the job
+#   reason      why AWS Backup says that it failed
+#   result      the recovery point that it has created: its ARN
+#   completed   when it was completed
+#   unanswered  how often in a row AWS Backup did not describe it
+# Each job is one "backup" or "copy" of what the step has put into origin: noun, and its plural.
+initialize_jobs() { # NOUN PLURAL
+  noun=$1
+  plural=$2
+  declare -gA job=([EBS]='' [RDS]='')
+  declare -gA state=([EBS]=started [RDS]=started)
+  declare -gA reason=([EBS]='' [RDS]='')
+  declare -gA result=([EBS]='' [RDS]='')
+  declare -gA completed=([EBS]='' [RDS]='')
+  declare -gA unanswered=([EBS]=0 [RDS]=0)
+}
+
+# Sets job to the one that this run has recorded, unless that has failed.
+find_recorded_job() { # EBS|RDS
+  open_record "$1"
+  if find_in_run_record started && [[ ${run_record} != *"failed ${recorded}"* ]]; then
+    job[$1]=${recorded}
+  fi
+}
+
+report_jobs() { # VAULT
+  local kind
+  for kind in EBS RDS; do
+    if [[ ${job[${kind}]} != '' ]]; then
+      say "${kind} ${noun}: found job ${job[${kind}]}"
+    else
+      say "${kind} ${noun}: to be started, of ${origin[${kind}]}, into $1"
+    fi
+  done
+}
+
+finish_jobs_plan() {
+  local kind number=0
+  for kind in EBS RDS; do
+    if [[ ${job[${kind}]} == '' ]]; then
+      number=$((number + 1))
+    fi
+  done
+  finish_plan "would start ${number} ${plural}; nothing was changed"
+}
+
+start_missing_jobs() {
+  local kind
+  for kind in EBS RDS; do
+    if [[ ${job[${kind}]} == '' ]]; then
+      start_job "${kind}"
+    fi
+    if [[ ${job[${kind}]} != '' ]] && is_job_running "${kind}"; then
+      work_continues=yes
+    fi
+  done
+  stop_if_problems 'fix the problems above and paste the script again.' \
+    "A ${noun} that was started continues."
+}
+
+start_job() { # EBS|RDS
+  open_record "$1"
+  if ! request_job "$1"; then
+    if is_refused; then
+      append_run_record rejected
+    fi
+    add_problem "the $1 ${noun} was not started: ${aws_error}"
+    return
+  fi
+  job[$1]=$(jq --raw-output '.BackupJobId // .CopyJobId // ""' started)
+  if [[ ${job[$1]} == '' ]]; then
+    find_job_of_token "$1"
+  fi
+  if [[ ${job[$1]} != '' ]]; then
+    append_run_record started "${job[$1]}"
+    say "$1 ${noun}: started, job ${job[$1]}"
+  fi
+}
+
+# AWS may answer a repeated token without a job ID: then an earlier request of this run has started
+# the job. Sets job to it if it is the only one on demand, with this role, that no record names. A
+# new job may be listed late.
+find_job_of_token() { # EBS|RDS
+  local recorded_jobs unnamed_jobs
+  sleep 60
+  if ! list_jobs; then
+    add_problem "AWS Backup did not name the $1 ${noun} job, and cannot list it: ${aws_error}"
+    return
+  fi
+  recorded_jobs=$(grep --no-filename --no-messages --directories=skip '^started ' \
+    "${run_record_file%/*}"/*)
+  unnamed_jobs=$(jq --raw-output --arg origin "${origin[$1]}" --arg role "${ROLE_ARN}" \
+    --arg recorded "${recorded_jobs}" '
+    [ (.CopyJobs // .BackupJobs)[]
+      | select((.SourceRecoveryPointArn // .ResourceArn) == $origin)
+      | select(.IamRoleArn == $role and .CreatedBy == null)
+      | .CopyJobId // .BackupJobId
+      | select(inside($recorded) | not)
+    ]
+    | join(" ")' jobs)
+  if [[ ${unnamed_jobs} == '' || ${unnamed_jobs} == *' '* ]]; then
+    add_problem "AWS Backup did not name the $1 ${noun} job, and the list does not show which one" \
+      "it is: ${unnamed_jobs:-none}. Check AWS Backup > Jobs. For another ${noun}, use a new --run"
+    return
+  fi
+  job[$1]=${unnamed_jobs}
+  say "$1 ${noun}: an earlier request of this run was carried out"
+}
+
+# Sets attempt to the number of the next request. A request that AWS Backup refuses uses up its
+# token, and so does a job that fails or is lost: the next request needs another one. AWS Backup
+# lists jobs for 30 days. The record keeps them for longer.
+count_attempts() {
+  local unsuccessful
+  unsuccessful=$(grep --count --extended-regexp '^(rejected|failed)( |$)' <<<"${run_record}")
+  attempt=$((1 + unsuccessful))
+}
+
+watch_both_jobs() {
+  local kind summary
+  work_continues=yes
+  while true; do
+    for kind in EBS RDS; do
+      if is_job_running "${kind}"; then
+        read_job_state "${kind}"
+      fi
+    done
+    summary="EBS ${noun} ${state[EBS]}, RDS ${noun} ${state[RDS]}"
+    summary=${summary//CREATED/CREATED (waits for its turn)}
+    if ! is_job_running EBS && ! is_job_running RDS; then
+      work_continues=no
+      return
+    fi
+    if [[ ${WATCH} == 0 ]]; then
+      finish_unwatched "${summary}"
+    fi
+    show_progress "${summary}, watched for $((SECONDS / 60)) min"
+    sleep 20
+  done
+}
+
+# A state that is not known to be final is one in which the job still runs.
+is_job_running() { # EBS|RDS
+  [[ ${state[$1]} != @(LOST|COMPLETED|PARTIAL|FAILED|ABORTED|EXPIRED) ]]
+}
+
+# Sets state, reason, result and completed to what AWS Backup reports of a job. One that it does not
+# find for five polls is lost. If it does not answer five times, the script cannot follow the job.
+read_job_state() { # EBS|RDS
+  if describe_job "$1"; then
+    unanswered[$1]=0
+    jq '.CopyJob // .' answer >described_job
+    state[$1]=$(jq --raw-output .State described_job)
+    reason[$1]=$(jq --raw-output '.StatusMessage // ""' described_job)
+    result[$1]=$(jq --raw-output '
+      .DestinationRecoveryPointArn // .RecoveryPointArn // ""' described_job)
+    completed[$1]=$(jq --raw-output '.CompletionDate // ""' described_job)
+    if [[ ${completed[$1]} != '' ]]; then
+      completed[$1]=$(format_time "${completed[$1]}")
+    fi
+    return
+  fi
+  unanswered[$1]=$((unanswered[$1] + 1))
+  if ((unanswered[$1] < 5)); then
+    return
+  fi
+  if [[ ${aws_error} != *NotFound* ]]; then
+    stop "the ${plural} continue, but cannot be followed: ${aws_error}. Paste the script again."
+  fi
+  state[$1]=LOST
+  reason[$1]="the job cannot be found, so its result is unknown: ${aws_error}"
+}
+
+# With WATCH=0 the work has started, unless a part of it has failed already.
+finish_unwatched() { # STATES
+  local kind
+  for kind in EBS RDS; do
+    if ! is_job_running "${kind}"; then
+      judge_job "${kind}"
+    fi
+  done
+  stop_if_problems "$1. Paste the script again: the other ${noun} continues."
+  finish_started "$1; paste the script again to follow"
+}
+
+judge_both_jobs() {
+  judge_job EBS
+  judge_job RDS
+  stop_if_problems "a ${noun} failed or is unknown, as reported above"
+}
+
+# How a job may end, and what that means:
+#   COMPLETED, with a recovery point   done
+#   COMPLETED without one              unknown; the next paste follows it again
+#   LOST                               unknown; the next paste starts another
+#   PARTIAL, FAILED, others            failed; the next paste starts another
+judge_job() { # EBS|RDS
+  if is_job_successful "$1"; then
+    return
+  fi
+  if [[ ${state[$1]} == COMPLETED ]]; then
+    add_problem "the $1 ${noun} ${job[$1]} is COMPLETED, but AWS names no recovery point." \
+      "Look for it in the vault. For another ${noun}, use a new --run."
+    return
+  fi
+  add_problem "the $1 ${noun} ${job[$1]} ended ${state[$1]}: ${reason[$1]:-AWS gives no reason}." \
+    'Paste the script again to retry it.'
+  open_record "$1"
+  append_run_record failed "${job[$1]}"
+}
+
+is_job_successful() { # EBS|RDS
+  [[ ${state[$1]} == COMPLETED && ${result[$1]} != '' ]]
+}
+
+# ---- Part aws_errors, sha256 dda4c1c7582f452556593f79c8ae49ef12dd12c8c8ceb7ad6fa72b36dbf320a9
+
+# Stops because AWS does not show what this account and Region must have. An error that passes
+# proves nothing about the place.
+stop_not_shown() { # WHAT
+  if is_temporary; then
+    stop "cannot describe $1: ${aws_error}. Paste the script again."
+  fi
+  stop_wrong_place "cannot describe $1 in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+}
 
 # Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
 # next one needs another. An error that passes, or no answer at all, proves nothing: the request may
@@ -580,15 +653,18 @@ check_service_role() { # SERVICE_PRINCIPAL
 # body, for which the AWS CLI shows the HTTP status as the code, or no code.
 # https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
 is_refused() {
+  if [[ ${aws_error} != *'An error occurred ('[a-zA-Z]* ]]; then
+    return 1
+  fi
+  ! is_temporary
+}
+
+# Succeeds if the last error of AWS passes: too many requests, or a fault of AWS.
+is_temporary() {
   local code=${aws_error#*An error occurred (}
   code=${code%%)*}
-  if [[ ${aws_error} != *'An error occurred ('* ]]; then
-    return 1
-  fi
-  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ||
-    ${code} == *([0-9]) ]]; then
-    return 1
-  fi
+  [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*|SlowDown) ||
+    ${code} == 5[0-9][0-9] ]]
 }
 
 # ---- Part time, sha256 941904413e573eb0ab47935762f32455ecced59e6ed5de69d2b4bbb1d6e40c24
@@ -610,14 +686,13 @@ seconds_since_1970() { # TIME
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
+# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -657,7 +732,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT
@@ -851,6 +926,9 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+      stop "${aws_error}. Paste the script again."
+    fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
   account=$(jq --raw-output .Account caller)

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    7dea0b956ca59b1480a6fb91a924e0f1645485c20103c4f7e1283f4d1f4f204e\ \ -)
+    3673bbe87d04e3ced98f542d21b8e50f030d3822e9c1f80c2152e923c2af3446\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -38,7 +38,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 9ed78323caab038b1ecf42d4dd78422388dfae744086e069e45d0b02ca580f0b
+  # text of this release: sha256 abc57f32c370172611d964d37510d41b0f12441bba95620df6e1c08e758c17bc
   # the step
   STEP=s3-batch-replication
   # from deployment file [source]
@@ -1013,14 +1013,13 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
+# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -1060,7 +1059,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT
@@ -1254,6 +1253,9 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+      stop "${aws_error}. Paste the script again."
+    fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
   account=$(jq --raw-output .Account caller)

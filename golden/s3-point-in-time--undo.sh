@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    7c106d3a6d308380b8c933a66eb9b0c8721d4da256bf309bd9c9d971f838ca83\ \ -)
+    9464e98b501be5ba5b70cc293b22653717ef1f96d9e2c21bce18f8ba61446bb3\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 7b48dde27133f8fa8a8da6d221360c64b5d47efaeb87b070aafbb472d9779265
+  # text of this release: sha256 fd5e0693d5a868a3d9e96a445924e42b342d4ffa60f8daee373cd579c3dd642d
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -546,7 +546,7 @@ def for_each_change(
         message = f"{count:,} keys are LEFT as they are, such as those named above"
         raise OSError(message)
 END_OF_PYTHON
-  # s3_task.py, sha256 a9d89fbca56f4eeb2dfe47b806049877693100b0bbfa6903ceb10c5f3af2944f
+  # s3_task.py, sha256 dcb66f81a2f55c829f9fecc5c50680fd63dd66b565aa38f9d56ef2a2faadc149
   cat >program/s3_task.py <<'END_OF_PYTHON'
 """What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
 
@@ -595,10 +595,14 @@ def instant(seconds: float) -> str:
 # Messages.
 
 
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal obeys or hides."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
 def say(text: object) -> None:
-    """Show a line, without what a terminal would obey or hide."""
-    line = "".join(one if one.isprintable() else "?" for one in str(text))
-    _write(f"{line}\n")
+    """Show a line."""
+    _write(f"{printable(str(text))}\n")
 
 
 def clear_progress() -> None:
@@ -795,14 +799,13 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
+# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -842,7 +845,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT
@@ -1036,6 +1039,9 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+      stop "${aws_error}. Paste the script again."
+    fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
   account=$(jq --raw-output .Account caller)

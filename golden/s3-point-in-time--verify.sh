@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    87e45782050ef132305288987062bff41d314ae991165d8a51ef0bab7471a4ad\ \ -)
+    2e127a21067905f2e8f5124291257a496d0f1319374222fcf25f673bc6d24d46\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -34,7 +34,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 e6411d14d44b1fd1497fb22a4af02b36c7563a54443fe7c1b1669e3e6d5316ad
+  # text of this release: sha256 39008783d9c45318620e2334e427cd720a749e3fad6453d03f712f59e7124b8e
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -431,7 +431,7 @@ def read_digest(done: Path) -> str:
         raise OSError(message)
     return digest
 END_OF_PYTHON
-  # s3_task.py, sha256 a9d89fbca56f4eeb2dfe47b806049877693100b0bbfa6903ceb10c5f3af2944f
+  # s3_task.py, sha256 dcb66f81a2f55c829f9fecc5c50680fd63dd66b565aa38f9d56ef2a2faadc149
   cat >program/s3_task.py <<'END_OF_PYTHON'
 """What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
 
@@ -480,10 +480,14 @@ def instant(seconds: float) -> str:
 # Messages.
 
 
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal obeys or hides."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
 def say(text: object) -> None:
-    """Show a line, without what a terminal would obey or hide."""
-    line = "".join(one if one.isprintable() else "?" for one in str(text))
-    _write(f"{line}\n")
+    """Show a line."""
+    _write(f"{printable(str(text))}\n")
 
 
 def clear_progress() -> None:
@@ -680,14 +684,13 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
+# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -727,7 +730,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT
@@ -921,6 +924,9 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+      stop "${aws_error}. Paste the script again."
+    fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
   account=$(jq --raw-output .Account caller)

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    8b5b486030af35488bc122059246add8e960e2973dd36d88ee8d244ae7b1454f\ \ -)
+    0af00c525904204aea35a8e9265d28f27fd737a4ea3989eab804e5fa1fbdefbe\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -40,7 +40,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=PLAN-DIGEST confirms without a terminal.
 
 values() {
-  # text of this release: sha256 b32afcf0b3e8f294c360a271503f7f7ce88465f07b9b2c0b72e72443cb6565ef
+  # text of this release: sha256 b5e6439027b04f238a245972dbab1b0d2bf8122f881748de5397109dd42244c4
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -822,7 +822,7 @@ def read_digest(done: Path) -> str:
         raise OSError(message)
     return digest
 END_OF_PYTHON
-  # s3_task.py, sha256 a9d89fbca56f4eeb2dfe47b806049877693100b0bbfa6903ceb10c5f3af2944f
+  # s3_task.py, sha256 dcb66f81a2f55c829f9fecc5c50680fd63dd66b565aa38f9d56ef2a2faadc149
   cat >program/s3_task.py <<'END_OF_PYTHON'
 """What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
 
@@ -871,10 +871,14 @@ def instant(seconds: float) -> str:
 # Messages.
 
 
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal obeys or hides."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
 def say(text: object) -> None:
-    """Show a line, without what a terminal would obey or hide."""
-    line = "".join(one if one.isprintable() else "?" for one in str(text))
-    _write(f"{line}\n")
+    """Show a line."""
+    _write(f"{printable(str(text))}\n")
 
 
 def clear_progress() -> None:
@@ -1071,14 +1075,13 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
+# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -1118,7 +1121,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT
@@ -1312,6 +1315,9 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+      stop "${aws_error}. Paste the script again."
+    fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
   account=$(jq --raw-output .Account caller)

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    85759b37a8b4611a45bddf309ef891ecd51a584f354da63f9343b63326388958\ \ -)
+    802bc6b4b045cc758c0ee41f0ca871248bb190ff19d4a9141068b35c79030571\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 4c9b63cea8eb91ae7c2a1da03401ed8e1286591b81813b26353cf0d290933120
+  # text of this release: sha256 4edc5982e93612636b701570bd5c4080338d450f2c74d7de8a53d1ed01be775d
   # the step
   STEP=snapshot-copy
   # from deployment file [backup]
@@ -62,45 +62,36 @@ main() {
   read_settings "$@"
   check_programs aws date grep jq sed sha256sum sort tail
   check_account
-  initialize_copies
+  initialize_jobs copy copies
+  initialize_recovery_points
   list_copy_jobs
   check_vault
   find_copies
   stop_if_undecided
   check_before_start
-  report_copies
+  report_jobs "${DESTINATION_VAULT_ARN}"
   if [[ ${PLAN} == 1 ]]; then
-    finish_copy_plan
+    finish_jobs_plan
   fi
-  start_copies
-  watch_copies
-  judge_copies
+  record_followed_copies
+  start_missing_jobs
+  watch_both_jobs
+  record_copies
+  suggest_two_hops "${reason[RDS]}"
+  judge_both_jobs
   report_result
 }
 
-# What is known about the two copies, by EBS and RDS:
-#   recovery_point  what is copied: its ARN
-#   created         when that was created, in seconds; 0 if it no longer exists
-#   created_at      the same as text
-#   job             the copy job; empty until one is found or started
-#   state           the state of that job as AWS Backup calls it; "started" until AWS Backup
-#                   reports one, LOST if AWS Backup no longer finds the job
-#   reason          why AWS Backup says that it failed
-#   copy            the copy: the ARN of the new recovery point
-#   completed       when it was completed
-#   unanswered      how often in a row AWS Backup did not describe the job
-#   undecided       completed jobs that another run, or this one, may have started
-initialize_copies() {
+# What is known about the two recovery points, by EBS and RDS:
+#   origin      the one that is copied: its ARN
+#   created     when that was created, in seconds; 0 if it no longer exists
+#   created_at  the same as text
+#   undecided   completed jobs that another run, or this one, may have started
+initialize_recovery_points() {
   local unknown='not known here: see the CreationDate of the copy'
-  declare -gA recovery_point=([EBS]=${EBS_SNAPSHOT_ARN} [RDS]=${RDS_SNAPSHOT_ARN})
+  declare -gA origin=([EBS]=${EBS_SNAPSHOT_ARN} [RDS]=${RDS_SNAPSHOT_ARN})
   declare -gA created=([EBS]=0 [RDS]=0)
   declare -gA created_at=([EBS]=${unknown} [RDS]=${unknown})
-  declare -gA job=([EBS]='' [RDS]='')
-  declare -gA state=([EBS]=started [RDS]=started)
-  declare -gA reason=([EBS]='' [RDS]='')
-  declare -gA copy=([EBS]='' [RDS]='')
-  declare -gA completed=([EBS]='' [RDS]='')
-  declare -gA unanswered=([EBS]=0 [RDS]=0)
   declare -gA undecided=([EBS]='' [RDS]='')
   minute=60
   hour=3600
@@ -110,9 +101,7 @@ initialize_copies() {
 
 # Writes the copy jobs of the last 30 days into the destination vault to the file "jobs".
 list_copy_jobs() {
-  if ! ask jobs aws backup list-copy-jobs \
-    --region "${REGION}" \
-    --by-destination-vault-arn "${DESTINATION_VAULT_ARN}"; then
+  if ! list_jobs; then
     stop "cannot list the copy jobs: ${aws_error}. Paste the script again."
   fi
   # What cannot be read must not count as "none": it would start another copy.
@@ -122,12 +111,17 @@ list_copy_jobs() {
   fi
 }
 
+list_jobs() {
+  ask jobs aws backup list-copy-jobs \
+    --region "${REGION}" \
+    --by-destination-vault-arn "${DESTINATION_VAULT_ARN}"
+}
+
 check_vault() {
   if ! ask vault aws backup describe-backup-vault \
     --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}"; then
-    stop_wrong_place "cannot describe vault ${BACKUP_VAULT_NAME} in account ${ACCOUNT_ID}," \
-      "${REGION}: ${aws_error}"
+    stop_not_shown "vault ${BACKUP_VAULT_NAME}"
   fi
 }
 
@@ -140,45 +134,55 @@ find_copies() {
 }
 
 # Sets job to the copy of this run, or to nothing. Copy jobs have no name. So the first run takes
-# every copy of the recovery point into this vault as its own. A later run takes those that are not
-# completed yet, and those that it recorded. Without a record, it cannot tell whether it has started
+# every copy of the recovery point into this vault as its own. A later run takes those that have not
+# ended yet, and those that it recorded. Without a record, it cannot tell whether it has started
 # those that are completed: sets undecided to these.
 find_copy() { # EBS|RDS
   open_record "$1"
   if find_in_run_record completed; then
     # AWS Backup lists a job for 30 days. The record keeps it for longer.
-    read -r "job[$1]" "completed[$1]" "copy[$1]" "created_at[$1]" <<<"${recorded}"
+    read -r "job[$1]" "completed[$1]" "result[$1]" "created_at[$1]" <<<"${recorded}"
     state[$1]=COMPLETED
     return
   fi
   job[$1]=$(jq --raw-output \
-    --arg recovery_point "${recovery_point[$1]}" \
+    --arg recovery_point "${origin[$1]}" \
     --arg run "${RUN}" \
     --arg recorded "${run_record}" '
     [ .CopyJobs[]
       | select(.SourceRecoveryPointArn == $recovery_point)
-      | select(
-          .State == "CREATED"
-          or .State == "RUNNING"
-          or (.State == "COMPLETED" and ($run == "first" or (.CopyJobId | inside($recorded)))))
+      | select(.State | IN("PARTIAL", "FAILED", "ABORTED", "EXPIRED") | not)
+      | select(.State != "COMPLETED" or $run == "first" or (.CopyJobId | inside($recorded)))
     ]
     | max_by(.CreationDate).CopyJobId // ""' jobs)
+  if [[ ${job[$1]} == '' ]]; then
+    find_unlisted_copy "$1"
+  fi
   if [[ ${job[$1]} == '' && ${RUN} != first && ${run_record} == '' ]]; then
     list_undecided "$1"
+  fi
+}
+
+# A job that this run has recorded may be listed late. If it is listed by now, it has failed.
+find_unlisted_copy() { # EBS|RDS
+  find_recorded_job "$1"
+  if jq --exit-status --arg job "${job[$1]}" '
+    any(.CopyJobs[]; .CopyJobId == $job)' jobs >has_failed; then
+    job[$1]=''
   fi
 }
 
 # Each recovery point has its own record, so a copy is found again even if the script is generated
 # again with another one of the other kind.
 open_record() { # EBS|RDS
-  read_run_record "${BACKUP_VAULT_NAME}" "${recovery_point[$1]}" "${DESTINATION_VAULT_ARN}" \
+  read_run_record "${BACKUP_VAULT_NAME}" "${origin[$1]}" "${DESTINATION_VAULT_ARN}" \
     "${ROLE_ARN}" "${RETENTION_DAYS}"
 }
 
 # What another run has recorded in this home folder is its own.
 list_undecided() { # EBS|RDS
   local completed_job ended
-  jq --raw-output --arg recovery_point "${recovery_point[$1]}" '
+  jq --raw-output --arg recovery_point "${origin[$1]}" '
     .CopyJobs[]
     | select(.SourceRecoveryPointArn == $recovery_point and .State == "COMPLETED")
     | "\(.CopyJobId) \(.CompletionDate)"' jobs >completed_jobs
@@ -197,12 +201,11 @@ check_recovery_point() { # EBS|RDS
   if ! ask point aws backup describe-recovery-point \
     --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}" \
-    --recovery-point-arn "${recovery_point[$1]}"; then
+    --recovery-point-arn "${origin[$1]}"; then
     if [[ ${job[$1]} != '' ]]; then
       return
     fi
-    stop_wrong_place "cannot describe recovery point ${recovery_point[$1]} in vault" \
-      "${BACKUP_VAULT_NAME} of account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+    stop_not_shown "recovery point ${origin[$1]} in vault ${BACKUP_VAULT_NAME}"
   fi
   type=$(jq --raw-output .ResourceType point)
   status=$(jq --raw-output .Status point)
@@ -210,7 +213,7 @@ check_recovery_point() { # EBS|RDS
   creation_date=$(jq --raw-output .CreationDate point)
   created[$1]=$(seconds_since_1970 "${creation_date}")
   created_at[$1]=$(format_time "${creation_date}")
-  say "$1 recovery point: ${recovery_point[$1]}, ${status}, created ${created_at[$1]}"
+  say "$1 recovery point: ${origin[$1]}, ${status}, created ${created_at[$1]}"
   if [[ ${job[$1]} != '' ]]; then
     return
   fi
@@ -291,90 +294,82 @@ check_times() {
   fi
 }
 
-report_copies() {
+# Records the copies that this run follows: once one is completed, nothing else shows that it is
+# this run's.
+record_followed_copies() {
   local kind
   for kind in EBS RDS; do
-    if [[ ${job[${kind}]} != '' ]]; then
-      say "${kind} copy: found job ${job[${kind}]}"
-    else
-      say "${kind} copy: to be started, into ${DESTINATION_VAULT_ARN}"
+    open_record "${kind}"
+    if [[ ${job[${kind}]} != '' && ${run_record} != *"${job[${kind}]}"* ]]; then
+      append_run_record started "${job[${kind}]}"
     fi
   done
 }
 
-finish_copy_plan() {
-  local kind number=0
-  for kind in EBS RDS; do
-    if [[ ${job[${kind}]} == '' ]]; then
-      number=$((number + 1))
-    fi
-  done
-  finish_plan "would start ${number} copies; nothing was changed"
-}
-
-start_copies() {
-  local kind
-  for kind in EBS RDS; do
-    if [[ ${job[${kind}]} == '' ]]; then
-      start_copy "${kind}"
-    else
-      record_followed_copy "${kind}"
-    fi
-  done
-  stop_if_problems 'fix the problems above and paste the script again.' \
-    'A copy that was started continues.'
-}
-
-# Records a copy that this run follows: once it is completed, nothing else shows that it is this
-# run's.
-record_followed_copy() { # EBS|RDS
-  open_record "$1"
-  if [[ ${run_record} != *"${job[$1]}"* ]]; then
-    append_run_record started "${job[$1]}"
-  fi
-}
-
-start_copy() { # EBS|RDS
+# Writes the answer to the file "started".
+request_job() { # EBS|RDS
   local days_until_copy days
   # Retention counts from the creation of the recovery point, not from the day of the copy.
   # https://docs.aws.amazon.com/aws-backup/latest/devguide/recov-point-create-a-copy.html
   days_until_copy=$(((now - created[$1] + day - 1) / day))
   days=$((days_until_copy + RETENTION_DAYS))
-  open_record "$1"
-  count_attempts "$1"
-  if ask started aws backup start-copy-job \
+  say "$1 copy: to be kept for ${days} days, counted from the creation of the recovery point"
+  record_failed_copies "$1"
+  count_attempts
+  if ! ask started aws backup start-copy-job \
     --region "${REGION}" \
     --source-backup-vault-name "${BACKUP_VAULT_NAME}" \
-    --recovery-point-arn "${recovery_point[$1]}" \
+    --recovery-point-arn "${origin[$1]}" \
     --destination-backup-vault-arn "${DESTINATION_VAULT_ARN}" \
     --iam-role-arn "${ROLE_ARN}" \
     --lifecycle "DeleteAfterDays=${days}" \
     --idempotency-token "${token}-${attempt}"; then
-    job[$1]=$(jq --raw-output .CopyJobId started)
-    append_run_record started "${job[$1]}"
-    say "$1 copy: started, job ${job[$1]}, to be kept for ${days} days, counted from the creation" \
-      'of the recovery point'
-  else
-    if is_refused; then
-      append_run_record rejected
-    fi
-    add_problem "the $1 copy was not started: ${aws_error}"
     suggest_two_hops "${aws_error}"
+    return 1
   fi
 }
 
-# Sets attempt to the number of this request. A request that AWS Backup refuses uses up its token,
-# and so does a copy that fails: the next request needs another token.
-count_attempts() { # EBS|RDS
-  local failed rejected
-  jq --raw-output --arg recovery_point "${recovery_point[$1]}" '
+# A copy that has failed may be one of this run that it has not recorded.
+record_failed_copies() { # EBS|RDS
+  local failed_job ended
+  jq --raw-output --arg recovery_point "${origin[$1]}" '
     .CopyJobs[]
     | select(.SourceRecoveryPointArn == $recovery_point and .State != "COMPLETED")
-    | "an earlier one ended \(.State): \(.StatusMessage // "" | gsub("\n"; " "))"' jobs >failed
-  say_file failed "$1 copy: "
-  failed=$(wc --lines <failed)
-  rejected=$(grep --count '^rejected' <<<"${run_record}")
-  attempt=$((1 + failed + rejected))
+    | "\(.CopyJobId) \(.State): \(.StatusMessage // "" | gsub("\n"; " "))"' jobs >failed_jobs
+  while read -r failed_job ended; do
+    say "$1 copy: an earlier one ended ${ended}"
+    if [[ ${run_record} != *"failed ${failed_job}"* ]]; then
+      append_run_record failed "${failed_job}"
+    fi
+  done <failed_jobs
+}
+
+describe_job() { # EBS|RDS
+  ask answer aws backup describe-copy-job \
+    --region "${REGION}" \
+    --copy-job-id "${job[$1]}"
+}
+
+record_copies() {
+  local kind
+  for kind in EBS RDS; do
+    if is_job_successful "${kind}"; then
+      record_copy "${kind}"
+    fi
+  done
+}
+
+record_copy() { # EBS|RDS
+  local seconds
+  seconds=$(seconds_since_1970 "${completed[$1]}")
+  if ((now >= seconds + RETENTION_DAYS * day)); then
+    say "warning: the $1 copy was to be kept ${RETENTION_DAYS} days, which are over. It may have" \
+      'expired. To copy again, use a new --run.'
+  fi
+  open_record "$1"
+  if ! find_in_run_record completed; then
+    append_run_record completed "${job[$1]}" "${completed[$1]}" "${result[$1]}" "${created_at[$1]}"
+  fi
 }
 
 # https://repost.aws/knowledge-center/backup-troubleshoot-cross-account-copy
@@ -388,120 +383,10 @@ suggest_two_hops() { # MESSAGE_OF_AWS
     "that the target may use. The second goes from there to ${DESTINATION_VAULT_ARN}."
 }
 
-watch_copies() {
-  local kind
-  work_continues=yes
-  while true; do
-    for kind in EBS RDS; do
-      if is_copy_running "${kind}"; then
-        read_copy_job "${kind}"
-      fi
-    done
-    summarize_states
-    if ! is_copy_running EBS && ! is_copy_running RDS; then
-      work_continues=no
-      return
-    fi
-    if [[ ${WATCH} == 0 ]]; then
-      stop_if_one_failed
-      finish_started "${summary}; paste the script again to follow"
-    fi
-    show_progress "${summary}; watched for $((SECONDS / minute)) min"
-    sleep 20
-  done
-}
-
-is_copy_running() { # EBS|RDS
-  [[ ${state[$1]} == @(started|CREATED|RUNNING) ]]
-}
-
-# Sets state, reason, copy and completed to what AWS Backup reports of a job. What it reports five
-# times as not found is lost. If it does not answer five times, the script cannot follow the job.
-read_copy_job() { # EBS|RDS
-  if ask copy_job aws backup describe-copy-job \
-    --region "${REGION}" \
-    --copy-job-id "${job[$1]}"; then
-    unanswered[$1]=0
-    state[$1]=$(jq --raw-output .CopyJob.State copy_job)
-    reason[$1]=$(jq --raw-output '.CopyJob.StatusMessage // ""' copy_job)
-    copy[$1]=$(jq --raw-output '.CopyJob.DestinationRecoveryPointArn // ""' copy_job)
-    completed[$1]=$(jq --raw-output '.CopyJob.CompletionDate // ""' copy_job)
-    return
-  fi
-  unanswered[$1]=$((unanswered[$1] + 1))
-  if ((unanswered[$1] < 5)); then
-    return
-  fi
-  if [[ ${aws_error} != *NotFound* ]]; then
-    stop "the copies continue, but cannot be followed: ${aws_error}. Paste the script again."
-  fi
-  state[$1]=LOST
-  reason[$1]=${aws_error}
-}
-
-# Sets summary to the states of both jobs, in words.
-summarize_states() {
-  summary="EBS copy ${state[EBS]}; RDS copy ${state[RDS]}"
-  summary=${summary//CREATED/CREATED, waits for its turn}
-}
-
-stop_if_one_failed() {
-  if [[ ${summary} == *@(FAILED|PARTIAL|LOST)* ]]; then
-    stop "${summary}. Paste the script again when the other copy has ended."
-  fi
-}
-
-judge_copies() {
-  judge_copy EBS
-  judge_copy RDS
-  stop_if_problems 'a copy failed or is unknown, as reported above'
-}
-
-# How a copy job may end, and what that means:
-#   COMPLETED, with a recovery point in the destination   copied
-#   PARTIAL, FAILED, any other                            failed; the next paste starts it again
-#   COMPLETED without one                                 unknown; the next paste finds it again
-#   not found any more                                    unknown; the next paste looks for it again
-judge_copy() { # EBS|RDS
-  if [[ ${state[$1]} == COMPLETED && ${copy[$1]} != '' ]]; then
-    record_copy "$1"
-    return
-  fi
-  case "${state[$1]}" in
-  COMPLETED)
-    add_problem "the $1 copy ${job[$1]} is COMPLETED, but AWS names no recovery point." \
-      "Look for it in ${DESTINATION_VAULT_ARN}. To copy again, use a new --run."
-    ;;
-  LOST)
-    add_problem "the $1 copy ${job[$1]} cannot be found, result unknown: ${reason[$1]}." \
-      'Paste the script again to look for it again.'
-    ;;
-  *)
-    add_problem "the $1 copy ${job[$1]} ended ${state[$1]}: ${reason[$1]:-AWS gives no reason}." \
-      'Paste the script again to retry it.'
-    ;;
-  esac
-  suggest_two_hops "${reason[$1]}"
-}
-
-record_copy() { # EBS|RDS
-  local seconds
-  seconds=$(seconds_since_1970 "${completed[$1]}")
-  completed[$1]=$(format_time "${completed[$1]}")
-  if ((now >= seconds + RETENTION_DAYS * day)); then
-    say "warning: the $1 copy was to be kept ${RETENTION_DAYS} days, which are over. It may have" \
-      'expired. To copy again, use a new --run.'
-  fi
-  open_record "$1"
-  if ! find_in_run_record completed; then
-    append_run_record completed "${job[$1]}" "${completed[$1]}" "${copy[$1]}" "${created_at[$1]}"
-  fi
-}
-
 report_result() {
-  print_result "EBS recovery point:  ${copy[EBS]}"
+  print_result "EBS recovery point:  ${result[EBS]}"
   print_result "EBS creation time:   ${created_at[EBS]}"
-  print_result "RDS recovery point:  ${copy[RDS]}"
+  print_result "RDS recovery point:  ${result[RDS]}"
   finish "both were copied to ${DESTINATION_VAULT_ARN}" \
     "(EBS completed ${completed[EBS]}, RDS completed ${completed[RDS]}; not checked since)"
 }
@@ -575,7 +460,236 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part refused_request, sha256 b3236fab6812e196e197dfed28ade4740d2bd84ce83c951b465a4206b666494c
+# ---- Part two_jobs, sha256 cd973a487985c5147c398c5c85d377087bab15f5174a7af1de92d2ad6274612e
+
+# What is known about the two jobs of this run, by EBS (data volume) and RDS (database):
+#   job         its ID; empty until one is found or started
+#   state       its state as AWS Backup calls it; "started" until AWS Backup reports one, LOST if
+#               AWS Backup does not find the job
+#   reason      why AWS Backup says that it failed
+#   result      the recovery point that it has created: its ARN
+#   completed   when it was completed
+#   unanswered  how often in a row AWS Backup did not describe it
+# Each job is one "backup" or "copy" of what the step has put into origin: noun, and its plural.
+initialize_jobs() { # NOUN PLURAL
+  noun=$1
+  plural=$2
+  declare -gA job=([EBS]='' [RDS]='')
+  declare -gA state=([EBS]=started [RDS]=started)
+  declare -gA reason=([EBS]='' [RDS]='')
+  declare -gA result=([EBS]='' [RDS]='')
+  declare -gA completed=([EBS]='' [RDS]='')
+  declare -gA unanswered=([EBS]=0 [RDS]=0)
+}
+
+# Sets job to the one that this run has recorded, unless that has failed.
+find_recorded_job() { # EBS|RDS
+  open_record "$1"
+  if find_in_run_record started && [[ ${run_record} != *"failed ${recorded}"* ]]; then
+    job[$1]=${recorded}
+  fi
+}
+
+report_jobs() { # VAULT
+  local kind
+  for kind in EBS RDS; do
+    if [[ ${job[${kind}]} != '' ]]; then
+      say "${kind} ${noun}: found job ${job[${kind}]}"
+    else
+      say "${kind} ${noun}: to be started, of ${origin[${kind}]}, into $1"
+    fi
+  done
+}
+
+finish_jobs_plan() {
+  local kind number=0
+  for kind in EBS RDS; do
+    if [[ ${job[${kind}]} == '' ]]; then
+      number=$((number + 1))
+    fi
+  done
+  finish_plan "would start ${number} ${plural}; nothing was changed"
+}
+
+start_missing_jobs() {
+  local kind
+  for kind in EBS RDS; do
+    if [[ ${job[${kind}]} == '' ]]; then
+      start_job "${kind}"
+    fi
+    if [[ ${job[${kind}]} != '' ]] && is_job_running "${kind}"; then
+      work_continues=yes
+    fi
+  done
+  stop_if_problems 'fix the problems above and paste the script again.' \
+    "A ${noun} that was started continues."
+}
+
+start_job() { # EBS|RDS
+  open_record "$1"
+  if ! request_job "$1"; then
+    if is_refused; then
+      append_run_record rejected
+    fi
+    add_problem "the $1 ${noun} was not started: ${aws_error}"
+    return
+  fi
+  job[$1]=$(jq --raw-output '.BackupJobId // .CopyJobId // ""' started)
+  if [[ ${job[$1]} == '' ]]; then
+    find_job_of_token "$1"
+  fi
+  if [[ ${job[$1]} != '' ]]; then
+    append_run_record started "${job[$1]}"
+    say "$1 ${noun}: started, job ${job[$1]}"
+  fi
+}
+
+# AWS may answer a repeated token without a job ID: then an earlier request of this run has started
+# the job. Sets job to it if it is the only one on demand, with this role, that no record names. A
+# new job may be listed late.
+find_job_of_token() { # EBS|RDS
+  local recorded_jobs unnamed_jobs
+  sleep 60
+  if ! list_jobs; then
+    add_problem "AWS Backup did not name the $1 ${noun} job, and cannot list it: ${aws_error}"
+    return
+  fi
+  recorded_jobs=$(grep --no-filename --no-messages --directories=skip '^started ' \
+    "${run_record_file%/*}"/*)
+  unnamed_jobs=$(jq --raw-output --arg origin "${origin[$1]}" --arg role "${ROLE_ARN}" \
+    --arg recorded "${recorded_jobs}" '
+    [ (.CopyJobs // .BackupJobs)[]
+      | select((.SourceRecoveryPointArn // .ResourceArn) == $origin)
+      | select(.IamRoleArn == $role and .CreatedBy == null)
+      | .CopyJobId // .BackupJobId
+      | select(inside($recorded) | not)
+    ]
+    | join(" ")' jobs)
+  if [[ ${unnamed_jobs} == '' || ${unnamed_jobs} == *' '* ]]; then
+    add_problem "AWS Backup did not name the $1 ${noun} job, and the list does not show which one" \
+      "it is: ${unnamed_jobs:-none}. Check AWS Backup > Jobs. For another ${noun}, use a new --run"
+    return
+  fi
+  job[$1]=${unnamed_jobs}
+  say "$1 ${noun}: an earlier request of this run was carried out"
+}
+
+# Sets attempt to the number of the next request. A request that AWS Backup refuses uses up its
+# token, and so does a job that fails or is lost: the next request needs another one. AWS Backup
+# lists jobs for 30 days. The record keeps them for longer.
+count_attempts() {
+  local unsuccessful
+  unsuccessful=$(grep --count --extended-regexp '^(rejected|failed)( |$)' <<<"${run_record}")
+  attempt=$((1 + unsuccessful))
+}
+
+watch_both_jobs() {
+  local kind summary
+  work_continues=yes
+  while true; do
+    for kind in EBS RDS; do
+      if is_job_running "${kind}"; then
+        read_job_state "${kind}"
+      fi
+    done
+    summary="EBS ${noun} ${state[EBS]}, RDS ${noun} ${state[RDS]}"
+    summary=${summary//CREATED/CREATED (waits for its turn)}
+    if ! is_job_running EBS && ! is_job_running RDS; then
+      work_continues=no
+      return
+    fi
+    if [[ ${WATCH} == 0 ]]; then
+      finish_unwatched "${summary}"
+    fi
+    show_progress "${summary}, watched for $((SECONDS / 60)) min"
+    sleep 20
+  done
+}
+
+# A state that is not known to be final is one in which the job still runs.
+is_job_running() { # EBS|RDS
+  [[ ${state[$1]} != @(LOST|COMPLETED|PARTIAL|FAILED|ABORTED|EXPIRED) ]]
+}
+
+# Sets state, reason, result and completed to what AWS Backup reports of a job. One that it does not
+# find for five polls is lost. If it does not answer five times, the script cannot follow the job.
+read_job_state() { # EBS|RDS
+  if describe_job "$1"; then
+    unanswered[$1]=0
+    jq '.CopyJob // .' answer >described_job
+    state[$1]=$(jq --raw-output .State described_job)
+    reason[$1]=$(jq --raw-output '.StatusMessage // ""' described_job)
+    result[$1]=$(jq --raw-output '
+      .DestinationRecoveryPointArn // .RecoveryPointArn // ""' described_job)
+    completed[$1]=$(jq --raw-output '.CompletionDate // ""' described_job)
+    if [[ ${completed[$1]} != '' ]]; then
+      completed[$1]=$(format_time "${completed[$1]}")
+    fi
+    return
+  fi
+  unanswered[$1]=$((unanswered[$1] + 1))
+  if ((unanswered[$1] < 5)); then
+    return
+  fi
+  if [[ ${aws_error} != *NotFound* ]]; then
+    stop "the ${plural} continue, but cannot be followed: ${aws_error}. Paste the script again."
+  fi
+  state[$1]=LOST
+  reason[$1]="the job cannot be found, so its result is unknown: ${aws_error}"
+}
+
+# With WATCH=0 the work has started, unless a part of it has failed already.
+finish_unwatched() { # STATES
+  local kind
+  for kind in EBS RDS; do
+    if ! is_job_running "${kind}"; then
+      judge_job "${kind}"
+    fi
+  done
+  stop_if_problems "$1. Paste the script again: the other ${noun} continues."
+  finish_started "$1; paste the script again to follow"
+}
+
+judge_both_jobs() {
+  judge_job EBS
+  judge_job RDS
+  stop_if_problems "a ${noun} failed or is unknown, as reported above"
+}
+
+# How a job may end, and what that means:
+#   COMPLETED, with a recovery point   done
+#   COMPLETED without one              unknown; the next paste follows it again
+#   LOST                               unknown; the next paste starts another
+#   PARTIAL, FAILED, others            failed; the next paste starts another
+judge_job() { # EBS|RDS
+  if is_job_successful "$1"; then
+    return
+  fi
+  if [[ ${state[$1]} == COMPLETED ]]; then
+    add_problem "the $1 ${noun} ${job[$1]} is COMPLETED, but AWS names no recovery point." \
+      "Look for it in the vault. For another ${noun}, use a new --run."
+    return
+  fi
+  add_problem "the $1 ${noun} ${job[$1]} ended ${state[$1]}: ${reason[$1]:-AWS gives no reason}." \
+    'Paste the script again to retry it.'
+  open_record "$1"
+  append_run_record failed "${job[$1]}"
+}
+
+is_job_successful() { # EBS|RDS
+  [[ ${state[$1]} == COMPLETED && ${result[$1]} != '' ]]
+}
+
+# ---- Part aws_errors, sha256 dda4c1c7582f452556593f79c8ae49ef12dd12c8c8ceb7ad6fa72b36dbf320a9
+
+# Stops because AWS does not show what this account and Region must have. An error that passes
+# proves nothing about the place.
+stop_not_shown() { # WHAT
+  if is_temporary; then
+    stop "cannot describe $1: ${aws_error}. Paste the script again."
+  fi
+  stop_wrong_place "cannot describe $1 in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+}
 
 # Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
 # next one needs another. An error that passes, or no answer at all, proves nothing: the request may
@@ -583,26 +697,28 @@ check_service_role() { # SERVICE_PRINCIPAL
 # body, for which the AWS CLI shows the HTTP status as the code, or no code.
 # https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
 is_refused() {
+  if [[ ${aws_error} != *'An error occurred ('[a-zA-Z]* ]]; then
+    return 1
+  fi
+  ! is_temporary
+}
+
+# Succeeds if the last error of AWS passes: too many requests, or a fault of AWS.
+is_temporary() {
   local code=${aws_error#*An error occurred (}
   code=${code%%)*}
-  if [[ ${aws_error} != *'An error occurred ('* ]]; then
-    return 1
-  fi
-  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ||
-    ${code} == *([0-9]) ]]; then
-    return 1
-  fi
+  [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*|SlowDown) ||
+    ${code} == 5[0-9][0-9] ]]
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
+# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -642,7 +758,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT
@@ -836,6 +952,9 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+      stop "${aws_error}. Paste the script again."
+    fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
   account=$(jq --raw-output .Account caller)

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    fa0b14a19af9881e6bb210b4cfdd42c6cad1d8e7e707ee836537743352729cb7\ \ -)
+    714fba526f276a9e47283da6a41d25a71719f88f3576c432dba80a80e67dece6\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -36,7 +36,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 d4d7dc1886fbeeb6b61ceaf7d57dda0f8bc8584811f886d88273af4aa8f3d920
+  # text of this release: sha256 8bc49d00c5ddc38a84d1eac1f8d3688cffe333cef16803692308d18fe436edf9
   # the step
   STEP=stack-create
   # from deployment file [backup]
@@ -69,6 +69,7 @@ main() {
   if [[ ${stack_status} == '' ]]; then
     check_parameters
     show_parameters
+    grant_capabilities
     check_vault_name
     if [[ ${PLAN} == 1 ]]; then
       finish_plan "stack ${STACK_NAME} would be created; nothing was changed"
@@ -97,7 +98,7 @@ find_own_stack() {
   later_change=''
   if ! read_stack; then
     if [[ ${aws_error} != *'does not exist'* ]]; then
-      stop_wrong_place "cannot read stacks in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+      stop "cannot read stack ${STACK_NAME}: ${aws_error}. Paste the script again."
     fi
     return
   fi
@@ -114,6 +115,7 @@ find_own_stack() {
 show_parameters() {
   jq --raw-output '.[] | "  \(.ParameterKey) = \(.ParameterValue)"' parameters >value-list
   say_file value-list
+  say_list comparison defaults '  by default: '
   jq --raw-output --arg account "${ACCOUNT_ID}" '
     .[]
     | ((.ParameterValue / ":")[4] // "") as $owner
@@ -133,12 +135,6 @@ check_vault_name() {
 # The tag says which run has created the stack. Sets token to one that is new each time: a stack
 # that was deleted may be created again.
 create_stack() {
-  local capabilities=()
-  jq --raw-output '.Capabilities[]?' template >capability-list
-  if [[ -s capability-list ]]; then
-    mapfile -t capabilities <capability-list
-    capabilities=(--capabilities "${capabilities[@]}")
-  fi
   token="${token_prefix}$(date +%s)"
   if ! ask created aws cloudformation create-stack \
     --region "${REGION}" \
@@ -202,7 +198,7 @@ report_outcome() {
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part stack, sha256 ac69483ededd1c92ebed7925b32e43f809d22202d522e22720245c5f64bfa548
+# ---- Part stack, sha256 7caabaef4ffe84b5b1ab709269b0d6e733a11cf151298f75991ce2ff55068463
 
 # Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
 # CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
@@ -245,7 +241,7 @@ read_template() {
 # the file "parameters" for the request. Sets differing to what changes, from which value to which.
 compare_parameters() {
   printf '%s\n' "${CHANGES}" >wanted
-  if ! python3 -E -s -m program.template_parameters \
+  if ! python3 -I program/template_parameters.py \
     --changes wanted \
     --set "${SET[@]}" \
     --clear "${CLEAR[@]}" \
@@ -253,12 +249,16 @@ compare_parameters() {
     --stack stacks >comparison; then
     stop "cannot compare the parameters of stack ${STACK_NAME}. Paste the script again."
   fi
-  if ! jq .parameters comparison >parameters; then
-    stop 'cannot write the parameters for the request. Paste the script again.'
-  fi
-  if ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
+  if ! jq .parameters comparison >parameters ||
+    ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
     stop 'cannot read which parameters differ. Paste the script again.'
   fi
+}
+
+# Shows a list of a program's answer, one line each.
+say_list() { # FILE KEY [PREFIX]
+  jq --raw-output --arg key "$2" '.[$key][]' "$1" >list
+  say_file list "${3-}"
 }
 
 check_parameters() {
@@ -273,6 +273,20 @@ check_parameters() {
   dropped=$(jq --raw-output '.dropped | join(", ")' comparison)
   if [[ ${dropped} != '' ]]; then
     say "warning: the new template drops these parameters, with their values: ${dropped}"
+  fi
+}
+
+# Sets capabilities to the options that let CloudFormation do what the template needs, such as
+# creating IAM roles, and shows them. An update keeps what the stack was granted before.
+grant_capabilities() {
+  local granted
+  capabilities=()
+  jq --raw-output --slurp '
+    [.[] | (.Stacks[0] // .).Capabilities[]?] | unique[]' stacks template >capability-list
+  if [[ -s capability-list ]]; then
+    mapfile -t granted <capability-list
+    capabilities=(--capabilities "${granted[@]}")
+    say "CloudFormation is granted what the template needs: ${granted[*]}"
   fi
 }
 
@@ -295,7 +309,7 @@ read_attempt() { # [OPTION_OF_AWS...]
     "$@"; then
     return 1
   fi
-  if ! python3 -E -s -m program.stack_events \
+  if ! python3 -I program/stack_events.py \
     --events events \
     --token-prefix "${token_prefix}" \
     --token "${token}" >attempt; then
@@ -340,7 +354,7 @@ follow_attempt() {
 # Succeeds if there were any. The file "shown-events" records what has been shown.
 show_new_events() {
   local line
-  if ! python3 -E -s -m program.stack_events \
+  if ! python3 -I program/stack_events.py \
     --events events \
     --token-prefix "${token_prefix}" \
     --token "${token}" \
@@ -359,7 +373,7 @@ show_new_events() {
 write_programs() {
   mkdir program
   : >program/__init__.py
-  # template_parameters.py, sha256 fa8ecb7d9585813980828760cec16809eb303857bdbd4232ad59734594cfd52b
+  # template_parameters.py, sha256 2f359cfb304eb48986efdab317cfb092f26b4d94cce6bfb43b9d1e1e88631909
   cat >program/template_parameters.py <<'END_OF_PYTHON'
 """Compare the parameters that a stack shall get with what its template declares and what it has.
 
@@ -369,6 +383,7 @@ problems    why the parameters cannot be set
 parameters  every parameter of the stack, as `--parameters` of the AWS CLI takes them
 differing   what changes, as "KEY: OLD -> NEW"
 cleared     the parameters that lose their value
+defaults    what parameters that are not given get, as "KEY = VALUE"
 dropped     the parameters that the stack has and the template does not declare
 """
 
@@ -382,8 +397,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
-
-from .printable import printable
 
 Changes = dict[str, Optional[str]]
 """Parameter -> the value to set; None clears it."""
@@ -470,7 +483,11 @@ def find_problems(
         elif value is not None and parameter.allowed and value not in parameter.allowed:
             yield f"{key} may be {' or '.join(parameter.allowed)}, not {value}"
     for key, parameter in declared.items():
-        if parameter.default is None and key not in wanted and key not in old:
+        if parameter.default is not None or key in wanted or key in old:
+            continue
+        if parameter.is_secret:
+            yield f"{key} is a secret without a default: create or update the stack in the console"
+        else:
             yield f"{key} must be given, with --set: the template has no default for it"
 
 
@@ -499,6 +516,11 @@ def request_parameters(
     return parameters
 
 
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal would obey or hide."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
 def compare(changes: Changes, template: dict[str, Any], stack: str) -> dict[str, Any]:
     """Return the whole comparison."""
     declared = declared_parameters(template)
@@ -515,6 +537,11 @@ def compare(changes: Changes, template: dict[str, Any], stack: str) -> dict[str,
             printable(f"{key}: {old.get(key, '')} -> {value}") for key, value in differing.items()
         ],
         "cleared": [key for key, value in differing.items() if old.get(key) and not value],
+        "defaults": [
+            printable(f"{key} = {'(secret)' if one.is_secret else one.default}")
+            for key, one in declared.items()
+            if key not in values and key not in old
+        ],
         "dropped": [printable(key) for key in old if key not in declared],
     }
 
@@ -542,7 +569,7 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # stack_events.py, sha256 d6788536a780b667a0bd70e38f5dd549c7a19e5323bd674e88ad316103cb3658
+  # stack_events.py, sha256 108b5c325ebdb8bcf6ec5272b7c1dff9b30861529bb1714e05f1509390ef3adf
   cat >program/stack_events.py <<'END_OF_PYTHON'
 """Judge the events of a stack: how far an attempt of a run has come, and why it failed.
 
@@ -559,8 +586,6 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
-
-from .printable import printable
 
 
 @dataclass(frozen=True)
@@ -665,6 +690,11 @@ def first_failure(events: list[Event], token: str) -> str:
     return NO_FAILURE
 
 
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal would obey or hide."""
+    return "".join(one if one.isprintable() else "?" for one in text)
+
+
 def print_new_events(events: list[Event], file: Path, total: str) -> None:
     """Print the events that the file does not record as shown, and record them.
 
@@ -710,28 +740,16 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # printable.py, sha256 dd74ba475ba2c9168dc785dc5ebfc5d7d453526ec04a78a35eb8499d88000588
-  cat >program/printable.py <<'END_OF_PYTHON'
-"""Text from outside for a terminal."""
-
-from __future__ import annotations
-
-
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
+# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -771,7 +789,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT
@@ -965,6 +983,9 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+      stop "${aws_error}. Paste the script again."
+    fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
   account=$(jq --raw-output .Account caller)

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    5dc6cd66ee77bb8be89ef28117299d26f30f81bb81753108037240c446fa5cdf\ \ -)
+    0922da61d4935c6da0983d7bb4894f47a84c84312860a0746ec38020d73f1f69\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-delete \
@@ -40,7 +40,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=RESTORED-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 f8aa3d3c77f95835af7fdf6fef53cdb13a2cab67bd791c28da9ef5d3f28fda27
+  # text of this release: sha256 a535efa48d973204f64ef9e94faac2516c35b598e379fa63ec9f1b8201879a90
   # the step
   STEP=volume-delete
   # from deployment file [target]
@@ -125,8 +125,7 @@ read_volume_state() {
 # A volume that EC2 does not show counts as deleted only if this run has begun to delete it.
 check_deletion_recorded() {
   if ! find_in_run_record confirmed || [[ ${recorded} != "${restored_volume}" ]]; then
-    stop_wrong_place "cannot describe volume ${restored_volume} in account ${ACCOUNT_ID}," \
-      "${REGION}: ${aws_error}"
+    stop_not_shown "volume ${restored_volume}"
   fi
 }
 
@@ -139,6 +138,7 @@ check_proof() {
 check_tags_and_device() {
   jq '.Tags // []' volume >tags
   check_run_tags "${restored_volume}" tags codeocean-cmdgen:data-volume-id "${DATA_VOLUME_ID}"
+  check_outside_stacks "${restored_volume}" tags
   # The vendor's services instances have their data volume at this device.
   if ! jq --exit-status '
     all(.Attachments[]?.Device; test("^/dev/(sd|xvd)e$") | not)
@@ -267,15 +267,14 @@ find_in_run_record() { # KEY
   [[ ${recorded} != '' ]]
 }
 
-# ---- Part volumes, sha256 a8ee1f7157e34c13cfa4995c0041eda7f241d689dfbc27cfcdd9805653bf83b1
+# ---- Part volumes, sha256 0dc7873e1b2488c1a3085773312f9e9ada7e3d681cd53ce1bb0f3081ba87c924
 
 # The data volume must be in the account and Region of this script, and belong to a deployment.
 # Writes its description to the file "data_volume".
 check_data_volume() {
   local deployment
   if ! read_volume data_volume "${DATA_VOLUME_ID}"; then
-    stop_wrong_place "cannot describe volume ${DATA_VOLUME_ID} in account ${ACCOUNT_ID}," \
-      "${REGION}: ${aws_error}"
+    stop_not_shown "volume ${DATA_VOLUME_ID}"
   fi
   deployment=$(tag_of_volume data_volume codeocean:deployment)
   if [[ ${deployment} == '' ]]; then
@@ -317,9 +316,9 @@ list_restored_volumes() {
   restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
 }
 
-# ---- Part deletion, sha256 063c1bb1423c7f2e18f134e94a2c0b17e35f5413c9fefdf427bd23abff5e4060
+# ---- Part deletion, sha256 f91130661431fae6cf48741f7bc29431a9ef11487b7cf2b36489b61618407ae3
 
-# The restore of this run has written these tags. CloudFormation tags what belongs to a stack.
+# The restore of this run has written these tags.
 check_run_tags() { # NAME FILE_OF_TAGS KEY VALUE
   if ! jq --exit-status --arg run "${RUN}" --arg key "$3" --arg value "$4" '
     from_entries
@@ -328,10 +327,25 @@ check_run_tags() { # NAME FILE_OF_TAGS KEY VALUE
     add_problem "$1 does not have the tags codeocean-cmdgen:run=${RUN} and $3=$4, which the" \
       'restore of this run writes'
   fi
-  if ! jq --exit-status '
+}
+
+# CloudFormation tags what belongs to a stack. What was restored may have inherited such tags from
+# the source's resource: only CloudFormation knows whether a stack manages it.
+check_outside_stacks() { # NAME FILE_OF_TAGS
+  if jq --exit-status '
     all(.[].Key; startswith("aws:cloudformation:") | not)
     ' "$2" >outside_stacks; then
+    return
+  fi
+  if ask stack_resources aws cloudformation describe-stack-resources \
+    --region "${REGION}" \
+    --physical-resource-id "$1"; then
     add_problem "$1 is managed by a CloudFormation stack"
+  elif [[ ${aws_error} == *'does not exist'* ]]; then
+    say "$1 has inherited tags of CloudFormation; no stack manages it"
+  else
+    add_problem "$1 has tags of CloudFormation. Whether a stack manages it is not known, which" \
+      "needs cloudformation:DescribeStackResources: ${aws_error}"
   fi
 }
 
@@ -345,7 +359,8 @@ check_restore_job() { # ARN
     [.RestoreJobs[] | select(.CreatedResourceArn == $arn and .Status == "COMPLETED")]
     | max_by(.CompletionDate)
     ' jobs >restore_job; then
-    add_problem "AWS Backup shows no completed restore job that created $1"
+    add_problem "AWS Backup shows no completed restore job of the last 30 days that created $1." \
+      'If it is the restored one, delete it in the console'
   fi
 }
 
@@ -368,15 +383,45 @@ record_deletion() {
   deleted=${recorded}
 }
 
+# ---- Part aws_errors, sha256 dda4c1c7582f452556593f79c8ae49ef12dd12c8c8ceb7ad6fa72b36dbf320a9
+
+# Stops because AWS does not show what this account and Region must have. An error that passes
+# proves nothing about the place.
+stop_not_shown() { # WHAT
+  if is_temporary; then
+    stop "cannot describe $1: ${aws_error}. Paste the script again."
+  fi
+  stop_wrong_place "cannot describe $1 in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+}
+
+# Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
+# next one needs another. An error that passes, or no answer at all, proves nothing: the request may
+# have been carried out, and the same token finds what it started. Neither does an answer without a
+# body, for which the AWS CLI shows the HTTP status as the code, or no code.
+# https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
+is_refused() {
+  if [[ ${aws_error} != *'An error occurred ('[a-zA-Z]* ]]; then
+    return 1
+  fi
+  ! is_temporary
+}
+
+# Succeeds if the last error of AWS passes: too many requests, or a fault of AWS.
+is_temporary() {
+  local code=${aws_error#*An error occurred (}
+  code=${code%%)*}
+  [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*|SlowDown) ||
+    ${code} == 5[0-9][0-9] ]]
+}
+
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
+# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -416,7 +461,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT
@@ -610,6 +655,9 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+      stop "${aws_error}. Paste the script again."
+    fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
   account=$(jq --raw-output .Account caller)

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    6a532dc39c2b3de8562969e24f583dc95af5298f5f34167e49ba40afd9ae2200\ \ -)
+    070d01fdb2b1f196930a3cf693efb26282df425f2f561385934b7cc6da79ebd0\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 a4f8bcdd559f9a6e1c723fa32ffc4b7705219ffca0238ca10353cad0d83a0e13
+  # text of this release: sha256 f234764a0cf9519a4b81a9f0773f0a8bae97b325e32992d579fec9328370f5ec
   # the step
   STEP=volume-release
   # from deployment file [target]
@@ -141,8 +141,7 @@ unmount() {
     'Do not detach the volume until then.'
 }
 
-# The disk must have no users left in any mount namespace: a container keeps mounts of its own. A
-# program may also read the device itself.
+# The disk must have no users left in any mount namespace: a container keeps mounts of its own.
 check_no_users() {
   local number
   number=$(lsblk --nodeps --noheadings --output MAJ:MIN "${device}" | tr --delete ' ')
@@ -150,10 +149,8 @@ check_no_users() {
     stop "cannot find out what uses ${restored_volume}: lsblk shows '${number}' for ${device}." \
       'Do not detach the volume. Paste the script again.'
   fi
-  {
-    grep --files-with-matches --no-messages "^[0-9]* [0-9]* ${number} " /proc/[0-9]*/mountinfo
-    find -L /proc/[0-9]*/fd/ -mindepth 1 -maxdepth 1 -samefile "${device}" 2>/dev/null
-  } | cut --delimiter=/ --fields=3 | sort --unique >pids
+  grep --files-with-matches --no-messages "^[0-9]* [0-9]* ${number} " /proc/[0-9]*/mountinfo |
+    cut --delimiter=/ --fields=3 >pids
   xargs --no-run-if-empty ps --no-headers -o 'pid,user,comm' --pid <pids >users
   find "/sys/dev/block/${number}/holders" -mindepth 1 -printf 'block device %f\n' >>users
   if [[ -s users ]]; then
@@ -170,27 +167,25 @@ check_exclusive() {
 import os, sys
 os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL)
 ' "${device}" 2>refusal; then
-    stop "a program still uses ${restored_volume}, although it is mounted nowhere, or one of its" \
-      "partitions is mounted. To see: sudo fuser --verbose --mount ${device}; lsblk ${device}." \
-      'End it, and paste the script again. Do not detach the volume until then.'
+    stop "a program still uses ${restored_volume}, although it is mounted nowhere. To see which:" \
+      "sudo fuser --verbose --mount ${device}. End it, and paste the script again. Do not detach" \
+      'the volume until then.'
   fi
 }
 
 flush_and_clean_up() {
   blockdev --flushbufs "${device}"
-  if [[ -d ${restored_mount} ]]; then
-    rmdir "${restored_mount}"
+  if [[ -d /mnt/codeocean-restored ]]; then
+    rmdir /mnt/codeocean-restored
   fi
 }
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part copied_volume, sha256 e1564e0b07da3ba6e5cf7269a2bb31cfc9a66c361297ca4c2ebf36de5a07f3be
+# ---- Part copied_volume, sha256 505e23c9e59e890d104751ba3a3260feacdb455fd528ff95a6db086186c16bc7
 
-# Sets restored_volume to the volume that is copied from, or that was, and restored_mount to the
-# folder where it is mounted.
+# Sets restored_volume to the volume that is copied from, or that was.
 find_restored_volume() {
-  restored_mount=/mnt/codeocean-restored
   restored_volume=${RESTORED_VOLUME_ID}
   if [[ ${restored_volume} == '' ]]; then
     list_restored_volumes
@@ -249,14 +244,13 @@ list_restored_volumes() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 d317bdc8b609e11b2cb5514569c602e0e9da0387bc9993bed7b517a9c2d4587e
+# ---- sha256 f35554527687abeaad06d4920c3aa70c774fdf625309261ac37c67763ca32a1b
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -296,7 +290,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT
@@ -633,8 +627,11 @@ describe_path() { # PATH
 # Creates a folder that only root can use, or checks the one that exists.
 make_private_folder() { # FOLDER
   check_private_folder "$1"
-  if [[ ! -d $1 ]] && ! mkdir --mode=700 "$1"; then
-    stop "cannot create $1"
+  if [[ ! -d $1 ]]; then
+    if ! mkdir --mode=700 "$1"; then
+      stop "cannot create $1"
+    fi
+    check_private_folder "$1"
   fi
 }
 
@@ -696,31 +693,16 @@ find_device() { # VOLUME_ID
   fi
 }
 
-# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
-# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
-# data volume does not stay read-only.
-prove_nothing_writes() { # HOW_TO_FIND_WRITERS
-  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
-    'take minutes, until all that is in memory is on the volume.'
-  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
-  case $? in
-  0) ;;
-  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
-  *)
-    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
-      "findmnt ${DATA_MOUNT}. Then paste the script again."
-    ;;
-  esac
-}
-
-remount_for_a_moment() {
-  local refused
-  remount_data_volume ro
-  refused=$?
-  if ! remount_data_volume rw; then
-    return 2
+# Checks that no copy to the data volume was started and not completed: then some of its files are
+# the old ones, and some the restored ones.
+check_copy_is_complete() {
+  local last_record
+  last_record=$(cat "${records}"/volume-copy-in--* 2>/dev/null |
+    sort --stable --key=1,1 | tail --lines=1)
+  if [[ ${last_record} == *' confirmed '* ]]; then
+    stop "a copy to the data volume was started and is not completed (${last_record})." \
+      'Paste volume-copy-in again.'
   fi
-  return "${refused}"
 }
 
 # Makes the data volume read-only or writable, and checks in the kernel's list of mounts that this,
@@ -751,6 +733,13 @@ is_working() { # [STEP]
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
+  fi
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
   fi
 }
 

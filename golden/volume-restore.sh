@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    1465556fdd087fa729f04b622d5a0572009d5e4098e70c38ce4e141db9fba9c1\ \ -)
+    a0d460158186cf25332845c4f7e606e997274230924ad7dd2cf1be4d68745bdb\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-restore \
@@ -43,7 +43,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 5e2312834fbbb2d95b87fdd0d7240f1f7adab34ccb052318f43f966432b7c450
+  # text of this release: sha256 abf068e578496ded394bb3abb53416f23b37cf22b26b387afb490faa069dcffa
   # the step
   STEP=volume-restore
   # from deployment file [target]
@@ -357,15 +357,14 @@ find_in_run_record() { # KEY
   [[ ${recorded} != '' ]]
 }
 
-# ---- Part volumes, sha256 a8ee1f7157e34c13cfa4995c0041eda7f241d689dfbc27cfcdd9805653bf83b1
+# ---- Part volumes, sha256 0dc7873e1b2488c1a3085773312f9e9ada7e3d681cd53ce1bb0f3081ba87c924
 
 # The data volume must be in the account and Region of this script, and belong to a deployment.
 # Writes its description to the file "data_volume".
 check_data_volume() {
   local deployment
   if ! read_volume data_volume "${DATA_VOLUME_ID}"; then
-    stop_wrong_place "cannot describe volume ${DATA_VOLUME_ID} in account ${ACCOUNT_ID}," \
-      "${REGION}: ${aws_error}"
+    stop_not_shown "volume ${DATA_VOLUME_ID}"
   fi
   deployment=$(tag_of_volume data_volume codeocean:deployment)
   if [[ ${deployment} == '' ]]; then
@@ -407,7 +406,7 @@ list_restored_volumes() {
   restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
 }
 
-# ---- Part recovery_point, sha256 cd4aa7533a12694debee38f865df05b0028e4c6141c681507f29f9a09259edcb
+# ---- Part recovery_point, sha256 9026c832f96a4ac47bc3177fa18229158cd8193095d2955cf5951db88907b690
 
 # Sets recovery_point to the given one, or else to the one that this run has begun to restore, or
 # else to the only one that was copied into the vault. Sets created to when it was created, and job
@@ -452,8 +451,7 @@ choose_recovery_point() { # EBS|RDS OWN_RESOURCE
     --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}" \
     --by-resource-type "$1"; then
-    stop_wrong_place "cannot list the recovery points of vault ${BACKUP_VAULT_NAME} in account" \
-      "${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+    stop_not_shown "the recovery points of vault ${BACKUP_VAULT_NAME}"
   fi
   jq --arg account "${ACCOUNT_ID}" --arg region "${REGION}" --arg own_resource "$2" '
     def came_from_another_vault:
@@ -526,8 +524,9 @@ judge_earlier_jobs() { # EBS|RDS named|'the only one'
 }
 
 # Writes ID, STATUS, CREATED_ARN and TIME of the jobs that restore the recovery point, with whatever
-# role, to the file "earlier_jobs", without those that failed. Of those that created the same
-# resource, which RDS allows one after the other, only the last counts.
+# role, to the file "earlier_jobs", without those that failed and those of a restore testing plan,
+# which deletes what it restores. Of those that created the same resource, which RDS allows one
+# after the other, only the last counts.
 list_earlier_jobs() { # EBS|RDS
   if ! ask jobs aws backup list-restore-jobs --region "${REGION}"; then
     stop "cannot list the restore jobs: ${aws_error}. Paste the script again."
@@ -541,6 +540,7 @@ list_earlier_jobs() { # EBS|RDS
     [ .RestoreJobs[]
       | select(.RecoveryPointArn == $point and (.ResourceType // $type) == $type)
       | select(.Status != "FAILED" and .Status != "ABORTED")
+      | select(.CreatedBy.RestoreTestingPlanArn == null)
       | select("failed \(.RestoreJobId)" | inside($recorded) | not)
     ]
     | group_by(.CreatedResourceArn // .RestoreJobId)
@@ -569,14 +569,22 @@ adopt_job() { # JOB_ID TIME
   fi
 }
 
+# A recovery point may expire while its restore job runs: only a new job needs it.
 read_recovery_point() { # EBS|RDS
   local type status resource
   if ! ask point aws backup describe-recovery-point \
     --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}" \
     --recovery-point-arn "${recovery_point}"; then
-    stop_wrong_place "cannot describe recovery point ${recovery_point} in vault" \
-      "${BACKUP_VAULT_NAME} of account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+    if [[ ${job} == '' || ${aws_error} != *NotFound* ]]; then
+      stop_not_shown "recovery point ${recovery_point} in vault ${BACKUP_VAULT_NAME}"
+    fi
+    created='not known here: see the output of snapshot-copy'
+    if find_in_run_record created; then
+      created=${recorded}
+    fi
+    say "recovery point ${recovery_point} no longer exists. Job ${job} began to restore it before"
+    return
   fi
   type=$(jq --raw-output .ResourceType point)
   status=$(jq --raw-output .Status point)
@@ -584,7 +592,7 @@ read_recovery_point() { # EBS|RDS
   created=$(jq --raw-output .CreationDate point)
   created=$(format_time "${created}")
   say "recovery point: ${recovery_point}, created ${created}, of ${resource}"
-  if [[ ${type} != "$1" || ${status} != @(COMPLETED|AVAILABLE) ]]; then
+  if [[ ${job} == '' && "${type} ${status}" != "$1 "@(COMPLETED|AVAILABLE) ]]; then
     add_problem "recovery point ${recovery_point} is ${type}, ${status}; expected: $1, COMPLETED"
   fi
 }
@@ -630,7 +638,7 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part restore_job, sha256 35f9b91291312d314d8d17c5da68d784101dd7f580a3f2d012ebb30862bb448a
+# ---- Part restore_job, sha256 ef47a3f909bfd5d65885dc4324cdc8eed2df95ec6fffbfe24b49d37367b24893
 
 finish_restore_plan() {
   if [[ ${job} != '' ]]; then
@@ -662,6 +670,7 @@ start_restore_job() { # EBS|RDS
     find_unnamed_job "$1"
   else
     append_run_record started "${job} ${recovery_point}"
+    append_run_record created "${created}"
   fi
 }
 
@@ -717,19 +726,32 @@ has_created_something() {
 }
 
 # Sets restored_arn to what the job has created. After a job that failed, the next paste starts
-# another one.
+# another one. A job that is completed must never be repeated.
 check_job_result() {
   local reason
   restored_arn=$(jq --raw-output '.CreatedResourceArn // ""' restore_job)
-  if [[ ${job_status} == COMPLETED && ${restored_arn} != '' ]]; then
-    return
+  if [[ ${job_status} == COMPLETED && ${restored_arn} == '' ]]; then
+    stop "restore job ${job} is COMPLETED, but AWS Backup does not show what it has created." \
+      'Paste the script again later. To restore again, use a new --run.'
   fi
-  append_run_record failed "${job}"
-  reason=$(jq --raw-output '.StatusMessage // "AWS Backup gives no reason"' restore_job)
-  stop "restore job ${job} ended ${job_status}: ${reason}. Paste the script again to start another."
+  if [[ ${job_status} != COMPLETED ]]; then
+    append_run_record failed "${job}"
+    reason=$(jq --raw-output '.StatusMessage // "AWS Backup gives no reason"' restore_job)
+    stop "restore job ${job} ended ${job_status}: ${reason}." \
+      'Paste the script again to start another.'
+  fi
 }
 
-# ---- Part refused_request, sha256 b3236fab6812e196e197dfed28ade4740d2bd84ce83c951b465a4206b666494c
+# ---- Part aws_errors, sha256 dda4c1c7582f452556593f79c8ae49ef12dd12c8c8ceb7ad6fa72b36dbf320a9
+
+# Stops because AWS does not show what this account and Region must have. An error that passes
+# proves nothing about the place.
+stop_not_shown() { # WHAT
+  if is_temporary; then
+    stop "cannot describe $1: ${aws_error}. Paste the script again."
+  fi
+  stop_wrong_place "cannot describe $1 in account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+}
 
 # Succeeds if AWS has refused the last request for good. Such a request uses up its token, and the
 # next one needs another. An error that passes, or no answer at all, proves nothing: the request may
@@ -737,26 +759,28 @@ check_job_result() {
 # body, for which the AWS CLI shows the HTTP status as the code, or no code.
 # https://docs.aws.amazon.com/aws-backup/latest/devguide/CommonErrors.html
 is_refused() {
+  if [[ ${aws_error} != *'An error occurred ('[a-zA-Z]* ]]; then
+    return 1
+  fi
+  ! is_temporary
+}
+
+# Succeeds if the last error of AWS passes: too many requests, or a fault of AWS.
+is_temporary() {
   local code=${aws_error#*An error occurred (}
   code=${code%%)*}
-  if [[ ${aws_error} != *'An error occurred ('* ]]; then
-    return 1
-  fi
-  if [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*) ||
-    ${code} == *([0-9]) ]]; then
-    return 1
-  fi
+  [[ ${code} == @(*Throttl*|*Unavailable*|*Timeout*|Internal*|*LimitExceeded|TooMany*|SlowDown) ||
+    ${code} == 5[0-9][0-9] ]]
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 f29f8de1db5137b3c7bceddf5b0416a6f16337d06b47f1dd7003f4971e8c8a6d
+# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -796,7 +820,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT
@@ -990,6 +1014,9 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+      stop "${aws_error}. Paste the script again."
+    fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
   account=$(jq --raw-output .Account caller)

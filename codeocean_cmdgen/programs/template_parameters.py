@@ -6,6 +6,7 @@ problems    why the parameters cannot be set
 parameters  every parameter of the stack, as `--parameters` of the AWS CLI takes them
 differing   what changes, as "KEY: OLD -> NEW"
 cleared     the parameters that lose their value
+defaults    what parameters that are not given get, as "KEY = VALUE"
 dropped     the parameters that the stack has and the template does not declare
 """
 
@@ -107,7 +108,11 @@ def find_problems(
         elif value is not None and parameter.allowed and value not in parameter.allowed:
             yield f"{key} may be {' or '.join(parameter.allowed)}, not {value}"
     for key, parameter in declared.items():
-        if parameter.default is None and key not in wanted and key not in old:
+        if parameter.default is not None or key in wanted or key in old:
+            continue
+        if parameter.is_secret:
+            yield f"{key} is a secret without a default: create or update the stack in the console"
+        else:
             yield f"{key} must be given, with --set: the template has no default for it"
 
 
@@ -152,6 +157,11 @@ def compare(changes: Changes, template: dict[str, Any], stack: str) -> dict[str,
             printable(f"{key}: {old.get(key, '')} -> {value}") for key, value in differing.items()
         ],
         "cleared": [key for key, value in differing.items() if old.get(key) and not value],
+        "defaults": [
+            printable(f"{key} = {'(secret)' if one.is_secret else one.default}")
+            for key, one in declared.items()
+            if key not in values and key not in old
+        ],
         "dropped": [printable(key) for key in old if key not in declared],
     }
 

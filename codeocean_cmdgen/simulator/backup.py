@@ -71,6 +71,8 @@ class RecoveryPoint:
     role_arn: str | None = None
     contents: Any = None
     tags: dict[str, str] = field(default_factory=dict)
+    engine_version: str = "15.7"
+    """Of a database."""
 
     @property
     def delete_at(self) -> datetime | None:
@@ -209,6 +211,7 @@ class Backup:
             source_vault_arn=job.source.vault_arn,
             role_arn=job.role_arn,
             contents=job.source.contents,
+            engine_version=job.source.engine_version,
         )
         job.message = self._why_not(job, copied)
         job.state = "FAILED" if job.message else "COMPLETED"

@@ -123,6 +123,7 @@ class BackupJobs:
             "StartBackupJob": self._start_backup,
             "StartRestoreJob": self._start_restore,
         }
+        rds.operations["DescribeDBSnapshots"] = self._describe_db_snapshots
 
     def settle(self) -> None:
         """Do the work that is due."""
@@ -256,6 +257,28 @@ class BackupJobs:
             if (job.account, job.region) == (call.account, call.region) and job.created <= hidden
         ]
 
+    def _describe_db_snapshots(self, call: Call) -> dict[str, Any]:
+        """Describe the recovery points of RDS: each is a DB snapshot."""
+        wanted = call.parameters.get("DBSnapshotIdentifier")
+        if wanted is None or call.parameters.get("SnapshotType") != "awsbackup":
+            message = "the simulator describes a DB snapshot of AWS Backup by its identifier only"
+            raise AwsError(message, "NotImplemented", 501)
+        for point in self._backup.points.values():
+            arn = Arn(point.vault_arn)
+            is_here = (arn.account_id, arn.region) == (call.account, call.region)
+            if is_here and point.arn.endswith(f":snapshot:{wanted}"):
+                described = {
+                    "DBSnapshotIdentifier": wanted,
+                    "DBSnapshotArn": point.arn,
+                    "Engine": "postgres",
+                    "EngineVersion": point.engine_version,
+                    "SnapshotType": "awsbackup",
+                    "Status": "available",
+                }
+                return {"DBSnapshots": [described]}
+        message = f"DBSnapshot {wanted} not found."
+        raise AwsError(message, "DBSnapshotNotFound", 404)
+
     # Restores.
 
     def _start_restore(self, call: Call) -> dict[str, Any]:
@@ -296,6 +319,8 @@ class BackupJobs:
 
     def _begin_database(self, job: Job) -> None:
         given = job.metadata or {}
+        version = job.point.engine_version if job.point else "15.7"
+        major = version.partition(".")[0]
         instance = Instance(
             job.account,
             job.region,
@@ -303,7 +328,8 @@ class BackupJobs:
             available_at=job.ends,
             subnet_group=given.get("DBSubnetGroupName", "default"),
             security_groups=json.loads(given.get("VpcSecurityGroupIds", "[]")),
-            parameter_group=given.get("DBParameterGroupName", "default.postgres15"),
+            parameter_group=given.get("DBParameterGroupName", f"default.postgres{major}"),
+            engine_version=version,
             instance_class=given.get("DBInstanceClass", "db.t4g.small"),
             gib=int(given.get("AllocatedStorage", "20")),
             multi_az=_BOOLEANS[given.get("MultiAZ", "false")],

@@ -198,6 +198,7 @@ class CloudFormation:
             "DescribeChangeSet": self._describe_change_set,
             "DescribeStackEvents": self._describe_events,
             "DescribeStackResource": self._describe_resource,
+            "DescribeStackResources": self._describe_resources,
             "DescribeStacks": self._describe_stacks,
             "ExecuteChangeSet": self._execute_change_set,
             "GetTemplateSummary": self._summarise,
@@ -281,6 +282,31 @@ class CloudFormation:
                 "ResourceStatus": "CREATE_COMPLETE",
             }
         }
+
+    def _describe_resources(self, call: Call) -> dict[str, Any]:
+        """Describe the resources of the stack that manages a resource."""
+        if set(call.parameters) != {"PhysicalResourceId"}:
+            message = "the simulator describes resources only by the physical id of one of them"
+            raise AwsError(message, "NotImplemented", 501)
+        wanted = call.parameters["PhysicalResourceId"]
+        for stack in self.stacks:
+            is_here = (stack.account, stack.region) == (call.account, call.region)
+            if is_here and wanted in stack.physical_ids.values():
+                return {
+                    "StackResources": [
+                        {
+                            "StackName": stack.name,
+                            "LogicalResourceId": logical_id,
+                            "PhysicalResourceId": physical_id,
+                            "ResourceType": stack.template.resources[logical_id].type,
+                            "ResourceStatus": "CREATE_COMPLETE",
+                            "Timestamp": self._clock.now(),
+                        }
+                        for logical_id, physical_id in stack.physical_ids.items()
+                    ]
+                }
+        message = f"Stack for {wanted} does not exist"
+        raise AwsError(message, "ValidationError")
 
     def _list_resources(self, call: Call) -> dict[str, Any]:
         stack = self._find(call)

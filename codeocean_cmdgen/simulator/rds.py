@@ -45,6 +45,7 @@ class Instance:
     security_groups: list[str] = field(default_factory=list)
     parameter_group: str = "default.postgres15"
     instance_class: str = "db.t4g.small"
+    engine_version: str = "15.7"
     gib: int = 20
     multi_az: bool = False
     public: bool = False
@@ -69,6 +70,11 @@ class Instance:
         """The DbiResourceId, which differs even between instances of the same name."""
         digest = hashlib.sha256(f"{self.arn} {self.available_at}".encode()).hexdigest()
         return f"db-{digest[:26].upper()}"
+
+    @property
+    def family(self) -> str:
+        """The DBParameterGroupFamily that fits the engine version."""
+        return f"postgres{self.engine_version.partition('.')[0]}"
 
     @property
     def address(self) -> str:
@@ -160,6 +166,8 @@ class Rds:
     def why_not_create(self, instance: Instance) -> str | None:
         """Return why an instance cannot be created, in the words of RDS."""
         groups = {self.vpcs.get(group) for group in instance.security_groups}
+        families = {one.parameter_group: one.family for one in self.instances}
+        family = families.get(instance.parameter_group, instance.family)
         of_account = [one for one in self.instances if one.account == instance.account]
         taken = self.find(instance.account, instance.region, instance.identifier)
         reasons = {
@@ -168,6 +176,10 @@ class Rds:
             ),
             "The DB instance and EC2 security group are in different VPCs.": (
                 groups != {self.vpcs.get(instance.subnet_group)}
+            ),
+            f"The parameter group {instance.parameter_group} with DBParameterGroupFamily {family} "
+            f"cannot be used for this instance. Please use one with {instance.family}": (
+                family != instance.family
             ),
             "DB instance already exists": taken is not None,
             "Instance quota exceeded: you have reached the maximum number of DB instances": (
@@ -228,7 +240,7 @@ class Rds:
             "DBInstanceClass": one.instance_class,
             "DBInstanceStatus": one.status(now),
             "Engine": "postgres",
-            "EngineVersion": "15.7",
+            "EngineVersion": one.engine_version,
             "MasterUsername": "root",
             "AllocatedStorage": one.gib,
             "StorageType": one.storage_type,

@@ -90,6 +90,7 @@ class DbRestore(Step):
             "backup:ListRecoveryPointsByBackupVault",
             "backup:ListRestoreJobs",
             "rds:DescribeDBInstances",
+            "rds:DescribeDBSnapshots",
         ),
         TEMPORARY_DATABASE: ("rds:AddTagsToResource", "rds:ModifyDBInstance"),
         MASTER_PASSWORD: ("secretsmanager:GetSecretValue",),
@@ -103,7 +104,7 @@ class DbRestore(Step):
         "time",
         "service_role",
         "restore_job",
-        "refused_request",
+        "aws_errors",
         "instance_age",
     )
     role_service = AWS_BACKUP
@@ -146,6 +147,7 @@ class DbDelete(Step):
     permissions = {
         ANY: (
             "backup:ListRestoreJobs",
+            "cloudformation:DescribeStackResources",
             "rds:DescribeDBInstanceAutomatedBackups",
             "rds:DescribeDBInstances",
         ),

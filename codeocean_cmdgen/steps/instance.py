@@ -44,7 +44,7 @@ class InstanceHold(Step):
         GROUP: ("autoscaling:CreateOrUpdateTags", "autoscaling:SuspendProcesses"),
         STACK: ("cloudformation:DescribeStackResource",),
     }
-    parts = ("services_group",)
+    parts = ("services_group", "aws_errors")
     tables = ("target", "source")
 
 
@@ -78,5 +78,5 @@ class InstanceRelease(Step):
         GROUP: ("autoscaling:CreateOrUpdateTags", "autoscaling:ResumeProcesses"),
         STACK: ("cloudformation:DescribeStackResource",),
     }
-    parts = ("services_group",)
+    parts = ("services_group", "aws_errors")
     tables = ("target", "source")

@@ -52,6 +52,7 @@ class OnDemandBackup(Step):
     }
     permissions = {
         ANY: (
+            "backup:DescribeBackupJob",
             "backup:DescribeRecoveryPoint",
             "backup:ListBackupJobs",
             "backup:ListCopyJobs",
@@ -62,7 +63,7 @@ class OnDemandBackup(Step):
         VAULT: ("backup:DescribeBackupVault", "backup:StartBackupJob"),
         ROLE: ("iam:GetRole",),
     }
-    parts = ("run_record", "service_role", "refused_request", "time")
+    parts = ("run_record", "service_role", "two_jobs", "aws_errors", "time")
     role_service = AWS_BACKUP
     tables = ("source", "target")
     checks = (role_in_account, role_in_partition)

@@ -98,7 +98,7 @@ class SnapshotCopy(Step):
         (*EBS_SNAPSHOT, *RDS_SNAPSHOT): ("backup:DescribeRecoveryPoint", "backup:StartCopyJob"),
         ROLE: ("iam:GetRole",),
     }
-    parts = ("run_record", "time", "service_role", "refused_request")
+    parts = ("run_record", "time", "service_role", "two_jobs", "aws_errors")
     role_service = AWS_BACKUP
     tables = ("backup",)
     elsewhere = {"destination_vault_arn": "target"}

@@ -100,7 +100,7 @@ class VolumeRestore(Step):
         "time",
         "service_role",
         "restore_job",
-        "refused_request",
+        "aws_errors",
     )
     role_service = AWS_BACKUP
     tables = ("target",)
@@ -230,10 +230,14 @@ class VolumeDelete(Step):
         "done": "EC2 no longer shows the volume.",
     }
     permissions = {
-        ANY: ("backup:ListRestoreJobs", "ec2:DescribeVolumes"),
+        ANY: (
+            "backup:ListRestoreJobs",
+            "cloudformation:DescribeStackResources",
+            "ec2:DescribeVolumes",
+        ),
         RESTORED_VOLUME: ("ec2:DeleteVolume",),
         (*RESTORED_VOLUME, *INSTANCES): ("ec2:DetachVolume",),
     }
-    parts = ("run_record", "volumes", "restored_volume", "deletion")
+    parts = ("run_record", "volumes", "restored_volume", "deletion", "aws_errors")
     tables = ("target",)
     checks = (_two_volumes,)

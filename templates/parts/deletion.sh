@@ -3,7 +3,7 @@
 # Calls: append_run_record, find_in_run_record
 # Sets: deleted, recorded
 #>
-# The restore of this run has written these tags. CloudFormation tags what belongs to a stack.
+# The restore of this run has written these tags.
 check_run_tags() { # NAME FILE_OF_TAGS KEY VALUE
   if ! jq --exit-status --arg run "${RUN}" --arg key "$3" --arg value "$4" '
     from_entries
@@ -12,10 +12,25 @@ check_run_tags() { # NAME FILE_OF_TAGS KEY VALUE
     add_problem "$1 does not have the tags codeocean-cmdgen:run=${RUN} and $3=$4, which the" \
       'restore of this run writes'
   fi
-  if ! jq --exit-status '
+}
+
+# CloudFormation tags what belongs to a stack. What was restored may have inherited such tags from
+# the source's resource: only CloudFormation knows whether a stack manages it.
+check_outside_stacks() { # NAME FILE_OF_TAGS
+  if jq --exit-status '
     all(.[].Key; startswith("aws:cloudformation:") | not)
     ' "$2" >outside_stacks; then
+    return
+  fi
+  if ask stack_resources aws cloudformation describe-stack-resources \
+    --region "${REGION}" \
+    --physical-resource-id "$1"; then
     add_problem "$1 is managed by a CloudFormation stack"
+  elif [[ ${aws_error} == *'does not exist'* ]]; then
+    say "$1 has inherited tags of CloudFormation; no stack manages it"
+  else
+    add_problem "$1 has tags of CloudFormation. Whether a stack manages it is not known, which" \
+      "needs cloudformation:DescribeStackResources: ${aws_error}"
   fi
 }
 
@@ -29,7 +44,8 @@ check_restore_job() { # ARN
     [.RestoreJobs[] | select(.CreatedResourceArn == $arn and .Status == "COMPLETED")]
     | max_by(.CompletionDate)
     ' jobs >restore_job; then
-    add_problem "AWS Backup shows no completed restore job that created $1"
+    add_problem "AWS Backup shows no completed restore job of the last 30 days that created $1." \
+      'If it is the restored one, delete it in the console'
   fi
 }
 

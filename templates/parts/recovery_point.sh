@@ -1,6 +1,7 @@
 <#
 # Values: BACKUP_VAULT_NAME, RUN
-# Calls: append_run_record, find_in_run_record, find_owner, format_time, say_how_to_continue
+# Calls: append_run_record, find_in_run_record, find_owner, format_time, say_how_to_continue,
+#   stop_not_shown
 # Reads: recorded, run_record, run_record_file
 # Sets: created, job, owner, recovery_point
 #>
@@ -47,8 +48,7 @@ choose_recovery_point() { # EBS|RDS OWN_RESOURCE
     --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}" \
     --by-resource-type "$1"; then
-    stop_wrong_place "cannot list the recovery points of vault ${BACKUP_VAULT_NAME} in account" \
-      "${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+    stop_not_shown "the recovery points of vault ${BACKUP_VAULT_NAME}"
   fi
   jq --arg account "${ACCOUNT_ID}" --arg region "${REGION}" --arg own_resource "$2" '
     def came_from_another_vault:
@@ -121,8 +121,9 @@ judge_earlier_jobs() { # EBS|RDS named|'the only one'
 }
 
 # Writes ID, STATUS, CREATED_ARN and TIME of the jobs that restore the recovery point, with whatever
-# role, to the file "earlier_jobs", without those that failed. Of those that created the same
-# resource, which RDS allows one after the other, only the last counts.
+# role, to the file "earlier_jobs", without those that failed and those of a restore testing plan,
+# which deletes what it restores. Of those that created the same resource, which RDS allows one
+# after the other, only the last counts.
 list_earlier_jobs() { # EBS|RDS
   if ! ask jobs aws backup list-restore-jobs --region "${REGION}"; then
     stop "cannot list the restore jobs: ${aws_error}. Paste the script again."
@@ -136,6 +137,7 @@ list_earlier_jobs() { # EBS|RDS
     [ .RestoreJobs[]
       | select(.RecoveryPointArn == $point and (.ResourceType // $type) == $type)
       | select(.Status != "FAILED" and .Status != "ABORTED")
+      | select(.CreatedBy.RestoreTestingPlanArn == null)
       | select("failed \(.RestoreJobId)" | inside($recorded) | not)
     ]
     | group_by(.CreatedResourceArn // .RestoreJobId)
@@ -164,14 +166,22 @@ adopt_job() { # JOB_ID TIME
   fi
 }
 
+# A recovery point may expire while its restore job runs: only a new job needs it.
 read_recovery_point() { # EBS|RDS
   local type status resource
   if ! ask point aws backup describe-recovery-point \
     --region "${REGION}" \
     --backup-vault-name "${BACKUP_VAULT_NAME}" \
     --recovery-point-arn "${recovery_point}"; then
-    stop_wrong_place "cannot describe recovery point ${recovery_point} in vault" \
-      "${BACKUP_VAULT_NAME} of account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
+    if [[ ${job} == '' || ${aws_error} != *NotFound* ]]; then
+      stop_not_shown "recovery point ${recovery_point} in vault ${BACKUP_VAULT_NAME}"
+    fi
+    created='not known here: see the output of snapshot-copy'
+    if find_in_run_record created; then
+      created=${recorded}
+    fi
+    say "recovery point ${recovery_point} no longer exists. Job ${job} began to restore it before"
+    return
   fi
   type=$(jq --raw-output .ResourceType point)
   status=$(jq --raw-output .Status point)
@@ -179,7 +189,7 @@ read_recovery_point() { # EBS|RDS
   created=$(jq --raw-output .CreationDate point)
   created=$(format_time "${created}")
   say "recovery point: ${recovery_point}, created ${created}, of ${resource}"
-  if [[ ${type} != "$1" || ${status} != @(COMPLETED|AVAILABLE) ]]; then
+  if [[ ${job} == '' && "${type} ${status}" != "$1 "@(COMPLETED|AVAILABLE) ]]; then
     add_problem "recovery point ${recovery_point} is ${type}, ${status}; expected: $1, COMPLETED"
   fi
 }

@@ -1,7 +1,7 @@
 <#
 # Values: ROLE_ARN
 # Calls: append_run_record, judge_earlier_jobs
-# Reads: metadata, recovery_point, run_record, token
+# Reads: created, metadata, recovery_point, run_record, token
 # Sets: job, job_status, restored_arn, work_continues
 #>
 finish_restore_plan() {
@@ -34,6 +34,7 @@ start_restore_job() { # EBS|RDS
     find_unnamed_job "$1"
   else
     append_run_record started "${job} ${recovery_point}"
+    append_run_record created "${created}"
   fi
 }
 
@@ -89,14 +90,18 @@ has_created_something() {
 }
 
 # Sets restored_arn to what the job has created. After a job that failed, the next paste starts
-# another one.
+# another one. A job that is completed must never be repeated.
 check_job_result() {
   local reason
   restored_arn=$(jq --raw-output '.CreatedResourceArn // ""' restore_job)
-  if [[ ${job_status} == COMPLETED && ${restored_arn} != '' ]]; then
-    return
+  if [[ ${job_status} == COMPLETED && ${restored_arn} == '' ]]; then
+    stop "restore job ${job} is COMPLETED, but AWS Backup does not show what it has created." \
+      'Paste the script again later. To restore again, use a new --run.'
   fi
-  append_run_record failed "${job}"
-  reason=$(jq --raw-output '.StatusMessage // "AWS Backup gives no reason"' restore_job)
-  stop "restore job ${job} ended ${job_status}: ${reason}. Paste the script again to start another."
+  if [[ ${job_status} != COMPLETED ]]; then
+    append_run_record failed "${job}"
+    reason=$(jq --raw-output '.StatusMessage // "AWS Backup gives no reason"' restore_job)
+    stop "restore job ${job} ended ${job_status}: ${reason}." \
+      'Paste the script again to start another.'
+  fi
 }

@@ -1,5 +1,6 @@
 <#
 # Values: RUN, STACK_NAME
+# Calls: stop_not_shown
 # Sets: group_name, record, suspended
 #>
 # Sets group_name to the Auto Scaling group of the services instance.
@@ -8,8 +9,7 @@ find_group() {
     --region "${REGION}" \
     --stack-name "${STACK_NAME}" \
     --logical-resource-id ServicesAutoScalingGroup; then
-    stop_wrong_place "stack ${STACK_NAME} in account ${ACCOUNT_ID}, ${REGION} shows no" \
-      "ServicesAutoScalingGroup: ${aws_error}"
+    stop_not_shown "ServicesAutoScalingGroup of stack ${STACK_NAME}"
   fi
   group_name=$(jq --raw-output .StackResourceDetail.PhysicalResourceId resource)
 }

@@ -1,7 +1,7 @@
 <#
 # Values: CHANGES, CLEAR, RUN, SET, STACK_NAME, TEMPLATE_URL
-# Sets: attempt_failure, attempt_status, attempt_time, differing, stack_status, token, token_prefix,
-#   total, work_continues
+# Sets: attempt_failure, attempt_status, attempt_time, capabilities, differing, stack_status, token,
+#   token_prefix, total, work_continues
 #>
 # Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
 # CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
@@ -52,12 +52,16 @@ compare_parameters() {
     --stack stacks >comparison; then
     stop "cannot compare the parameters of stack ${STACK_NAME}. Paste the script again."
   fi
-  if ! jq .parameters comparison >parameters; then
-    stop 'cannot write the parameters for the request. Paste the script again.'
-  fi
-  if ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
+  if ! jq .parameters comparison >parameters ||
+    ! differing=$(jq --raw-output '.differing | join(", ")' comparison); then
     stop 'cannot read which parameters differ. Paste the script again.'
   fi
+}
+
+# Shows a list of a program's answer, one line each.
+say_list() { # FILE KEY [PREFIX]
+  jq --raw-output --arg key "$2" '.[$key][]' "$1" >list
+  say_file list "${3-}"
 }
 
 check_parameters() {
@@ -72,6 +76,20 @@ check_parameters() {
   dropped=$(jq --raw-output '.dropped | join(", ")' comparison)
   if [[ ${dropped} != '' ]]; then
     say "warning: the new template drops these parameters, with their values: ${dropped}"
+  fi
+}
+
+# Sets capabilities to the options that let CloudFormation do what the template needs, such as
+# creating IAM roles, and shows them. An update keeps what the stack was granted before.
+grant_capabilities() {
+  local granted
+  capabilities=()
+  jq --raw-output --slurp '
+    [.[] | (.Stacks[0] // .).Capabilities[]?] | unique[]' stacks template >capability-list
+  if [[ -s capability-list ]]; then
+    mapfile -t granted <capability-list
+    capabilities=(--capabilities "${granted[@]}")
+    say "CloudFormation is granted what the template needs: ${granted[*]}"
   fi
 }
 

@@ -1,7 +1,7 @@
 <#
 # Values: RUN, STACK_NAME, TEMPLATE_URL
-# Calls: compare_parameters, read_stack
-# Reads: attempt_failure, attempt_time, differing, stack_status, token_prefix
+# Calls: compare_parameters, grant_capabilities, read_stack, say_list
+# Reads: attempt_failure, attempt_time, capabilities, differing, stack_status, token_prefix
 # Sets: attempt_status, before_stop, change_set, change_set_status, lost, restarted, token, total,
 #   touched
 #>
@@ -12,7 +12,7 @@ find_stack() {
   if [[ ${aws_error} == *'does not exist'* ]]; then
     stop_wrong_place "stack ${STACK_NAME} not found in account ${ACCOUNT_ID}, ${REGION}"
   fi
-  stop_wrong_place "cannot read stack ${STACK_NAME}: ${aws_error}"
+  stop "cannot read stack ${STACK_NAME}: ${aws_error}. Paste the script again."
 }
 
 # An update is needed unless an attempt of this run is in progress or has succeeded.
@@ -49,18 +49,11 @@ report_earlier_attempt() {
 # Creates the change set, and waits until it is ready. Sets token to that of the update, and
 # change_set to a new name. From now on, a stop deletes the change set: it was not approved.
 create_change_set() {
-  local template=(--use-previous-template) capabilities=() number
+  local template=(--use-previous-template) number
   if [[ ${TEMPLATE_URL} != '' ]]; then
     template=(--template-url "${TEMPLATE_URL}")
   fi
-  # What the stack was allowed before, and what the template needs, which may be more.
-  jq --raw-output --slurp '
-    [ .[0].Stacks[0].Capabilities[]?, .[1].Capabilities[]? ] | unique[]' \
-    stacks template >capability-list
-  if [[ -s capability-list ]]; then
-    mapfile -t capabilities <capability-list
-    capabilities=(--capabilities "${capabilities[@]}")
-  fi
+  grant_capabilities
   if ! number=$(jq '.number + 1' attempt); then
     stop 'cannot number the attempt; nothing was changed'
   fi
@@ -119,19 +112,17 @@ check_change_set_is_usable() {
   finish_without_update
 }
 
-# Shows what differs, and the change set.
+# Shows what differs, the defaults of new parameters, and the change set.
 judge_change_set() {
   if ! python3 -E -s -m program.change_set changes comparison "${TEMPLATE_URL}" >judgement; then
     stop 'cannot evaluate the change set; the stack was not changed'
   fi
   read_judgement
-  jq --raw-output '.differing[]' comparison >difference-list
-  say_file difference-list 'parameter '
+  say_list comparison differing 'parameter '
+  say_list comparison defaults 'parameter by default: '
   say "change set of stack ${STACK_NAME}:"
-  jq --raw-output '.changes[]' judgement >change-list
-  say_file change-list
-  jq --raw-output '.warnings[]' judgement >warning-list
-  say_file warning-list 'warning: '
+  say_list judgement changes
+  say_list judgement warnings 'warning: '
 }
 
 # Sets lost to the IDs of what would be lost, touched to those of what may hold data and is changed

@@ -1,13 +1,13 @@
 <#
 # Values: DATA_VOLUME_ID
+# Calls: stop_not_shown
 #>
 # The data volume must be in the account and Region of this script, and belong to a deployment.
 # Writes its description to the file "data_volume".
 check_data_volume() {
   local deployment
   if ! read_volume data_volume "${DATA_VOLUME_ID}"; then
-    stop_wrong_place "cannot describe volume ${DATA_VOLUME_ID} in account ${ACCOUNT_ID}," \
-      "${REGION}: ${aws_error}"
+    stop_not_shown "volume ${DATA_VOLUME_ID}"
   fi
   deployment=$(tag_of_volume data_volume codeocean:deployment)
   if [[ ${deployment} == '' ]]; then

@@ -2,6 +2,9 @@
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
+    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+      stop "${aws_error}. Paste the script again."
+    fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"
   fi
   account=$(jq --raw-output .Account caller)

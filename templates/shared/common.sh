@@ -2,8 +2,7 @@
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -43,7 +42,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT

@@ -12,9 +12,19 @@ from codeocean_cmdgen.simulator.world import BACKUP, SOURCE
 from tests.support.people import Person, PersonOf, interrupt, script, writes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from codeocean_cmdgen.simulator.backup import RecoveryPoint
 
 VAULT = "codeocean-v1"
+INTERRUPTER = """#!/bin/bash
+PATH=${PATH#*:}
+if [[ "$1 $2" == 'backup start-backup-job' ]] && ! mkdir "${SEEN}"; then
+  kill -INT 0
+fi
+exec aws "$@"
+"""
+"""An `aws` at whose second request to start a backup somebody presses Ctrl-C."""
 TEXT = script("on-demand-backup", run="before-upgrade")
 
 
@@ -57,8 +67,8 @@ def test_backs_up_both_for_a_day_and_names_them(
     created = made["EBS"].created.strftime("%Y-%m-%dT%H:%M:%S+00:00")
     assert re.search(rf"EBS creation time: +{re.escape(created)}\n", outcome.output)
     assert "automatic" not in outcome.output
-    polls = simulator.calls("backup:ListBackupJobs")
-    assert len(polls) <= 1 + 65 / 20 + 1, "one call every 20 s for both jobs"
+    polls = simulator.calls("backup:DescribeBackupJob")
+    assert len(polls) <= 2 * (1 + 65 / 20 + 1), "one call every 20 s for each job"
 
 
 def test_follows_the_automatic_copies_to_the_destination(
@@ -78,6 +88,8 @@ def test_follows_the_automatic_copies_to_the_destination(
     assert again.output.splitlines()[:-1] == outcome.output.splitlines()[:-1]
     assert "run before-upgrade has backed up both before" in again.output
     assert "Nothing was started" in again.output
+    times = outcome.output.partition(" (EBS completed ")[2].partition(")")[0]
+    assert f" (EBS completed {times})" in again.output
     assert writes(simulator) == []
 
 
@@ -164,7 +176,7 @@ def test_jobs_that_the_answer_does_not_name_are_found(
     answer_without_ids(simulator, monkeypatch, "StartBackupJob")
     outcome = operator.run(TEXT)
     assert outcome.done, outcome
-    assert "EBS backup: started before, found job " in outcome.errors
+    assert "EBS backup: an earlier request of this run was carried out" in outcome.errors
     assert len(simulator.backup_jobs.backups) == 4
 
 
@@ -184,16 +196,15 @@ def test_jobs_that_the_answer_does_not_name_are_never_guessed(
 def show_first_as(
     operations: dict[str, Any], monkeypatch: pytest.MonkeyPatch, operation: str, state: str
 ) -> None:
-    """Show all jobs of the first answers that lists some in another state."""
+    """Show all jobs of the first answers that list some in another state."""
     show = operations[operation]
     shown: list[str] = []
 
     def show_as(call: Any) -> dict[str, Any]:
         answer: dict[str, Any] = show(call)
-        (member,) = {"BackupJobs", "CopyJobs"} & set(answer)
-        shown.extend(job["State"] for job in answer[member])
+        shown.extend(job["State"] for job in answer["CopyJobs"])
         if 0 < len(shown) <= 4:
-            answer[member] = [{**job, "State": state} for job in answer[member]]
+            answer["CopyJobs"] = [{**job, "State": state} for job in answer["CopyJobs"]]
         return answer
 
     monkeypatch.setitem(operations, operation, show_as)
@@ -202,7 +213,15 @@ def show_first_as(
 def test_a_state_that_is_not_known_is_not_the_end_of_a_backup(
     alone: World, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    show_first_as(simulator.backup_jobs.operations, monkeypatch, "ListBackupJobs", "TOMORROW")
+    describe = simulator.backup_jobs.operations["DescribeBackupJob"]
+    shown: list[str] = []
+
+    def describe_as(call: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = describe(call)
+        shown.append(answer["State"])
+        return {**answer, "State": "TOMORROW"} if len(shown) <= 4 else answer
+
+    monkeypatch.setitem(simulator.backup_jobs.operations, "DescribeBackupJob", describe_as)
     outcome = operator.run(TEXT)
     assert outcome.done, outcome
     assert "EBS backup TOMORROW, RDS backup TOMORROW" in outcome.errors
@@ -243,7 +262,8 @@ def test_unwatched_it_says_how_far_it_is(
 ) -> None:
     started = operator.run(TEXT, WATCH="0")
     assert started.code == 4
-    assert started.output.startswith("started: EBS backup CREATED, RDS backup CREATED;")
+    waits = "CREATED (waits for its turn)"
+    assert started.output.startswith(f"started: EBS backup {waits}, RDS backup {waits};")
     assert writes(simulator) == ["StartBackupJob"] * 2
     simulator.clock.advance(70)
     copying = operator.run(TEXT, WATCH="0")
@@ -264,7 +284,46 @@ def test_unwatched_a_failure_is_told(alone: World, simulator: Simulator, operato
     simulator.clock.advance(100)
     outcome = operator.run(TEXT, WATCH="0")
     assert outcome.code == 1
+    assert re.search(r"problem: the EBS backup \S+ ended FAILED: The job failed", outcome.errors)
     assert "EBS backup FAILED, RDS backup RUNNING" in outcome.errors
+    assert operator.run(TEXT, WATCH="0").code == 4
+    assert len(simulator.backup_jobs.backups) == 3
+
+
+def test_unwatched_a_copy_that_failed_is_told(
+    copied: str, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operations = simulator.backup.operations
+    list_copies = operations["ListCopyJobs"]
+
+    def fail_copies_of_the_volume(call: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = list_copies(call)
+        for job in answer["CopyJobs"]:
+            if job["ResourceType"] == "EBS":
+                job.update(State="FAILED", StatusMessage="The key is disabled.")
+        return answer
+
+    monkeypatch.setitem(operations, "ListCopyJobs", fail_copies_of_the_volume)
+    assert operator.run(TEXT, WATCH="0").code == 4
+    simulator.clock.advance(90)
+    outcome = operator.run(TEXT, WATCH="0")
+    assert outcome.code == 1
+    assert "the automatic EBS copy ended FAILED: The key is disabled." in outcome.errors
+
+
+def test_ctrl_c_between_the_two_says_that_the_first_continues(
+    alone: World, simulator: Simulator, operator: Person, tmp_path: Path
+) -> None:
+    (tmp_path / "aws").write_text(INTERRUPTER)
+    (tmp_path / "aws").chmod(0o700)
+    path = f"{tmp_path}:{operator.environment['PATH']}"
+    with operator.start(TEXT, PATH=path, SEEN=str(tmp_path / "seen")) as interrupted:
+        output, errors = interrupted.communicate(timeout=120)
+    assert (interrupted.returncode, output) == (130, "")
+    assert "interrupted. Work in the background continues. Paste the script again" in errors
+    assert len(simulator.backup_jobs.backups) == 1
+    assert operator.run(TEXT).done
+    assert len(simulator.backup_jobs.backups) == 2
 
 
 def test_copies_that_cannot_be_seen_are_not_called_none(
@@ -354,11 +413,13 @@ def test_a_role_that_may_not_be_passed_is_told_and_tried_again(
 def test_jobs_that_vanish_are_not_called_done(
     alone: World, simulator: Simulator, operator: Person
 ) -> None:
-    simulator.faults.add("backup:ListBackupJobs", "vanish")
+    simulator.faults.add("backup:DescribeBackupJob", "vanish", times=2)
     outcome = operator.run(TEXT)
     assert outcome.code == 1
-    assert "ended LOST: AWS Backup does not list the job" in outcome.errors
-    assert "a backup failed. Paste the script again to retry it." in outcome.errors
+    assert (
+        outcome.errors.count(" ended LOST: the job cannot be found, so its result is unknown") == 2
+    )
+    assert "Paste the script again to retry it." in outcome.errors
     assert operator.run(TEXT).done
     assert len(simulator.calls("backup:StartBackupJob")) == 4
 

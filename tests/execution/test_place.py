@@ -149,3 +149,49 @@ def test_a_plan_that_nobody_can_read_is_no_order(
     """Where the last line cannot be written, the script must end all the same."""
     native.run(text(step).rstrip() + " >&-\n", PLAN="1")
     assert set(writes(simulator)) <= {"CreateChangeSet", "DeleteChangeSet"}
+
+
+THROTTLED = (
+    "on-demand-backup",
+    "snapshot-copy",
+    "volume-restore",
+    "volume-delete",
+    "db-restore",
+    "db-delete",
+    "stack-create",
+    "stack-parameters",
+    "instance-hold",
+    "instance-release",
+)
+"""The steps that begin with a description of what must be in this account and Region."""
+
+
+@pytest.mark.parametrize(
+    ("answered", "code"),
+    [
+        ("", "Throttling"),
+        ("", "ServiceUnavailable"),
+        ("sts*", "ThrottlingException"),
+        ("sts*", "RequestLimitExceeded"),
+        ("sts*", "SlowDown"),
+        ("sts*", "503"),
+    ],
+)
+def test_too_many_requests_are_no_wrong_place(
+    step: str, simulator: Simulator, native: Person, tmp_path: Path, answered: str, code: str
+) -> None:
+    if answered and step not in THROTTLED:
+        return
+    account = CASES[step].account
+    caller = f'{{"Account": "{account}", "Arn": "arn:aws:sts::{account}:assumed-role/r/s"}}'
+    aws = tmp_path / "aws"
+    aws.write_text(
+        "#!/bin/bash\ncase $* in\n--version) echo aws-cli/2.9.0 ;;\n"
+        f"{answered or 'nothing'}) echo '{caller}' ;;\n"
+        f"*) echo 'An error occurred ({code}) when calling: Rate exceeded' >&2; exit 254 ;;\nesac\n"
+    )
+    aws.chmod(0o700)
+    outcome = native.run(text(step), PATH=f"{tmp_path}:{native.environment['PATH']}")
+    assert outcome.code == 1, outcome
+    assert f"({code})" in outcome.errors
+    assert "Paste the script again" in outcome.errors

@@ -112,7 +112,7 @@ def test_follows_what_it_started_before(
     text = script("snapshot-copy")
     started = operator.run(text, WATCH="0")
     assert started.code == 4
-    assert started.output.startswith("started: EBS copy CREATED, waits for its turn; RDS copy ")
+    assert started.output.startswith("started: EBS copy CREATED (waits for its turn), RDS copy ")
     assert "paste the script again" in started.output
     assert copies(simulator) == []
     assert operator.run(text).done
@@ -234,6 +234,47 @@ def test_a_failed_copy_is_told_and_tried_again(
     again = operator.run(script("snapshot-copy"))
     assert again.done
     assert len(copies(simulator)) == 2
+
+
+def test_a_failure_that_is_no_longer_listed_still_counts(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    """AWS Backup lists jobs for 30 days, and does not say for how long it knows their tokens."""
+    simulator.faults.add("backup:StartCopyJob", "fail-job", times=1)
+    assert not operator.run(script("snapshot-copy")).done
+    simulator.backup.jobs.clear()
+    outcome = operator.run(script("snapshot-copy"))
+    assert outcome.done, outcome
+    assert len(simulator.backup.jobs) == 1
+
+
+def test_ctrl_c_does_not_say_that_a_completed_copy_continues(
+    world: World, simulator: Simulator, operator: Person, tmp_path: Path
+) -> None:
+    simulator.faults.add("backup:StartCopyJob", "fail-job", after=1)
+    assert not operator.run(script("snapshot-copy")).done
+    (tmp_path / "aws").write_text(
+        "#!/bin/bash\nPATH=${PATH#*:}\n"
+        "if [[ $* == *start-copy-job* ]]; then kill -INT 0; fi\n"
+        'exec aws "$@"\n'
+    )
+    (tmp_path / "aws").chmod(0o700)
+    path = f"{tmp_path}:{operator.environment['PATH']}"
+    interrupted = operator.run(script("snapshot-copy"), PATH=path)
+    assert interrupted.code == 130
+    assert "interrupted. Paste the script again to continue." in interrupted.errors
+    assert operator.run(script("snapshot-copy")).done
+
+
+def test_a_copy_in_a_state_that_is_not_known_is_followed(
+    world: World, simulator: Simulator, operator: Person, tmp_path: Path
+) -> None:
+    assert operator.run(script("snapshot-copy"), WATCH="0").code == 4
+    for job in simulator.backup.jobs.values():
+        job.state = "TOMORROW"
+    started = operator.run(script("snapshot-copy"), WATCH="0", HOME=str(tmp_path / "new"))
+    assert started.output.startswith("started: EBS copy TOMORROW, RDS copy TOMORROW")
+    assert len(jobs(simulator)) == 2
 
 
 def test_a_vault_that_lets_nobody_in_is_told_in_the_words_of_aws(
@@ -367,7 +408,8 @@ def test_unwatched_a_copy_that_failed_is_no_start(tmp_path: Path) -> None:
     place = Place.make(tmp_path / "place", programs)
     status, output = place.run("bash", script=snapshot_copy().encode(), WATCH="0")
     assert status == 1
-    assert b"stopped: EBS copy FAILED; RDS copy RUNNING. Paste the script again" in output
+    assert b"problem: the EBS copy ebs-job ended FAILED: The key is disabled." in output
+    assert b"stopped: EBS copy FAILED, RDS copy RUNNING. Paste the script again" in output
     assert b"started: " not in output
 
 
@@ -440,7 +482,7 @@ def test_a_completed_copy_without_an_arn_is_not_promised_again(
     outcome = operator.run(script("snapshot-copy"))
     assert outcome.code == 1
     assert "AWS names no recovery point" in outcome.errors
-    assert "To copy again, use a new --run" in outcome.errors
+    assert "For another copy, use a new --run" in outcome.errors
     assert "Paste the script again" not in outcome.errors
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -199,6 +200,17 @@ def test_a_vault_in_the_way_is_warned_of(simulator: Simulator, operator: Person)
     assert "warning: backup vault codeocean-v1 exists: a stack that creates it" in outcome.errors
 
 
+def test_a_plan_shows_defaults_and_capabilities(simulator: Simulator, operator: Person) -> None:
+    template = replace(PRIMARY, capabilities=("CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"))
+    simulator.cloudformation.templates[PRIMARY_URL] = template
+    outcome = operator.run(creation(DOMAIN), PLAN="1")
+    assert outcome.code == 0
+    assert "  pDnsRootDomain = new.example.com\n" in outcome.errors
+    assert "  by default: pBackupRetentionPeriod = 14\n" in outcome.errors
+    granted = "CAPABILITY_AUTO_EXPAND CAPABILITY_NAMED_IAM"
+    assert f"CloudFormation is granted what the template needs: {granted}" in outcome.errors
+
+
 def test_follows_what_it_started_before(simulator: Simulator, operator: Person) -> None:
     started = operator.run(creation(DOMAIN), WATCH="0")
     assert (started.code, started.output) == (
@@ -238,7 +250,7 @@ def test_one_fault_is_survived(
 def test_who_may_not_see_stacks_creates_none(simulator: Simulator, operator: Person) -> None:
     simulator.faults.add("cloudformation:DescribeStacks", "access-denied", times=None)
     outcome = operator.run(creation(DOMAIN))
-    assert (outcome.code, writes(simulator)) == (3, [])
+    assert (outcome.code, writes(simulator)) == (1, [])
 
 
 def test_all_parameters_of_a_deployment_fit_into_a_script() -> None:

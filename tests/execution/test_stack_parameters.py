@@ -603,7 +603,7 @@ def test_a_stack_that_is_not_there_and_one_that_nobody_may_read(
     assert missing.errors == f"stopped: stack nope not found in account {SOURCE}, us-east-1\n"
     simulator.faults.add("cloudformation:DescribeStacks", "access-denied")
     denied = operator.run(change(DAYS))
-    assert denied.code == 3
+    assert denied.code == 1
     assert denied.errors.startswith("stopped: cannot read stack codeocean: ")
 
 
@@ -735,6 +735,22 @@ def test_follows_what_it_started_before(
     assert planned.output == "plan: the update of run first is UPDATE_IN_PROGRESS\n"
     assert operator.run(change(DAYS)).done
     assert writes(simulator) == []
+
+
+def test_a_plan_shows_new_defaults_and_capabilities(
+    stack: Stack, simulator: Simulator, operator: Person
+) -> None:
+    new = {"pNew": replace(stack.template.parameters["pBackupRetentionPeriod"], default="9")}
+    simulator.cloudformation.templates[NEWER_URL] = replace(
+        stack.template,
+        parameters={**stack.template.parameters, **new},
+        capabilities=("CAPABILITY_AUTO_EXPAND",),
+    )
+    outcome = operator.run(change(DAYS, template_url=NEWER_URL), PLAN="1")
+    assert outcome.code == 0, outcome
+    assert "parameter by default: pNew = 9\n" in outcome.errors
+    assert re.search(r"CloudFormation is granted .*: CAPABILITY_AUTO_EXPAND", outcome.errors)
+    assert "by default" not in operator.run(change(DAYS), PLAN="1").errors
 
 
 @pytest.mark.sample(2)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codeocean_cmdgen.simulator import Simulator, World
+from codeocean_cmdgen.simulator.templates import PRIMARY_URL
 from codeocean_cmdgen.simulator.world import DATABASE, PASSWORD, REGION, TARGET
 from tests.support.people import Outcome, Person, PersonOf, interrupt, script, writes
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 VAULT = "codeocean-v1"
 TEMPORARY = "tmp-codeocean-restore"
 POINT = f"arn:aws:rds:{REGION}:{TARGET}:snapshot:awsbackup:copyjob-1"
+STACK_TAG = "aws:cloudformation:stack-id"
 SECRET = "/codeocean/analytics/master-password-0"
 
 
@@ -440,6 +442,71 @@ def test_an_instance_with_inherited_tags_only_is_of_no_run(
     assert writes(simulator) == ["StartRestoreJob"]
 
 
+def test_a_backup_of_another_engine_version_gets_its_default_parameter_group(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    """The stack's parameter group is for the version of the deployment's own instance."""
+    (point,) = simulator.backup.points.values()
+    point.engine_version = "14.9"
+    started = operator.run(script("db-restore"), WATCH="0")
+    assert is_started(started), started
+    assert "the backup has engine version 14.9" in started.errors
+    simulator.clock.advance(3600)
+    assert operator.run(script("db-restore")).done
+    assert temporary(simulator).parameter_group == "default.postgres14"
+
+
+def test_a_backup_of_unknown_version_gets_the_parameter_group_of_the_stack(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("rds:DescribeDBSnapshots", "access-denied", times=None)
+    started = operator.run(script("db-restore"), WATCH="0")
+    assert is_started(started), started
+    assert "which needs rds:DescribeDBSnapshots" in started.errors
+    own = simulator.rds.find(TARGET, REGION, DATABASE)
+    assert own
+    assert temporary(simulator).parameter_group == own.parameter_group
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_recovery_point_may_expire_once_its_restore_has_begun(
+    begun: None, simulator: Simulator, operator: Person, *, recorded: bool
+) -> None:
+    """Only the password is still missing."""
+    assert is_started(operator.run(script("db-restore"), WATCH="0"))
+    simulator.backup.points.clear()
+    if not recorded:
+        without_record(simulator, operator)
+    outcome = operator.run(script("db-restore"))
+    assert outcome.done, outcome
+    assert f"recovery point {POINT} no longer exists" in outcome.errors
+    assert f"was restored from {POINT}" in outcome.output
+    assert len(jobs(simulator)) == 1
+
+
+def test_watch_0_returns_once_rds_shows_the_change(
+    begun: None, simulator: Simulator, operator: Person
+) -> None:
+    """If the answer does not show it, a later paste could not know of it."""
+    simulator.rds.shows_pending, simulator.rds.seconds_unnoticed = False, 30
+    simulator.rds.seconds_modifying = 40
+    assert is_started(operator.run(script("db-restore"), WATCH="0"))
+    simulator.clock.advance(600)
+    assert operator.run(script("db-restore")).done
+    assert len(simulator.calls("rds:ModifyDBInstance")) == 1
+
+
+def test_watch_0_never_waits_long_for_the_change(
+    begun: None, simulator: Simulator, operator: Person
+) -> None:
+    simulator.rds.shows_pending, simulator.rds.seconds_unnoticed = False, 86400
+    before = simulator.clock.now()
+    outcome = operator.run(script("db-restore"), WATCH="0")
+    assert is_started(outcome)
+    assert "RDS has not shown it yet. Paste the script again without WATCH=0." in outcome.output
+    assert simulator.clock.now() - before < timedelta(seconds=120)
+
+
 # db-delete
 
 
@@ -483,7 +550,13 @@ def unproved(simulator: Simulator, restored: Instance, how: str) -> None:
     elif how == "another database's":
         restored.tags["codeocean-cmdgen:db-instance-id"] = "other"
     elif how == "CloudFormation's":
-        restored.tags["aws:cloudformation:stack-id"] = "codeocean"
+        restored.tags[STACK_TAG] = "codeocean"
+        World(simulator).templates()
+        stack = World(simulator).stack(TARGET, "codeocean", PRIMARY_URL, pDnsRootDomain="a.b")
+        stack.physical_ids["AnalyticsDBInstance"] = TEMPORARY
+    elif how == "perhaps CloudFormation's":
+        restored.tags[STACK_TAG] = "codeocean"
+        simulator.faults.add("cloudformation:DescribeStackResources", "access-denied", times=None)
     elif how == "no restore job":
         simulator.backup_jobs.restores.clear()
     else:
@@ -497,6 +570,7 @@ def unproved(simulator: Simulator, restored: Instance, how: str) -> None:
         "another run's",
         "another database's",
         "CloudFormation's",
+        "perhaps CloudFormation's",
         "no restore job",
         "protected",
     ],
@@ -509,6 +583,18 @@ def test_what_is_not_proved_to_be_temporary_is_left_alone(
     assert outcome.code == 1
     assert f"{TEMPORARY} is left alone" in outcome.errors
     assert writes(simulator) == []
+
+
+def test_tags_of_the_sources_stack_do_not_protect_it(
+    restored: Instance, simulator: Simulator, operator: Person
+) -> None:
+    """AWS does not say whether what is restored inherits the tags of CloudFormation."""
+    restored.tags[STACK_TAG] = "arn:aws:cloudformation:us-east-1:111111111111:stack/codeocean/1"
+    outcome = operator.run(script("db-delete"), CONFIRM=TEMPORARY)
+    assert outcome.done, outcome
+    assert f"{TEMPORARY} has inherited tags of CloudFormation; no stack manages it" in (
+        outcome.errors
+    )
 
 
 def test_follows_a_deletion_that_is_under_way(

@@ -576,6 +576,42 @@ def test_a_volume_that_nobody_tagged_beside_a_running_job_stops_the_run(
     assert len(jobs(simulator)) == 2
 
 
+@pytest.mark.parametrize("deleted", [True, False])
+def test_a_recovery_point_may_expire_once_its_restore_has_begun(
+    world: World, simulator: Simulator, operator: Person, *, deleted: bool
+) -> None:
+    assert is_started(operator.run(script("volume-restore"), WATCH="0"))
+    (point,) = simulator.backup.points.values()
+    created = point.created.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    point.status = "EXPIRED"
+    if deleted:
+        simulator.backup.points.clear()
+    outcome = operator.run(script("volume-restore"))
+    assert outcome.done, outcome
+    assert re.search(rf"EBS creation time: +{re.escape(created)}\n", outcome.output)
+
+
+def test_a_job_of_a_restore_testing_plan_is_nobodys(
+    world: World, simulator: Simulator, operator: Person, tmp_path: Path
+) -> None:
+    """AWS Backup deletes what such a job restores. AWS CLI 2.9 does not show who created a job."""
+    simulator.account(TARGET).client("backup", REGION).start_restore_job(
+        RecoveryPointArn=POINT,
+        Metadata={"availabilityZone": f"{REGION}a", "volumeSize": "500"},
+        IamRoleArn=f"arn:aws:iam::{TARGET}:role/codeocean-BackupRole-1ABC",
+    )
+    (tmp_path / "aws").write_text(
+        "#!/bin/bash\nPATH=${PATH#*:}\n"
+        'if [[ $* != *list-restore-jobs* ]]; then exec aws "$@"; fi\n'
+        """aws "$@" | jq '.RestoreJobs[].CreatedBy = {RestoreTestingPlanArn: "arn:of:plan"}'\n"""
+    )
+    (tmp_path / "aws").chmod(0o700)
+    path = f"{tmp_path}:{operator.environment['PATH']}"
+    assert operator.run(script("volume-restore"), PATH=path).done
+    assert len(jobs(simulator)) == 2
+    assert len(volumes(simulator)) == 1
+
+
 # What AWS may answer
 
 
@@ -598,6 +634,24 @@ def test_a_job_that_shows_its_volume_late_has_not_failed(
     assert outcome.done, outcome
     assert len(hidden) == 2
     assert " PENDING, 12.50 %, watched" in outcome.errors
+
+
+def test_a_completed_job_that_shows_no_volume_is_not_repeated(
+    world: World, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operations = simulator.backup_jobs.operations
+    describe = operations["DescribeRestoreJob"]
+
+    def describe_without_volume(call: Any) -> dict[str, Any]:
+        return {**describe(call), "CreatedResourceArn": None}
+
+    with monkeypatch.context() as patch:
+        patch.setitem(operations, "DescribeRestoreJob", describe_without_volume)
+        outcome = operator.run(script("volume-restore"))
+    assert outcome.code == 1
+    assert "is COMPLETED, but AWS Backup does not show what it has created" in outcome.errors
+    assert operator.run(script("volume-restore")).done
+    assert len(jobs(simulator)) == 1
 
 
 @pytest.mark.parametrize(

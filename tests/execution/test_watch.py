@@ -58,8 +58,8 @@ def test_progress_has_rate_and_time_left(step: str, text: str, operator: Person)
         assert re.search("all: " + left, errors)
         assert re.search("codeocean-source-capsules Active, " + left, errors)
     else:  # AWS Backup tells nothing but the state
-        assert "EBS copy CREATED, waits for its turn; RDS copy CREATED" in errors
-        assert "EBS copy RUNNING; RDS copy RUNNING" in errors
+        assert "EBS copy CREATED (waits for its turn), RDS copy CREATED" in errors
+        assert "EBS copy RUNNING, RDS copy RUNNING" in errors
 
 
 def test_no_secret_is_shown(text: str, operator: Person) -> None:

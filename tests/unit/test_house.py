@@ -175,6 +175,10 @@ TWINS = {
     "report_outcome": "of a creation, or of an update",
     "report_result": "what its own step has made: backups, copies, or replicas",
     "check_before_start": "what its own jobs need: of backups, or of copies",
+    "open_record": "asked by parts/two_jobs.sh: where this run records a backup or a copy",
+    "request_job": "asked by parts/two_jobs.sh: the call that starts a backup or a copy",
+    "describe_job": "asked by parts/two_jobs.sh: the call that describes either",
+    "list_jobs": "asked by parts/two_jobs.sh: the call that lists either",
     "connect_without_ca_bundle": "a copy warns; a removal, which is final, stops",
     "approve_changes": "a change of the backup stack is refused where another asks",
 }

@@ -37,8 +37,8 @@ def host(label: str) -> str:
     return f"{label * 63}.{label * 63}.{label * 63}.{label * 61}"
 
 
-def parameters(value: str, number: int = 4) -> tuple[str, ...]:
-    """Return parameters with keys of 255 characters: as much as 25 of the vendor's have."""
+def parameters(value: str, number: int = 3) -> tuple[str, ...]:
+    """Return parameters with keys of 255 characters: as much as 19 of the vendor's have."""
     return tuple(f"{'k' * 254}{digit}={value}" for digit in range(number))
 
 
@@ -83,7 +83,7 @@ LONGEST: dict[str, tuple[str, ...]] = {
     "ca_bundle": (PATH,),
     "dump_folder": (PATH,),
     "set": parameters("v" * 255),
-    "clear": tuple(f"{'c' * 254}{digit}" for digit in range(5)),  # as long as 33 of the vendor's
+    "clear": tuple(f"{'c' * 254}{digit}" for digit in range(4)),  # as long as 26 of the vendor's
     "template_url": (f"https://{'t' * 63}.s3.amazonaws.com/{'u' * 900}",),
     "destination_bucket_arn": buckets("other"),
     "restore_source_account_id": (OTHER_ACCOUNT,),

@@ -114,6 +114,28 @@ def test_a_parameter_without_default_must_be_given() -> None:
     assert compared({}, pDays="1")["problems"] == [problem]
 
 
+def test_a_secret_without_a_default_is_for_the_console() -> None:
+    secret = {"Parameters": [{"ParameterKey": "pToken", "NoEcho": True}]}
+    (problem,) = compare({}, secret, "")["problems"]
+    assert problem.startswith("pToken is a secret without a default")
+    assert "in the console" in problem
+    assert "--set" not in problem
+    assert compare({}, secret, stack(pToken="****"))["problems"] == []
+
+
+def test_defaults_that_the_stack_gets_are_shown() -> None:
+    declared = [*DECLARED, {"ParameterKey": "pHidden", "DefaultValue": "****", "NoEcho": True}]
+    comparison = compare({"pDomain": "b.example.com"}, {"Parameters": declared}, "")
+    assert comparison["defaults"] == [
+        "pDays = 14",
+        "pKey = ",
+        "pClass = small",
+        "pSecret = (secret)",
+        "pHidden = (secret)",
+    ]
+    assert compared({"pDays": "7"})["defaults"] == ["pClass = small"], "the stack has the others"
+
+
 def test_all_problems_are_named_at_once() -> None:
     assert len(compared({"pNone": "1", "pSecret": "1", "pClass": "1"})["problems"]) == 3
 
