@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    83947f947aa2f6616f372cc5cc1975946b3754b8edb1664c34ba3467b415b886\ \ -)
+    b117457e7f428648353cc5d2689cb2da4a10975e62f283936ca98b6256a5f18c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
@@ -48,7 +48,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=datasets-not-cached confirms without a terminal.
 
 values() {
-  # text of this release: sha256 dc302f05970a3400a5d515e3471ee12fe0665f0e749c8c97dfd6abcb0ecebbae
+  # text of this release: sha256 b4b7d49a75ff43a254df6017c95e914aab57a15d3b1f0d075038496778de44ce
   # the step
   STEP=datasets-not-cached
   # from deployment file [target]
@@ -351,7 +351,7 @@ restore_environment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 f35554527687abeaad06d4920c3aa70c774fdf625309261ac37c67763ca32a1b
+# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -734,11 +734,8 @@ describe_path() { # PATH
 # Creates a folder that only root can use, or checks the one that exists.
 make_private_folder() { # FOLDER
   check_private_folder "$1"
-  if [[ ! -d $1 ]]; then
-    if ! mkdir --mode=700 "$1"; then
-      stop "cannot create $1"
-    fi
-    check_private_folder "$1"
+  if [[ ! -d $1 ]] && ! mkdir --mode=700 "$1"; then
+    stop "cannot create $1"
   fi
 }
 
@@ -800,16 +797,31 @@ find_device() { # VOLUME_ID
   fi
 }
 
-# Checks that no copy to the data volume was started and not completed: then some of its files are
-# the old ones, and some the restored ones.
-check_copy_is_complete() {
-  local last_record
-  last_record=$(cat "${records}"/volume-copy-in--* 2>/dev/null |
-    sort --stable --key=1,1 | tail --lines=1)
-  if [[ ${last_record} == *' confirmed '* ]]; then
-    stop "a copy to the data volume was started and is not completed (${last_record})." \
-      'Paste volume-copy-in again.'
+# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
+# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
+# data volume does not stay read-only.
+prove_nothing_writes() { # HOW_TO_FIND_WRITERS
+  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
+    'take minutes, until all that is in memory is on the volume.'
+  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
+  case $? in
+  0) ;;
+  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
+  *)
+    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
+      "findmnt ${DATA_MOUNT}. Then paste the script again."
+    ;;
+  esac
+}
+
+remount_for_a_moment() {
+  local refused
+  remount_data_volume ro
+  refused=$?
+  if ! remount_data_volume rw; then
+    return 2
   fi
+  return "${refused}"
 }
 
 # Makes the data volume read-only or writable, and checks in the kernel's list of mounts that this,
@@ -840,13 +852,6 @@ is_working() { # [STEP]
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
-  fi
-}
-
-# A paste that comes while the work runs only follows it.
-follow_running_work() {
-  if is_working; then
-    follow_work
   fi
 }
 

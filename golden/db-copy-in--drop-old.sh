@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    c1db2c12b753b6b18ab1a0a58a1fecfe0e603d92b39a5fa0f9bb246dd42445a3\ \ -)
+    add36c22cb92c5c5cbd8a416b2f7365d48d5f180f4773b12cb25eee880f5c21f\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -23,8 +23,8 @@ false <<'END_OF_BODY'
 #
 # Run in:   the services instance of the target, in an SSM session; it asks sudo for root.
 # Changes:  DROP DATABASE   REMOVES, for good, the one database that db-copy-in of this run
-#                           replaced and kept; sessions in it are ended. The database in use stays
-#                           as it is.
+#                           replaced and kept, or the copy after --swap-back; sessions in it are
+#                           ended. The database in use stays as it is.
 # Takes:    seconds.
 # Costs:    nothing. Its storage is free for other data, but RDS never returns it.
 # Again:    reports that it no longer exists.
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=OLD-DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 af16f32ada497b6af946b62ff748b0698b917d1401f9040abe9a99450a697f14
+  # text of this release: sha256 957fb80237887bb19476ffa21e7121fba0e6f3209870f869560cb687e732478a
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -81,53 +81,12 @@ connect_without_ca_bundle() {
     "${CA_BUNDLE} https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 }
 
-# Sets old to the name of the database that the one in place has replaced. It comes from the record
-# on this host, never from a server.
-find_old_database() {
-  find_replacement
-  if [[ ${completed} == '' ]]; then
-    stop "run ${RUN} has replaced no database ${DATABASE} on ${TO_HOST}"
-  fi
-  check_database_exists
-  check_replacement
-  old=${replacement##* }
-  if [[ ! ${old} =~ ^"${DATABASE}"_old_[0-9]{8}T[0-9]{6}Z$ ]]; then
-    stop "the record names no old database: ${replacement}"
-  fi
-}
-
-# Stops unless the database in place is the one that this run put there: only the swap wrote the
-# nonce of this host's record into its comment. Otherwise the old one may be the last copy.
-check_replacement() {
-  if [[ ${in_place} != ours ]]; then
-    stop "the comment of ${DATABASE} does not prove that run ${RUN} put it in place." \
-      "${completed##* } may be the last copy, so it stays. If you do not need it, drop it in psql."
-  fi
-}
-
-# Sets size and sessions to how large the old database is and how many sessions use it. Finishes if
-# it does not exist.
+# Finishes if the old database does not exist.
 describe_old_database() {
-  if ! read_old_database; then
-    stop_wrong_place "${TO_HOST}: ${server_error}"
-  fi
-  if [[ ! -s found ]]; then
+  measure_old_database
+  if [[ ${size} == '' ]]; then
     finish "${old} no longer exists on ${TO_HOST}"
   fi
-  IFS='|' read -r size sessions <found
-  if [[ ! ${size} =~ ^[0-9]+$ || ! ${sessions} =~ ^[0-9]+$ ]]; then
-    stop_wrong_place "${TO_HOST} does not report the size of ${old}"
-  fi
-}
-
-# Writes size and sessions of the old database to the file "found"; nothing if it does not exist.
-read_old_database() {
-  query_server found "${target}" postgres --set=old="${old}" <<'SQL'
-SELECT pg_database_size(oid),
-  (SELECT count(*) FROM pg_stat_activity AS activity WHERE activity.datname = d.datname)
-FROM pg_database AS d
-WHERE datname = :'old';
-SQL
 }
 
 # The confirmation may take hours, so everything is checked again after it.
@@ -162,7 +121,7 @@ SQL
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part database, sha256 2188226b6fe5d20d4eae0c89d8bbe7926dd4d7c2dc8ac5a322f32ad020afe4df
+# ---- Part database, sha256 894ae4cc5903747f972b5eccbc016ff3dc0aa324462d45475aa7b7ace59dd139
 
 # Prepares the database clients.
 prepare_clients() {
@@ -318,12 +277,14 @@ query_server() { # FILE SERVER DATABASE PSQL_OPTION... <SQL
   return 1
 }
 
-# Sets completed to what this run has completed, or to nothing, and in_place to what the server
-# has under the name of the database: "missing", "other", or "ours". For "ours", replacement is what
-# the record says about that swap. The record on this host holds the intent of a swap, with a nonce.
-# Only the swap writes that nonce into the comment of the database, and nobody else can know it
-# before. Afterwards everybody can read it, so the whole line counts: a copy removes such lines from
-# the comment that it takes along. If the work dies in the swap, the intent is all it leaves.
+# Sets completed to what this run has done last: "completed" and a text, "undone" and a text, or
+# nothing. Sets in_place to what the server has under the name of the database: "missing", "other",
+# or "ours". For "ours", replacement is what the record says about that swap; its last word is the
+# database that was in place before.
+# The record on this host holds the intent of a swap, with a nonce. Only the swap writes that nonce
+# into the comment of the database, and nobody else can know it before. Afterwards everybody can
+# read it, so the whole line counts: a copy removes such lines from the comment that it takes along.
+# If the work dies in the swap, the intent is all it leaves.
 find_replacement() {
   local intent nonce
   in_place=other
@@ -350,7 +311,7 @@ find_replacement() {
 }
 
 # Sets completed and intents to what the record of this run holds: lines of a time, the mark, the
-# token, "completed" or "intent", and a text.
+# token, "completed", "undone" or "intent", and a text.
 read_record() {
   local found kind text
   completed=''
@@ -359,8 +320,8 @@ read_record() {
     return
   fi
   while read -r _ _ _ _ found kind text; do
-    if [[ ${found} == "${token}" && ${kind} == completed ]]; then
-      completed="completed ${text}"
+    if [[ ${found} == "${token}" && ${kind} == @(completed|undone) ]]; then
+      completed="${kind} ${text}"
     fi
     if [[ ${found} == "${token}" && ${kind} == intent ]]; then
       intents+=("${text}")
@@ -376,7 +337,7 @@ SQL
 }
 
 record_completion() { # TEXT
-  if [[ ${completed} == '' ]]; then
+  if [[ ${completed} != "$1" ]]; then
     completed=$1
     if [[ ${PLAN} != 1 ]]; then
       append_record "db-copy-in--${RUN}" "${mark} ${token} ${completed}"
@@ -386,12 +347,64 @@ record_completion() { # TEXT
 
 check_database_exists() {
   if [[ ${in_place} == missing ]]; then
-    stop "database ${DATABASE} no longer exists on ${TO_HOST}. This run had ${completed}"
+    stop "database ${DATABASE} no longer exists on ${TO_HOST}. This run: ${completed}"
   fi
 }
 
+# ---- Part old_database, sha256 c4d3076c53fb4649f9f6714aa1b0220fff2c3343ca875ce0aa92348d765ecb2c
+
+# Sets old to the name of the database that the one in place has replaced. It comes from the record
+# on this host, never from a server.
+find_old_database() {
+  find_replacement
+  if [[ ${completed} == '' ]]; then
+    stop "run ${RUN} has replaced no database ${DATABASE} on ${TO_HOST}"
+  fi
+  check_database_exists
+  check_replacement
+  old=${replacement##* }
+  if [[ ! ${old} =~ ^"${DATABASE}"_(old|copy)_[0-9]{8}T[0-9]{6}Z$ ]]; then
+    stop "the record names no old database: ${replacement}"
+  fi
+}
+
+# Stops unless the database in place is the one that this run put there: only the swap wrote the
+# nonce of this host's record into its comment. Otherwise the old one may be the last copy.
+check_replacement() {
+  if [[ ${in_place} != ours ]]; then
+    stop "the comment of ${DATABASE} does not prove that run ${RUN} put it in place." \
+      "${completed##* } may be the last copy, so it stays as it is. Rename or drop it in psql."
+  fi
+}
+
+# Sets size and sessions to how large the old database is and how many sessions use it. Sets size to
+# nothing if it does not exist.
+measure_old_database() {
+  if ! read_old_database; then
+    stop_wrong_place "${TO_HOST}: ${server_error}"
+  fi
+  size=''
+  if [[ ! -s found ]]; then
+    return
+  fi
+  IFS='|' read -r size sessions <found
+  if [[ ! ${size} =~ ^[0-9]+$ || ! ${sessions} =~ ^[0-9]+$ ]]; then
+    stop_wrong_place "${TO_HOST} does not report the size of ${old}"
+  fi
+}
+
+# Writes size and sessions of the old database to the file "found"; nothing if it does not exist.
+read_old_database() {
+  query_server found "${target}" postgres --set=old="${old}" <<'SQL'
+SELECT pg_database_size(oid),
+  (SELECT count(*) FROM pg_stat_activity AS activity WHERE activity.datname = d.datname)
+FROM pg_database AS d
+WHERE datname = :'old';
+SQL
+}
+
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 f35554527687abeaad06d4920c3aa70c774fdf625309261ac37c67763ca32a1b
+# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -774,11 +787,8 @@ describe_path() { # PATH
 # Creates a folder that only root can use, or checks the one that exists.
 make_private_folder() { # FOLDER
   check_private_folder "$1"
-  if [[ ! -d $1 ]]; then
-    if ! mkdir --mode=700 "$1"; then
-      stop "cannot create $1"
-    fi
-    check_private_folder "$1"
+  if [[ ! -d $1 ]] && ! mkdir --mode=700 "$1"; then
+    stop "cannot create $1"
   fi
 }
 
@@ -840,16 +850,31 @@ find_device() { # VOLUME_ID
   fi
 }
 
-# Checks that no copy to the data volume was started and not completed: then some of its files are
-# the old ones, and some the restored ones.
-check_copy_is_complete() {
-  local last_record
-  last_record=$(cat "${records}"/volume-copy-in--* 2>/dev/null |
-    sort --stable --key=1,1 | tail --lines=1)
-  if [[ ${last_record} == *' confirmed '* ]]; then
-    stop "a copy to the data volume was started and is not completed (${last_record})." \
-      'Paste volume-copy-in again.'
+# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
+# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
+# data volume does not stay read-only.
+prove_nothing_writes() { # HOW_TO_FIND_WRITERS
+  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
+    'take minutes, until all that is in memory is on the volume.'
+  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
+  case $? in
+  0) ;;
+  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
+  *)
+    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
+      "findmnt ${DATA_MOUNT}. Then paste the script again."
+    ;;
+  esac
+}
+
+remount_for_a_moment() {
+  local refused
+  remount_data_volume ro
+  refused=$?
+  if ! remount_data_volume rw; then
+    return 2
   fi
+  return "${refused}"
 }
 
 # Makes the data volume read-only or writable, and checks in the kernel's list of mounts that this,
@@ -880,13 +905,6 @@ is_working() { # [STEP]
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
-  fi
-}
-
-# A paste that comes while the work runs only follows it.
-follow_running_work() {
-  if is_working; then
-    follow_work
   fi
 }
 

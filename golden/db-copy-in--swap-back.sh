@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    e2dd9738452b4e09d716cf64f2ad33ee19aae6ac50f80822ee2c04731b9bbcad\ \ -)
+    4ad94cb8985401426b0506076b67899849d3fb16449fe9679fe1895e19206aef\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 d735c91e7c16ca0a4498fa8417fdba56521da6f7c17096a64348e9436e518ddd
+  # text of this release: sha256 18bf9201ee21fc4b69906efef65a33ee4bd665d0d67d2d20147c0d52ce43f315
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -496,14 +496,13 @@ SQL
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 d317bdc8b609e11b2cb5514569c602e0e9da0387bc9993bed7b517a9c2d4587e
+# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
 
 # screen is the stderr that the script was started with. What programs write to stderr goes to a
-# file, which say_errors shows. One line each, so that pasting only the tail of this text never
-# takes stderr away from your shell.
+# file, which say_errors shows. One line each, for the same reason.
 open_screen() { exec {screen}>&2; }
 catch_errors() { exec 2>"${scratch}/errors"; }
 
@@ -543,7 +542,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   fi
   scratch=${PWD}
   # Removed with the folder, so that no answer stays in a history that the person has enabled. Not
-  # /dev/null: with a history enabled, every command would fail with "disk I/O error".
+  # /dev/null: every command could fail with "disk I/O error".
   export AWS_CLI_HISTORY_FILE="${scratch}/history"
   trap remove_scratch EXIT
   trap stop_interrupted INT

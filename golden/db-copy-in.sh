@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    411ed3d0c6315183313a999884b22f68101333d7c05947c3d770a4991b5dd3e1\ \ -)
+    d8150873bc3babd2f58428e0b4c9dbb92bafa36d48897f7c232deb8c73fc9410\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -23,7 +23,8 @@ false <<'END_OF_BODY'
 #
 # Run in:   the services instance of the target, in an SSM session; it asks sudo for root.
 # Changes:  CREATE ROLE        creates two roles for the time of the copy, dropped at its end
-#           CREATE DATABASE    creates a new database beside the current one, closed to others
+#           CREATE DATABASE    creates a new database beside the current one, closed to others;
+#                              first an empty one if there is no current one
 #           pg_restore, COPY   fill it from the restored database, as the first of these roles;
 #                              both are compared, as the second
 #           CREATE EXTENSION   creates its extensions, as the master user
@@ -31,18 +32,20 @@ false <<'END_OF_BODY'
 #           ALTER DATABASE     swaps its name with that of the current one, which is kept until a
 #                              script with --drop-old removes it; sessions in it are ended
 # Takes:    minutes for a few GB. The work continues when the session ends.
-# Costs:    storage for both databases: check FreeStorageSpace of the deployment's instance.
+# Costs:    storage for both databases. If the databases may need more than 10 GB in all, it asks
+#           for confirmation that as much is free.
 # Again:    follows the work, starts again after a failure, or reports when it was completed.
 # Killed:   leaves the unit, which continues. If the unit itself is killed, the current database
 #           stays in place: the names are swapped in one transaction.
-# Undo:     the replaced database is kept beside the new one, until a script with --drop-old
-#           removes it.
+# Undo:     a script with --swap-back puts the replaced database in place again, until one with
+#           --drop-old removes it.
 # Done if:  both databases were compared, and the names are swapped.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
+#           CONFIRM=DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 397fa98b6e9c926a4c9207db727f9706fe8456098958663341183b2ef478f04c
+  # text of this release: sha256 99c122cc2fa6a81f45125b0674ae1557cd36d1f6b92c21016aeb53369bf8ba8b
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -68,7 +71,7 @@ main() {
   run_as_root "$@"
   read_settings "$@"
   check_services_instance
-  check_programs awk chgrp comm cut date df diff env flock getent head setpriv sha256sum sort \
+  check_programs awk chgrp comm cut date df diff env flock getent grep head setpriv sha256sum sort \
     systemd-run python3 tail tr xargs
   prepare_clients
   speed_up_sessions
@@ -79,6 +82,7 @@ main() {
   if [[ ${PLAN} == 1 ]]; then
     finish_with_plan
   fi
+  confirm_storage
   start_work
   follow_work
 }
@@ -89,10 +93,8 @@ connect_without_ca_bundle() {
     'verified: download the CA bundle from https://truststore.pki.rds.amazonaws.com'
 }
 
-# While the new database is filled, no commit has to be on disk. The swap's has: its session has
-# durable_options.
+# While the new database is filled, no commit has to be on disk.
 speed_up_sessions() {
-  durable_options=${server_options}
   server_options+=' -c synchronous_commit=off -c maintenance_work_mem=128MB'
 }
 
@@ -133,10 +135,10 @@ follow_running_copy() {
 
 # Shows the databases of both servers, and names everything that prevents the copy.
 check_both_sides() {
-  show_databases "${target}"
   show_databases "${source}"
+  show_databases "${target}"
   measure_source
-  say "${TO_HOST} needs about $((size / 1000000)) MB more: check its FreeStorageSpace"
+  measure_target
   list_not_copied
   check_source_content
   check_target
@@ -164,28 +166,44 @@ COPY (
 SQL
 }
 
-# Sets size and large_objects_size to bytes, and major to the version of PostgreSQL. They are used
-# in arithmetic and in commands, so only digits are accepted from the server.
+# Sets size and large_objects_size to bytes, writes to how many rows have ever been written, and
+# major to the version of PostgreSQL. They are used in arithmetic and in commands, so only digits
+# are accepted from the server.
 measure_source() {
   local measured
   if ! read_measures; then
     stop_wrong_place "${FROM_HOST}: ${server_error}"
   fi
   measured=$(<measures)
-  if [[ ! ${measured} =~ ^[1-9][0-9]{0,17}'|'[0-9]{1,18}'|'[0-9]{2}$ ]]; then
+  if [[ ! ${measured} =~ ^[1-9][0-9]{0,17}('|'(0|[1-9][0-9]{0,17})){2}'|'[1-9][0-9]$ ]]; then
     stop_wrong_place "${FROM_HOST} does not report the size of ${DATABASE}"
   fi
-  IFS='|' read -r size large_objects_size major <<<"${measured}"
+  IFS='|' read -r size large_objects_size writes major <<<"${measured}"
 }
 
 read_measures() {
   query_server measures "${source}" "${DATABASE}" <<'SQL'
 SELECT pg_database_size(current_database()), pg_table_size('pg_largeobject'),
+  (SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_stat_user_tables),
   current_setting('server_version_num')::int / 10000;
 SQL
 }
 
-# Names what belongs to the server of the source and not to the database. Jobs of pg_cron are in one
+# Sets used to the size of all databases of the target, which are in the file "databases".
+measure_target() {
+  used=$(awk --field-separator='\t' '{ sum += $2 } END { printf "%.0f", sum }' databases)
+  if [[ ! ${used} =~ ^[0-9]{1,18}$ ]]; then
+    stop_wrong_place "${TO_HOST} does not report the size of its databases"
+  fi
+  say "${TO_HOST}: its databases use $((used / 1000000)) MB, and the copy needs about" \
+    "$((size / 1000000)) MB more"
+  if ! cut --fields=1 databases | grep --fixed-strings --line-regexp "${DATABASE}" >/dev/null; then
+    say "${TO_HOST} has no database ${DATABASE}: an empty one will be created first"
+  fi
+}
+
+# Names what belongs to the server of the source and not to the database, and who may write to the
+# database: the copy shows it as it is at one moment. Jobs of pg_cron are in one
 # database only: the extension's own table is safe to read, because only the system can create it.
 list_not_copied() {
   if ! list_others || ! list_database_jobs; then
@@ -203,7 +221,11 @@ list_others() {
   query_server others "${source}" postgres <<'SQL'
 SELECT format('database %I. To copy it: generate the script with its --database and --run', datname)
   FROM pg_database
-  WHERE NOT datistemplate AND datname NOT IN (:'database', 'postgres', 'rdsadmin');
+  WHERE NOT datistemplate AND datname NOT IN (:'database', 'postgres', 'rdsadmin')
+UNION ALL
+SELECT format('what this session writes from now on: PID %s of %s, %s', pid, usename,
+    application_name)
+  FROM pg_stat_activity WHERE datname = :'database' AND backend_type = 'client backend';
 SQL
 }
 
@@ -362,11 +384,13 @@ COPY (
     current_user, current_user)
   FROM pg_roles WHERE rolname = current_user AND NOT (rolcreatedb AND rolcreaterole)
   UNION ALL
-  SELECT format('there is no database %I that %I may replace', :'database', current_user)
-  WHERE NOT EXISTS (
-    SELECT FROM pg_database
-    WHERE datname = :'database'
-      AND pg_has_role(datdba, 'USAGE') AND pg_has_role('pg_signal_backend', 'USAGE'))
+  SELECT format('%I may not replace database %I: it belongs to %I', current_user, datname,
+    pg_get_userbyid(datdba))
+  FROM pg_database WHERE datname = :'database' AND NOT pg_has_role(datdba, 'USAGE')
+  UNION ALL
+  SELECT format('%I cannot end sessions: GRANT pg_signal_backend TO %I;', current_user,
+    current_user)
+  WHERE NOT pg_has_role('pg_signal_backend', 'USAGE')
 ) TO STDOUT;
 SQL
 }
@@ -391,21 +415,27 @@ check_disk_space() {
   fi
 }
 
-check_service_masked() {
-  local loaded active
-  loaded=$(systemctl show codeocean --property=LoadState --value)
-  active=$(systemctl show codeocean --property=ActiveState --value)
-  if [[ ${loaded} != masked || ${active} != @(inactive|failed) ]]; then
-    add_problem "the service is not stopped: codeocean is ${loaded} and ${active}." \
-      'Run service-stop first.'
-  fi
-}
-
 finish_with_plan() {
   if find_compared_copy; then
     finish_plan "would put the copy in place that was ${compared#* }; nothing was changed"
   fi
   finish_plan "would replace ${DATABASE} with the one on ${FROM_HOST}; nothing was changed"
+}
+
+# Asks whether the target has enough storage. Only CloudWatch knows how much is free, and the role
+# of this instance may not ask it. No deployment has less than 20 GB: if all databases take less
+# than half of that, the rest is enough for what else the server writes.
+confirm_storage() {
+  if ((used + size < 10000000000)) || find_compared_copy; then
+    return
+  fi
+  say "If the storage of ${TO_HOST} fills up, that server stops. How many bytes are free, in" \
+    'CloudShell:'
+  say "aws cloudwatch get-metric-statistics --region ${REGION} --namespace AWS/RDS --metric-name" \
+    "FreeStorageSpace --dimensions Name=DBInstanceIdentifier,Value=${TO_HOST%%.*} --period 60" \
+    "--statistics Minimum --start-time \$(date -d -9min +%s) --end-time \$(date +%s)"
+  confirm "${DATABASE}" "The copy needs about $((size / 1000000)) MB of it, and a quarter of that" \
+    'in addition for a time. Confirm only if more is free.'
 }
 
 # The work that main starts.
@@ -418,6 +448,7 @@ work() {
   name_source
   finish_if_completed
   check_both_sides
+  must create_missing_database
   if find_compared_copy; then
     say 'only the swap is left: the copy is there, compared equal'
     rm -rf "${dump}"
@@ -427,6 +458,14 @@ work() {
   fi
   replace_database
   finish "${completed}"
+}
+
+# So that there is always one to put aside.
+create_missing_database() {
+  run_sql "${target}" postgres <<'SQL'
+SELECT format('CREATE DATABASE %I', :'database')
+  WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'database') \gexec
+SQL
 }
 
 # Succeeds if an earlier attempt of this run has compared its copy of this source equal, and that
@@ -457,16 +496,20 @@ SQL
 }
 
 make_copy() {
+  local writes_before
   start_over
   open_snapshot
+  measure_source
+  writes_before=${writes}
   restore_database
   say "restored after ${SECONDS} s. Comparing both databases."
   check_copy
-  record_comparison
+  measure_source
+  record_comparison "$((writes - writes_before))"
 }
 
 # From here on the copy is kept until it is in its place.
-record_comparison() {
+record_comparison() { # ROWS_WRITTEN_MEANWHILE
   local counts oid
   if ! read_closed_copy; then
     stop "cannot ask ${TO_HOST} for the new database: ${server_error}"
@@ -478,6 +521,9 @@ record_comparison() {
   counts=$(awk --field-separator='|' '
     /^r[|]/ { tables++; rows += $2 }
     END { printf "%d tables, %.0f rows", tables, rows }' target.rows)
+  if (($1 > 0)); then
+    counts+="; $1 rows that were written there meanwhile are not copied"
+  fi
   compared="${oid} copied from ${FROM_HOST}:${FROM_PORT}, in ${SECONDS} s, all compared: ${counts}"
   append_record "db-copy-in--${RUN}" "${mark} ${token} compared ${compared}"
 }
@@ -612,79 +658,10 @@ describe_database() { # SERVER DATABASE
   print_description | run_sql "$1" postgres --set=described="$2" | sort
 }
 
-# Properties without those that belong to one server, the comment without the marks of earlier
-# runs, grants, and settings. to_jsonb copes with properties that only some versions have.
-print_description() {
-  cat <<'SQL'
-COPY (
-  WITH described AS (SELECT * FROM pg_database WHERE datname = :'described')
-  SELECT 'database', pg_get_userbyid(datdba),
-    (to_jsonb(described) - '{oid, datname, datdba, datacl, datlastsysoid, datfrozenxid,
-      datminmxid, datcollversion, dattablespace}'::text[])::text,
-    nullif(regexp_replace(shobj_description(oid, 'pg_database'),
-      '(^|\n)codeocean-cmdgen db-copy-in [^\n]*', '', 'g'), ''),
-    NULL::boolean
-  FROM described
-  UNION ALL
-  SELECT 'grant', CASE WHEN grantee <> 0 THEN pg_get_userbyid(grantee) END, privilege_type,
-    pg_get_userbyid(grantor), is_grantable
-  FROM described, aclexplode(coalesce(datacl, acldefault('d', datdba)))
-  UNION ALL
-  SELECT 'setting', CASE WHEN setrole <> 0 THEN pg_get_userbyid(setrole) END, setting, NULL, NULL
-  FROM described
-  JOIN pg_db_role_setting ON setdatabase = described.oid, unnest(setconfig) AS setting
-) TO STDOUT (DELIMITER '|');
-SQL
-}
-
-# Prints the SQL that gives a session of the target the facts, as rows: the target itself makes
-# statements of them.
-print_facts() {
-  cat <<'SQL'
-CREATE TEMPORARY TABLE facts (kind text, role text, value text, detail text, grantable boolean);
-\copy facts FROM 'facts' (DELIMITER '|')
-SQL
-}
-
 # Lists the tables, largest first, in JSON: schema and name, the name as the server quotes it, the
 # columns, the format of COPY.
 list_tables() { # SERVER DATABASE
   { print_beginning "$1" && print_own_relations && print_table_query; } | run_sql "$1" "$2"
-}
-
-# Relations that no extension created. Columns are in the order of their names, because pg_dump
-# reorders those of a table that inherits. odd: has a column of a type without a hash, or without
-# a binary form that all servers share.
-print_own_relations() {
-  cat <<'SQL'
-WITH own AS (
-  SELECT relation.oid, relnamespace, relname, relkind, has.*
-  FROM pg_class AS relation
-  LEFT JOIN pg_depend AS extension
-    ON (classid, objid, deptype) = (relation.tableoid, relation.oid, 'e'),
-  LATERAL (
-    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attname) AS columns,
-      string_agg(quote_ident(attname), ', ' ORDER BY attname)
-        FILTER (WHERE attgenerated = '') AS given,
-      bool_or(NOT atttypid = ANY ('{bool, int2, int4, int8, float4, float8, numeric, text,
-        varchar, bytea, jsonb, uuid, date, timestamp, timestamptz}'::regtype[])) AS odd
-    FROM pg_attribute
-    WHERE attrelid = relation.oid AND attnum > 0 AND NOT attisdropped
-  ) AS has
-  WHERE relpersistence <> 't' AND relation.oid >= 16384 AND extension IS NULL
-)
-SQL
-}
-
-print_table_query() {
-  cat <<'SQL'
-SELECT jsonb_build_array(
-    jsonb_build_array(relnamespace::regnamespace, relname),
-    oid::regclass,
-    coalesce('(' || given || ')', ''),
-    CASE WHEN odd THEN 'text' ELSE 'binary' END)
-  FROM own WHERE relkind = 'r' ORDER BY pg_table_size(oid) DESC;
-SQL
 }
 
 # The roles have one random password, in a file without a name, as descriptor 7. The server gets its
@@ -722,25 +699,6 @@ create_database() {
   { print_facts && print_creation; } | run_sql "${target}" postgres
 }
 
-print_creation() {
-  cat <<'SQL'
-SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ALLOW_CONNECTIONS false '
-        'ENCODING %L LC_COLLATE %L LC_CTYPE %L',
-      :'new', :'new', pg_encoding_to_char((p ->> 'encoding')::int), p ->> 'datcollate',
-      p ->> 'datctype')
-    || CASE p ->> 'datlocprovider'
-      WHEN 'c' THEN ' LOCALE_PROVIDER libc'
-      WHEN 'i' THEN ' LOCALE_PROVIDER icu ICU_LOCALE '
-        || quote_literal(coalesce(p ->> 'daticulocale', p ->> 'datlocale'))
-      WHEN 'b' THEN ' LOCALE_PROVIDER builtin BUILTIN_LOCALE ' || quote_literal(p ->> 'datlocale')
-      ELSE '' END
-    || coalesce(' ICU_RULES ' || quote_literal(p ->> 'daticurules'), ''),
-    format('REVOKE ALL ON DATABASE %I FROM PUBLIC', :'new'),
-    format('ALTER DATABASE %I ALLOW_CONNECTIONS true', :'new')
-  FROM facts, CAST(value AS jsonb) AS p WHERE kind = 'database' \gexec
-SQL
-}
-
 try_configuration() {
   describe_configured >tried
 }
@@ -754,56 +712,6 @@ describe_configured() {
     print_description
     echo 'ROLLBACK;'
   } | run_sql "${target}" postgres --set=described="${new_database}" | sort
-}
-
-# Prints the SQL that gives the new database its owner, grants, settings, limit and comment, for a
-# transaction that knows the facts: the swap's, or one that is rolled back. They come last: grants
-# let others in, and settings would change what our own sessions do.
-print_configuration() {
-  print_ownership
-  print_settings
-  cat <<'SQL'
-SELECT format('ALTER DATABASE %I CONNECTION LIMIT %s', :'new', (p ->> 'datconnlimit')::int),
-    format('COMMENT ON DATABASE %I IS %L', :'new', detail)
-  FROM facts, CAST(value AS jsonb) AS p WHERE kind = 'database' \gexec
-SQL
-}
-
-print_ownership() {
-  cat <<'SQL'
-SELECT CASE WHEN role <> current_user
-      THEN format('ALTER DATABASE %I OWNER TO %I', :'new', role) END,
-    format('SET LOCAL ROLE %I', role),
-    format('REVOKE ALL ON DATABASE %I FROM PUBLIC, %I', :'new', role), 'RESET ROLE'
-  FROM facts WHERE kind = 'database' \gexec
-SELECT format('SET LOCAL ROLE %I', detail),
-    format('GRANT %s ON DATABASE %I TO %s%s', value, :'new', coalesce(quote_ident(role), 'PUBLIC'),
-      CASE WHEN grantable THEN ' WITH GRANT OPTION' END),
-    'RESET ROLE'
-  FROM facts JOIN (SELECT role FROM facts WHERE kind = 'database') AS d (owner) ON kind = 'grant'
-  WHERE value IN ('CREATE', 'CONNECT', 'TEMPORARY')
-  ORDER BY detail <> owner, NOT grantable \gexec
-SQL
-}
-
-# The value of a list is kept as identifiers, and SET expects literals. No catalog says which
-# settings are lists: the names are those that pg_dump has.
-print_settings() {
-  cat <<'SQL'
-SELECT format('ALTER %s SET %I TO %s',
-    CASE WHEN role IS NULL THEN format('DATABASE %I', :'new')
-      ELSE format('ROLE %I IN DATABASE %I', role, :'new') END,
-    name,
-    CASE WHEN lower(name) IN ('local_preload_libraries', 'search_path', 'session_preload_libraries',
-      'shared_preload_libraries', 'temp_tablespaces', 'unix_socket_directories')
-    THEN (
-      SELECT coalesce(string_agg(quote_literal(coalesce(replace(part[1], '""', '"'), part[2])),
-        ', ' ORDER BY n), quote_literal(''))
-      FROM regexp_matches(list, '"([^"]*(?:""[^"]*)*)"|([^",\s]+)', 'g') WITH ORDINALITY m(part, n))
-    ELSE quote_literal(list) END)
-  FROM facts, split_part(value, '=', 1) AS name, substr(value, strpos(value, '=') + 1) AS list
-  WHERE kind = 'setting' \gexec
-SQL
 }
 
 # pg_dump alone reads the source's names, as patterns: quoted as they are, they match themselves.
@@ -869,20 +777,6 @@ check_extension_members() {
 # type, such as its row type, comes along with it.
 list_extension_members() { # SERVER DATABASE
   { print_beginning "$1" && print_members; } | run_sql "$1" "$2" | sort
-}
-
-print_members() {
-  cat <<'SQL'
-COPY (
-  SELECT format('ALTER EXTENSION %I DROP %s %s', extname, upper(one.type),
-    CASE WHEN one.type IN ('cast', 'transform') THEN ltrim(one.identity, 'for ')
-      ELSE one.identity END)
-  FROM pg_extension AS extension
-  JOIN pg_depend ON (refclassid, refobjid, deptype) = (extension.tableoid, extension.oid, 'e'),
-    pg_identify_object(classid, objid, 0) AS one
-  WHERE extname <> 'plpgsql'
-) TO STDOUT;
-SQL
 }
 
 # Streams the rows, in the order of the source. Names and columns become SQL on both sides: they
@@ -1003,29 +897,6 @@ describe_rows() { # SERVER DATABASE
   } | run_sql "$1" "$2" | sort
 }
 
-print_sums() {
-  cat <<'SQL'
-SELECT format('COPY (SELECT %L, %s, %L FROM ONLY %3$s) TO STDOUT (DELIMITER ''|'')', relkind,
-    CASE WHEN relkind = 'S' THEN 'last_value, is_called'
-      WHEN odd THEN format('count(*), sum(hashtextextended(ROW(%s)::text, 0))', columns)
-      ELSE format('count(*), sum(hash_record_extended(ROW(%s), 0))', columns) END,
-    oid::regclass)
-  FROM own WHERE relkind IN ('r', 'S') \gexec
-SQL
-}
-
-# 262144 is INV_READ, 2 is SEEK_END.
-print_large_objects() {
-  cat <<'SQL'
-COPY (
-  SELECT 'large object', oid, (
-    SELECT sum(hashtextextended(md5(lo_get(oid, n, 1 << 20)), n))
-    FROM generate_series(0, lo_lseek64(lo_open(oid, 262144), 0, 2), 1 << 20) AS n)
-  FROM pg_largeobject_metadata
-) TO STDOUT (DELIMITER '|');
-SQL
-}
-
 # Describes how pg_dump would create everything: a line for each entry, and for each grant, because
 # their order may differ. Left out are the lines around the entries, which hold versions and a
 # random key, and comments on extensions, which are the system's.
@@ -1055,39 +926,27 @@ show_differences() {
   say_file shown
 }
 
-# Configures the new database and puts it in the place of the old one, in one transaction. The
-# intent goes to the record of this host first, with a nonce.
+# Configures the new database and puts it in the place of the old one.
 replace_database() {
-  local nonce ender old text
+  local old text ender
   old=$(date "+${DATABASE}_old_%Y%m%dT%H%M%SZ")
   text="completed $(date --iso-8601=seconds) ${compared#* copied }; the database before is ${old}"
   check_service_masked
   stop_if_problems 'the old database is in place'
-  nonce=$(tr --delete '-' </proc/sys/kernel/random/uuid)
-  if [[ ! ${nonce} =~ ^[0-9a-f]{32}$ ]]; then
-    stop 'cannot read a random number from the kernel; the old database is in place'
-  fi
-  append_record "db-copy-in--${RUN}" "${mark} ${token} intent ${nonce} ${text}"
-  end_sessions >sessions 2>&1 &
+  end_sessions >ended_sessions 2>&1 &
   ender=$!
-  try_to_swap "${nonce}"
-  kill "${ender}"
-  if [[ ${completed} == '' ]]; then
-    say_attached
+  if ! swap_names "${new_database}" "${old}" "${text}" configure_database; then
+    kill "${ender}"
+    say_sessions "${new_database}"
     stop 'cannot swap the names of the databases; the old database is in place. The copy is kept:' \
       'end what is shown above, and paste the script again.'
   fi
+  kill "${ender}"
 }
 
-# Shows what still uses the databases: background workers of extensions, such as that of pg_cron, do
-# not end when the master asks.
-say_attached() {
-  run_sql "${target}" postgres >shown <<'SQL'
-SELECT format('%s of %s in %s, PID %s: %s', backend_type, coalesce(usename, 'the system'), datname,
-    pid, application_name)
-  FROM pg_stat_activity WHERE datname IN (:'database', :'new');
-SQL
-  say_file shown "${TO_HOST}: "
+configure_database() {
+  print_facts
+  print_configuration
 }
 
 # A command that renames a database keeps new sessions out, and waits 5 s for the others to end
@@ -1102,46 +961,9 @@ SELECT pg_terminate_backend(pid)
 SQL
 }
 
-# The client may lose the answer: only the state of the server counts.
-try_to_swap() { # NONCE
-  local error
-  for _ in {1..12}; do
-    swap_names "$1" 2>swap_error
-    find_replacement
-    if [[ ${completed} != '' ]]; then
-      return
-    fi
-    error=$(head --lines=1 swap_error)
-    say "not yet: ${error}"
-  done
-}
-
-# Users can read the arguments of a process, so the nonce travels on stdin. It needs no quotes:
-# names, numbers and times are ours.
-swap_names() { # NONCE
-  {
-    echo "\\set mark '${mark} $1 ${text}'"
-    print_facts
-    print_configuration
-    print_swap
-  } |
-    server_options=${durable_options} \
-      run_sql "${target}" postgres --set=old="${old}" --single-transaction --file=-
-}
-
-print_swap() {
-  cat <<'SQL'
-ALTER DATABASE :"database" RENAME TO :"old";
-ALTER DATABASE :"new" RENAME TO :"database";
-SELECT format('COMMENT ON DATABASE %I IS %L', datname,
-    concat_ws(E'\n', shobj_description(oid, 'pg_database'), :'mark'))
-  FROM pg_database WHERE datname = :'database' \gexec
-SQL
-}
-
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part database, sha256 2188226b6fe5d20d4eae0c89d8bbe7926dd4d7c2dc8ac5a322f32ad020afe4df
+# ---- Part database, sha256 894ae4cc5903747f972b5eccbc016ff3dc0aa324462d45475aa7b7ace59dd139
 
 # Prepares the database clients.
 prepare_clients() {
@@ -1297,12 +1119,14 @@ query_server() { # FILE SERVER DATABASE PSQL_OPTION... <SQL
   return 1
 }
 
-# Sets completed to what this run has completed, or to nothing, and in_place to what the server
-# has under the name of the database: "missing", "other", or "ours". For "ours", replacement is what
-# the record says about that swap. The record on this host holds the intent of a swap, with a nonce.
-# Only the swap writes that nonce into the comment of the database, and nobody else can know it
-# before. Afterwards everybody can read it, so the whole line counts: a copy removes such lines from
-# the comment that it takes along. If the work dies in the swap, the intent is all it leaves.
+# Sets completed to what this run has done last: "completed" and a text, "undone" and a text, or
+# nothing. Sets in_place to what the server has under the name of the database: "missing", "other",
+# or "ours". For "ours", replacement is what the record says about that swap; its last word is the
+# database that was in place before.
+# The record on this host holds the intent of a swap, with a nonce. Only the swap writes that nonce
+# into the comment of the database, and nobody else can know it before. Afterwards everybody can
+# read it, so the whole line counts: a copy removes such lines from the comment that it takes along.
+# If the work dies in the swap, the intent is all it leaves.
 find_replacement() {
   local intent nonce
   in_place=other
@@ -1329,7 +1153,7 @@ find_replacement() {
 }
 
 # Sets completed and intents to what the record of this run holds: lines of a time, the mark, the
-# token, "completed" or "intent", and a text.
+# token, "completed", "undone" or "intent", and a text.
 read_record() {
   local found kind text
   completed=''
@@ -1338,8 +1162,8 @@ read_record() {
     return
   fi
   while read -r _ _ _ _ found kind text; do
-    if [[ ${found} == "${token}" && ${kind} == completed ]]; then
-      completed="completed ${text}"
+    if [[ ${found} == "${token}" && ${kind} == @(completed|undone) ]]; then
+      completed="${kind} ${text}"
     fi
     if [[ ${found} == "${token}" && ${kind} == intent ]]; then
       intents+=("${text}")
@@ -1355,7 +1179,7 @@ SQL
 }
 
 record_completion() { # TEXT
-  if [[ ${completed} == '' ]]; then
+  if [[ ${completed} != "$1" ]]; then
     completed=$1
     if [[ ${PLAN} != 1 ]]; then
       append_record "db-copy-in--${RUN}" "${mark} ${token} ${completed}"
@@ -1365,8 +1189,262 @@ record_completion() { # TEXT
 
 check_database_exists() {
   if [[ ${in_place} == missing ]]; then
-    stop "database ${DATABASE} no longer exists on ${TO_HOST}. This run had ${completed}"
+    stop "database ${DATABASE} no longer exists on ${TO_HOST}. This run: ${completed}"
   fi
+}
+
+# ---- Part database_facts, sha256 49dbb29a3288ed681f935967bf2156b5f343950e815ddd256a004d1afbd641f8
+
+# SQL about what a database holds. A copy differs from its source if any of these answers differs.
+
+# Properties without those that belong to one server, the comment without the marks of earlier
+# runs, grants, and settings. to_jsonb copes with properties that only some versions have.
+print_description() {
+  cat <<'SQL'
+COPY (
+  WITH described AS (SELECT * FROM pg_database WHERE datname = :'described')
+  SELECT 'database', pg_get_userbyid(datdba),
+    (to_jsonb(described) - '{oid, datname, datdba, datacl, datlastsysoid, datfrozenxid,
+      datminmxid, datcollversion, dattablespace}'::text[])::text,
+    nullif(regexp_replace(shobj_description(oid, 'pg_database'),
+      '(^|\n)codeocean-cmdgen db-copy-in [^\n]*', '', 'g'), ''),
+    NULL::boolean
+  FROM described
+  UNION ALL
+  SELECT 'grant', CASE WHEN grantee <> 0 THEN pg_get_userbyid(grantee) END, privilege_type,
+    pg_get_userbyid(grantor), is_grantable
+  FROM described, aclexplode(coalesce(datacl, acldefault('d', datdba)))
+  UNION ALL
+  SELECT 'setting', CASE WHEN setrole <> 0 THEN pg_get_userbyid(setrole) END, setting, NULL, NULL
+  FROM described
+  JOIN pg_db_role_setting ON setdatabase = described.oid, unnest(setconfig) AS setting
+) TO STDOUT (DELIMITER '|');
+SQL
+}
+
+# Prints the SQL that gives a session of the target the facts, as rows: the target itself makes
+# statements of them.
+print_facts() {
+  cat <<'SQL'
+CREATE TEMPORARY TABLE facts (kind text, role text, value text, detail text, grantable boolean);
+\copy facts FROM 'facts' (DELIMITER '|')
+SQL
+}
+
+# Relations that no extension created. Columns are in the order of their names, because pg_dump
+# reorders those of a table that inherits. odd: has a column of a type without a hash, or without
+# a binary form that all servers share.
+print_own_relations() {
+  cat <<'SQL'
+WITH own AS (
+  SELECT relation.oid, relnamespace, relname, relkind, has.*
+  FROM pg_class AS relation
+  LEFT JOIN pg_depend AS extension
+    ON (classid, objid, deptype) = (relation.tableoid, relation.oid, 'e'),
+  LATERAL (
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attname) AS columns,
+      string_agg(quote_ident(attname), ', ' ORDER BY attname)
+        FILTER (WHERE attgenerated = '') AS given,
+      bool_or(NOT atttypid = ANY ('{bool, int2, int4, int8, float4, float8, numeric, text,
+        varchar, bytea, jsonb, uuid, date, timestamp, timestamptz}'::regtype[])) AS odd
+    FROM pg_attribute
+    WHERE attrelid = relation.oid AND attnum > 0 AND NOT attisdropped
+  ) AS has
+  WHERE relpersistence <> 't' AND relation.oid >= 16384 AND extension IS NULL
+)
+SQL
+}
+
+print_table_query() {
+  cat <<'SQL'
+SELECT jsonb_build_array(
+    jsonb_build_array(relnamespace::regnamespace, relname),
+    oid::regclass,
+    coalesce('(' || given || ')', ''),
+    CASE WHEN odd THEN 'text' ELSE 'binary' END)
+  FROM own WHERE relkind = 'r' ORDER BY pg_table_size(oid) DESC;
+SQL
+}
+
+print_creation() {
+  cat <<'SQL'
+SELECT format('CREATE DATABASE %I OWNER %I TEMPLATE template0 ALLOW_CONNECTIONS false '
+        'ENCODING %L LC_COLLATE %L LC_CTYPE %L',
+      :'new', :'new', pg_encoding_to_char((p ->> 'encoding')::int), p ->> 'datcollate',
+      p ->> 'datctype')
+    || CASE p ->> 'datlocprovider'
+      WHEN 'c' THEN ' LOCALE_PROVIDER libc'
+      WHEN 'i' THEN ' LOCALE_PROVIDER icu ICU_LOCALE '
+        || quote_literal(coalesce(p ->> 'daticulocale', p ->> 'datlocale'))
+      WHEN 'b' THEN ' LOCALE_PROVIDER builtin BUILTIN_LOCALE ' || quote_literal(p ->> 'datlocale')
+      ELSE '' END
+    || coalesce(' ICU_RULES ' || quote_literal(p ->> 'daticurules'), ''),
+    format('REVOKE ALL ON DATABASE %I FROM PUBLIC', :'new'),
+    format('ALTER DATABASE %I ALLOW_CONNECTIONS true', :'new')
+  FROM facts, CAST(value AS jsonb) AS p WHERE kind = 'database' \gexec
+SQL
+}
+
+# Prints the SQL that gives the new database its owner, grants, settings, limit and comment, for a
+# transaction that knows the facts: the swap's, or one that is rolled back. They come last: grants
+# let others in, and settings would change what our own sessions do.
+print_configuration() {
+  print_ownership
+  print_settings
+  cat <<'SQL'
+SELECT format('ALTER DATABASE %I CONNECTION LIMIT %s', :'new', (p ->> 'datconnlimit')::int),
+    format('COMMENT ON DATABASE %I IS %L', :'new', detail)
+  FROM facts, CAST(value AS jsonb) AS p WHERE kind = 'database' \gexec
+SQL
+}
+
+print_ownership() {
+  cat <<'SQL'
+SELECT CASE WHEN role <> current_user
+      THEN format('ALTER DATABASE %I OWNER TO %I', :'new', role) END,
+    format('SET LOCAL ROLE %I', role),
+    format('REVOKE ALL ON DATABASE %I FROM PUBLIC, %I', :'new', role), 'RESET ROLE'
+  FROM facts WHERE kind = 'database' \gexec
+SELECT format('SET LOCAL ROLE %I', detail),
+    format('GRANT %s ON DATABASE %I TO %s%s', value, :'new', coalesce(quote_ident(role), 'PUBLIC'),
+      CASE WHEN grantable THEN ' WITH GRANT OPTION' END),
+    'RESET ROLE'
+  FROM facts JOIN (SELECT role FROM facts WHERE kind = 'database') AS d (owner) ON kind = 'grant'
+  WHERE value IN ('CREATE', 'CONNECT', 'TEMPORARY')
+  ORDER BY detail <> owner, NOT grantable \gexec
+SQL
+}
+
+# The value of a list is kept as identifiers, and SET expects literals. No catalog says which
+# settings are lists: the names are those that pg_dump has.
+print_settings() {
+  cat <<'SQL'
+SELECT format('ALTER %s SET %I TO %s',
+    CASE WHEN role IS NULL THEN format('DATABASE %I', :'new')
+      ELSE format('ROLE %I IN DATABASE %I', role, :'new') END,
+    name,
+    CASE WHEN lower(name) IN ('local_preload_libraries', 'search_path', 'session_preload_libraries',
+      'shared_preload_libraries', 'temp_tablespaces', 'unix_socket_directories')
+    THEN (
+      SELECT coalesce(string_agg(quote_literal(coalesce(replace(part[1], '""', '"'), part[2])),
+        ', ' ORDER BY n), quote_literal(''))
+      FROM regexp_matches(list, '"([^"]*(?:""[^"]*)*)"|([^",\s]+)', 'g') WITH ORDINALITY m(part, n))
+    ELSE quote_literal(list) END)
+  FROM facts, split_part(value, '=', 1) AS name, substr(value, strpos(value, '=') + 1) AS list
+  WHERE kind = 'setting' \gexec
+SQL
+}
+
+print_members() {
+  cat <<'SQL'
+COPY (
+  SELECT format('ALTER EXTENSION %I DROP %s %s', extname, upper(one.type),
+    CASE WHEN one.type IN ('cast', 'transform') THEN ltrim(one.identity, 'for ')
+      ELSE one.identity END)
+  FROM pg_extension AS extension
+  JOIN pg_depend ON (refclassid, refobjid, deptype) = (extension.tableoid, extension.oid, 'e'),
+    pg_identify_object(classid, objid, 0) AS one
+  WHERE extname <> 'plpgsql'
+) TO STDOUT;
+SQL
+}
+
+print_sums() {
+  cat <<'SQL'
+SELECT format('COPY (SELECT %L, %s, %L FROM ONLY %3$s) TO STDOUT (DELIMITER ''|'')', relkind,
+    CASE WHEN relkind = 'S' THEN 'last_value, is_called'
+      WHEN odd THEN format('count(*), sum(hashtextextended(ROW(%s)::text, 0))', columns)
+      ELSE format('count(*), sum(hash_record_extended(ROW(%s), 0))', columns) END,
+    oid::regclass)
+  FROM own WHERE relkind IN ('r', 'S') \gexec
+SQL
+}
+
+# 262144 is INV_READ, 2 is SEEK_END.
+print_large_objects() {
+  cat <<'SQL'
+COPY (
+  SELECT 'large object', oid, (
+    SELECT sum(hashtextextended(md5(lo_get(oid, n, 1 << 20)), n))
+    FROM generate_series(0, lo_lseek64(lo_open(oid, 262144), 0, 2), 1 << 20) AS n)
+  FROM pg_largeobject_metadata
+) TO STDOUT (DELIMITER '|');
+SQL
+}
+
+# ---- Part database_swap, sha256 9db3daaa3cbc06108ceb1d71bd318765d579cfab48a19759a0fa7b5b45eab79a
+
+# Stops the paste that would take the database away from a service that uses it.
+check_service_masked() {
+  local loaded active
+  loaded=$(systemctl show codeocean --property=LoadState --value)
+  active=$(systemctl show codeocean --property=ActiveState --value)
+  if [[ ${loaded} != masked || ${active} != @(inactive|failed) ]]; then
+    add_problem "the service is not stopped: codeocean is ${loaded} and ${active}." \
+      'Run service-stop first.'
+  fi
+}
+
+# Gives the name of our database to another one, and ours a new name, in one transaction. Further
+# arguments are a command, which prints SQL for the beginning of that transaction. The outcome goes
+# to the record of this host first, as an intent with a nonce. The client may lose the answer of the
+# server: only the state of the server counts. Sets completed to the outcome if it succeeds.
+swap_names() { # OTHER_DATABASE NEW_NAME_OF_OURS OUTCOME [PRINTING_COMMAND...]
+  local nonce error
+  nonce=$(tr --delete '-' </proc/sys/kernel/random/uuid)
+  if [[ ! ${nonce} =~ ^[0-9a-f]{32}$ ]]; then
+    stop "cannot read a random number from the kernel; ${DATABASE} is as it was"
+  fi
+  append_record "db-copy-in--${RUN}" "${mark} ${token} intent ${nonce} $3"
+  for _ in {1..12}; do
+    run_swap "${nonce}" "$@" 2>swap_error
+    find_replacement
+    if [[ ${completed} == "$3" ]]; then
+      return 0
+    fi
+    error=$(head --lines=1 swap_error)
+    say "not yet: ${error}"
+  done
+  return 1
+}
+
+# Users can read the arguments of a process, so the nonce travels on stdin. It needs no quotes:
+# names, numbers and times are ours. The commit has to be on disk.
+run_swap() { # NONCE OTHER_DATABASE NEW_NAME_OF_OURS OUTCOME [PRINTING_COMMAND...]
+  {
+    echo "\\set mark '${mark} $1 $4'"
+    "${@:5}"
+    print_swap
+  } |
+    server_options="${server_options} -c synchronous_commit=on" run_sql "${target}" postgres \
+      --set=other="$2" --set=aside="$3" --single-transaction --file=-
+}
+
+print_swap() {
+  cat <<'SQL'
+ALTER DATABASE :"database" RENAME TO :"aside";
+ALTER DATABASE :"other" RENAME TO :"database";
+SELECT format('COMMENT ON DATABASE %I IS %L', datname,
+    concat_ws(E'\n', shobj_description(oid, 'pg_database'), :'mark'))
+  FROM pg_database WHERE datname = :'database' \gexec
+SQL
+}
+
+# Shows what uses our database or another one. Background workers of extensions, such as that of
+# pg_cron, do not end when the master asks.
+say_sessions() { # OTHER_DATABASE
+  if ! list_sessions "$1"; then
+    stop_wrong_place "${TO_HOST}: ${server_error}"
+  fi
+  say_file sessions "${TO_HOST}: "
+}
+
+list_sessions() { # OTHER_DATABASE
+  query_server sessions "${target}" postgres --set=other="$1" <<'SQL'
+SELECT format('%s of %s in %s, PID %s: %s', backend_type, coalesce(usename, 'the system'), datname,
+    pid, application_name)
+  FROM pg_stat_activity WHERE datname IN (:'database', :'other');
+SQL
 }
 
 # ---- Part database_rights, sha256 4de6907b7baf5630188f91e84a97e91aaba227b66be3e34a475c9c2437e15c36
@@ -1628,7 +1706,7 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 f35554527687abeaad06d4920c3aa70c774fdf625309261ac37c67763ca32a1b
+# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -2011,11 +2089,8 @@ describe_path() { # PATH
 # Creates a folder that only root can use, or checks the one that exists.
 make_private_folder() { # FOLDER
   check_private_folder "$1"
-  if [[ ! -d $1 ]]; then
-    if ! mkdir --mode=700 "$1"; then
-      stop "cannot create $1"
-    fi
-    check_private_folder "$1"
+  if [[ ! -d $1 ]] && ! mkdir --mode=700 "$1"; then
+    stop "cannot create $1"
   fi
 }
 
@@ -2077,16 +2152,31 @@ find_device() { # VOLUME_ID
   fi
 }
 
-# Checks that no copy to the data volume was started and not completed: then some of its files are
-# the old ones, and some the restored ones.
-check_copy_is_complete() {
-  local last_record
-  last_record=$(cat "${records}"/volume-copy-in--* 2>/dev/null |
-    sort --stable --key=1,1 | tail --lines=1)
-  if [[ ${last_record} == *' confirmed '* ]]; then
-    stop "a copy to the data volume was started and is not completed (${last_record})." \
-      'Paste volume-copy-in again.'
+# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
+# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
+# data volume does not stay read-only.
+prove_nothing_writes() { # HOW_TO_FIND_WRITERS
+  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
+    'take minutes, until all that is in memory is on the volume.'
+  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
+  case $? in
+  0) ;;
+  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
+  *)
+    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
+      "findmnt ${DATA_MOUNT}. Then paste the script again."
+    ;;
+  esac
+}
+
+remount_for_a_moment() {
+  local refused
+  remount_data_volume ro
+  refused=$?
+  if ! remount_data_volume rw; then
+    return 2
   fi
+  return "${refused}"
 }
 
 # Makes the data volume read-only or writable, and checks in the kernel's list of mounts that this,
@@ -2117,13 +2207,6 @@ is_working() { # [STEP]
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
-  fi
-}
-
-# A paste that comes while the work runs only follows it.
-follow_running_work() {
-  if is_working; then
-    follow_work
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    e0f0fbb92f418335c8f51e10d7e0cc429987430601bb2ed784c82b9a2da3ec59\ \ -)
+    3f77ff54cd34a77bdfd1821930cdf2e7cc762d248080ab9a048ee941ab331b81\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -39,7 +39,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 fa7b82f4eda201f531360050b995ab16f2aad9f008b52d26f167c6b994d3e8ec
+  # text of this release: sha256 04f28dd7173fee189a3ac19b5dadc3212b402e5f86fdf9eae745502d9e5afeb9
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -1085,7 +1085,7 @@ def read_digest(done: Path) -> str:
         raise OSError(message)
     return digest
 END_OF_PYTHON
-  # s3_task.py, sha256 dcb66f81a2f55c829f9fecc5c50680fd63dd66b565aa38f9d56ef2a2faadc149
+  # s3_task.py, sha256 a9d89fbca56f4eeb2dfe47b806049877693100b0bbfa6903ceb10c5f3af2944f
   cat >program/s3_task.py <<'END_OF_PYTHON'
 """What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
 
@@ -1134,14 +1134,10 @@ def instant(seconds: float) -> str:
 # Messages.
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal obeys or hides."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def say(text: object) -> None:
-    """Show a line."""
-    _write(f"{printable(str(text))}\n")
+    """Show a line, without what a terminal would obey or hide."""
+    line = "".join(one if one.isprintable() else "?" for one in str(text))
+    _write(f"{line}\n")
 
 
 def clear_progress() -> None:

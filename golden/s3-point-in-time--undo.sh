@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    9464e98b501be5ba5b70cc293b22653717ef1f96d9e2c21bce18f8ba61446bb3\ \ -)
+    9a16e40f4faa8e67df4470006379549ccb94d964686f3a533024b15709abf149\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 fd5e0693d5a868a3d9e96a445924e42b342d4ffa60f8daee373cd579c3dd642d
+  # text of this release: sha256 1ee545d7ddd4b38b9092f2fb85c3b7d38008fcefd6e9850991e588385342d26d
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -546,7 +546,7 @@ def for_each_change(
         message = f"{count:,} keys are LEFT as they are, such as those named above"
         raise OSError(message)
 END_OF_PYTHON
-  # s3_task.py, sha256 dcb66f81a2f55c829f9fecc5c50680fd63dd66b565aa38f9d56ef2a2faadc149
+  # s3_task.py, sha256 a9d89fbca56f4eeb2dfe47b806049877693100b0bbfa6903ceb10c5f3af2944f
   cat >program/s3_task.py <<'END_OF_PYTHON'
 """What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
 
@@ -595,14 +595,10 @@ def instant(seconds: float) -> str:
 # Messages.
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal obeys or hides."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def say(text: object) -> None:
-    """Show a line."""
-    _write(f"{printable(str(text))}\n")
+    """Show a line, without what a terminal would obey or hide."""
+    line = "".join(one if one.isprintable() else "?" for one in str(text))
+    _write(f"{line}\n")
 
 
 def clear_progress() -> None:

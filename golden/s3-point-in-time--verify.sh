@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    2e127a21067905f2e8f5124291257a496d0f1319374222fcf25f673bc6d24d46\ \ -)
+    ecc25df15b65c9c2aebc09275bdc86baedad3d757c4ef0b8817f0ec6d90829f9\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -34,7 +34,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 39008783d9c45318620e2334e427cd720a749e3fad6453d03f712f59e7124b8e
+  # text of this release: sha256 9d6d2691a5e9c1eecc65ec8943ceb9ffa212df6c6d29b29920cba9b7be390fba
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -431,7 +431,7 @@ def read_digest(done: Path) -> str:
         raise OSError(message)
     return digest
 END_OF_PYTHON
-  # s3_task.py, sha256 dcb66f81a2f55c829f9fecc5c50680fd63dd66b565aa38f9d56ef2a2faadc149
+  # s3_task.py, sha256 a9d89fbca56f4eeb2dfe47b806049877693100b0bbfa6903ceb10c5f3af2944f
   cat >program/s3_task.py <<'END_OF_PYTHON'
 """What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
 
@@ -480,14 +480,10 @@ def instant(seconds: float) -> str:
 # Messages.
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal obeys or hides."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def say(text: object) -> None:
-    """Show a line."""
-    _write(f"{printable(str(text))}\n")
+    """Show a line, without what a terminal would obey or hide."""
+    line = "".join(one if one.isprintable() else "?" for one in str(text))
+    _write(f"{line}\n")
 
 
 def clear_progress() -> None:

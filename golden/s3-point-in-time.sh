@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    0af00c525904204aea35a8e9265d28f27fd737a4ea3989eab804e5fa1fbdefbe\ \ -)
+    137cacb0a52ce79f477f9f07a255898cf5a3903f519395c9511169b2adbe4a34\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -40,7 +40,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=PLAN-DIGEST confirms without a terminal.
 
 values() {
-  # text of this release: sha256 b5e6439027b04f238a245972dbab1b0d2bf8122f881748de5397109dd42244c4
+  # text of this release: sha256 b3dbac370321e3aca6cd8581aae9629a2300634ac05b99f3aa8c9cc126fdae08
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -822,7 +822,7 @@ def read_digest(done: Path) -> str:
         raise OSError(message)
     return digest
 END_OF_PYTHON
-  # s3_task.py, sha256 dcb66f81a2f55c829f9fecc5c50680fd63dd66b565aa38f9d56ef2a2faadc149
+  # s3_task.py, sha256 a9d89fbca56f4eeb2dfe47b806049877693100b0bbfa6903ceb10c5f3af2944f
   cat >program/s3_task.py <<'END_OF_PYTHON'
 """What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
 
@@ -871,14 +871,10 @@ def instant(seconds: float) -> str:
 # Messages.
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal obeys or hides."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def say(text: object) -> None:
-    """Show a line."""
-    _write(f"{printable(str(text))}\n")
+    """Show a line, without what a terminal would obey or hide."""
+    line = "".join(one if one.isprintable() else "?" for one in str(text))
+    _write(f"{line}\n")
 
 
 def clear_progress() -> None:

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    24a23a314f2f7a9f75cee769b3953f5d3db090e3d34e662fe99acc790e054135\ \ -)
+    29c294be6046094b0696d9768bf865693d4f3ebdf430f2eb1df1a8ebfa9f949c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -24,8 +24,9 @@ false <<'END_OF_BODY'
 # Run in:   the services instance of the target, in an SSM session; it asks sudo for root. Run it
 #           after volume-copy-in, before service-start.
 # Changes:  ssm put-parameter         lists the names of the saved parameters that differ below
-#                                     this stack's path, then writes them. It deletes none, and
-#                                     changes nothing in Secrets Manager.
+#                                     this stack's path, then writes them, with the KMS keys that
+#                                     they have here. It deletes none, and changes nothing in
+#                                     Secrets Manager.
 #           mv                        keeps the values that are replaced in a file below
 #                                     /var/lib/codeocean-cmdgen
 #           mount --options remount   makes the data volume read-only for a moment, which proves
@@ -40,15 +41,16 @@ false <<'END_OF_BODY'
 # Killed:   leaves a part of the parameters written, and the file with what was replaced. With
 #           --command: the command may continue, and is not started again until it has ended.
 # Undo:     what each paste replaces is kept, for root only, in a file of its own below
-#           /var/lib/codeocean-cmdgen. Copy that file over the saved one, and run with a new
-#           --run. Parameters that were added stay.
+#           /var/lib/codeocean-cmdgen. Copy that file over the save with sudo cp
+#           --backup=numbered, which keeps the save too, and run with a new --run. Parameters that
+#           were added stay.
 # Done if:  Parameter Store shows all saved parameters as they were saved. With --command: it has
 #           ended with exit code 0.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 931740e092e6232c5a183372ecee899c5cb89fa8b877c792dd85903436945a43
+  # text of this release: sha256 9c854e7cdb59702ece874d90b05f85c1b796164e1672b38ee7a5b085964086e1
   # the step
   STEP=secrets-restore
   # from deployment file [target]
@@ -67,7 +69,8 @@ main() {
   read_settings_in_memory "$@"
   record_umask
   check_services_instance
-  check_programs cmp flock
+  check_programs cmp flock lsblk
+  check_mounted_volume
   name_work
   finish_if_completed
   check_data_volume_copy
@@ -83,6 +86,7 @@ main() {
   read_parameters current
   show_actions
   check_types
+  read_keys
   if [[ ${PLAN} == 1 ]]; then
     finish_plan "${count} parameters would be written; nothing was changed"
   fi
@@ -98,6 +102,27 @@ main() {
   fi
   append_record "secrets-restore--${RUN}" "completed: ${work}"
   finish "all parameters are as they were saved, ${count} written${where_kept}"
+}
+
+# Checks that the volume at the data mount is one of this stack. A reboot may have mounted a
+# restored volume there: it has no tag of a stack, or one of volume-restore as well.
+check_mounted_volume() {
+  local mounted volume
+  mounted=$(findmnt --noheadings --output SOURCE --mountpoint "${DATA_MOUNT}")
+  if ! ask volumes aws ec2 describe-volumes \
+    --region "${REGION}" \
+    --filters "Name=tag:codeocean:deployment,Values=${STACK_NAME}"; then
+    stop "cannot list the volumes of stack ${STACK_NAME}: ${aws_error}"
+  fi
+  jq --raw-output '.Volumes[] | select(all(.Tags[]; .Key != "codeocean-cmdgen:data-volume-id"))
+    | .VolumeId' volumes >stack_volumes
+  while read -r volume; do
+    find_device "${volume}"
+    if [[ ${device} != '' && ${device} == "${mounted}" ]]; then
+      return
+    fi
+  done <stack_volumes
+  stop_wrong_place "'${mounted}' at ${DATA_MOUNT} is not a volume of stack ${STACK_NAME}"
 }
 
 # Sets work to what the record says was completed: to restore the save, and to run a command, are
@@ -199,13 +224,16 @@ read_save() {
 }
 
 # Writes the names of the parameters that will be written to the file "names", and sets count to
-# their number.
+# their number. Writes those that will be replaced to the file "replaced", as they are now.
 show_actions() {
   compare_parameter_lists current saved
   sed 's/^new/add/; s/^changed/replace/; s/^gone/stays/' changes >actions
   say_file actions '  '
   sed --quiet 's/^\(new\|changed\) //p' changes >names
   count=$(wc --lines <names)
+  jq --slurpfile saved saved '
+    ($saved[0] | INDEX(.Name)) as $saved
+    | map($saved[.Name] as $new | select($new != null and $new != .))' current >replaced
 }
 
 # AWS does not change the type of a parameter. The one in the way must be deleted, which this
@@ -241,6 +269,21 @@ stop_at_types() {
     'Fix the problems above, and paste the script again.'
 }
 
+# Writes what AWS says of the parameters that are here to the file "keys", if a SecureString is
+# replaced: without its KMS key, it would get the default one. The vendor's role may not read keys.
+read_keys() {
+  : >keys
+  if ! jq --exit-status 'any(.[]; .Type == "SecureString")' replaced >is_key_needed; then
+    return
+  fi
+  if ! ask keys aws ssm describe-parameters \
+    --region "${REGION}" \
+    --parameter-filters "Key=Path,Option=Recursive,Values=/${STACK_NAME}"; then
+    say 'warning: each SecureString that is replaced will have the default KMS key, aws/ssm,' \
+      "because its own key cannot be read: ${aws_error}"
+  fi
+}
+
 # A save of this same stack is the source's only if volume-copy-in of this run has brought it.
 is_own_save() {
   ! is_copy_completed && jq --exit-status --arg place "${ACCOUNT_ID} ${REGION} ${STACK_NAME}" '
@@ -267,9 +310,6 @@ confirm_actions() {
 # these files, or to nothing.
 keep_replaced_parameters() {
   local file kept_files
-  jq --slurpfile saved saved '
-    ($saved[0] | INDEX(.Name)) as $saved
-    | map($saved[.Name] as $new | select($new != null and $new != .))' current >replaced
   if [[ $(<replaced) != '[]' ]]; then
     if ! file=$(mktemp "/var/lib/codeocean-cmdgen/secrets-restore--${RUN}.XXXXXX") ||
       ! write_save replaced "${file}"; then
@@ -311,10 +351,12 @@ write_parameters() {
 # if it reads a value alone from a file, it changes the line ends.
 # https://github.com/aws/aws-cli/issues/5982
 create_request() { # NAME
-  if ! jq --arg name "$1" '
+  if ! jq --arg name "$1" --slurpfile keys keys '
     .[]
     | select(.Name == $name)
-    | if (.Value | utf8bytelength) > 4096 then .Tier = "Advanced" else . end' saved >request; then
+    | if (.Value | utf8bytelength) > 4096 then .Tier = "Advanced" else . end
+    | . + ([$keys[].Parameters[] | select(.Name == $name and .KeyId) | {KeyId}] | add // {})
+    ' saved >request; then
     stop "cannot create the request to write $1. Paste the script again to continue."
   fi
 }
@@ -464,6 +506,20 @@ is_complete_save() { # FILE
   ' "$1" >/dev/null 2>&1
 }
 
+# ---- Part complete_copy, sha256 263c5c8c582956b1cfd2c8dd530d200b803e4ad10d8f81843a74140a75d435d8
+
+# Checks that no copy to the data volume was started and not completed: then some of its files are
+# the old ones, and some the restored ones.
+check_copy_is_complete() {
+  local last_record
+  last_record=$(cat "${records}"/volume-copy-in--* 2>/dev/null |
+    sort --stable --key=1,1 | tail --lines=1)
+  if [[ ${last_record} == *' confirmed '* ]]; then
+    stop "a copy to the data volume was started and is not completed (${last_record})." \
+      'Paste volume-copy-in again.'
+  fi
+}
+
 # ---- Part stopped_service, sha256 2b22d1f4119a918de0a1c5a9a3b5f824b118696d7cda14291a8e4e8ada3e0f1e
 
 # Checks that what service-stop did still holds.
@@ -484,36 +540,6 @@ remount_to_find_writers() {
   if [[ ${PLAN} != 1 ]]; then
     prove_nothing_writes 'Paste service-stop again: it shows what.'
   fi
-}
-
-# ---- Part nothing_writes, sha256 52bb26030695a1bda9b7a4f2868c4b2f075f1fdeaac99b8046169599aab3bf09
-
-# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
-# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
-# data volume does not stay read-only.
-prove_nothing_writes() { # HOW_TO_FIND_WRITERS
-  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
-    'take minutes, until all that is in memory is on the volume.'
-  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
-  case $? in
-  0) ;;
-  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
-  *)
-    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
-      "findmnt ${DATA_MOUNT}. Then paste the script again."
-    ;;
-  esac
-}
-
-remount_for_a_moment() {
-  local failed=0
-  if ! remount_data_volume ro; then
-    failed=1
-  fi
-  if ! remount_data_volume rw; then
-    failed=2
-  fi
-  return "${failed}"
 }
 
 # ---- Part vendor_command, sha256 1ba66a8b6a0f1d25fb9208ee4ca8afb9dedc324930881b3c02cf78dad6a79fe7
@@ -564,7 +590,7 @@ restore_environment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 f35554527687abeaad06d4920c3aa70c774fdf625309261ac37c67763ca32a1b
+# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -947,11 +973,8 @@ describe_path() { # PATH
 # Creates a folder that only root can use, or checks the one that exists.
 make_private_folder() { # FOLDER
   check_private_folder "$1"
-  if [[ ! -d $1 ]]; then
-    if ! mkdir --mode=700 "$1"; then
-      stop "cannot create $1"
-    fi
-    check_private_folder "$1"
+  if [[ ! -d $1 ]] && ! mkdir --mode=700 "$1"; then
+    stop "cannot create $1"
   fi
 }
 
@@ -1013,16 +1036,31 @@ find_device() { # VOLUME_ID
   fi
 }
 
-# Checks that no copy to the data volume was started and not completed: then some of its files are
-# the old ones, and some the restored ones.
-check_copy_is_complete() {
-  local last_record
-  last_record=$(cat "${records}"/volume-copy-in--* 2>/dev/null |
-    sort --stable --key=1,1 | tail --lines=1)
-  if [[ ${last_record} == *' confirmed '* ]]; then
-    stop "a copy to the data volume was started and is not completed (${last_record})." \
-      'Paste volume-copy-in again.'
+# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
+# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
+# data volume does not stay read-only.
+prove_nothing_writes() { # HOW_TO_FIND_WRITERS
+  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
+    'take minutes, until all that is in memory is on the volume.'
+  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
+  case $? in
+  0) ;;
+  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
+  *)
+    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
+      "findmnt ${DATA_MOUNT}. Then paste the script again."
+    ;;
+  esac
+}
+
+remount_for_a_moment() {
+  local refused
+  remount_data_volume ro
+  refused=$?
+  if ! remount_data_volume rw; then
+    return 2
   fi
+  return "${refused}"
 }
 
 # Makes the data volume read-only or writable, and checks in the kernel's list of mounts that this,
@@ -1053,13 +1091,6 @@ is_working() { # [STEP]
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
-  fi
-}
-
-# A paste that comes while the work runs only follows it.
-follow_running_work() {
-  if is_working; then
-    follow_work
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    991812072a0e4c7d66eb77ccd5dad2b1a32d16a108520d048090d233b969d909\ \ -)
+    2127237729263bb361b660182d96ce6df1681748fa87f54527ac494c1cb6fcca\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-save \
@@ -41,7 +41,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 9f87cd744fe400d06b31cc29ed793e66f93fb0619ffbf51e3060fa3ba135278a
+  # text of this release: sha256 0a8c0bfe198461740585f22d18e16a37bd0be8a2d4d610228a75685dbb8eda6b
   # the step
   STEP=secrets-save
   # from deployment file [source]
@@ -327,7 +327,7 @@ restore_environment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 f35554527687abeaad06d4920c3aa70c774fdf625309261ac37c67763ca32a1b
+# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -710,11 +710,8 @@ describe_path() { # PATH
 # Creates a folder that only root can use, or checks the one that exists.
 make_private_folder() { # FOLDER
   check_private_folder "$1"
-  if [[ ! -d $1 ]]; then
-    if ! mkdir --mode=700 "$1"; then
-      stop "cannot create $1"
-    fi
-    check_private_folder "$1"
+  if [[ ! -d $1 ]] && ! mkdir --mode=700 "$1"; then
+    stop "cannot create $1"
   fi
 }
 
@@ -776,16 +773,31 @@ find_device() { # VOLUME_ID
   fi
 }
 
-# Checks that no copy to the data volume was started and not completed: then some of its files are
-# the old ones, and some the restored ones.
-check_copy_is_complete() {
-  local last_record
-  last_record=$(cat "${records}"/volume-copy-in--* 2>/dev/null |
-    sort --stable --key=1,1 | tail --lines=1)
-  if [[ ${last_record} == *' confirmed '* ]]; then
-    stop "a copy to the data volume was started and is not completed (${last_record})." \
-      'Paste volume-copy-in again.'
+# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
+# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
+# data volume does not stay read-only.
+prove_nothing_writes() { # HOW_TO_FIND_WRITERS
+  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
+    'take minutes, until all that is in memory is on the volume.'
+  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
+  case $? in
+  0) ;;
+  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
+  *)
+    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
+      "findmnt ${DATA_MOUNT}. Then paste the script again."
+    ;;
+  esac
+}
+
+remount_for_a_moment() {
+  local refused
+  remount_data_volume ro
+  refused=$?
+  if ! remount_data_volume rw; then
+    return 2
   fi
+  return "${refused}"
 }
 
 # Makes the data volume read-only or writable, and checks in the kernel's list of mounts that this,
@@ -816,13 +828,6 @@ is_working() { # [STEP]
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
-  fi
-}
-
-# A paste that comes while the work runs only follows it.
-follow_running_work() {
-  if is_working; then
-    follow_work
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    785ba92e9f74161d0c992a05c5ff94e2713c4f6cd382327bd75ca38367cfdfe7\ \ -)
+    c394f8bc0788c8b4235fb625a55c8915d8eca0d995478e2ef701000739667ff1\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -49,7 +49,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 c8710eb4cbad535acd52b8b7c72957ffe9b7a21465def49ca1b9867705817539
+  # text of this release: sha256 ed014a31393f6a24ed6a86ff714323a1eb14eccd569b3282fff4f93b5bf51b1c
   # the step
   STEP=service-stop
   # from deployment file [target]
@@ -230,7 +230,7 @@ list_containers() {
 # instance. A volume of docker may be a name for another folder, its device.
 list_sources() { # CONTAINER_ID
   jq --raw-output --arg id "$1" --slurpfile volumes volumes '
-    INDEX($volumes[0][]?; .Name) as $volumes
+    INDEX($volumes[][]; .Name) as $volumes
     | .[]
     | select(.Id == $id)
     | .Mounts[]
@@ -548,38 +548,8 @@ check_held_files() {
   done <not_of_root
 }
 
-# ---- Part nothing_writes, sha256 52bb26030695a1bda9b7a4f2868c4b2f075f1fdeaac99b8046169599aab3bf09
-
-# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
-# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
-# data volume does not stay read-only.
-prove_nothing_writes() { # HOW_TO_FIND_WRITERS
-  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
-    'take minutes, until all that is in memory is on the volume.'
-  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
-  case $? in
-  0) ;;
-  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
-  *)
-    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
-      "findmnt ${DATA_MOUNT}. Then paste the script again."
-    ;;
-  esac
-}
-
-remount_for_a_moment() {
-  local failed=0
-  if ! remount_data_volume ro; then
-    failed=1
-  fi
-  if ! remount_data_volume rw; then
-    failed=2
-  fi
-  return "${failed}"
-}
-
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 f35554527687abeaad06d4920c3aa70c774fdf625309261ac37c67763ca32a1b
+# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -962,11 +932,8 @@ describe_path() { # PATH
 # Creates a folder that only root can use, or checks the one that exists.
 make_private_folder() { # FOLDER
   check_private_folder "$1"
-  if [[ ! -d $1 ]]; then
-    if ! mkdir --mode=700 "$1"; then
-      stop "cannot create $1"
-    fi
-    check_private_folder "$1"
+  if [[ ! -d $1 ]] && ! mkdir --mode=700 "$1"; then
+    stop "cannot create $1"
   fi
 }
 
@@ -1028,16 +995,31 @@ find_device() { # VOLUME_ID
   fi
 }
 
-# Checks that no copy to the data volume was started and not completed: then some of its files are
-# the old ones, and some the restored ones.
-check_copy_is_complete() {
-  local last_record
-  last_record=$(cat "${records}"/volume-copy-in--* 2>/dev/null |
-    sort --stable --key=1,1 | tail --lines=1)
-  if [[ ${last_record} == *' confirmed '* ]]; then
-    stop "a copy to the data volume was started and is not completed (${last_record})." \
-      'Paste volume-copy-in again.'
+# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
+# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
+# data volume does not stay read-only.
+prove_nothing_writes() { # HOW_TO_FIND_WRITERS
+  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
+    'take minutes, until all that is in memory is on the volume.'
+  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
+  case $? in
+  0) ;;
+  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
+  *)
+    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
+      "findmnt ${DATA_MOUNT}. Then paste the script again."
+    ;;
+  esac
+}
+
+remount_for_a_moment() {
+  local refused
+  remount_data_volume ro
+  refused=$?
+  if ! remount_data_volume rw; then
+    return 2
   fi
+  return "${refused}"
 }
 
 # Makes the data volume read-only or writable, and checks in the kernel's list of mounts that this,
@@ -1068,13 +1050,6 @@ is_working() { # [STEP]
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
-  fi
-}
-
-# A paste that comes while the work runs only follows it.
-follow_running_work() {
-  if is_working; then
-    follow_work
   fi
 }
 

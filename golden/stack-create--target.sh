@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    1714a86a862f1e6d6a3d3ac875a9efea84e881903f9758f0ab2986346662dc47\ \ -)
+    246501deaf058c44f1360d94c80cb8b28f892d926f53802856c29e84c0642ab2\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -36,7 +36,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 8bc49d00c5ddc38a84d1eac1f8d3688cffe333cef16803692308d18fe436edf9
+  # text of this release: sha256 bf9990fe8da4e415d4ed3a3b1abd00f88329cfb7a3806b600546c0bafed674e3
   # the step
   STEP=stack-create
   # from deployment file [target]
@@ -199,7 +199,7 @@ report_outcome() {
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part stack, sha256 7caabaef4ffe84b5b1ab709269b0d6e733a11cf151298f75991ce2ff55068463
+# ---- Part stack, sha256 0826d772ec52b44ccf4e4adbc1258233a7353a55cfe32ef608a9062f433ed8b1
 
 # Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
 # CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
@@ -242,7 +242,7 @@ read_template() {
 # the file "parameters" for the request. Sets differing to what changes, from which value to which.
 compare_parameters() {
   printf '%s\n' "${CHANGES}" >wanted
-  if ! python3 -I program/template_parameters.py \
+  if ! python3 -E -s -m program.template_parameters \
     --changes wanted \
     --set "${SET[@]}" \
     --clear "${CLEAR[@]}" \
@@ -310,7 +310,7 @@ read_attempt() { # [OPTION_OF_AWS...]
     "$@"; then
     return 1
   fi
-  if ! python3 -I program/stack_events.py \
+  if ! python3 -E -s -m program.stack_events \
     --events events \
     --token-prefix "${token_prefix}" \
     --token "${token}" >attempt; then
@@ -355,7 +355,7 @@ follow_attempt() {
 # Succeeds if there were any. The file "shown-events" records what has been shown.
 show_new_events() {
   local line
-  if ! python3 -I program/stack_events.py \
+  if ! python3 -E -s -m program.stack_events \
     --events events \
     --token-prefix "${token_prefix}" \
     --token "${token}" \
@@ -374,7 +374,7 @@ show_new_events() {
 write_programs() {
   mkdir program
   : >program/__init__.py
-  # template_parameters.py, sha256 2f359cfb304eb48986efdab317cfb092f26b4d94cce6bfb43b9d1e1e88631909
+  # template_parameters.py, sha256 b1b9cbc128a143d8f5e0d883a2bc23d043f5ddd1b3562a06897bab25d6eaf28d
   cat >program/template_parameters.py <<'END_OF_PYTHON'
 """Compare the parameters that a stack shall get with what its template declares and what it has.
 
@@ -398,6 +398,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
+
+from .printable import printable
 
 Changes = dict[str, Optional[str]]
 """Parameter -> the value to set; None clears it."""
@@ -517,11 +519,6 @@ def request_parameters(
     return parameters
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def compare(changes: Changes, template: dict[str, Any], stack: str) -> dict[str, Any]:
     """Return the whole comparison."""
     declared = declared_parameters(template)
@@ -570,7 +567,7 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # stack_events.py, sha256 108b5c325ebdb8bcf6ec5272b7c1dff9b30861529bb1714e05f1509390ef3adf
+  # stack_events.py, sha256 d6788536a780b667a0bd70e38f5dd549c7a19e5323bd674e88ad316103cb3658
   cat >program/stack_events.py <<'END_OF_PYTHON'
 """Judge the events of a stack: how far an attempt of a run has come, and why it failed.
 
@@ -587,6 +584,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
+
+from .printable import printable
 
 
 @dataclass(frozen=True)
@@ -691,11 +690,6 @@ def first_failure(events: list[Event], token: str) -> str:
     return NO_FAILURE
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def print_new_events(events: list[Event], file: Path, total: str) -> None:
     """Print the events that the file does not record as shown, and record them.
 
@@ -740,6 +734,17 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+END_OF_PYTHON
+  # printable.py, sha256 dd74ba475ba2c9168dc785dc5ebfc5d7d453526ec04a78a35eb8499d88000588
+  cat >program/printable.py <<'END_OF_PYTHON'
+"""Text from outside for a terminal."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal would obey or hide."""
+    return "".join(one if one.isprintable() else "?" for one in text)
 END_OF_PYTHON
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    21086320948a4177b2e389cef3c44d8c948032cf06920f25cfca2319a41be7db\ \ -)
+    a76abcb50afb7528d317c8cce8765b1b2f128f6a2de5b61a31501bb280f1dec1\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -41,7 +41,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 26bddd566fe0aaa5f77f1bfa4bbf94ee1f9372d916f2dea356812e426ec832c5
+  # text of this release: sha256 712d948bd9861ae2aa6cc57f47500a3c05832125b1d47bc19f1a18a83b489d37
   # the step
   STEP=stack-parameters
   # from deployment file [backup]
@@ -134,7 +134,7 @@ refuse_changes() { # WHAT_TO_DO
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part stack, sha256 7caabaef4ffe84b5b1ab709269b0d6e733a11cf151298f75991ce2ff55068463
+# ---- Part stack, sha256 0826d772ec52b44ccf4e4adbc1258233a7353a55cfe32ef608a9062f433ed8b1
 
 # Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
 # CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
@@ -177,7 +177,7 @@ read_template() {
 # the file "parameters" for the request. Sets differing to what changes, from which value to which.
 compare_parameters() {
   printf '%s\n' "${CHANGES}" >wanted
-  if ! python3 -I program/template_parameters.py \
+  if ! python3 -E -s -m program.template_parameters \
     --changes wanted \
     --set "${SET[@]}" \
     --clear "${CLEAR[@]}" \
@@ -245,7 +245,7 @@ read_attempt() { # [OPTION_OF_AWS...]
     "$@"; then
     return 1
   fi
-  if ! python3 -I program/stack_events.py \
+  if ! python3 -E -s -m program.stack_events \
     --events events \
     --token-prefix "${token_prefix}" \
     --token "${token}" >attempt; then
@@ -290,7 +290,7 @@ follow_attempt() {
 # Succeeds if there were any. The file "shown-events" records what has been shown.
 show_new_events() {
   local line
-  if ! python3 -I program/stack_events.py \
+  if ! python3 -E -s -m program.stack_events \
     --events events \
     --token-prefix "${token_prefix}" \
     --token "${token}" \
@@ -304,7 +304,7 @@ show_new_events() {
   [[ -s new-events ]]
 }
 
-# ---- Part stack_update, sha256 7046e6e40198bd93ae702b8743e1aeb40da7d8569bb83c07f3d20db2c606e617
+# ---- Part stack_update, sha256 919601053061494ab099d6866e311bce590699888e0c4a4041c645866d8cc4e5
 
 find_stack() {
   if read_stack; then
@@ -415,7 +415,7 @@ check_change_set_is_usable() {
 
 # Shows what differs, the defaults of new parameters, and the change set.
 judge_change_set() {
-  if ! python3 -I program/change_set.py changes comparison "${TEMPLATE_URL}" >judgement; then
+  if ! python3 -E -s -m program.change_set changes comparison "${TEMPLATE_URL}" >judgement; then
     stop 'cannot evaluate the change set; the stack was not changed'
   fi
   read_judgement
@@ -504,7 +504,7 @@ report_outcome() {
 write_programs() {
   mkdir program
   : >program/__init__.py
-  # template_parameters.py, sha256 2f359cfb304eb48986efdab317cfb092f26b4d94cce6bfb43b9d1e1e88631909
+  # template_parameters.py, sha256 b1b9cbc128a143d8f5e0d883a2bc23d043f5ddd1b3562a06897bab25d6eaf28d
   cat >program/template_parameters.py <<'END_OF_PYTHON'
 """Compare the parameters that a stack shall get with what its template declares and what it has.
 
@@ -528,6 +528,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
+
+from .printable import printable
 
 Changes = dict[str, Optional[str]]
 """Parameter -> the value to set; None clears it."""
@@ -647,11 +649,6 @@ def request_parameters(
     return parameters
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def compare(changes: Changes, template: dict[str, Any], stack: str) -> dict[str, Any]:
     """Return the whole comparison."""
     declared = declared_parameters(template)
@@ -700,7 +697,7 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # stack_events.py, sha256 108b5c325ebdb8bcf6ec5272b7c1dff9b30861529bb1714e05f1509390ef3adf
+  # stack_events.py, sha256 d6788536a780b667a0bd70e38f5dd549c7a19e5323bd674e88ad316103cb3658
   cat >program/stack_events.py <<'END_OF_PYTHON'
 """Judge the events of a stack: how far an attempt of a run has come, and why it failed.
 
@@ -717,6 +714,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Optional
+
+from .printable import printable
 
 
 @dataclass(frozen=True)
@@ -821,11 +820,6 @@ def first_failure(events: list[Event], token: str) -> str:
     return NO_FAILURE
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def print_new_events(events: list[Event], file: Path, total: str) -> None:
     """Print the events that the file does not record as shown, and record them.
 
@@ -871,7 +865,7 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # change_set.py, sha256 9c25721cd6a8b55a718668164b63ccd9c8908cc4533e02985f50f61a1af895b0
+  # change_set.py, sha256 1f7c1b60d8133742306ff41408f253b3988f41c2cedbb050ee8dd1cf38603d19
   cat >program/change_set.py <<'END_OF_PYTHON'
 """Judge a change set: what it changes, what would be lost with it, and which instances restart.
 
@@ -896,6 +890,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from .printable import printable
 
 ADDED, TAGGED, CHANGED = "added", "tagged", "changed in place"
 DELETING = "changed so that data may be deleted"
@@ -1118,11 +1114,6 @@ class Update:
         return self.only_clears
 
 
-def printable(text: str) -> str:
-    """Return a text on one line, without what a terminal would obey or hide."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def judge(
     change_set: dict[str, Any], comparison: dict[str, Any], template_url: str
 ) -> dict[str, Any]:
@@ -1168,6 +1159,17 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+END_OF_PYTHON
+  # printable.py, sha256 dd74ba475ba2c9168dc785dc5ebfc5d7d453526ec04a78a35eb8499d88000588
+  cat >program/printable.py <<'END_OF_PYTHON'
+"""Text from outside for a terminal."""
+
+from __future__ import annotations
+
+
+def printable(text: str) -> str:
+    """Return a text on one line, without what a terminal would obey or hide."""
+    return "".join(one if one.isprintable() else "?" for one in text)
 END_OF_PYTHON
 }
 

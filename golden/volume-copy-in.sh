@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    22960e3b43810ddc1991efacea671332c24e1e08c952839af3010ea9abb6844b\ \ -)
+    74e8265350a464fc2d2cff1ae561403956c26ff8c86b31726e8f2f0e67249d65\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -38,10 +38,10 @@ false <<'END_OF_BODY'
 # Costs:    nothing.
 # Again:    follows the copy, continues after a failure or a reboot, or reports when it was
 #           completed.
-# Killed:   before the copy, may leave a volume mounted, read-only or without a valid UUID: the
-#           next paste says what to do. Then leaves the unit, which continues. If the unit itself
-#           is killed, the data volume is copied in part: service-start refuses to run until this
-#           script has completed the copy.
+# Killed:   before the copy, may leave a volume mounted or read-only: the next paste continues, or
+#           says what to do. Then leaves the unit, which continues. If the unit itself is killed,
+#           the data volume is copied in part: service-start refuses to run until this script has
+#           completed the copy.
 # Undo:     not possible. Unless the data volume is new, back it up first with on-demand-backup in
 #           CloudShell. This instance has no permission to.
 # Done if:  both volumes were compared: everything by contents, except /workspaces, by size and
@@ -51,7 +51,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATA-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 7a3c87bfb84d947f69d35b713412721cba318220dce19a7dddcbbad546060e2c
+  # text of this release: sha256 b3168cdca2b1c7fb238f51652e4e3724928388df9d91662017c3ad1b341de0a4
   # the step
   STEP=volume-copy-in
   # from deployment file [target]
@@ -81,6 +81,9 @@ main() {
   check_volume_to_change
   check_restored_volume
   check_attachment
+  if [[ ${PLAN} == 1 ]] && ! is_restored_volume_ready; then
+    finish_plan "${restored_volume} would be attached, mounted with a UUID of its own, and compared"
+  fi
   remount_to_find_writers
   attach_restored_volume
   wait_for_device
@@ -105,6 +108,13 @@ finish_if_completed() {
       "${record##*$'\n'}. To copy ${RESTORED_VOLUME_ID}, generate this script with a new --run."
   fi
   finish "${record##*$'\n'}. The volumes were not compared again."
+}
+
+# A paste that comes while the work runs only follows it.
+follow_running_work() {
+  if is_working; then
+    follow_work
+  fi
 }
 
 check_volume_to_change() {
@@ -135,13 +145,30 @@ check_attachment() {
   fi
 }
 
+# Tells whether an earlier paste has mounted the restored volume and given it a UUID of its own.
+is_restored_volume_ready() {
+  find_device "${restored_volume}"
+  is_restored_volume_mounted && ! has_uuid_of_data_volume
+}
+
+is_restored_volume_mounted() {
+  [[ ${device} != '' ]] && findmnt --source "${device}" >mounts
+}
+
+# The restored volume has the UUID of the volume in the snapshot. With that, a reboot could mount
+# it as the data volume.
+has_uuid_of_data_volume() {
+  local data_device data_uuid restored_uuid
+  data_device=$(findmnt --noheadings --output SOURCE --mountpoint "${DATA_MOUNT}")
+  data_uuid=$(blkid --probe --match-tag UUID --output value "${data_device}")
+  restored_uuid=$(blkid --probe --match-tag UUID --output value "${device}")
+  [[ ${restored_uuid} == "${data_uuid}" ]]
+}
+
 # Attaches the restored volume to this instance, unless it is attached.
 attach_restored_volume() {
   if [[ ${state} != available ]]; then
     return
-  fi
-  if [[ ${PLAN} == 1 ]]; then
-    finish_plan "${restored_volume} would be attached, mounted and compared"
   fi
   choose_device_name
   if ! ask attached aws ec2 attach-volume \
@@ -167,41 +194,30 @@ choose_device_name() {
 
 # Waits until the attached volume has a device, and sets device to it.
 wait_for_device() {
-  local waited=0
-  find_device "${restored_volume}"
-  while [[ ${device} == '' ]]; do
-    if ((waited >= 300)); then
-      stop "${restored_volume} is attached, but its device does not appear. Paste the script again."
+  local waited
+  for ((waited = 0; waited <= 300; waited += 5)); do
+    find_device "${restored_volume}"
+    if [[ ${device} != '' ]]; then
+      return
     fi
     show_progress "waiting for ${restored_volume} to appear, ${waited} of at most 300 s"
     sleep 5
-    waited=$((waited + 5))
-    find_device "${restored_volume}"
   done
+  stop "${restored_volume} is attached, but its device does not appear. Paste the script again."
 }
 
-# Sets restored_mount to the folder where the restored volume is mounted. Mounts it unless it is
-# mounted already, and gives it its own UUID. An earlier paste may have ended between the two.
+# Mounts the restored volume, unless it is mounted, and gives it a UUID of its own.
 mount_restored_volume() {
-  restored_mount=/mnt/codeocean-restored
-  if ! findmnt --noheadings --output TARGET --source "${device}" >mounts; then
-    if [[ ${PLAN} == 1 ]]; then
-      finish_plan "${restored_volume} would be mounted and compared"
-    fi
+  if ! is_restored_volume_mounted; then
     make_private_folder "${restored_mount}"
     if ! mount_read_only; then
-      stop "cannot mount ${restored_volume} as XFS. If an earlier paste was killed while it" \
-        'changed the UUID, restore the volume again with another --run.'
+      stop "cannot mount ${restored_volume} as XFS. Paste the script again. If that does not" \
+        'help, the change of its UUID may have been cut: restore it again with another --run.'
     fi
   fi
-  if has_uuid_of_data_volume; then
-    if [[ ${PLAN} == 1 ]]; then
-      finish_plan "${restored_volume} would be given a UUID of its own, and compared"
-    fi
-    if ! give_own_uuid; then
-      stop "cannot give ${restored_volume} a UUID of its own, as reported above. End what uses" \
-        "${restored_mount}, and paste the script again."
-    fi
+  if has_uuid_of_data_volume && ! give_own_uuid; then
+    stop "cannot give ${restored_volume} a UUID of its own, as reported above. End what uses" \
+      "${restored_mount}, and paste the script again."
   fi
 }
 
@@ -210,22 +226,16 @@ mount_read_only() {
   mount --types xfs --options ro,nouuid,nodev,nosuid "${device}" "${restored_mount}"
 }
 
-# The restored volume has the UUID of the volume in the snapshot. With that, a reboot could mount
-# it as the data volume.
-has_uuid_of_data_volume() {
-  local data_device data_uuid restored_uuid
-  data_device=$(findmnt --noheadings --output SOURCE --mountpoint "${DATA_MOUNT}")
-  data_uuid=$(blkid --probe --match-tag UUID --output value "${data_device}")
-  restored_uuid=$(blkid --probe --match-tag UUID --output value "${device}")
-  [[ ${restored_uuid} == "${data_uuid}" ]]
-}
-
-# The UUID changes only while the volume is not mounted.
+# The UUID changes only while the volume is not mounted. After half of the change, it could not be
+# mounted again: so xfs_admin runs as a unit, which continues when the session ends. It ends with
+# exit code 0 even if it refuses.
 give_own_uuid() {
-  if ! umount "${restored_mount}" || ! xfs_admin -U generate "${device}" >uuid; then
+  if ! umount "${restored_mount}"; then
     return 1
   fi
-  mount_read_only
+  systemd-run --quiet --wait --pipe --collect --unit=codeocean-cmdgen-uuid \
+    xfs_admin -U generate "${device}" >uuid
+  mount_read_only && ! has_uuid_of_data_volume
 }
 
 # Checks that each volume is what it should be: an empty source would wipe the data volume.
@@ -261,11 +271,8 @@ check_common_folders() {
   list_folders "${restored_mount}" >restored_folders
   comm -12 data_folders restored_folders >common_folders
   comm -23 data_folders restored_folders >missing_folders
-  if [[ -s data_folders && ! -s common_folders ]]; then
+  if [[ ! -s restored_folders || (-s data_folders && ! -s common_folders) ]]; then
     stop "${restored_volume} has none of the folders of ${DATA_MOUNT}, which was not changed"
-  fi
-  if [[ ! -s restored_folders ]]; then
-    stop "${restored_volume} has no folders; ${DATA_MOUNT} was not changed"
   fi
   say_file missing_folders "warning: ${restored_volume} has no such folder: ${DATA_MOUNT}/"
 }
@@ -300,18 +307,33 @@ is_copy_confirmed() {
 # Sets changes to what the copy would do.
 summarize_changes() {
   say 'comparing the volumes'
-  if ! changes=$(list_differences comparing | count_changes); then
+  compare_volumes comparing count_changes
+  changes=$(<differences)
+}
+
+# Writes what a command makes of the differences to the file "differences", and shows progress.
+compare_volumes() { # STAGE COMMAND RSYNC_OPTION...
+  local start=${SECONDS} process
+  echo 0 >compared
+  (list_differences "${@:3}" | "$2" >differences) &
+  process=$!
+  while sleep 5 && kill -0 "${process}" 2>/dev/null; do
+    report_comparison "$1" "$((SECONDS - start))"
+  done
+  if ! wait "${process}"; then
     stop 'cannot compare the volumes'
   fi
 }
 
-# Prints what differs, one line each, and reports progress. rsync escapes odd characters in names.
-# It also prints what is equal, which is left out here: lines of files that begin with "." and name
-# no attribute, and hard links without "=>", which exist already. "/" marks where a name begins.
-list_differences() { # STAGE RSYNC_OPTION...
-  run_rsync --dry-run --itemize-changes --itemize-changes --out-format='%i %l%L /%n' "${@:2}" |
-    count_files "$1" 2>&"${screen}" |
-    sed --regexp-extended '/^([.]. |h. +[0-9]+ \/)/d'
+# Lists what differs, one line each, and keeps the number of files that were compared in the file
+# "compared". rsync escapes odd characters in names. It also lists what is equal, which is left out
+# here: lines of files that begin with "." and name no attribute, and hard links without "=>",
+# which exist already. "/" marks where a name begins.
+list_differences() { # RSYNC_OPTION...
+  run_rsync --dry-run --itemize-changes --itemize-changes --out-format='%i %l%L /%n' "$@" |
+    awk '
+      ! /^[*]/ && ++compared % 100 == 0 { print compared >"compared"; close("compared") }
+      ! /^([.]. |h. +[0-9]+ [/])/'
 }
 
 # All that a file has is copied, and what the restored volume does not have is deleted.
@@ -320,29 +342,18 @@ run_rsync() { # RSYNC_OPTION...
     --delete --exclude=/.codeocean-cmdgen "$@" "${restored_mount}/" "${DATA_MOUNT}/"
 }
 
-# Passes the lines of rsync through. Reports on stderr how many files they are about, every five
-# seconds: on a terminal in one line, which it clears at the end. A file with several names has
-# several lines, so there may be more lines than files.
-count_files() { # STAGE
-  local files clear_line='' line_end='\n'
+# A file with several names has several lines, so there may be more lines than files.
+report_comparison() { # STAGE SECONDS
+  local files compared percent rate left
   files=$(measure iused "${restored_mount}")
-  if [[ -t ${screen} ]]; then
-    clear_line='\r\033[K'
-    line_end=''
+  compared=$(<compared)
+  if ((compared > files)); then
+    compared=${files}
   fi
-  awk -v stage="$1" -v files="${files}" -v clear_line="${clear_line}" -v line_end="${line_end}" '
-    BEGIN { start = systime() }
-    { print }
-    substr($0, 1, 1) != "*" && compared < files { compared++ }
-    {
-      seconds = systime() - start
-      if (seconds < reported + 5) next
-      reported = seconds
-      printf "%s%s: %d of %d files (%d%%), %d a second, %d min left%s", clear_line, stage,
-        compared, files, 100 * compared / files, compared / seconds,
-        (files - compared) * seconds / (compared + 1) / 60, line_end > "/dev/stderr"
-    }
-    END { printf "%s", clear_line > "/dev/stderr" }'
+  percent=$((100 * compared / files))
+  rate=$((compared / ($2 + 1)))
+  left=$(((files - compared) * $2 / (compared + 1) / 60))
+  show_progress "$1: ${compared} of ${files} files (${percent}%), ${rate}/s, ${left} min left"
 }
 
 # Counts the lines of rsync. The first word says what happens: "*deleting", "+" at its end for what
@@ -380,17 +391,15 @@ work() {
   values
   read_settings "$@"
   check_services_instance
+  finish_if_completed
+  check_service_stopped
   find_restored_volume
-  restored_mount=/mnt/codeocean-restored
   check_volume_to_change
   check_both_sides
-  finish_if_completed
   report_copying &
   copy_files
   kill $!
-  report_verifying &
   verify_copy
-  kill $!
   check_mounts
   check_service_stopped
   remount_to_find_writers
@@ -421,10 +430,11 @@ report_copying() {
 }
 
 # From here on, files of the data volume are deleted and overwritten for good. A kill leaves it
-# copied in part: the record says confirmed, not completed, and the next paste continues.
+# copied in part: the record says confirmed, not completed, and the next paste continues. What only
+# the data volume has is deleted first, to make room.
 copy_files() {
   remove_links
-  delete_first_if_room_is_short
+  make_equal --existing --ignore-existing
   copy_new_files
   make_equal
 }
@@ -437,20 +447,12 @@ remove_links() {
   fi
 }
 
-delete_first_if_room_is_short() {
-  local used available
-  used=$(measure used "${restored_mount}")
-  available=$(measure avail "${DATA_MOUNT}")
-  if ! ((used < available)); then
-    make_equal --existing --ignore-existing
-  fi
-}
-
 # A restored volume answers slowly, because its blocks come from S3 when they are first read. So
 # files that do not exist yet are copied many at a time, if they have one name. Errors are ignored:
 # make_equal copies the rest, and what failed here. With one processor, this would not be faster.
 copy_new_files() {
   local processors
+  check_mounts
   processors=$(nproc)
   if ((processors == 1)); then
     return
@@ -470,12 +472,6 @@ make_equal() { # RSYNC_OPTION...
   fi
 }
 
-report_verifying() {
-  while sleep 60; do
-    say "verifying, $((SECONDS / 60)) min since the start"
-  done
-}
-
 # Copies again what differs although its size and time are equal.
 verify_copy() {
   if ! are_volumes_equal; then
@@ -489,13 +485,22 @@ verify_copy() {
 # Compares all that rsync copies, and also the contents, except in workspaces, where no database
 # is: databases write in place, so an equal size and time prove nothing.
 are_volumes_equal() {
-  if ! list_differences verifying >differences ||
-    ! list_differences 'verifying contents' --checksum --exclude=/workspaces >>differences; then
-    stop 'cannot compare the volumes'
+  empty_cache
+  compare_volumes verifying tail
+  if [[ ! -s differences ]]; then
+    compare_volumes 'verifying contents' tail --checksum --exclude=/workspaces
   fi
-  head --lines=9 differences >first_differences
-  say_file first_differences
+  say_file differences
   [[ ! -s differences ]]
+}
+
+# What is compared must be what the disk has, not what memory has. The kernel reports a failed
+# write only once: later, only what is read from the disk shows it.
+empty_cache() {
+  if ! sync --file-system "${DATA_MOUNT}" || ! echo 1 >/proc/sys/vm/drop_caches; then
+    stop "cannot write the copy to ${DATA_VOLUME_ID} and empty the cache, as reported above." \
+      'Paste the script again.'
+  fi
 }
 
 # ---- Parts, which several scripts of this release have: review each once.
@@ -522,40 +527,12 @@ remount_to_find_writers() {
   fi
 }
 
-# ---- Part nothing_writes, sha256 52bb26030695a1bda9b7a4f2868c4b2f075f1fdeaac99b8046169599aab3bf09
+# ---- Part copied_volume, sha256 e1564e0b07da3ba6e5cf7269a2bb31cfc9a66c361297ca4c2ebf36de5a07f3be
 
-# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
-# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
-# data volume does not stay read-only.
-prove_nothing_writes() { # HOW_TO_FIND_WRITERS
-  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
-    'take minutes, until all that is in memory is on the volume.'
-  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
-  case $? in
-  0) ;;
-  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
-  *)
-    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
-      "findmnt ${DATA_MOUNT}. Then paste the script again."
-    ;;
-  esac
-}
-
-remount_for_a_moment() {
-  local failed=0
-  if ! remount_data_volume ro; then
-    failed=1
-  fi
-  if ! remount_data_volume rw; then
-    failed=2
-  fi
-  return "${failed}"
-}
-
-# ---- Part copied_volume, sha256 505e23c9e59e890d104751ba3a3260feacdb455fd528ff95a6db086186c16bc7
-
-# Sets restored_volume to the volume that is copied from, or that was.
+# Sets restored_volume to the volume that is copied from, or that was, and restored_mount to the
+# folder where it is mounted.
 find_restored_volume() {
+  restored_mount=/mnt/codeocean-restored
   restored_volume=${RESTORED_VOLUME_ID}
   if [[ ${restored_volume} == '' ]]; then
     list_restored_volumes
@@ -614,7 +591,7 @@ list_restored_volumes() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 f35554527687abeaad06d4920c3aa70c774fdf625309261ac37c67763ca32a1b
+# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -997,11 +974,8 @@ describe_path() { # PATH
 # Creates a folder that only root can use, or checks the one that exists.
 make_private_folder() { # FOLDER
   check_private_folder "$1"
-  if [[ ! -d $1 ]]; then
-    if ! mkdir --mode=700 "$1"; then
-      stop "cannot create $1"
-    fi
-    check_private_folder "$1"
+  if [[ ! -d $1 ]] && ! mkdir --mode=700 "$1"; then
+    stop "cannot create $1"
   fi
 }
 
@@ -1063,16 +1037,31 @@ find_device() { # VOLUME_ID
   fi
 }
 
-# Checks that no copy to the data volume was started and not completed: then some of its files are
-# the old ones, and some the restored ones.
-check_copy_is_complete() {
-  local last_record
-  last_record=$(cat "${records}"/volume-copy-in--* 2>/dev/null |
-    sort --stable --key=1,1 | tail --lines=1)
-  if [[ ${last_record} == *' confirmed '* ]]; then
-    stop "a copy to the data volume was started and is not completed (${last_record})." \
-      'Paste volume-copy-in again.'
+# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
+# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
+# data volume does not stay read-only.
+prove_nothing_writes() { # HOW_TO_FIND_WRITERS
+  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
+    'take minutes, until all that is in memory is on the volume.'
+  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
+  case $? in
+  0) ;;
+  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
+  *)
+    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
+      "findmnt ${DATA_MOUNT}. Then paste the script again."
+    ;;
+  esac
+}
+
+remount_for_a_moment() {
+  local refused
+  remount_data_volume ro
+  refused=$?
+  if ! remount_data_volume rw; then
+    return 2
   fi
+  return "${refused}"
 }
 
 # Makes the data volume read-only or writable, and checks in the kernel's list of mounts that this,
@@ -1103,13 +1092,6 @@ is_working() { # [STEP]
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
-  fi
-}
-
-# A paste that comes while the work runs only follows it.
-follow_running_work() {
-  if is_working; then
-    follow_work
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    070d01fdb2b1f196930a3cf693efb26282df425f2f561385934b7cc6da79ebd0\ \ -)
+    583c5ab877b96dd2257fc40258284714805583b466686e6bd3ae3c4f97c8112c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 f234764a0cf9519a4b81a9f0773f0a8bae97b325e32992d579fec9328370f5ec
+  # text of this release: sha256 0b6d6c8ee3c2930eea59c675e6302dc644ecf9f8a2cee8acffe14a01e6e295a9
   # the step
   STEP=volume-release
   # from deployment file [target]
@@ -141,7 +141,8 @@ unmount() {
     'Do not detach the volume until then.'
 }
 
-# The disk must have no users left in any mount namespace: a container keeps mounts of its own.
+# The disk must have no users left in any mount namespace: a container keeps mounts of its own. A
+# program may also read the device itself.
 check_no_users() {
   local number
   number=$(lsblk --nodeps --noheadings --output MAJ:MIN "${device}" | tr --delete ' ')
@@ -149,8 +150,10 @@ check_no_users() {
     stop "cannot find out what uses ${restored_volume}: lsblk shows '${number}' for ${device}." \
       'Do not detach the volume. Paste the script again.'
   fi
-  grep --files-with-matches --no-messages "^[0-9]* [0-9]* ${number} " /proc/[0-9]*/mountinfo |
-    cut --delimiter=/ --fields=3 >pids
+  {
+    grep --files-with-matches --no-messages "^[0-9]* [0-9]* ${number} " /proc/[0-9]*/mountinfo
+    find -L /proc/[0-9]*/fd/ -mindepth 1 -maxdepth 1 -samefile "${device}" 2>/dev/null
+  } | cut --delimiter=/ --fields=3 | sort --unique >pids
   xargs --no-run-if-empty ps --no-headers -o 'pid,user,comm' --pid <pids >users
   find "/sys/dev/block/${number}/holders" -mindepth 1 -printf 'block device %f\n' >>users
   if [[ -s users ]]; then
@@ -167,25 +170,27 @@ check_exclusive() {
 import os, sys
 os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL)
 ' "${device}" 2>refusal; then
-    stop "a program still uses ${restored_volume}, although it is mounted nowhere. To see which:" \
-      "sudo fuser --verbose --mount ${device}. End it, and paste the script again. Do not detach" \
-      'the volume until then.'
+    stop "a program still uses ${restored_volume}, although it is mounted nowhere, or one of its" \
+      "partitions is mounted. To see: sudo fuser --verbose --mount ${device}; lsblk ${device}." \
+      'End it, and paste the script again. Do not detach the volume until then.'
   fi
 }
 
 flush_and_clean_up() {
   blockdev --flushbufs "${device}"
-  if [[ -d /mnt/codeocean-restored ]]; then
-    rmdir /mnt/codeocean-restored
+  if [[ -d ${restored_mount} ]]; then
+    rmdir "${restored_mount}"
   fi
 }
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part copied_volume, sha256 505e23c9e59e890d104751ba3a3260feacdb455fd528ff95a6db086186c16bc7
+# ---- Part copied_volume, sha256 e1564e0b07da3ba6e5cf7269a2bb31cfc9a66c361297ca4c2ebf36de5a07f3be
 
-# Sets restored_volume to the volume that is copied from, or that was.
+# Sets restored_volume to the volume that is copied from, or that was, and restored_mount to the
+# folder where it is mounted.
 find_restored_volume() {
+  restored_mount=/mnt/codeocean-restored
   restored_volume=${RESTORED_VOLUME_ID}
   if [[ ${restored_volume} == '' ]]; then
     list_restored_volumes
@@ -244,7 +249,7 @@ list_restored_volumes() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 f35554527687abeaad06d4920c3aa70c774fdf625309261ac37c67763ca32a1b
+# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -627,11 +632,8 @@ describe_path() { # PATH
 # Creates a folder that only root can use, or checks the one that exists.
 make_private_folder() { # FOLDER
   check_private_folder "$1"
-  if [[ ! -d $1 ]]; then
-    if ! mkdir --mode=700 "$1"; then
-      stop "cannot create $1"
-    fi
-    check_private_folder "$1"
+  if [[ ! -d $1 ]] && ! mkdir --mode=700 "$1"; then
+    stop "cannot create $1"
   fi
 }
 
@@ -693,16 +695,31 @@ find_device() { # VOLUME_ID
   fi
 }
 
-# Checks that no copy to the data volume was started and not completed: then some of its files are
-# the old ones, and some the restored ones.
-check_copy_is_complete() {
-  local last_record
-  last_record=$(cat "${records}"/volume-copy-in--* 2>/dev/null |
-    sort --stable --key=1,1 | tail --lines=1)
-  if [[ ${last_record} == *' confirmed '* ]]; then
-    stop "a copy to the data volume was started and is not completed (${last_record})." \
-      'Paste volume-copy-in again.'
+# Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
+# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
+# data volume does not stay read-only.
+prove_nothing_writes() { # HOW_TO_FIND_WRITERS
+  say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
+    'take minutes, until all that is in memory is on the volume.'
+  (trap '' HUP INT QUIT TERM && remount_for_a_moment)
+  case $? in
+  0) ;;
+  1) stop "cannot make ${DATA_MOUNT} read-only: something writes to ${DATA_MOUNT}. $1" ;;
+  *)
+    stop "${DATA_MOUNT} is read-only, or has other mount options than before. To see them:" \
+      "findmnt ${DATA_MOUNT}. Then paste the script again."
+    ;;
+  esac
+}
+
+remount_for_a_moment() {
+  local refused
+  remount_data_volume ro
+  refused=$?
+  if ! remount_data_volume rw; then
+    return 2
   fi
+  return "${refused}"
 }
 
 # Makes the data volume read-only or writable, and checks in the kernel's list of mounts that this,
@@ -733,13 +750,6 @@ is_working() { # [STEP]
   fi
   if [[ ${state} == '' ]]; then
     stop 'systemd does not answer. Paste the script again.'
-  fi
-}
-
-# A paste that comes while the work runs only follows it.
-follow_running_work() {
-  if is_working; then
-    follow_work
   fi
 }
 
