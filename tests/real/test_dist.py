@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,9 +25,9 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=True,
     )
     for name in filter(None, tracked.stdout.decode().split("\0")):
-        if (ROOT / name).is_file():
+        if (ROOT / name).is_file() or (ROOT / name).is_symlink():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            (copy / name).write_bytes((ROOT / name).read_bytes())
+            shutil.copy(ROOT / name, copy / name, follow_symlinks=False)
     (copy / ".venv").symlink_to(Path(sys.executable).parent.parent)
     (copy / ".venv" / "ready").touch()
     subprocess.run(["make", "dist"], cwd=copy, check=True, capture_output=True)
