@@ -159,7 +159,7 @@ _ROWS = (
         values={"run": "before-upgrade"},
         start=Start("backup start-backup-job", 2),
         not_asked=frozenset({"backup:ListBackupJobs"}),
-        most_calls=20,
+        most_calls=24,
     ),
     Case(
         InstanceHold,
