@@ -158,7 +158,8 @@ _ROWS = (
         scripts={"": (FROM_FILE, "--run=before-upgrade")},
         values={"run": "before-upgrade"},
         start=Start("backup start-backup-job", 2),
-        most_calls=20,
+        not_asked=frozenset({"backup:ListBackupJobs"}),
+        most_calls=24,
     ),
     Case(
         InstanceHold,
@@ -217,7 +218,7 @@ _ROWS = (
         TARGET,
         after=(SnapshotCopy, VolumeRestore),
         confirm=r"restored volume: +(\S+)",
-        not_asked=frozenset({"ec2:DetachVolume"}),
+        not_asked=frozenset({"cloudformation:DescribeStackResources", "ec2:DetachVolume"}),
         most_calls=8,
     ),
     Case(
@@ -225,6 +226,7 @@ _ROWS = (
         TARGET,
         after=(SnapshotCopy, DbRestore),
         confirm="tmp-codeocean-restore",
+        not_asked=frozenset({"cloudformation:DescribeStackResources"}),
         most_calls=18,
         tests="temporary_database",
     ),
