@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import subprocess
 import threading
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -23,8 +25,7 @@ from tests.support.services_host import ServicesHost
 from tests.support.tools import miss
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 FROM = "tmp-codeocean-restore.example.us-east-1.rds.amazonaws.com"
 TO = "codeocean-analyticsdb.example.us-east-1.rds.amazonaws.com"
@@ -502,6 +503,109 @@ def test_nothing_changes_when_a_program_fails(place: Place, program: str, text: 
         r"stopped: the restore failed in \w+; the old database is in place", outcome.errors
     )
     place.old_is_in_place()
+
+
+@pytest.fixture
+def disk(place: Place) -> Iterator[Path]:
+    """Put the databases of the target, without its log of writes, on a disk that is almost full."""
+    base = Path(place.target.sql("SHOW data_directory")) / "base"
+    aside = base.with_name("aside")
+
+    def move(origin: Path, destination: Path) -> None:
+        subprocess.run(["cp", "--archive", f"{origin}/.", destination], check=True)
+
+    place.target.stop()
+    base.rename(aside)
+    base.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", base], check=True)
+    move(aside, base)
+    place.target.start()
+    place.target.sql("CHECKPOINT")
+    size = shutil.disk_usage(base).used + (7 << 20)
+    subprocess.run(["mount", "-o", f"remount,size={size}", base], check=True)
+    yield base
+    place.target.stop()
+    shutil.rmtree(aside)
+    aside.mkdir()
+    move(base, aside)
+    subprocess.run(["umount", base], check=True)
+    base.rmdir()
+    aside.rename(base)
+    place.target.start()
+
+
+def test_a_full_disk_of_the_target_costs_nothing(place: Place, disk: Path) -> None:
+    outcome = place.run()
+    assert outcome.code == 1
+    assert "No space left on device" in place.file(LOG).read_text()
+    assert re.search(
+        r"stopped: the restore failed in \w+; the old database is in place", outcome.errors
+    )
+    place.old_is_in_place()
+    subprocess.run(["mount", "-o", "remount,size=400m", disk], check=True)
+    outcome = place.run()
+    assert outcome.done, outcome.errors
+    place.copy_is_complete()
+
+
+# Both ends of a connection see it die within two minutes, here within seconds.
+IMPATIENT = """
+if [[ $* == *'COPY public.objects ('*TO* ]]; then
+  touch /run/test/ready
+  until [[ -e /run/test/locked ]]; do /usr/bin/sleep 0.1; done
+fi
+options="keepalives_idle=60 keepalives_interval=10 keepalives_count=6 tcp_user_timeout=120000"
+[[ $* == *"${options}"* ]] || exit 1
+set -- "${@/"${options}"/keepalives_idle=1 keepalives_interval=1 keepalives_count=3 \
+tcp_user_timeout=4000}"
+"""
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_connection_that_dies_without_a_word(place: Place) -> None:
+    """It waits for a row when packets to the source begin to vanish: no side ever hears of it."""
+    place.wrap("psql", IMPATIENT)
+    lock = ["BEGIN", "LOCK public.objects", "SELECT pg_sleep(999)"]
+    vanish = ("table", "local", "blackhole", "127.0.0.2/32")
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'objects'::regclass"
+    outcomes: list[Outcome] = []
+    runner = threading.Thread(target=lambda: outcomes.append(place.run()))
+    runner.start()
+    wait_for(place.file("/run/test/ready").exists)
+    holder = subprocess.Popen(place.source.command("codeocean", *lock))
+    locked = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"
+    wait_for(lambda: place.source.sql(locked, "codeocean") != "0")
+    place.file("/run/test/locked").touch()
+    wait_for(lambda: place.source.sql(waiting, "codeocean") == "1")
+    # No other stream is left: it would notice when it connects.
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'root'"
+    wait_for(
+        lambda: all(place.source.sql(f"SELECT pg_sleep(0.3); {sessions}") == "2" for _ in range(5))
+    )
+    place.host.root("ip", "route", "add", *vanish)
+    try:
+        begun = time.monotonic()
+        runner.join(timeout=120)
+        assert not runner.is_alive()
+        assert time.monotonic() - begun < 60
+    finally:
+        place.host.root("ip", "route", "del", *vanish)
+        end = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE relation = 'objects'::regclass"
+        place.source.sql(f"{end} AND pid <> pg_backend_pid()", "codeocean")
+        holder.wait()
+    assert outcomes[0].code == 1
+    assert "the restore failed in copy_tables; the old database is in place" in outcomes[0].errors
+    place.old_is_in_place()
+    place.unwrap()
+    outcome = place.run()
+    assert outcome.done, outcome.errors
+    place.copy_is_complete()
 
 
 def test_hidden_rows_are_not_left_out(place: Place) -> None:
@@ -1036,6 +1140,11 @@ done: x|y" ("a b,""'" int, "\restrict x
 INSERT INTO "-- '"" $(touch /run/test/pwned) \! id"."\.
 \! touch /run/test/pwned
 done: x|y" VALUES (1, E'\\.\n\\! touch /run/test/pwned\nCOPY');
+CREATE TABLE constrained (x int CONSTRAINT "\! touch /run/test/pwned
+" CHECK (x > 0) CONSTRAINT "'; ALTER ROLE app CREATEDB; --" UNIQUE);
+COMMENT ON CONSTRAINT "'; ALTER ROLE app CREATEDB; --" ON constrained IS '
+\! touch /run/test/pwned';
+CREATE INDEX "$(touch /run/test/pwned); ""x" ON constrained (x);
 CREATE FUNCTION format(text, text) RETURNS text LANGUAGE sql AS $$ SELECT
   'ALTER ROLE app CREATEDB'::text $$;
 CREATE FUNCTION count() RETURNS bigint LANGUAGE sql AS $$ SELECT 0::bigint $$;
@@ -1118,6 +1227,30 @@ def test_a_role_name_is_no_command(mallory: Place, name: str) -> None:
             for database in names.splitlines():
                 server.sql(f'DROP DATABASE "{database}" WITH (FORCE)')
             server.sql(f"DROP ROLE {quoted}")
+
+
+EXTENSION_NAMES = [
+    "x'; ALTER ROLE app CREATEDB; --",
+    'x" ; ALTER ROLE app CREATEDB; --',
+    "x\n\\! touch /run/test/pwned\n\\.\ndone: x",
+    "$(touch /run/test/pwned)\x1b[2J",
+]
+
+
+@pytest.mark.sample(2)
+@pytest.mark.parametrize("name", EXTENSION_NAMES)
+def test_an_extension_name_is_no_command(mallory: Place, name: str) -> None:
+    """Whatever a source calls an extension, the target only finds that it has none."""
+    quoted = name.replace("'", "''")
+    rename = f"UPDATE pg_extension SET extname = E'{quoted}' WHERE extname = 'hstore'"
+    mallory.source.sql(rename.replace("\\", "\\\\"), "codeocean")
+    outcome = mallory.run()
+    nothing_was_run(mallory)
+    mallory.old_is_in_place()
+    assert outcome.code == 1
+    assert re.search(rf"problem: {TO}: extension .* is not available", outcome.errors, re.DOTALL)
+    assert "\x1b" not in outcome.errors
+    assert not re.search(r"^done: ", outcome.errors, re.MULTILINE)
 
 
 def test_settings_come_last(place: Place) -> None:
