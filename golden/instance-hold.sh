@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    a9f33f4cb9d318ab3a920c1f749794b0be6150e0eeae50d8dff47bced16c07e4\ \ -)
+    6577c09479922ce136614750025241ad84b11af9038ec0618b35a0855bf9dcb9\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-hold \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 201c93152392e9cfea2f634d90703a5cdf0d706939ebed791ee9f20c83d6bd0f
+  # text of this release: sha256 11196fa49570a2bf09c0fb8b7bbf3d79b5382a559711ef8b2c41e58789f2f8c5
   # the step
   STEP=instance-hold
   # from deployment file [target]
@@ -70,6 +70,7 @@ main() {
     record_processes
     suspend_processes
     wait_until_suspended
+    check_instance_stays
   fi
   finish "replacement of ${instance_id} is suspended until instance-release; ${record}"
 }
@@ -155,15 +156,27 @@ wait_until_suspended() {
     if ((${#running[@]} == 0)); then
       return
     fi
+    if ((attempt == 5)); then
+      stop "${running[*]} still active in group ${group_name}. Paste the script again."
+    fi
     show_progress "waiting until ${running[*]} are suspended (${attempt} of 5)"
     sleep 15
   done
-  stop "${running[*]} still active in group ${group_name}. Paste the script again."
+}
+
+# A replacement that has begun is not stopped by suspending the processes.
+check_instance_stays() {
+  local instance_before=${instance_id}
+  find_instance
+  if [[ ${instance_id} != "${instance_before}" ]]; then
+    stop "the group replaces its instance: ${instance_before} was in service, now ${instance_id} is." \
+      'Wait until one is in service, and paste the script again.'
+  fi
 }
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part services_group, sha256 ac74154b188b55577afd36ba25e3efb7486b319a302f60dd2d4ba56e064708fa
+# ---- Part services_group, sha256 828775cb80f29de036c9e987200693c8a0ac7d2d773780d7cb902560f86b6561
 
 # Sets group_name to the Auto Scaling group of the services instance.
 find_group() {
@@ -203,13 +216,18 @@ tag_of_group() { # KEY
 # Two runs that hold the same group would resume each other's processes.
 check_other_runs() {
   local others
-  others=$(jq --raw-output --arg run "${RUN}" '
-    [ .Tags[]
-      | select(.Value | startswith("held "))
-      | .Key
-      | ltrimstr("codeocean-cmdgen:instance-hold:")
-      | select(. != $run)
-    ] | join(" and ")' group)
+  if ! others=$(jq --raw-output --arg run "${RUN}" '
+    "codeocean-cmdgen:instance-hold:" as $prefix
+    | [ .Tags[]
+        | select(.Key | startswith($prefix))
+        | select(.Value // "" | startswith("held "))
+        | .Key
+        | ltrimstr($prefix)
+        | select(. != $run)
+      ]
+    | join(" and ")' group); then
+    stop "cannot read the tags of group ${group_name}. Paste the script again."
+  fi
   if [[ ${others} != '' ]]; then
     stop "run ${others} holds group ${group_name}. Release it first:" \
       "instance-release --run ${others}"

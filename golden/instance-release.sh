@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    ffb7356ad5d2b3faf3b40ac6a796701cb816c9bc7d6637b3c9d079bf4ef34ba5\ \ -)
+    7b6b9cfd7bdf3fd8f0f95c60ec4d27f325e75f9041afb4587084c1ed5066fae4\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-release \
@@ -34,7 +34,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 2b4033832d7415907d391702e278b5e7d2a3c1e5b86560eef3e785d76a918c9d
+  # text of this release: sha256 c91d8530a2f11fccf690f5327351fc5ad25babb0bc7ef8ecbf1ae301527ca72b
   # the step
   STEP=instance-release
   # from deployment file [target]
@@ -151,7 +151,7 @@ report_suspended_processes() {
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part services_group, sha256 ac74154b188b55577afd36ba25e3efb7486b319a302f60dd2d4ba56e064708fa
+# ---- Part services_group, sha256 828775cb80f29de036c9e987200693c8a0ac7d2d773780d7cb902560f86b6561
 
 # Sets group_name to the Auto Scaling group of the services instance.
 find_group() {
@@ -191,13 +191,18 @@ tag_of_group() { # KEY
 # Two runs that hold the same group would resume each other's processes.
 check_other_runs() {
   local others
-  others=$(jq --raw-output --arg run "${RUN}" '
-    [ .Tags[]
-      | select(.Value | startswith("held "))
-      | .Key
-      | ltrimstr("codeocean-cmdgen:instance-hold:")
-      | select(. != $run)
-    ] | join(" and ")' group)
+  if ! others=$(jq --raw-output --arg run "${RUN}" '
+    "codeocean-cmdgen:instance-hold:" as $prefix
+    | [ .Tags[]
+        | select(.Key | startswith($prefix))
+        | select(.Value // "" | startswith("held "))
+        | .Key
+        | ltrimstr($prefix)
+        | select(. != $run)
+      ]
+    | join(" and ")' group); then
+    stop "cannot read the tags of group ${group_name}. Paste the script again."
+  fi
   if [[ ${others} != '' ]]; then
     stop "run ${others} holds group ${group_name}. Release it first:" \
       "instance-release --run ${others}"

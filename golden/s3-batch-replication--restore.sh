@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    d49ebbafc2db92aec755228fbc19bd6a2987140782c144bdf8bc468fb0febc14\ \ -)
+    f01043f1526a38ab5f9b664f86517a485cd3ca7ba4fbbeaefc9bd1e470601ff9\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -38,7 +38,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 abc57f32c370172611d964d37510d41b0f12441bba95620df6e1c08e758c17bc
+  # text of this release: sha256 bd5658c73d8b8aa8bbfbeb45e4e478556042306ad4c55da5be180370ba8e26c7
   # the step
   STEP=s3-batch-replication
   # from deployment file [backup]
@@ -266,10 +266,12 @@ examine_jobs() { # COMMAND [ARGUMENT...]
   fi
 }
 
-# Sets buckets_to_start to the buckets that need a job, and jobs to the number of jobs with these.
+# Sets buckets_to_start to the buckets that need a job, jobs to the number of jobs with these, and
+# left_out to the buckets that were empty when the run began.
 plan_jobs() {
-  local decision bucket left_out=()
+  local decision bucket
   buckets_to_start=()
+  left_out=()
   jobs=0
   examine_jobs plan "${set_digest}" "${buckets[@]}"
   while read -r decision bucket; do
@@ -296,6 +298,7 @@ finish_job_plan() {
 
 create_jobs() {
   local bucket
+  work_continues=yes
   : >created
   for bucket in "${buckets_to_start[@]}"; do
     create_job "${bucket}"
@@ -330,7 +333,7 @@ create_job() { # BUCKET
     --description "${description}" \
     --client-request-token "${token[$1]}" \
     --no-confirmation-required; then
-    add_problem "$1: no job was created: ${aws_error}"
+    add_problem "$1: no job is known to be created: ${aws_error}"
     return
   fi
   job_id=$(jq --raw-output .JobId job)
@@ -346,7 +349,6 @@ create_job() { # BUCKET
 # only one for all of them.
 watch_jobs() {
   local turn=0 unanswered=0 lines
-  work_continues=yes
   while true; do
     if list_jobs; then
       unanswered=0
@@ -383,12 +385,13 @@ finish_unwatched() { # PROGRESS_OF_ALL
 # Reports how each job ended. Sets replicated to the number of objects in the jobs that succeeded,
 # and last_end to the time when the last of these ended.
 judge_jobs() {
-  local outcome bucket job_id objects end text
+  local outcome bucket job_id objects end text judged=0
   replicated=0
   last_end=''
   describe_failed_jobs
   examine_jobs judge
   while read -r outcome bucket job_id objects end text; do
+    judged=$((judged + 1))
     if [[ ${outcome} == failed ]]; then
       add_problem "${bucket}: ${text} (job ${job_id})"
       continue
@@ -402,6 +405,9 @@ judge_jobs() {
       last_end=${end}
     fi
   done <judge
+  if ((judged != jobs)); then
+    stop "only ${judged} of ${jobs} jobs are known. Paste the script again."
+  fi
 }
 
 # list-jobs does not say why a job failed.
@@ -427,15 +433,18 @@ say_where_reports_are() {
 }
 
 report_result() {
-  local until=''
+  local until='' others=''
   stop_if_problems 'not everything is replicated. Fix the problems above. Then generate a script' \
     'for these buckets with a new --run, and with --report-bucket-arn: the report names each' \
     'object that failed, and why.'
   if [[ ${last_end} != '' ]]; then
     until=" by ${last_end}"
   fi
+  if ((${#left_out[@]} > 0)); then
+    others="; left out, because they were empty when run ${RUN} began: ${left_out[*]}"
+  fi
   finish "${replicated} objects in ${jobs} buckets were replicated${until};" \
-    "empty buckets: ${#empty_buckets[@]}"
+    "empty buckets: ${#empty_buckets[@]}${others}"
 }
 
 # ---- Parts, which several scripts of this release have: review each once.
@@ -686,7 +695,7 @@ def main(account_id: str, region: str, *buckets: str) -> None:
 if __name__ == "__main__":
     main(*sys.argv[1:])
 END_OF_PYTHON
-  # replication_jobs.py, sha256 ce51063ef7f6106885e58cd7c6b68b3180d83a39ce2bfb96fb0a4650d8802044
+  # replication_jobs.py, sha256 5d12df6e8a3131c3f2998026387c656d1ae4c91e29e962f337a7880cd83213d5
   cat >program/replication_jobs.py <<'END_OF_PYTHON'
 """Follow the S3 Batch Replication jobs of one run: which they are, how far, and how they ended.
 
@@ -822,12 +831,9 @@ def count(value: object) -> int:
     return value
 
 
-def updated(
-    known: dict[str, Job], created: dict[str, str], listed: dict[str, Job]
-) -> dict[str, Job]:
+def updated(known: dict[str, Job], listed: dict[str, Job]) -> dict[str, Job]:
     """Return the jobs by bucket: what is listed, and what is known but not listed, or not yet."""
-    new = {bucket: Job(bucket, job_id) for bucket, job_id in created.items()}
-    unlisted = {bucket: not_listed(job) for bucket, job in {**new, **known}.items()}
+    unlisted = {bucket: not_listed(job) for bucket, job in known.items()}
     return {**unlisted, **listed}
 
 
@@ -961,17 +967,21 @@ def pairs(name: str) -> dict[str, str]:
 
 
 def known_jobs() -> dict[str, Job]:
-    """Return what the last "read" has written."""
+    """Return the jobs that were created just now, and those that the last "read" has written.
+
+    A job exists from its creation, also if S3 cannot be asked for a list.
+    """
+    created = {bucket: Job(bucket, job_id) for bucket, job_id in pairs("created").items()}
     file = Path("jobs")
     records = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-    return {record["bucket"]: Job(**record) for record in records}
+    return {**created, **{record["bucket"]: Job(**record) for record in records}}
 
 
 def read(run: str) -> None:
     """Bring the file of the run's jobs up to date."""
     with Path("pages").open(encoding="utf-8") as lines:
         listed = listed_jobs(map(json.loads, lines), run, pairs("tokens"))
-    jobs = updated(known_jobs(), pairs("created"), listed)
+    jobs = updated(known_jobs(), listed)
     text = json.dumps([asdict(job) for job in jobs.values()])
     Path("jobs").write_text(text, encoding="utf-8")
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    3f77ff54cd34a77bdfd1821930cdf2e7cc762d248080ab9a048ee941ab331b81\ \ -)
+    9f9e012792e263b3fad0548dc6cfcbb8bbeeee60a77034f6456dd65ae3470d55\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -39,7 +39,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 04f28dd7173fee189a3ac19b5dadc3212b402e5f86fdf9eae745502d9e5afeb9
+  # text of this release: sha256 8c0a3421f873ee7c5b38c0eeab8f352bf5bf4d67490e209b8218ace818a35cbd
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -209,7 +209,7 @@ wait_until_checked() {
 write_programs() {
   mkdir program
   : >program/__init__.py
-  # s3_reversal.py, sha256 99fd81cdb9dbb3743f665e19f8bc64b47d4978377008cfb7253ee29e95353970
+  # s3_reversal.py, sha256 0c7540ff8c1e81665af034fc8d10238ad0270bc5537f741ad26dfb62ba23dec4
   cat >program/s3_reversal.py <<'END_OF_PYTHON'
 """Restores buckets to a moment by putting copies on top; removes no version.
 
@@ -293,7 +293,7 @@ def main() -> None:
 
     for_each_bucket(task, task.buckets, check_or_prepare)
     if task.failed:
-        answer("later -" if task.failed == task.later else "none -")
+        answer("later -" if task.failed == task.later and not prepared else "none -")
         sys.exit(1)
     digests = "".join(sorted(one.digest for one in prepared.values()))
     word = "go" if prepared else "done"

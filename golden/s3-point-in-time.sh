@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    137cacb0a52ce79f477f9f07a255898cf5a3903f519395c9511169b2adbe4a34\ \ -)
+    fbd653cbbd7e2fd7f09825cdf326dba4755a06e4c057ce7434818e36f05f607c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -40,7 +40,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=PLAN-DIGEST confirms without a terminal.
 
 values() {
-  # text of this release: sha256 b3dbac370321e3aca6cd8581aae9629a2300634ac05b99f3aa8c9cc126fdae08
+  # text of this release: sha256 534cbeae53be52e7ecc67df8bcd28525edf4daf0be7b7b4fda37d6abc1769bce
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -81,7 +81,7 @@ main() {
   read_plan
   stop_if_unfit
   if [[ ${PLAN} == 1 && ${state} != 'done' ]]; then
-    finish_plan "${digest}"
+    finish_removal_plan
   fi
   if [[ ${state} == ask ]]; then
     confirm_removal
@@ -93,22 +93,34 @@ main() {
 
 # Sets digest, which confirms the plan, count to the versions and delete markers that will be
 # removed, and state: ask if the plan must be confirmed; go if it was, by an earlier paste; done if
-# nothing is left; none or later: see stop_if_unfit.
+# nothing is left; none or later: see stop_if_unfit. Without such an answer, the program is told to
+# end.
 read_plan() {
-  if ! read -r state digest count <&"${answers}"; then
+  local answer
+  read -r answer <&"${answers}"
+  if [[ ! ${answer} =~ ^(ask|go|done|none|later)\ ([0-9a-f]{12}|-)\ ([0-9]+)$ ]]; then
+    exec {orders}>&-
     stop_unchecked
   fi
-  if [[ ! ${count} =~ ^[0-9]*$ ]]; then
-    stop_unchecked
-  fi
+  state=${BASH_REMATCH[1]}
+  digest=${BASH_REMATCH[2]}
+  count=${BASH_REMATCH[3]}
   if ((count >= 10000000)); then
-    say 'warning: removing so many takes hours here: S3 Batch Operations is faster'
+    say 'warning: this takes hours. If the shell ends, paste the script again to continue.'
   fi
+}
+
+finish_removal_plan() {
+  if [[ ${state} == go ]]; then
+    say 'This plan was confirmed by an earlier paste: the next one continues without a question.'
+  fi
+  finish_plan "${digest}"
 }
 
 confirm_removal() {
   local asked=${SECONDS}
-  confirm "${digest}" "This permanently removes ${count} versions and delete markers."
+  confirm "${digest}" "This permanently removes ${count} versions and delete markers that are" \
+    "newer than ${AT}."
   if ((SECONDS - asked >= 1800)); then
     stop 'the plan is half an hour old. Nothing was changed. Paste the script again.'
   fi
@@ -226,7 +238,7 @@ wait_until_checked() {
 write_programs() {
   mkdir program
   : >program/__init__.py
-  # s3_removal.py, sha256 6406249c1aa770938ece250d1ff8d9bd0a1cd3daef57b77a19309f8f6e92176a
+  # s3_removal.py, sha256 d34a09dba78c32722cacfc0a92a2e03fc15ae36516d86dd462f360b92b0256eb
   cat >program/s3_removal.py <<'END_OF_PYTHON'
 """Restores buckets to a moment by removing everything newer.
 
@@ -236,7 +248,6 @@ Asks by "ask DIGEST COUNT" on stdout, and removes once a line arrives on stdin.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import sys
@@ -251,6 +262,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .s3_buckets import LaterEntries, check_places, read_digest, refuse_unfit
 from .s3_plan import (
     Current,
+    Files,
     Plan,
     Removal,
     files_of,
@@ -258,6 +270,7 @@ from .s3_plan import (
     read_removals,
     refuse_use,
     remove_plan,
+    write_digest,
 )
 from .s3_task import (
     FROM_THE_START,
@@ -299,6 +312,7 @@ def main() -> None:
     def prepare(bucket: str) -> None:
         refuse_unfit(task, bucket, removes=True)
         plans[bucket] = make_plan(task, bucket)
+        refuse_loss(task, files_of(task, bucket), plans[bucket].current)
         say_plan(task, bucket, plans[bucket])
 
     def check_or_prepare(bucket: str) -> None:
@@ -309,7 +323,7 @@ def main() -> None:
 
     for_each_bucket(task, task.buckets, check_or_prepare)
     if task.failed:
-        answer("later - 0" if task.failed == task.later else "none - 0")
+        answer("later - 0" if task.failed == task.later and not plans else "none - 0")
         sys.exit(1)
     left = {bucket: plans[bucket] for bucket in task.buckets if bucket in plans}
     answer(f"{word_for(task, left)} {digest_of(left)} {sum(plan.count for plan in left.values())}")
@@ -364,8 +378,8 @@ def remove_all(task: Task, plans: dict[str, Plan]) -> None:
     for_each_bucket(task, plans, lambda bucket: check_before_removal(task, bucket, plans[bucket]))
     if task.failed:
         return
-    for bucket in plans:
-        write_journal(task, bucket)
+    for bucket, plan in plans.items():
+        write_journal(task, bucket, plan)
     os.sync()  # a machine that stops must not lose the journals
     task.progress.restart(sum(plan.seen for plan in plans.values()))
     for_each_bucket(task, plans, lambda bucket: restore(task, bucket, plans[bucket]))
@@ -387,9 +401,11 @@ def check_before_removal(task: Task, bucket: str, plan: Plan) -> None:
             task.progress.add(len(page.entries))
 
 
-def write_journal(task: Task, bucket: str) -> None:
+def write_journal(task: Task, bucket: str, plan: Plan) -> None:
     """Keep the plan as a journal, under a name of its own, before anything is removed."""
     files = files_of(task, bucket)
+    if not files.expected.exists():
+        write_digest(files.expected, plan.current.digest)
     if not files.confirmed.exists():
         os.link(files.plan, files.plan.with_name(f"journal-{time.time_ns()}.gz"))
         files.confirmed.touch()
@@ -417,12 +433,21 @@ def restore(task: Task, bucket: str, plan: Plan) -> None:
         why = refusals[-1] if refusals else "S3 refused nothing"
         message = f"newer versions are left, such as {newer.example}; {why}"
         raise OSError(message)
-    if current.digest != plan.current.digest:
-        message = f"it changed meanwhile: what is current is not what was current at {task.at}"
+    refuse_loss(task, files, current)
+    write_digest(files.done, current.digest)
+
+
+def refuse_loss(task: Task, files: Files, current: Current) -> None:
+    """Raise OSError if versions are gone that the first confirmed plan expected to be current.
+
+    A later plan does not know of them: it would find nothing wrong with what is left.
+    """
+    if files.expected.exists() and read_digest(files.expected) != current.digest:
+        message = (
+            "it changed meanwhile: what is current is not what was current at "
+            f"{task.at} when this run began. To accept that, use a new --run"
+        )
         raise OSError(message)
-    part = files.done.with_name("done.part")
-    part.write_text(json.dumps(current.digest))
-    part.rename(files.done)
 
 
 def remove_versions(task: Task, bucket: str, batch: list[Removal]) -> list[str]:
@@ -483,7 +508,7 @@ def check_restored(task: Task, bucket: str) -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # s3_plan.py, sha256 32fb171fa859fab95d01b270095d3e1ad3c50d0d51f44c9a1a213a05d227b87d
+  # s3_plan.py, sha256 f11095c0410bf2b4b3b177f2cdcbaa916a8f5f512960489ed45230025097e4b6
   cat >program/s3_plan.py <<'END_OF_PYTHON'
 """Plans what to remove from a bucket, page by page of its listing."""
 
@@ -517,6 +542,8 @@ class Files(NamedTuple):
     """A line for each page of the listing: see write_page."""
     confirmed: Path
     """The plan was confirmed: there is a journal of it, and removal may have begun."""
+    expected: Path
+    """The digest of the versions that will be current, as the first confirmed plan has it."""
     done: Path
     """The bucket was restored; holds the digest of the versions that are current again."""
 
@@ -524,7 +551,8 @@ class Files(NamedTuple):
 def files_of(task: Task, bucket: str) -> Files:
     """Return the files of a bucket."""
     folder = task.folder / bucket
-    return Files(folder / "plan.gz", folder / "confirmed", folder / "done")
+    names = ("plan.gz", "confirmed", "expected", "done")
+    return Files(*(folder / name for name in names))
 
 
 @dataclass
@@ -644,6 +672,13 @@ def find_plan(files: Files) -> Optional[Plan]:
         if begun and plan.began > time.time() - LONGEST_USE:
             return plan
     return None
+
+
+def write_digest(file: Path, digest: str) -> None:
+    """Write a file that read_digest reads, whole or not at all."""
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(json.dumps(digest), encoding="ascii")
+    part.rename(file)
 
 
 def remove_plan(files: Files) -> None:

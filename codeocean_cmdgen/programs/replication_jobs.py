@@ -132,12 +132,9 @@ def count(value: object) -> int:
     return value
 
 
-def updated(
-    known: dict[str, Job], created: dict[str, str], listed: dict[str, Job]
-) -> dict[str, Job]:
+def updated(known: dict[str, Job], listed: dict[str, Job]) -> dict[str, Job]:
     """Return the jobs by bucket: what is listed, and what is known but not listed, or not yet."""
-    new = {bucket: Job(bucket, job_id) for bucket, job_id in created.items()}
-    unlisted = {bucket: not_listed(job) for bucket, job in {**new, **known}.items()}
+    unlisted = {bucket: not_listed(job) for bucket, job in known.items()}
     return {**unlisted, **listed}
 
 
@@ -271,17 +268,21 @@ def pairs(name: str) -> dict[str, str]:
 
 
 def known_jobs() -> dict[str, Job]:
-    """Return what the last "read" has written."""
+    """Return the jobs that were created just now, and those that the last "read" has written.
+
+    A job exists from its creation, also if S3 cannot be asked for a list.
+    """
+    created = {bucket: Job(bucket, job_id) for bucket, job_id in pairs("created").items()}
     file = Path("jobs")
     records = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
-    return {record["bucket"]: Job(**record) for record in records}
+    return {**created, **{record["bucket"]: Job(**record) for record in records}}
 
 
 def read(run: str) -> None:
     """Bring the file of the run's jobs up to date."""
     with Path("pages").open(encoding="utf-8") as lines:
         listed = listed_jobs(map(json.loads, lines), run, pairs("tokens"))
-    jobs = updated(known_jobs(), pairs("created"), listed)
+    jobs = updated(known_jobs(), listed)
     text = json.dumps([asdict(job) for job in jobs.values()])
     Path("jobs").write_text(text, encoding="utf-8")
 

@@ -30,6 +30,8 @@ class Files(NamedTuple):
     """A line for each page of the listing: see write_page."""
     confirmed: Path
     """The plan was confirmed: there is a journal of it, and removal may have begun."""
+    expected: Path
+    """The digest of the versions that will be current, as the first confirmed plan has it."""
     done: Path
     """The bucket was restored; holds the digest of the versions that are current again."""
 
@@ -37,7 +39,8 @@ class Files(NamedTuple):
 def files_of(task: Task, bucket: str) -> Files:
     """Return the files of a bucket."""
     folder = task.folder / bucket
-    return Files(folder / "plan.gz", folder / "confirmed", folder / "done")
+    names = ("plan.gz", "confirmed", "expected", "done")
+    return Files(*(folder / name for name in names))
 
 
 @dataclass
@@ -157,6 +160,13 @@ def find_plan(files: Files) -> Optional[Plan]:
         if begun and plan.began > time.time() - LONGEST_USE:
             return plan
     return None
+
+
+def write_digest(file: Path, digest: str) -> None:
+    """Write a file that read_digest reads, whole or not at all."""
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(json.dumps(digest), encoding="ascii")
+    part.rename(file)
 
 
 def remove_plan(files: Files) -> None:

@@ -6,7 +6,6 @@ Asks by "ask DIGEST COUNT" on stdout, and removes once a line arrives on stdin.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import sys
@@ -21,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from .s3_buckets import LaterEntries, check_places, read_digest, refuse_unfit
 from .s3_plan import (
     Current,
+    Files,
     Plan,
     Removal,
     files_of,
@@ -28,6 +28,7 @@ from .s3_plan import (
     read_removals,
     refuse_use,
     remove_plan,
+    write_digest,
 )
 from .s3_task import (
     FROM_THE_START,
@@ -69,6 +70,7 @@ def main() -> None:
     def prepare(bucket: str) -> None:
         refuse_unfit(task, bucket, removes=True)
         plans[bucket] = make_plan(task, bucket)
+        refuse_loss(task, files_of(task, bucket), plans[bucket].current)
         say_plan(task, bucket, plans[bucket])
 
     def check_or_prepare(bucket: str) -> None:
@@ -79,7 +81,7 @@ def main() -> None:
 
     for_each_bucket(task, task.buckets, check_or_prepare)
     if task.failed:
-        answer("later - 0" if task.failed == task.later else "none - 0")
+        answer("later - 0" if task.failed == task.later and not plans else "none - 0")
         sys.exit(1)
     left = {bucket: plans[bucket] for bucket in task.buckets if bucket in plans}
     answer(f"{word_for(task, left)} {digest_of(left)} {sum(plan.count for plan in left.values())}")
@@ -134,8 +136,8 @@ def remove_all(task: Task, plans: dict[str, Plan]) -> None:
     for_each_bucket(task, plans, lambda bucket: check_before_removal(task, bucket, plans[bucket]))
     if task.failed:
         return
-    for bucket in plans:
-        write_journal(task, bucket)
+    for bucket, plan in plans.items():
+        write_journal(task, bucket, plan)
     os.sync()  # a machine that stops must not lose the journals
     task.progress.restart(sum(plan.seen for plan in plans.values()))
     for_each_bucket(task, plans, lambda bucket: restore(task, bucket, plans[bucket]))
@@ -157,9 +159,11 @@ def check_before_removal(task: Task, bucket: str, plan: Plan) -> None:
             task.progress.add(len(page.entries))
 
 
-def write_journal(task: Task, bucket: str) -> None:
+def write_journal(task: Task, bucket: str, plan: Plan) -> None:
     """Keep the plan as a journal, under a name of its own, before anything is removed."""
     files = files_of(task, bucket)
+    if not files.expected.exists():
+        write_digest(files.expected, plan.current.digest)
     if not files.confirmed.exists():
         os.link(files.plan, files.plan.with_name(f"journal-{time.time_ns()}.gz"))
         files.confirmed.touch()
@@ -187,12 +191,21 @@ def restore(task: Task, bucket: str, plan: Plan) -> None:
         why = refusals[-1] if refusals else "S3 refused nothing"
         message = f"newer versions are left, such as {newer.example}; {why}"
         raise OSError(message)
-    if current.digest != plan.current.digest:
-        message = f"it changed meanwhile: what is current is not what was current at {task.at}"
+    refuse_loss(task, files, current)
+    write_digest(files.done, current.digest)
+
+
+def refuse_loss(task: Task, files: Files, current: Current) -> None:
+    """Raise OSError if versions are gone that the first confirmed plan expected to be current.
+
+    A later plan does not know of them: it would find nothing wrong with what is left.
+    """
+    if files.expected.exists() and read_digest(files.expected) != current.digest:
+        message = (
+            "it changed meanwhile: what is current is not what was current at "
+            f"{task.at} when this run began. To accept that, use a new --run"
+        )
         raise OSError(message)
-    part = files.done.with_name("done.part")
-    part.write_text(json.dumps(current.digest))
-    part.rename(files.done)
 
 
 def remove_versions(task: Task, bucket: str, batch: list[Removal]) -> list[str]:

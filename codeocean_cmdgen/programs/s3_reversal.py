@@ -80,7 +80,7 @@ def main() -> None:
 
     for_each_bucket(task, task.buckets, check_or_prepare)
     if task.failed:
-        answer("later -" if task.failed == task.later else "none -")
+        answer("later -" if task.failed == task.later and not prepared else "none -")
         sys.exit(1)
     digests = "".join(sorted(one.digest for one in prepared.values()))
     word = "go" if prepared else "done"

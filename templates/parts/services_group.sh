@@ -41,13 +41,18 @@ tag_of_group() { # KEY
 # Two runs that hold the same group would resume each other's processes.
 check_other_runs() {
   local others
-  others=$(jq --raw-output --arg run "${RUN}" '
-    [ .Tags[]
-      | select(.Value | startswith("held "))
-      | .Key
-      | ltrimstr("codeocean-cmdgen:instance-hold:")
-      | select(. != $run)
-    ] | join(" and ")' group)
+  if ! others=$(jq --raw-output --arg run "${RUN}" '
+    "codeocean-cmdgen:instance-hold:" as $prefix
+    | [ .Tags[]
+        | select(.Key | startswith($prefix))
+        | select(.Value // "" | startswith("held "))
+        | .Key
+        | ltrimstr($prefix)
+        | select(. != $run)
+      ]
+    | join(" and ")' group); then
+    stop "cannot read the tags of group ${group_name}. Paste the script again."
+  fi
   if [[ ${others} != '' ]]; then
     stop "run ${others} holds group ${group_name}. Release it first:" \
       "instance-release --run ${others}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,6 +13,7 @@ from tests.support.people import Person, PersonOf, script, writes
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.simulator.autoscaling import Group
+    from codeocean_cmdgen.simulator.wire import Call
 
 HELD = {
     "HealthCheck",
@@ -133,6 +134,32 @@ def test_another_run_that_holds_is_named(
     assert outcome.code == 1
     assert "instance-release --run first" in outcome.errors
     assert writes(simulator) == []
+
+
+def test_a_tag_of_somebody_else_is_no_other_run(group: Group, operator: Person) -> None:
+    group.tags["note"] = "held for audit"
+    assert operator.run(script("instance-hold")).done
+
+
+def test_an_instance_that_is_replaced_meanwhile_is_not_called_held(
+    group: Group, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Suspended processes do not stop a replacement that has begun."""
+    suspend = simulator.autoscaling.operations["SuspendProcesses"]
+
+    def replace_and_suspend(call: Call) -> dict[str, Any]:
+        group.instance_id = "i-0new"
+        return suspend(call)
+
+    operations = simulator.autoscaling.operations
+    monkeypatch.setitem(operations, "SuspendProcesses", replace_and_suspend)
+    before = group.instance_id
+    outcome = operator.run(script("instance-hold"))
+    assert outcome.code == 1
+    assert f"{before} was in service, now i-0new is" in outcome.errors
+    again = operator.run(script("instance-hold"))
+    assert again.done
+    assert "replacement of i-0new is suspended" in again.output
 
 
 def test_nothing_held_is_nothing_released(

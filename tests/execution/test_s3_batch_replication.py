@@ -402,6 +402,30 @@ def test_a_job_that_is_not_listed_yet_is_not_created_twice(
     assert len(jobs(simulator)) == 1
 
 
+@pytest.mark.parametrize("watch", ["", "0"])
+def test_jobs_that_cannot_be_listed_at_first_have_not_ended(
+    world: World, simulator: Simulator, operator: Person, watch: str
+) -> None:
+    simulator.faults.add("s3control:ListJobs", "access-denied", after=1)
+    outcome = operator.run(text(), WATCH=watch)
+    if watch:
+        assert outcome.code == 4, outcome
+    else:
+        assert outcome.done, outcome
+        assert "done: 5 objects in 1 buckets" in outcome.output
+
+
+def test_what_is_left_out_is_said_at_the_end(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    """A bucket that was empty when the run began is for another run."""
+    assert operator.run(text()).done
+    fill(world, bucket(EMPTY))
+    again = operator.run(text())
+    assert again.done
+    assert f"left out, because they were empty when run first began: {EMPTY}" in again.output
+
+
 @pytest.mark.sample(2)
 @pytest.mark.parametrize("fault", ["throttle", "internal-error", "disconnect", "disconnect-after"])
 def test_one_fault_of_each_call_is_survived(
@@ -421,7 +445,7 @@ def test_a_refused_job_does_not_hide_behind_the_others(
     simulator.faults.add(CREATE, "access-denied", match=match)
     outcome = operator.run(text())
     assert outcome.code == 1
-    assert f"problem: {EMPTY}: no job was created" in outcome.errors
+    assert f"problem: {EMPTY}: no job is known to be created" in outcome.errors
     assert operator.run(text()).done
     assert len(jobs(simulator)) == 2
 

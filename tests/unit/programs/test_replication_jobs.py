@@ -114,19 +114,19 @@ def test_a_job_that_does_something_else_is_not_the_runs(operation: str | None) -
 
 
 def test_a_job_that_is_not_listed_any_more_is_lost_after_a_while() -> None:
-    jobs = updated({}, {"one": "job-1"}, {})
+    jobs = updated({"one": Job("one", "job-1")}, {})
     for _ in range(10):
         assert jobs["one"].status == "New"
-        jobs = updated(jobs, {"one": "job-1"}, {})
+        jobs = updated(jobs, {})
     assert jobs["one"].status == "lost"
-    assert updated(jobs, {"one": "job-1"}, {}) == jobs
+    assert updated(jobs, {}) == jobs
     listed = {"one": Job("one", "job-1", status="Active")}
-    assert updated(jobs, {"one": "job-1"}, listed) == listed
+    assert updated(jobs, listed) == listed
 
 
 def test_a_job_that_has_ended_is_not_lost() -> None:
     jobs = {"one": Job("one", "job-1", status="Complete", unlisted=10)}
-    assert updated(jobs, {}, {}) == jobs
+    assert updated(jobs, {}) == jobs
 
 
 def test_a_bucket_is_followed_created_or_left() -> None:

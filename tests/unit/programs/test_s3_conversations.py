@@ -331,6 +331,32 @@ def test_what_is_lost_after_success_is_found(
     assert f"versions that were current at {instant(AT)} have been removed since" in said.told
 
 
+@BOTH
+def test_a_late_upload_does_not_hide_a_bucket_that_was_never_restored(
+    talk: Talk, bucket: Bucket, program: ModuleType
+) -> None:
+    talk(program)
+    bucket.put("kept", Version("late", int(time.time()) + 60))
+    talk.server.buckets["two"] = bucket_of(SMALL)
+    refused(talk(program), word="none")
+
+
+def test_what_was_lost_during_a_removal_stays_known(talk: Talk, bucket: Bucket) -> None:
+    """The next paste would plan anew, and find nothing wrong with what is left."""
+    lost = bucket.stacks[b"kept"][0].version_id
+
+    def lose(_number: int, operation: str) -> None:
+        if operation == "delete" and bucket.stacks[b"kept"]:
+            bucket.remove("kept", lost)
+
+    talk.server.fault = lose
+    said = talk(s3_removal)
+    assert len(said.answers) == 1
+    assert "one: it changed meanwhile: what is current is not what was current" in said.told
+    again = talk(s3_removal)
+    refused(again, "one: it changed meanwhile", "To accept that, use a new --run")
+
+
 # Putting copies on top, and undoing that.
 
 
