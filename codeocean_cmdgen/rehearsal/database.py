@@ -30,14 +30,16 @@ class Contents(NamedTuple):
 
     sql: str
     password: str
+    beside: str = ""
+    """What is on the server besides the database, and is not copied."""
 
 
 class Database:
     """A database server."""
 
-    def __init__(self, server: Postgres, password: str) -> None:
-        """Wrap a running server."""
-        self._server, self._password = server, password
+    def __init__(self, server: Postgres, contents: Contents) -> None:
+        """Wrap a running server that has these contents."""
+        self._server, self._password, self._beside = server, contents.password, contents.beside
 
     def sql(self, text: str) -> str:
         """Run SQL as the master user."""
@@ -45,7 +47,7 @@ class Database:
 
     def snapshot(self) -> Contents:
         """Return its content in a single transaction."""
-        return Contents(self._server.dump(NAME), self._password)
+        return Contents(self._server.dump(NAME), self._password, self._beside)
 
     def set_password(self, password: str) -> None:
         """Change the password of the master user."""
@@ -85,7 +87,8 @@ class Databases:
             settings=_QUICK,
         )
         server.sql(contents.sql)
-        return Database(server, contents.password)
+        server.sql(contents.beside)
+        return Database(server, contents)
 
     def close(self) -> None:
         """Stop the thread that starts servers."""
@@ -119,12 +122,12 @@ def new_contents(password: str) -> Contents:
 
 def example_contents(password: str) -> Contents:
     """Return the contents of a server in use."""
-    return Contents(_EXAMPLE, password)
+    return Contents(_EXAMPLE, password, _BESIDE)
 
 
-_EXAMPLE = """\
+_EXAMPLE = r"""
 CREATE DATABASE codeocean OWNER root;
-\\connect codeocean
+\connect codeocean
 SET SESSION AUTHORIZATION root;
 CREATE TABLE computations
   (id bigint PRIMARY KEY, capsule text NOT NULL, begun timestamptz, cost money);
@@ -135,4 +138,26 @@ INSERT INTO logins SELECT 'person ' || i % 17 FROM generate_series(1, 500) i;
 CREATE INDEX ON computations (capsule);
 CREATE SEQUENCE tickets; SELECT setval('tickets', 4711);
 CREATE VIEW costs AS SELECT capsule, sum(cost) FROM computations GROUP BY capsule;
+COMMENT ON TABLE logins IS '
+--
+\! touch /tmp/commented
+\unrestrict x
+GRANT ALL ON computations TO PUBLIC;';
+COMMENT ON COLUMN logins.person IS '$(touch /tmp/commented) "; DROP TABLE logins; --';
+COMMENT ON DATABASE codeocean IS '\! touch /tmp/commented';
+"""
+
+# Another database, and jobs of pg_cron. Not every machine has that extension: another one plays it.
+_BESIDE = """
+CREATE DATABASE reports OWNER root;
+CREATE EXTENSION hstore;
+CREATE SCHEMA cron;
+CREATE TABLE cron.job (jobid int, jobname text, schedule text, command text, database text,
+  username text, active boolean);
+INSERT INTO cron.job VALUES (1, 'it''s nightly', '0 3 * * *', 'VACUUM computations', 'codeocean',
+  'root', true);
+ALTER EXTENSION hstore ADD TABLE cron.job;
+GRANT USAGE ON SCHEMA cron TO root;
+GRANT SELECT ON cron.job TO root;
+UPDATE pg_extension SET extname = 'pg_cron' WHERE extname = 'hstore';
 """

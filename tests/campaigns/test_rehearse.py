@@ -6,6 +6,7 @@ import copy
 import io
 import json
 import os
+import re
 import subprocess
 import threading
 from collections import Counter
@@ -121,6 +122,15 @@ def comes_back(restored: Rehearsed) -> None:
     assert restored.differing() == {}
 
 
+def what_is_beside_the_database_is_named(restored: Rehearsed) -> None:
+    """And what its comments say is not done."""
+    outputs = [row.output for row in restored.rehearsal.rows if row.number == "14"]
+    shown = re.sub(r"\s+", " ", " ".join(outputs))
+    assert "not copied: database reports. " in shown
+    assert "SELECT cron.schedule_in_database('it''s nightly', '0 3 * * *', " in shown
+    assert not restored.rehearsal.stage.hosts["target"].path("/tmp/commented").exists()
+
+
 def add_a_file(stage: Stage) -> Callable[[], None]:
     file = stage.hosts["target"].path("/data/one more")
     file.touch()
@@ -211,6 +221,7 @@ def test_a_lost_deployment_comes_back() -> None:
     """One test, for one rehearsal: each worker that had some of it would make its own."""
     with restored() as rehearsed:
         comes_back(rehearsed)
+        what_is_beside_the_database_is_named(rehearsed)
         no_secret_is_shown_or_left_behind(rehearsed)
         the_smallest_damage_is_noticed(rehearsed)
         a_difference_is_no_success(rehearsed)

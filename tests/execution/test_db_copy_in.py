@@ -769,7 +769,7 @@ def test_a_death_costs_nothing(place: Place, where: str, when: str, swapped: boo
     recovers(place)
 
 
-LAST_CALL = 70
+LAST_CALL = 90
 
 
 @pytest.mark.campaign
