@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64encode
+from functools import cache
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
@@ -13,21 +14,25 @@ from codeocean_cmdgen.rendering.seal import NO_SEAL, sealed
 from codeocean_cmdgen.rendering.templates import environment, file_text
 
 if TYPE_CHECKING:
+    from jinja2 import Template
+
     from codeocean_cmdgen.runbook import Runbook
 
 
 def render_runbook(runbook: Runbook) -> str:
     """Return a runbook as Markdown: our words, checked values, and fenced scripts."""
-    template = environment(escaped=False).get_template("runbook/runbook.md.j2")
-    return sealed(template.render(runbook=runbook, seal=NO_SEAL))
+    return sealed(_markdown().render(runbook=runbook, seal=NO_SEAL))
+
+
+@cache
+def _markdown() -> Template:
+    return environment(escaped=False).get_template("runbook/runbook.md.j2")
 
 
 def render_page(runbook: Runbook) -> str:
     """Return a runbook as one HTML file, which asks no network for anything."""
-    templates = environment(escaped=True)
-    templates.filters["prose"] = _prose
     style, program = (_inline(f"runbook/runbook.{kind}") for kind in ("css", "js"))
-    page = templates.get_template("runbook/runbook.html.j2").render(
+    page = _page().render(
         runbook=runbook,
         seal=NO_SEAL,
         style=style,
@@ -36,6 +41,13 @@ def render_page(runbook: Runbook) -> str:
         program_digest=_source(program),
     )
     return sealed(page)
+
+
+@cache
+def _page() -> Template:
+    templates = environment(escaped=True)
+    templates.filters["prose"] = _prose
+    return templates.get_template("runbook/runbook.html.j2")
 
 
 def _prose(text: str) -> Markup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -101,6 +101,7 @@ def shared_paste(place: str = "host") -> str:
     return _saved(SHARED_FILE, END_OF_SHARED, _end(place))
 
 
+@lru_cache(64)  # a runbook asks for each of its scripts several times
 def pasted(script: str, place: str) -> tuple[str, ...]:
     """Return what is pasted of a script: all of it, or on the services instance what is its own.
 
@@ -145,20 +146,31 @@ def _split(own: str, count: int) -> list[str]:
 
     So a part that lost its wrapper defines functions, and runs none.
     """
+    if count == 1:
+        return [own]
     lines = own.splitlines(keepends=True)
-    between, document = [], ""
-    for number, line in enumerate(lines):
-        if document:
-            document = "" if line.rstrip("\n") == document else document
-        elif found := re.search(r"(?<!<)<<'?(\w+)'?", line):
-            document = found[1] if number else ""  # the first line's is the whole text
-        elif line == "}\n" and lines[number + 1 : number + 2] == ["\n"]:
-            between.append(number + 1)
+    between = _ends_of_functions(lines)
     cuts = [
         min(between, key=lambda number: abs(number - len(lines) * part // count))
         for part in range(1, count)
     ]
     return ["".join(lines[begin:end]) for begin, end in zip([0, *cuts], [*cuts, len(lines)])]
+
+
+def _ends_of_functions(lines: list[str]) -> list[int]:
+    """Return the numbers of the lines behind functions, those in here-documents left out."""
+    ends, document = [], ""
+    for number, line in enumerate(lines):
+        if document:
+            document = "" if line.rstrip("\n") == document else document
+        elif found := _HERE_DOCUMENT.search(line):
+            document = found[1] if number else ""  # the first line's is the whole text
+        elif line == "}\n" and lines[number + 1 : number + 2] == ["\n"]:
+            ends.append(number + 1)
+    return ends
+
+
+_HERE_DOCUMENT = re.compile(r"(?<!<)<<'?(\w+)'?")
 
 
 def shared_parts(place: str) -> dict[str, object]:

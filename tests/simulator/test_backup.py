@@ -74,7 +74,7 @@ def copies(sim: Simulator, world: World) -> Copies:
 def test_a_copy_passes_through_its_states(sim: Simulator, copies: Copies) -> None:
     job_id = copies.start(Lifecycle={"DeleteAfterDays": 40})
     states = []
-    for seconds in (4, 2, 58, 2):
+    for seconds in (4, 2, 23, 2):
         states.append(copies.describe(job_id)["State"])
         sim.clock.advance(seconds)
     job = copies.describe(job_id)
@@ -100,10 +100,10 @@ def test_one_job_per_resource_at_a_time(sim: Simulator, copies: Copies) -> None:
     first, second = copies.start(), copies.start()
     copies.point = copies.add("RDS")
     other = copies.start()
-    sim.clock.advance(30)
+    sim.clock.advance(20)
     states = [copies.describe(job)["State"] for job in (first, second, other)]
     assert states == ["RUNNING", "CREATED", "RUNNING"]
-    sim.clock.advance(60)
+    sim.clock.advance(25)
     assert copies.describe(second)["State"] == "RUNNING"
 
 
