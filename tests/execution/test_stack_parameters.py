@@ -483,7 +483,7 @@ def test_a_change_set_that_cannot_be_judged_is_not_executed(
 ) -> None:
     path = operator.environment["PATH"]
     for name, argument in (
-        ("python3", "program/change_set.py"),
+        ("python3", "program.change_set"),
         *(("jq", member) for member in (".lost", ".touched", ".restarted")),
     ):
         broken = tmp_path / argument / name
@@ -504,8 +504,8 @@ def test_a_change_set_that_cannot_be_judged_is_not_executed(
 @pytest.mark.parametrize(
     ("name", "argument"),
     [
-        ("python3", "program/template_parameters.py"),
-        ("python3", "program/stack_events.py"),
+        ("python3", "program.template_parameters"),
+        ("python3", "program.stack_events"),
         ("jq", ".parameters"),
         ("jq", ".problems[]"),
         ("jq", ".status"),
@@ -616,8 +616,8 @@ def test_no_message_denies_an_update_that_was_made(
     broken.parent.mkdir()
     broken.write_text(
         "#!/bin/bash\n"
-        f'[[ " $* " != *"/template_parameters.py "* || ! -e {tmp_path}/second ]] || exit 5\n'
-        f'[[ " $* " != *"/template_parameters.py "* ]] || touch {tmp_path}/second\n'
+        f'[[ " $* " != *" program.template_parameters "* || ! -e {tmp_path}/second ]] || exit 5\n'
+        f'[[ " $* " != *" program.template_parameters "* ]] || touch {tmp_path}/second\n'
         f'exec {real} "$@"\n'
     )
     broken.chmod(0o755)
