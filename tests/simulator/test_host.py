@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
+from codeocean_cmdgen.simulator.aws import loaded_aws
 from codeocean_cmdgen.simulator.host import Host, HostUnavailableError
 from tests.support.simulated import ACCOUNT, OTHER
-from tests.support.tools import miss
+from tests.support.tools import OLDEST_AWS, miss, require
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,23 @@ def host_of(sim: Simulator) -> Iterator[HostOf]:
 @pytest.fixture
 def host(host_of: HostOf) -> Host:
     return host_of()
+
+
+def test_the_loaded_cli_outlives_a_host(sim: Simulator, tmp_path: Path) -> None:
+    """A call from a host runs in that one's namespaces; the next one does not."""
+    require(OLDEST_AWS)
+    folder = tmp_path / "aws"
+    folder.mkdir()
+    with loaded_aws(folder, OLDEST_AWS) as served:
+        try:
+            with Host(sim, ACCOUNT, aws=served) as host:
+                assert said(host, "aws --version").startswith("aws-cli/2")
+        except HostUnavailableError as reason:
+            miss(str(reason))
+        version = subprocess.run(
+            [served / "aws", "--version"], capture_output=True, check=True, timeout=60
+        )
+        assert version.stdout.startswith(b"aws-cli/2")
 
 
 def said(host: Host, text: str, **environment: str) -> str:

@@ -127,23 +127,26 @@ def take_calls(listener: socket.socket, run: Callable[[Call], object]) -> None:
             _report_end(one, killed=one.end not in ready)
         if listener in ready:
             connection, _ = listener.accept()
-            # The caller may be killed at any moment.
-            with suppress(OSError, IndexError, ValueError, struct.error):
+            try:
                 running.append(_begin(connection, run))
+            except (OSError, IndexError, ValueError, struct.error):
+                connection.close()  # the caller may be killed at any moment
 
 
 def _begin(connection: socket.socket, run: Callable[[Call], object]) -> Running:
     """Start a process that runs a call."""
     call = _receive(connection)
     end, held_by_process = os.pipe()
-    _enter(call.process, "pid")  # where only a fork will be
-    process = os.fork()
-    if process == 0:
-        take_files(call)
-        _exit_as(partial(run, call))
-    _enter(os.getpid(), "pid")
-    for file in (held_by_process, *call.files):
-        os.close(file)
+    try:
+        _enter(call.process, "pid")  # where only a fork will be
+        process = os.fork()
+        if process == 0:
+            take_files(call)
+            _exit_as(partial(run, call))
+    finally:
+        _set_namespace("/proc/self/ns/pid")  # the caller's may end
+        for file in (held_by_process, *call.files):
+            os.close(file)
     return Running(connection, process, end)
 
 
@@ -223,8 +226,13 @@ def _enter(process: int, *kinds: str) -> None:
     for kind in kinds:
         theirs = f"/proc/{process}/ns/{kind}"
         if os.readlink(theirs) != os.readlink(f"/proc/self/ns/{kind}"):  # noqa: PTH115 - a name
-            with open(theirs) as namespace:  # noqa: PTH123 - a path of the kernel
-                ctypes.CDLL(None).setns(namespace.fileno(), 0)
+            _set_namespace(theirs)
+
+
+def _set_namespace(path: str) -> None:
+    """Enter a namespace; without the right to, stay where one is."""
+    with open(path) as namespace:  # noqa: PTH123 - a path of the kernel
+        ctypes.CDLL(None).setns(namespace.fileno(), 0)
 
 
 def _act_as(user: int, group: int) -> None:
