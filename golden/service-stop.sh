@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    c394f8bc0788c8b4235fb625a55c8915d8eca0d995478e2ef701000739667ff1\ \ -)
+    4fab2563d3018cb617108d1e056c47949b4d0bb4d61a9e151ed7597a5b0bc05b\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -49,7 +49,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 ed014a31393f6a24ed6a86ff714323a1eb14eccd569b3282fff4f93b5bf51b1c
+  # text of this release: sha256 5dd400af76d6e3792f3374207b961db9f521c7b955f9850ac3e27e6ffb1f1221
   # the step
   STEP=service-stop
   # from deployment file [target]
@@ -70,7 +70,7 @@ main() {
   check_no_step_works
   check_held_files
   check_not_started
-  check_docker_folder
+  check_docker_state
   warn_of_other_jobs
   list_writers
   warn_of_removed_containers
@@ -111,19 +111,49 @@ check_not_started() {
   fi
 }
 
+# Only an active docker tells which containers it starts with the machine. One that is not active
+# must not be able to start.
+check_docker_state() {
+  wait_for_docker
+  if systemctl is-active --quiet docker; then
+    check_docker_folder
+    return
+  fi
+  list_docker_units >docker_units
+  if [[ -s docker_units ]]; then
+    say 'could start docker:'
+    say_file docker_units '  '
+    stop 'docker is not active, so its containers cannot be examined, and may start later.' \
+      'Start it, and paste the script again: sudo systemctl start docker. Or prevent its start,' \
+      'until service-start: sudo systemctl mask --now docker.service docker.socket'
+  fi
+}
+
+wait_for_docker() {
+  local waited state
+  for ((waited = 0; waited < 120; waited += 2)); do
+    state=$(systemctl show docker --property=ActiveState --value)
+    if [[ ${state} != @(activating|deactivating|reloading) ]]; then
+      return
+    fi
+    show_progress "waiting for docker to start or to end, ${waited} of at most 120 s"
+    sleep 2
+  done
+}
+
+# Lists the units that can start docker.
+list_docker_units() {
+  {
+    systemctl list-units docker.service docker.socket \
+      --plain --no-legend --state=active,activating,deactivating,reloading
+    systemctl list-unit-files docker.service docker.socket \
+      --plain --no-legend --state=enabled,enabled-runtime
+  } | cut --delimiter=' ' --fields=1 | sort --unique
+}
+
 # Containers whose own files are on the data volume write there without a mount that shows it.
 check_docker_folder() {
   local root device root_device
-  if ! systemctl is-active --quiet docker; then
-    systemctl list-unit-files docker.service docker.socket \
-      --no-legend --state=enabled,enabled-runtime >docker_units
-    if [[ -s docker_units ]]; then
-      say 'warning: docker is not active, so no container is examined. It is enabled, so it may' \
-        'start containers later. To prevent that, until service-start:' \
-        'sudo systemctl mask --now docker.service docker.socket'
-    fi
-    return
-  fi
   root=$(docker info --format '{{.DockerRootDir}}')
   device=$(stat --format=%d "${DATA_MOUNT}")
   root_device=$(stat --format=%d "${root}")
@@ -132,7 +162,7 @@ check_docker_folder() {
   fi
   if [[ ${root_device} == "${device}" ]]; then
     stop "docker keeps its containers on ${DATA_MOUNT}, in ${root}, so each of them writes there." \
-      'Nothing was changed. Stop docker until service-start, and paste the script again:' \
+      'Stop docker until service-start, and paste the script again:' \
       'sudo systemctl mask --now docker.service docker.socket'
   fi
 }
@@ -200,10 +230,11 @@ list_cron_files() {
 }
 
 # Lists the containers, running or with any restart policy, that reach the data volume: id, name,
-# restart policy, whether it runs.
+# restart policy, whether it runs. What can start a docker that is not active is an error.
 list_containers() {
   local id name policy was_running process
   if ! systemctl is-active --quiet docker; then
+    list_docker_units | sed 's/^/docker is not active, and may start: /' >&2
     return
   fi
   docker ps --all --quiet --no-trunc | xargs --no-run-if-empty docker inspect >containers
@@ -438,9 +469,14 @@ note() { # TEXT FILE
 }
 
 # Stops a unit before it masks it: a masked unit has lost the commands that stop it. systemd masks
-# no unit whose file is where the mask would be.
+# no unit whose file is where the mask would be. A stopped one is not stopped again: docker, if it
+# ends with codeocean, would end again.
 stop_unit() { # UNIT
-  local unit_file=/etc/systemd/system/$1
+  local unit_file=/etc/systemd/system/$1 state
+  state=$(systemctl show "$1" --property=LoadState --property=ActiveState --value)
+  if [[ ${state} == $'masked\ninactive' ]]; then
+    return
+  fi
   systemctl stop "$1"
   if systemctl is-active --quiet "$1"; then
     add_problem "cannot stop $1"
@@ -486,9 +522,11 @@ hold_cron_files() {
   done <cron_files
 }
 
-# Without its restart policy, docker does not start a container again with the machine.
+# Without its restart policy, docker does not start a container again with the machine. docker may
+# have ended with codeocean: then what it would start is not known.
 stop_containers() {
   local id name policy was_running
+  check_docker_state
   list_containers >containers_to_stop
   while read -r id name policy was_running; do
     say "stopping container ${name#/}"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    583c5ab877b96dd2257fc40258284714805583b466686e6bd3ae3c4f97c8112c\ \ -)
+    9a1f3cd24e8ba94e308adee43fd941f0d7d1bc8943dab057a95d3664a21409b6\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 0b6d6c8ee3c2930eea59c675e6302dc644ecf9f8a2cee8acffe14a01e6e295a9
+  # text of this release: sha256 ed234472875bcff2167ad0050bc83745258f2dcc181322b9fb3ea90bb55066ab
   # the step
   STEP=volume-release
   # from deployment file [target]
@@ -54,7 +54,7 @@ main() {
   run_as_root "$@"
   read_settings "$@"
   check_services_instance
-  check_programs awk blockdev lsblk ps python3 umount xargs
+  check_programs awk blockdev lsblk mountpoint ps python3 tac umount xargs
   check_mount "${DATA_VOLUME_ID}" "${DATA_MOUNT}" rw
   check_copy_ended
   finish_if_deleted
@@ -62,10 +62,10 @@ main() {
   check_restored_volume
   finish_if_not_attached
   list_mounts
+  warn_if_not_copied
   if [[ ${PLAN} == 1 ]]; then
     show_plan
   fi
-  warn_if_not_copied
   unmount
   check_no_users
   check_exclusive
@@ -111,9 +111,16 @@ finish_if_not_attached() {
   finish "${restored_volume} is not attached to this instance: EC2 reports that it is ${state}"
 }
 
-# Writes the folders at which the restored volume is mounted to the file "mounts".
+# Writes the folders at which the restored volume is mounted to the file "mounts". Nested ones come
+# first.
 list_mounts() {
-  findmnt --noheadings --output TARGET --source "${device}" >mounts
+  findmnt --noheadings --output TARGET --source "${device}" | tac >mounts
+}
+
+warn_if_not_copied() {
+  if ! grep --quiet --no-messages ' completed' "${records}/volume-copy-in--${RUN}"; then
+    say "warning: no record says that volume-copy-in of run ${RUN} was completed"
+  fi
 }
 
 show_plan() {
@@ -124,21 +131,30 @@ show_plan() {
   finish_plan "${restored_volume} would be unmounted from the folders above; nothing was changed"
 }
 
-warn_if_not_copied() {
-  if ! grep --quiet --no-messages ' completed' "${records}/volume-copy-in--${RUN}"; then
-    say "warning: no record says that volume-copy-in of run ${RUN} was completed"
-  fi
-}
-
 unmount() {
   local folder
   while read -r folder; do
+    check_topmost "${folder}"
     if ! umount "${folder}"; then
       add_problem "cannot unmount ${restored_volume} from ${folder}"
     fi
   done <mounts
   stop_if_problems 'end the programs that use the volume, and paste the script again.' \
     'Do not detach the volume until then.'
+}
+
+# umount takes what was mounted last at a folder, whatever that is.
+check_topmost() { # FOLDER
+  local number topmost
+  number=$(mountpoint --devno "${device}")
+  topmost=$(mountpoint --fs-devno "$1")
+  if [[ ${number} == '' || ${topmost} != "${number}" ]]; then
+    say "mounted at $1:"
+    findmnt --noheadings --output SOURCE,FSTYPE --mountpoint "$1" >stacked
+    say_file stacked '  '
+    stop "another file system is mounted above ${restored_volume} at $1, and is not unmounted." \
+      'Unmount it, and paste the script again. Do not detach the volume until then.'
+  fi
 }
 
 # The disk must have no users left in any mount namespace: a container keeps mounts of its own. A
@@ -166,14 +182,34 @@ check_no_users() {
 # After umount --lazy, no folder shows a file system that a program still uses. The kernel still
 # has it, and gives its device to nobody else.
 check_exclusive() {
-  if [[ -e /sys/fs/xfs/${device##*/} ]] || ! python3 -I -c '
-import os, sys
-os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL)
-' "${device}" 2>refusal; then
-    stop "a program still uses ${restored_volume}, although it is mounted nowhere, or one of its" \
-      "partitions is mounted. To see: sudo fuser --verbose --mount ${device}; lsblk ${device}." \
-      'End it, and paste the script again. Do not detach the volume until then.'
+  if [[ -e /sys/fs/xfs/${device##*/} ]]; then
+    stop_in_use
   fi
+  if open_exclusively 2>refusal; then
+    return
+  fi
+  if grep --quiet 'Device or resource busy' refusal; then
+    stop_in_use
+  fi
+  say_file refusal '  '
+  stop "cannot find out whether a program still uses ${restored_volume}." \
+    'Do not detach the volume. Paste the script again.'
+}
+
+stop_in_use() {
+  stop "a program still uses ${restored_volume}, although it is mounted nowhere, or one of its" \
+    "partitions is mounted. To see: sudo fuser --verbose --mount ${device}; lsblk ${device}." \
+    'End it, and paste the script again. Do not detach the volume until then.'
+}
+
+open_exclusively() {
+  python3 -I -c '
+import os, sys
+try:
+    os.open(sys.argv[1], os.O_RDONLY | os.O_EXCL)
+except OSError as error:
+    sys.exit(str(error))
+' "${device}"
 }
 
 flush_and_clean_up() {

@@ -424,12 +424,56 @@ def test_other_timers_and_jobs_are_named(host: ServicesHost) -> None:
     assert not [line for line in named if line.startswith("  timer codeocean")]
 
 
-def test_docker_that_is_not_active_is_a_warning(host: ServicesHost) -> None:
+def drop_in(host: ServicesHost, unit: str, text: str) -> None:
+    folder = host.path(f"/etc/systemd/system/{unit}.d")
+    folder.mkdir(parents=True)
+    (folder / "test.conf").write_text(text)
+    host.root("systemctl", "daemon-reload")
+
+
+def writer(host: ServicesHost) -> None:
+    """Run a container on the data volume that docker starts with the machine."""
+    host.path("/data/registry").mkdir()
+    host.container("registry", *FOR_EVER, binds=["/data/registry:/x"], restart="always")
+
+
+def test_docker_that_could_start_later_is_refused(host: ServicesHost) -> None:
+    writer(host)
     host.root("systemctl", "stop", "docker")
     outcome = stop(host)
-    assert outcome.done
-    assert "warning: docker is not active, so no container is examined" in outcome.errors
+    assert (outcome.code, outcome.output) == (1, "")
+    assert "docker is not active, so its containers cannot be examined" in outcome.errors
+    assert "\n  docker.service\n" in outcome.errors
+    assert state(host) == ("enabled", "active")
+    host.root("systemctl", "mask", "docker.service", "docker.socket")
+    assert stop(host).done
+    host.reboot()
+    host.root("systemctl", "unmask", "docker.service", "docker.socket")
     assert start(host).done
+
+
+def test_docker_that_still_starts_is_waited_for(host: ServicesHost) -> None:
+    writer(host)
+    host.root("systemctl", "stop", "docker")
+    drop_in(host, "docker.service", "[Service]\nExecStartPre=/bin/sleep 5\n")
+    host.root("systemctl", "start", "--no-block", "docker")
+    outcome = stop(host)
+    assert outcome.done
+    assert "stopping container registry" in outcome.errors
+    assert running(host) == set()
+
+
+def test_docker_that_ends_with_codeocean_is_not_no_containers(host: ServicesHost) -> None:
+    writer(host)
+    drop_in(host, "docker.service", "[Unit]\nPartOf=codeocean.service\n")
+    outcome = stop(host)
+    assert (outcome.code, outcome.output) == (1, "")
+    assert "Start it, and paste the script again: sudo systemctl start docker." in outcome.errors
+    host.root("systemctl", "start", "docker")
+    assert running(host) == {"registry"}
+    assert stop(host).done
+    host.reboot()
+    assert running(host) == set()
 
 
 def test_docker_on_the_data_volume_is_refused(host: ServicesHost) -> None:

@@ -616,9 +616,10 @@ def test_release_unmounts_and_proves_it(stopped: ServicesHost) -> None:
     volume = restored(stopped)
     text = script("volume-release", data_volume_id=stopped.data_volume_id)
     assert copy_in(stopped, confirm="no").code == 2
-    assert stopped.person().run(text, PLAN="1").output == (
-        f"plan: {volume} would be unmounted from the folders above; nothing was changed\n"
-    )
+    plan = stopped.person().run(text, PLAN="1")
+    would = f"{volume} would be unmounted from the folders above"
+    assert plan.output == f"plan: {would}; nothing was changed\n"
+    assert "warning: no record says that volume-copy-in of run first was completed" in plan.errors
     stopped.root(
         "systemd-run", "--unit=holder", "unshare", "--mount", "--propagation=private", *FOR_EVER
     )
@@ -686,6 +687,37 @@ def test_release_names_who_reads_the_device_itself(stopped: ServicesHost) -> Non
     assert f"the above still uses {volume}" in outcome.errors
     stopped.root("systemctl", "stop", "reader")
     assert release(stopped).done
+
+
+def test_release_unmounts_nothing_that_is_mounted_above(stopped: ServicesHost) -> None:
+    volume = restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    stopped.root("mount", "--types=tmpfs", "others", RESTORED)
+    outcome = release(stopped)
+    assert (outcome.code, outcome.output) == (1, "")
+    assert f"another file system is mounted above {volume} at {RESTORED}" in outcome.errors
+    assert re.search(r"^  others +tmpfs$", outcome.errors, re.MULTILINE)
+    sources = ("findmnt", "--noheadings", "--output=SOURCE", f"--mountpoint={RESTORED}")
+    assert "others" in stopped.root(*sources).stdout
+    stopped.root("umount", RESTORED)
+    assert release(stopped).done
+
+
+def test_release_unmounts_nested_mounts_first(stopped: ServicesHost) -> None:
+    restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    stopped.root("mount", "--bind", RESTORED, f"{RESTORED}/couchdb")
+    assert release(stopped).done
+
+
+def test_release_does_not_take_an_error_for_a_user_of_the_volume(stopped: ServicesHost) -> None:
+    restored(stopped)
+    assert copy_in(stopped, confirm="no").code == 2
+    wrap(stopped, "python3", "[[ $* != *O_EXCL* ]] || { echo 'Input/output error' >&2; exit 1; }")
+    outcome = release(stopped)
+    assert (outcome.code, outcome.output) == (1, "")
+    assert "  Input/output error\n" in outcome.errors
+    assert "cannot find out whether a program still uses" in outcome.errors
 
 
 def test_release_stops_if_it_cannot_find_out_what_uses_the_volume(stopped: ServicesHost) -> None:
