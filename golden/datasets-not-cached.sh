@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    b117457e7f428648353cc5d2689cb2da4a10975e62f283936ca98b6256a5f18c\ \ -)
+    67b79eb2b125a0a72bbf3b64e4bfff02bf324865f0f803b2fe0691fa6562f1d5\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
@@ -48,7 +48,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=datasets-not-cached confirms without a terminal.
 
 values() {
-  # text of this release: sha256 b4b7d49a75ff43a254df6017c95e914aab57a15d3b1f0d075038496778de44ce
+  # text of this release: sha256 4bb61aa0440c84b2384b8f510cd073ecddf3961e07d4506f7b061c115749a16a
   # the step
   STEP=datasets-not-cached
   # from deployment file [target]
@@ -351,7 +351,7 @@ restore_environment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
+# ---- sha256 17b3ed0aa8fb6bc45ac5012d45fa4bcc6d8882775abc804b8d5b6b28fc0c3e13
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -798,8 +798,8 @@ find_device() { # VOLUME_ID
 }
 
 # Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
-# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
-# data volume does not stay read-only.
+# refuses that while a file is open for writing. The subshell ignores what ends a session until the
+# data volume is writable again; Ctrl-C ends the script after that.
 prove_nothing_writes() { # HOW_TO_FIND_WRITERS
   say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
     'take minutes, until all that is in memory is on the volume.'
@@ -814,6 +814,7 @@ prove_nothing_writes() { # HOW_TO_FIND_WRITERS
   esac
 }
 
+# Fails with 1 if the kernel refused; with 2 if the data volume may have stayed read-only.
 remount_for_a_moment() {
   local refused
   remount_data_volume ro

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    4ad94cb8985401426b0506076b67899849d3fb16449fe9679fe1895e19206aef\ \ -)
+    2ad6e98bb1600bf80b9b615a53a4b9631a64be442b7bb4710e9f8f912ef9c479\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 18bf9201ee21fc4b69906efef65a33ee4bd665d0d67d2d20147c0d52ce43f315
+  # text of this release: sha256 957a0ef175b726218ec7d18650bc6c920c16756d264d09b48baa7b9e52ae0a08
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -496,7 +496,7 @@ SQL
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
+# ---- sha256 17b3ed0aa8fb6bc45ac5012d45fa4bcc6d8882775abc804b8d5b6b28fc0c3e13
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -943,8 +943,8 @@ find_device() { # VOLUME_ID
 }
 
 # Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
-# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
-# data volume does not stay read-only.
+# refuses that while a file is open for writing. The subshell ignores what ends a session until the
+# data volume is writable again; Ctrl-C ends the script after that.
 prove_nothing_writes() { # HOW_TO_FIND_WRITERS
   say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
     'take minutes, until all that is in memory is on the volume.'
@@ -959,6 +959,7 @@ prove_nothing_writes() { # HOW_TO_FIND_WRITERS
   esac
 }
 
+# Fails with 1 if the kernel refused; with 2 if the data volume may have stayed read-only.
 remount_for_a_moment() {
   local refused
   remount_data_volume ro

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    d8150873bc3babd2f58428e0b4c9dbb92bafa36d48897f7c232deb8c73fc9410\ \ -)
+    0110dd0b25c4c9fe0eaa06378ca12fe6a87407f48235d17ce4a0857d47d56cbb\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -45,7 +45,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 99c122cc2fa6a81f45125b0674ae1557cd36d1f6b92c21016aeb53369bf8ba8b
+  # text of this release: sha256 5f9848c0b456e1f67ba0a47a10dfa988c8cd7e588c5d075b870da8ff1722e643
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -1706,7 +1706,7 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
+# ---- sha256 17b3ed0aa8fb6bc45ac5012d45fa4bcc6d8882775abc804b8d5b6b28fc0c3e13
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -2153,8 +2153,8 @@ find_device() { # VOLUME_ID
 }
 
 # Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
-# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
-# data volume does not stay read-only.
+# refuses that while a file is open for writing. The subshell ignores what ends a session until the
+# data volume is writable again; Ctrl-C ends the script after that.
 prove_nothing_writes() { # HOW_TO_FIND_WRITERS
   say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
     'take minutes, until all that is in memory is on the volume.'
@@ -2169,6 +2169,7 @@ prove_nothing_writes() { # HOW_TO_FIND_WRITERS
   esac
 }
 
+# Fails with 1 if the kernel refused; with 2 if the data volume may have stayed read-only.
 remount_for_a_moment() {
   local refused
   remount_data_volume ro

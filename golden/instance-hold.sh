@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    6577c09479922ce136614750025241ad84b11af9038ec0618b35a0855bf9dcb9\ \ -)
+    dd4db130c8f271d1accbf281b412002e2d250efc1893ce06d3622fe22855f2b5\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" instance-hold \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 11196fa49570a2bf09c0fb8b7bbf3d79b5382a559711ef8b2c41e58789f2f8c5
+  # text of this release: sha256 f9c007fc3dc6dd05830433af3605a08ab45a63266b65ecc7c94c6108d4e10a0b
   # the step
   STEP=instance-hold
   # from deployment file [target]
@@ -169,8 +169,8 @@ check_instance_stays() {
   local instance_before=${instance_id}
   find_instance
   if [[ ${instance_id} != "${instance_before}" ]]; then
-    stop "the group replaces its instance: ${instance_before} was in service, now ${instance_id} is." \
-      'Wait until one is in service, and paste the script again.'
+    stop "the group replaces its instance: ${instance_before} was in service, now" \
+      "${instance_id} is. Wait until one is in service, and paste the script again."
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    f01043f1526a38ab5f9b664f86517a485cd3ca7ba4fbbeaefc9bd1e470601ff9\ \ -)
+    410e9018eac30a657fc9c6bb3ec213410b23dc651e74bca76ee2c71d51b6e0c1\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -38,7 +38,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 bd5658c73d8b8aa8bbfbeb45e4e478556042306ad4c55da5be180370ba8e26c7
+  # text of this release: sha256 7fd8311612fbff98accf73769d2016a58de5420f577ae7c01361f2a99f61ad74
   # the step
   STEP=s3-batch-replication
   # from deployment file [backup]
@@ -477,7 +477,7 @@ check_service_role() { # SERVICE_PRINCIPAL
 write_programs() {
   mkdir program
   : >program/__init__.py
-  # bucket_findings.py, sha256 3dc376ab2ff1a5a5a8797f6bd79ce048b6239f5ebbf27bd33297c00ccf695aa7
+  # bucket_findings.py, sha256 847f06d59d1e4c6f28c2cd67ae26d108a2a41bde565d7bd5b3cdc7d765ac6fb6
   cat >program/bucket_findings.py <<'END_OF_PYTHON'
 """Judge whether the objects in buckets can be replicated, from what S3 answered about them.
 
@@ -506,7 +506,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 NEEDED = ("versioning", "replication", "versions")
+"""Without these answers, nothing is started."""
 HELPFUL = ("lifecycle", "encryption")
+"""Without these, there is a warning, and the jobs start."""
 NOTHING_CONFIGURED = ("NoSuchLifecycle", "EncryptionConfigurationNotFound")
 """What S3 answers instead of an empty configuration."""
 ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")

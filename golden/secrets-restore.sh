@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    29c294be6046094b0696d9768bf865693d4f3ebdf430f2eb1df1a8ebfa9f949c\ \ -)
+    d18228cdba5624e510c9bbf21d44942e6778a08674493cc97545d56314df0299\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -25,8 +25,9 @@ false <<'END_OF_BODY'
 #           after volume-copy-in, before service-start.
 # Changes:  ssm put-parameter         lists the names of the saved parameters that differ below
 #                                     this stack's path, then writes them, with the KMS keys that
-#                                     they have here. It deletes none, and changes nothing in
-#                                     Secrets Manager.
+#                                     they have here if it can read these, otherwise with the
+#                                     account's default key. It deletes none, and changes nothing
+#                                     in Secrets Manager.
 #           mv                        keeps the values that are replaced in a file below
 #                                     /var/lib/codeocean-cmdgen
 #           mount --options remount   makes the data volume read-only for a moment, which proves
@@ -50,7 +51,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 9c854e7cdb59702ece874d90b05f85c1b796164e1672b38ee7a5b085964086e1
+  # text of this release: sha256 2263381b3ac0c3d8f02223b5fa0c639c673ec36cddb914664c0c6391ad0f8059
   # the step
   STEP=secrets-restore
   # from deployment file [target]
@@ -590,7 +591,7 @@ restore_environment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
+# ---- sha256 17b3ed0aa8fb6bc45ac5012d45fa4bcc6d8882775abc804b8d5b6b28fc0c3e13
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1037,8 +1038,8 @@ find_device() { # VOLUME_ID
 }
 
 # Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
-# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
-# data volume does not stay read-only.
+# refuses that while a file is open for writing. The subshell ignores what ends a session until the
+# data volume is writable again; Ctrl-C ends the script after that.
 prove_nothing_writes() { # HOW_TO_FIND_WRITERS
   say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
     'take minutes, until all that is in memory is on the volume.'
@@ -1053,6 +1054,7 @@ prove_nothing_writes() { # HOW_TO_FIND_WRITERS
   esac
 }
 
+# Fails with 1 if the kernel refused; with 2 if the data volume may have stayed read-only.
 remount_for_a_moment() {
   local refused
   remount_data_volume ro

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    2127237729263bb361b660182d96ce6df1681748fa87f54527ac494c1cb6fcca\ \ -)
+    efe0eed9b979ca0d268c6fa6b5a5f1a807b59686a350fa4b277628178fc0bdbe\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-save \
@@ -41,7 +41,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 0a8c0bfe198461740585f22d18e16a37bd0be8a2d4d610228a75685dbb8eda6b
+  # text of this release: sha256 18c9459ce9c374d0fe75478c881cc4c41ce91819739fa1dbe3ed26f0274fa58a
   # the step
   STEP=secrets-save
   # from deployment file [source]
@@ -327,7 +327,7 @@ restore_environment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
+# ---- sha256 17b3ed0aa8fb6bc45ac5012d45fa4bcc6d8882775abc804b8d5b6b28fc0c3e13
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -774,8 +774,8 @@ find_device() { # VOLUME_ID
 }
 
 # Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
-# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
-# data volume does not stay read-only.
+# refuses that while a file is open for writing. The subshell ignores what ends a session until the
+# data volume is writable again; Ctrl-C ends the script after that.
 prove_nothing_writes() { # HOW_TO_FIND_WRITERS
   say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
     'take minutes, until all that is in memory is on the volume.'
@@ -790,6 +790,7 @@ prove_nothing_writes() { # HOW_TO_FIND_WRITERS
   esac
 }
 
+# Fails with 1 if the kernel refused; with 2 if the data volume may have stayed read-only.
 remount_for_a_moment() {
   local refused
   remount_data_volume ro

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    4fab2563d3018cb617108d1e056c47949b4d0bb4d61a9e151ed7597a5b0bc05b\ \ -)
+    f16e99b6c3f0604e2ce438271087f2737785619d2535d9fec6de2a0c46208055\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -42,14 +42,15 @@ false <<'END_OF_BODY'
 #           run it stops nothing: to stop the service again, use a new --run.
 # Killed:   leaves a part of this stopped. Each thing is noted on the disk before it is stopped,
 #           so service-start finds it. If the kill hits the moment in which the data volume is
-#           read-only, the next paste says how to make it writable.
-# Undo:     service-start. It cannot start containers that docker has removed.
+#           read-only, the next paste makes it writable again.
+# Undo:     service-start. It cannot start containers that docker has removed, nor units that have
+#           no unit file, as those of systemd-run.
 # Done if:  no process could write to the data volume, and the kernel has made it read-only, which
 #           it refuses while a file is open for writing.
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 5dd400af76d6e3792f3374207b961db9f521c7b955f9850ac3e27e6ffb1f1221
+  # text of this release: sha256 872b6bb3234d42a1cca5965cd4107ed327e9988eea661ae694892f8bc37abc90
   # the step
   STEP=service-stop
   # from deployment file [target]
@@ -587,7 +588,7 @@ check_held_files() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
+# ---- sha256 17b3ed0aa8fb6bc45ac5012d45fa4bcc6d8882775abc804b8d5b6b28fc0c3e13
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1034,8 +1035,8 @@ find_device() { # VOLUME_ID
 }
 
 # Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
-# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
-# data volume does not stay read-only.
+# refuses that while a file is open for writing. The subshell ignores what ends a session until the
+# data volume is writable again; Ctrl-C ends the script after that.
 prove_nothing_writes() { # HOW_TO_FIND_WRITERS
   say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
     'take minutes, until all that is in memory is on the volume.'
@@ -1050,6 +1051,7 @@ prove_nothing_writes() { # HOW_TO_FIND_WRITERS
   esac
 }
 
+# Fails with 1 if the kernel refused; with 2 if the data volume may have stayed read-only.
 remount_for_a_moment() {
   local refused
   remount_data_volume ro

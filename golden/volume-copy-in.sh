@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    74e8265350a464fc2d2cff1ae561403956c26ff8c86b31726e8f2f0e67249d65\ \ -)
+    2e5e67b69b53a6adbd27a6883b4d8994ff396f0f8ad3c1eb00a8c36b9ef447a1\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -51,7 +51,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATA-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 b3168cdca2b1c7fb238f51652e4e3724928388df9d91662017c3ad1b341de0a4
+  # text of this release: sha256 d3eac2f73b0eeaa6c08bc271a68cc0ab384a0dca4a7d00088c57ac7323283522
   # the step
   STEP=volume-copy-in
   # from deployment file [target]
@@ -591,7 +591,7 @@ list_restored_volumes() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 b74ee1bfcf8424186faaf3d0fb5c13aa5ef74f4051cb799533cf17e4a0e08b63
+# ---- sha256 17b3ed0aa8fb6bc45ac5012d45fa4bcc6d8882775abc804b8d5b6b28fc0c3e13
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1038,8 +1038,8 @@ find_device() { # VOLUME_ID
 }
 
 # Proves that nothing writes to the data volume, by making it read-only for a moment: the kernel
-# refuses that while a file is open for writing. The subshell ignores what ends a session, so the
-# data volume does not stay read-only.
+# refuses that while a file is open for writing. The subshell ignores what ends a session until the
+# data volume is writable again; Ctrl-C ends the script after that.
 prove_nothing_writes() { # HOW_TO_FIND_WRITERS
   say "making ${DATA_MOUNT} read-only for a moment, to prove that nothing writes to it. This may" \
     'take minutes, until all that is in memory is on the volume.'
@@ -1054,6 +1054,7 @@ prove_nothing_writes() { # HOW_TO_FIND_WRITERS
   esac
 }
 
+# Fails with 1 if the kernel refused; with 2 if the data volume may have stayed read-only.
 remount_for_a_moment() {
   local refused
   remount_data_volume ro

@@ -25,7 +25,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 NEEDED = ("versioning", "replication", "versions")
+"""Without these answers, nothing is started."""
 HELPFUL = ("lifecycle", "encryption")
+"""Without these, there is a warning, and the jobs start."""
 NOTHING_CONFIGURED = ("NoSuchLifecycle", "EncryptionConfigurationNotFound")
 """What S3 answers instead of an empty configuration."""
 ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")

@@ -74,8 +74,9 @@ class SecretsRestore(HostStep):
                 "ssm put-parameter",
                 (
                     "lists the names of the saved parameters that differ below this stack's path, "
-                    "then writes them, with the KMS keys that they have here. It deletes none, and "
-                    "changes nothing in Secrets Manager."
+                    "then writes them, with the KMS keys that they have here if it can read these, "
+                    "otherwise with the account's default key. It deletes none, and changes "
+                    "nothing in Secrets Manager."
                 ),
             ),
             (

@@ -61,8 +61,9 @@ class ServiceStop(HostStep):
         "the same run it stops nothing: to stop the service again, use a new --run.",
         "killed": "leaves a part of this stopped. Each thing is noted on the disk before it is "
         "stopped, so service-start finds it. If the kill hits the moment in which the data volume "
-        "is read-only, the next paste says how to make it writable.",
-        "undo": "service-start. It cannot start containers that docker has removed.",
+        "is read-only, the next paste makes it writable again.",
+        "undo": "service-start. It cannot start containers that docker has removed, nor units that "
+        "have no unit file, as those of systemd-run.",
         "done": "no process could write to the data volume, and the kernel has made it read-only, "
         "which it refuses while a file is open for writing.",
     }
