@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    a76abcb50afb7528d317c8cce8765b1b2f128f6a2de5b61a31501bb280f1dec1\ \ -)
+    1870eaa419af03cd0637419285da91b322274efecab8f261c6b45101bc13e29c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -29,8 +29,8 @@ false <<'END_OF_BODY'
 # Takes:    a minute to prepare, then minutes; longer for an instance or a database. It continues
 #           if this shell ends.
 # Costs:    nothing by itself.
-# Again:    follows the update, or reports when it was completed. An update that failed is tried
-#           again.
+# Again:    follows the update, or reports how it ended. To try again after a failure, use a new
+#           --run.
 # Killed:   leaves an update that continues, or a change set that changes nothing: delete it in
 #           the console.
 # Undo:     set the old values with a new --run. What is not named keeps its value. Nothing that
@@ -41,7 +41,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 712d948bd9861ae2aa6cc57f47500a3c05832125b1d47bc19f1a18a83b489d37
+  # text of this release: sha256 32758273e65bf0b66d68a4760d94bc90f67d49a6c650b5fb64074baf4c60df52
   # the step
   STEP=stack-parameters
   # from deployment file [backup]
@@ -96,7 +96,7 @@ main() {
   if needs_update; then
     check_stack_is_complete
     finish_if_nothing_differs
-    report_earlier_attempt
+    stop_if_update_failed
     create_change_set
     judge_change_set
     approve_changes
@@ -304,7 +304,7 @@ show_new_events() {
   [[ -s new-events ]]
 }
 
-# ---- Part stack_update, sha256 919601053061494ab099d6866e311bce590699888e0c4a4041c645866d8cc4e5
+# ---- Part stack_update, sha256 411945a779d91b272c8b42733a55db126c9d0e053680468954c07a162405af61
 
 find_stack() {
   if read_stack; then
@@ -341,9 +341,12 @@ finish_without_update() {
   finish "stack ${STACK_NAME} needs no update"
 }
 
-report_earlier_attempt() {
-  if [[ ${attempt_status} != '' ]]; then
-    say "an earlier attempt ended ${attempt_status}: ${attempt_failure}"
+# A paste that is meant to follow an update must not begin another one, so one that has failed is
+# all that its run does.
+stop_if_update_failed() {
+  if [[ ${attempt_status} != @(''|UPDATE_COMPLETE) ]]; then
+    stop "the update ended ${attempt_status}: ${attempt_failure}." \
+      'To try again, generate with a new --run.'
   fi
 }
 
@@ -482,9 +485,7 @@ report_outcome() {
   if [[ ${attempt_status} == '' || ${attempt_status} == *_IN_PROGRESS ]]; then
     stop 'CloudFormation has not reported the end of the update yet. Paste the script again.'
   fi
-  if [[ ${attempt_status} != UPDATE_COMPLETE ]]; then
-    stop "the update ended ${attempt_status}: ${attempt_failure}"
-  fi
+  stop_if_update_failed
   if ! read_stack; then
     stop "the update ended, but the stack cannot be read: ${aws_error}. Paste the script again."
   fi

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    7a28050b4d78701655aa50744e467ce631fc86d9dce8519dfff3a5085968f707\ \ -)
+    e2414d66288d218a0a5d18d33ae9d455674c08934a0cb345e8a6e2794e01f83b\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -29,8 +29,8 @@ false <<'END_OF_BODY'
 # Takes:    a minute to prepare, then minutes; longer for an instance or a database. It continues
 #           if this shell ends.
 # Costs:    nothing by itself.
-# Again:    follows the update, or reports when it was completed. An update that failed is tried
-#           again.
+# Again:    follows the update, or reports how it ended. To try again after a failure, use a new
+#           --run.
 # Killed:   leaves an update that continues, or a change set that changes nothing: delete it in
 #           the console.
 # Undo:     set the old values with a new --run. What is not named keeps its value. Without
@@ -44,7 +44,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 878dea24701b150d365985323dbdfb9ceb23a607a61ee95e69138680a9a68f03
+  # text of this release: sha256 d3732205a7c2fade715b12db55e72fdac0a93e06eed49a6449f639bcaa552e90
   # the step
   STEP=stack-parameters
   # from deployment file [target]
@@ -81,7 +81,7 @@ main() {
   if needs_update; then
     check_stack_is_complete
     finish_if_nothing_differs
-    report_earlier_attempt
+    stop_if_update_failed
     create_change_set
     judge_change_set
     approve_changes
@@ -284,7 +284,7 @@ show_new_events() {
   [[ -s new-events ]]
 }
 
-# ---- Part stack_update, sha256 919601053061494ab099d6866e311bce590699888e0c4a4041c645866d8cc4e5
+# ---- Part stack_update, sha256 411945a779d91b272c8b42733a55db126c9d0e053680468954c07a162405af61
 
 find_stack() {
   if read_stack; then
@@ -321,9 +321,12 @@ finish_without_update() {
   finish "stack ${STACK_NAME} needs no update"
 }
 
-report_earlier_attempt() {
-  if [[ ${attempt_status} != '' ]]; then
-    say "an earlier attempt ended ${attempt_status}: ${attempt_failure}"
+# A paste that is meant to follow an update must not begin another one, so one that has failed is
+# all that its run does.
+stop_if_update_failed() {
+  if [[ ${attempt_status} != @(''|UPDATE_COMPLETE) ]]; then
+    stop "the update ended ${attempt_status}: ${attempt_failure}." \
+      'To try again, generate with a new --run.'
   fi
 }
 
@@ -462,9 +465,7 @@ report_outcome() {
   if [[ ${attempt_status} == '' || ${attempt_status} == *_IN_PROGRESS ]]; then
     stop 'CloudFormation has not reported the end of the update yet. Paste the script again.'
   fi
-  if [[ ${attempt_status} != UPDATE_COMPLETE ]]; then
-    stop "the update ended ${attempt_status}: ${attempt_failure}"
-  fi
+  stop_if_update_failed
   if ! read_stack; then
     stop "the update ended, but the stack cannot be read: ${aws_error}. Paste the script again."
   fi

@@ -173,8 +173,8 @@ class StackParameters(Step):
         "takes": "a minute to prepare, then minutes; longer for an instance or a database. It "
         "continues if this shell ends.",
         "costs": "nothing by itself.",
-        "again": "follows the update, or reports when it was completed. An update that failed is "
-        "tried again.",
+        "again": "follows the update, or reports how it ended. To try again after a failure, use a "
+        "new --run.",
         "killed": "leaves an update that continues, or a change set that changes nothing: delete "
         "it in the console.",
         "undo": "set the old values with a new --run. What is not named keeps its value. Without "

@@ -40,9 +40,12 @@ finish_without_update() {
   finish "stack ${STACK_NAME} needs no update"
 }
 
-report_earlier_attempt() {
-  if [[ ${attempt_status} != '' ]]; then
-    say "an earlier attempt ended ${attempt_status}: ${attempt_failure}"
+# A paste that is meant to follow an update must not begin another one, so one that has failed is
+# all that its run does.
+stop_if_update_failed() {
+  if [[ ${attempt_status} != @(''|UPDATE_COMPLETE) ]]; then
+    stop "the update ended ${attempt_status}: ${attempt_failure}." \
+      'To try again, generate with a new --run.'
   fi
 }
 
@@ -181,9 +184,7 @@ report_outcome() {
   if [[ ${attempt_status} == '' || ${attempt_status} == *_IN_PROGRESS ]]; then
     stop 'CloudFormation has not reported the end of the update yet. Paste the script again.'
   fi
-  if [[ ${attempt_status} != UPDATE_COMPLETE ]]; then
-    stop "the update ended ${attempt_status}: ${attempt_failure}"
-  fi
+  stop_if_update_failed
   if ! read_stack; then
     stop "the update ended, but the stack cannot be read: ${aws_error}. Paste the script again."
   fi

@@ -677,9 +677,25 @@ def test_a_rollback_is_a_failure_with_its_first_cause(
     assert "the update ended UPDATE_ROLLBACK_COMPLETE: BackupPlan UPDATE_FAILED: User is not" in (
         failed.errors
     )
-    again = operator.run(change(DAYS))
-    assert again.done
-    assert "an earlier attempt ended UPDATE_ROLLBACK_COMPLETE" in again.errors
+    assert operator.run(change(DAYS, run="second")).done
+
+
+def test_what_is_to_follow_an_update_that_failed_starts_no_other(
+    stack: Stack, simulator: Simulator, operator: Person
+) -> None:
+    """It fails between two pastes, so the second is the first to learn of it."""
+    simulator.faults.add("cloudformation:ExecuteChangeSet", "fail-job")
+    assert operator.run(change(DAYS), WATCH="0").code == 4
+    simulator.clock.advance(3600)
+    simulator.clear_requests()
+    for unwatched in ({"WATCH": "0"}, {}):
+        failed = operator.run(change(DAYS), CONFIRM="codeocean", **unwatched)
+        assert failed.code == 1
+        assert "the update ended UPDATE_ROLLBACK_COMPLETE: BackupPlan UPDATE_FAILED: User is" in (
+            failed.errors
+        )
+        assert "generate with a new --run" in failed.errors
+    assert writes(simulator) == []
 
 
 def test_ctrl_c_says_that_the_update_goes_on(
@@ -709,7 +725,7 @@ def test_an_update_that_was_cancelled_is_followed_to_its_end(
     outcome = operator.run(change(DAYS))
     assert outcome.code == 1
     assert "the update ended UPDATE_ROLLBACK_COMPLETE: no resource failed" in outcome.errors
-    assert operator.run(change(DAYS)).done
+    assert operator.run(change(DAYS, run="second")).done
 
 
 def test_a_stack_that_is_busy_is_left_alone(
