@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    67b79eb2b125a0a72bbf3b64e4bfff02bf324865f0f803b2fe0691fa6562f1d5\ \ -)
+    e196b676cdbb588c5d50f007bf48ab6fb2b6c8cec982dde1447617cfb530e676\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
@@ -48,7 +48,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=datasets-not-cached confirms without a terminal.
 
 values() {
-  # text of this release: sha256 4bb61aa0440c84b2384b8f510cd073ecddf3961e07d4506f7b061c115749a16a
+  # text of this release: sha256 2c93bbd40ad40e34cb560dc1e925f22e12fb803b7902835c1549d475bd68439f
   # the step
   STEP=datasets-not-cached
   # from deployment file [target]
@@ -351,7 +351,7 @@ restore_environment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 17b3ed0aa8fb6bc45ac5012d45fa4bcc6d8882775abc804b8d5b6b28fc0c3e13
+# ---- sha256 c87b888e345776ad1951b5ea016cb1294517a74839ca91209e11933f6ed28f6a
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -378,7 +378,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
     stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
   fi
-  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+  if [[ $7 != *:0 && $7 != *i*s*:* && $7 != *s*i*:* ]]; then
     stop_bad_use "${STEP} takes no arguments; nothing ran." \
       "To see what it would do: PLAN=1 bash FILE"
   fi

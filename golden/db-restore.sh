@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    7338034a3ae826d0e2d448bc00bf8ab72102d849f2846acaa150a034d85180a8\ \ -)
+    8a6ae1e1ce200ee2039b5339d1a58843109c77f3bf42a17c54e906c0e7365438\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -42,7 +42,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 6fde3ab04f4b50f82f3db1416cee9e126a86166ef66752827a971a5d11675812
+  # text of this release: sha256 13d10a238be506f912ca8a4a8269425c8d5c5db14e1a76fbf2e29f83c6a2ca86
   # the step
   STEP=db-restore
   # from deployment file [target]
@@ -759,7 +759,7 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part restore_job, sha256 ef47a3f909bfd5d65885dc4324cdc8eed2df95ec6fffbfe24b49d37367b24893
+# ---- Part restore_job, sha256 34019eaa9ecf2d05763121166e1b7e727216d05ef316123fee103dc1d7f0c3ef
 
 finish_restore_plan() {
   if [[ ${job} != '' ]]; then
@@ -829,8 +829,7 @@ watch_restore_job() {
     if [[ ${job_status} == COMPLETED && ${unshown} != 10 ]] && ! has_created_something; then
       unshown=$((unshown + 1))
     elif [[ ${job_status} == @(COMPLETED|FAILED|ABORTED) ]]; then
-      work_continues=no
-      return
+      break
     fi
     if [[ ${WATCH} == 0 ]]; then
       finish_started "restore job ${job}: ${job_status}, ${percent} %." \
@@ -840,6 +839,7 @@ watch_restore_job() {
       "restore job ${job}: ${job_status}, ${percent} %, watched for $((SECONDS / 60)) min"
     sleep 20
   done
+  work_continues=no
 }
 
 has_created_something() {
@@ -915,7 +915,7 @@ is_newer_than_restore_job() {
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
+# ---- sha256 463f8720fe099911e410b8795a0cfbf07e2d0ffb8e1538060d4f92bb6689ef3c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -942,7 +942,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
     stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
   fi
-  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+  if [[ $7 != *:0 && $7 != *i*s*:* && $7 != *s*i*:* ]]; then
     stop_bad_use "${STEP} takes no arguments; nothing ran." \
       "To see what it would do: PLAN=1 bash FILE"
   fi
@@ -1155,7 +1155,7 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
-    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+    if [[ ${aws_error} == *Throttl* || ${aws_error} == *Unavailable* ]]; then
       stop "${aws_error}. Paste the script again."
     fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"

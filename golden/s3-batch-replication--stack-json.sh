@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    d9373c84724e532299861458f2a0f17b0005fca8b17a91fa62b73de3de5ec81d\ \ -)
+    9f71156cdedbd6a872456e13d10320bca8d773b1553425a29029158367b78949\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-batch-replication \
@@ -38,7 +38,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 7fd8311612fbff98accf73769d2016a58de5420f577ae7c01361f2a99f61ad74
+  # text of this release: sha256 a71383111e1374b5bc986890cb228e3325844fa225087ace81a020e157d1da60
   # the step
   STEP=s3-batch-replication
   # from stack.json
@@ -251,7 +251,7 @@ list_jobs() {
     fi
     next_token=$(jq --raw-output '.NextToken // ""' page)
     if [[ ${next_token} == '' ]]; then
-      return
+      break
     fi
     next_page=(--next-token "${next_token}")
   done
@@ -361,8 +361,7 @@ watch_jobs() {
     examine_jobs progress
     mapfile -t lines <progress
     if ((${#lines[@]} == 0)); then
-      work_continues=no
-      return
+      break
     fi
     if [[ ${WATCH} == 0 ]]; then
       finish_unwatched "${lines[0]}"
@@ -371,6 +370,7 @@ watch_jobs() {
     turn=$((turn + 1))
     sleep 20
   done
+  work_continues=no
 }
 
 finish_unwatched() { # PROGRESS_OF_ALL
@@ -1019,7 +1019,7 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
+# ---- sha256 463f8720fe099911e410b8795a0cfbf07e2d0ffb8e1538060d4f92bb6689ef3c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1046,7 +1046,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
     stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
   fi
-  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+  if [[ $7 != *:0 && $7 != *i*s*:* && $7 != *s*i*:* ]]; then
     stop_bad_use "${STEP} takes no arguments; nothing ran." \
       "To see what it would do: PLAN=1 bash FILE"
   fi
@@ -1259,7 +1259,7 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
-    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+    if [[ ${aws_error} == *Throttl* || ${aws_error} == *Unavailable* ]]; then
       stop "${aws_error}. Paste the script again."
     fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    211e473885e35f2cbd6ea6e207e4e09df88115b3bed80fd4fb786073dd5eb980\ \ -)
+    7a0bcc5765bb38bd004b193d059db98a006328cd9cbd4d7bd8aa365580e5fb7b\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 4edc5982e93612636b701570bd5c4080338d450f2c74d7de8a53d1ed01be775d
+  # text of this release: sha256 23ed1d3df33520ffb62ba6095908da607e9f11754cfbcbda7941043a86517269
   # the step
   STEP=snapshot-copy
   # from deployment file [backup]
@@ -460,7 +460,7 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part two_jobs, sha256 cd973a487985c5147c398c5c85d377087bab15f5174a7af1de92d2ad6274612e
+# ---- Part two_jobs, sha256 78c0c32f2b045d8a1bba213485b53975669923c52bcda48963437445f54c87e7
 
 # What is known about the two jobs of this run, by EBS (data volume) and RDS (database):
 #   job         its ID; empty until one is found or started
@@ -595,8 +595,7 @@ watch_both_jobs() {
     summary="EBS ${noun} ${state[EBS]}, RDS ${noun} ${state[RDS]}"
     summary=${summary//CREATED/CREATED (waits for its turn)}
     if ! is_job_running EBS && ! is_job_running RDS; then
-      work_continues=no
-      return
+      break
     fi
     if [[ ${WATCH} == 0 ]]; then
       finish_unwatched "${summary}"
@@ -604,6 +603,7 @@ watch_both_jobs() {
     show_progress "${summary}, watched for $((SECONDS / 60)) min"
     sleep 20
   done
+  work_continues=no
 }
 
 # A state that is not known to be final is one in which the job still runs.
@@ -712,7 +712,7 @@ is_temporary() {
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
+# ---- sha256 463f8720fe099911e410b8795a0cfbf07e2d0ffb8e1538060d4f92bb6689ef3c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -739,7 +739,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
     stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
   fi
-  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+  if [[ $7 != *:0 && $7 != *i*s*:* && $7 != *s*i*:* ]]; then
     stop_bad_use "${STEP} takes no arguments; nothing ran." \
       "To see what it would do: PLAN=1 bash FILE"
   fi
@@ -952,7 +952,7 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
-    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+    if [[ ${aws_error} == *Throttl* || ${aws_error} == *Unavailable* ]]; then
       stop "${aws_error}. Paste the script again."
     fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"

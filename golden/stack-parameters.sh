@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    07b49abf1e51b9255d4dbabec7e3a30e6ee0ebaa30c451a184bea1af0e88176e\ \ -)
+    fe5203f825451691c763ce666556fb1440e963d2e36020ec2885bfd2da7a7dbd\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -44,7 +44,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 d3732205a7c2fade715b12db55e72fdac0a93e06eed49a6449f639bcaa552e90
+  # text of this release: sha256 160d94bca7cc52ec2334f3b298a977de386228cee7bb881dec8965ba7760951f
   # the step
   STEP=stack-parameters
   # from deployment file [source]
@@ -1177,7 +1177,7 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
+# ---- sha256 463f8720fe099911e410b8795a0cfbf07e2d0ffb8e1538060d4f92bb6689ef3c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1204,7 +1204,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
     stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
   fi
-  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+  if [[ $7 != *:0 && $7 != *i*s*:* && $7 != *s*i*:* ]]; then
     stop_bad_use "${STEP} takes no arguments; nothing ran." \
       "To see what it would do: PLAN=1 bash FILE"
   fi
@@ -1417,7 +1417,7 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
-    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+    if [[ ${aws_error} == *Throttl* || ${aws_error} == *Unavailable* ]]; then
       stop "${aws_error}. Paste the script again."
     fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    a0d460158186cf25332845c4f7e606e997274230924ad7dd2cf1be4d68745bdb\ \ -)
+    2ba274e3d31b74e711a0a50a1b958aa79aa339694ad892b353f953db46f0997a\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-restore \
@@ -43,7 +43,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 abf068e578496ded394bb3abb53416f23b37cf22b26b387afb490faa069dcffa
+  # text of this release: sha256 aca90db628b327c20ce57c82f43be5cc0bda183bcfd75368d579fac516c42d52
   # the step
   STEP=volume-restore
   # from deployment file [target]
@@ -638,7 +638,7 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part restore_job, sha256 ef47a3f909bfd5d65885dc4324cdc8eed2df95ec6fffbfe24b49d37367b24893
+# ---- Part restore_job, sha256 34019eaa9ecf2d05763121166e1b7e727216d05ef316123fee103dc1d7f0c3ef
 
 finish_restore_plan() {
   if [[ ${job} != '' ]]; then
@@ -708,8 +708,7 @@ watch_restore_job() {
     if [[ ${job_status} == COMPLETED && ${unshown} != 10 ]] && ! has_created_something; then
       unshown=$((unshown + 1))
     elif [[ ${job_status} == @(COMPLETED|FAILED|ABORTED) ]]; then
-      work_continues=no
-      return
+      break
     fi
     if [[ ${WATCH} == 0 ]]; then
       finish_started "restore job ${job}: ${job_status}, ${percent} %." \
@@ -719,6 +718,7 @@ watch_restore_job() {
       "restore job ${job}: ${job_status}, ${percent} %, watched for $((SECONDS / 60)) min"
     sleep 20
   done
+  work_continues=no
 }
 
 has_created_something() {
@@ -774,7 +774,7 @@ is_temporary() {
 }
 
 # ---- Shared by all scripts for CloudShell in this release: review it once.
-# ---- sha256 143bb5dfc02c9fc32cf58e4251f010a8eed0226176098f9dc3f385fd6756bcde
+# ---- sha256 463f8720fe099911e410b8795a0cfbf07e2d0ffb8e1538060d4f92bb6689ef3c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -801,7 +801,7 @@ read_settings() { # PLAN WATCH CONFIRM PLAN WATCH CONFIRM SHELL_OPTIONS:NUMBER_O
   if [[ "$# ${PLAN} ${WATCH} ${CONFIRM}" != "7 $4 $5 $6" || ! $7 =~ ^[a-zA-Z0-9]*:[0-9]+$ ]]; then
     stop_bad_use 'the text is incomplete or changed; nothing ran. Copy the script again.'
   fi
-  if [[ $7 != *:0 && ($7 != *i*:* || $7 != *s*:*) ]]; then
+  if [[ $7 != *:0 && $7 != *i*s*:* && $7 != *s*i*:* ]]; then
     stop_bad_use "${STEP} takes no arguments; nothing ran." \
       "To see what it would do: PLAN=1 bash FILE"
   fi
@@ -1014,7 +1014,7 @@ stop_with() { # EXIT_CODE TEXT...
 check_account() {
   local caller account
   if ! ask caller aws sts get-caller-identity --region "${REGION}"; then
-    if [[ ${aws_error} == *@(Throttl|Unavailable)* ]]; then
+    if [[ ${aws_error} == *Throttl* || ${aws_error} == *Unavailable* ]]; then
       stop "${aws_error}. Paste the script again."
     fi
     stop_wrong_place "no valid credentials for account ${ACCOUNT_ID}, ${REGION}: ${aws_error}"

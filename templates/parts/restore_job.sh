@@ -72,8 +72,7 @@ watch_restore_job() {
     if [[ ${job_status} == COMPLETED && ${unshown} != 10 ]] && ! has_created_something; then
       unshown=$((unshown + 1))
     elif [[ ${job_status} == @(COMPLETED|FAILED|ABORTED) ]]; then
-      work_continues=no
-      return
+      break
     fi
     if [[ ${WATCH} == 0 ]]; then
       finish_started "restore job ${job}: ${job_status}, ${percent} %." \
@@ -83,6 +82,7 @@ watch_restore_job() {
       "restore job ${job}: ${job_status}, ${percent} %, watched for $((SECONDS / 60)) min"
     sleep 20
   done
+  work_continues=no
 }
 
 has_created_something() {

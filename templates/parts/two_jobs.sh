@@ -138,8 +138,7 @@ watch_both_jobs() {
     summary="EBS ${noun} ${state[EBS]}, RDS ${noun} ${state[RDS]}"
     summary=${summary//CREATED/CREATED (waits for its turn)}
     if ! is_job_running EBS && ! is_job_running RDS; then
-      work_continues=no
-      return
+      break
     fi
     if [[ ${WATCH} == 0 ]]; then
       finish_unwatched "${summary}"
@@ -147,6 +146,7 @@ watch_both_jobs() {
     show_progress "${summary}, watched for $((SECONDS / 60)) min"
     sleep 20
   done
+  work_continues=no
 }
 
 # A state that is not known to be final is one in which the job still runs.
