@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    5f9347e61349a52d9b140bc261276977a67a54567a8bd14362f2dbf282551d68\ \ -)
+    3f31ac41f890c9e0df366ff39666491e59cb3db6be5fb47ba78b4e7c0ec0c670\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -45,7 +45,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 0a9262261ba3c98cda1c285d9820c24663ebc1d9eaf3a0cc53f6a7e633f546ae
+  # text of this release: sha256 3a6cb35112204a276540bc7cede813b4880927490871f1635c2eb0338a6ebe54
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -1706,7 +1706,7 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 c87b888e345776ad1951b5ea016cb1294517a74839ca91209e11933f6ed28f6a
+# ---- sha256 682257510b8e64440b2c1cff3803e95a0f135c00cd0571be4ddd7c5292b7022c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -2138,7 +2138,8 @@ check_mount() { # VOLUME_ID FOLDER ro|rw
   if [[ ${device} == '' || ${mounted} == *$'\n'* ||
     ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
     stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
-      "The device of the volume is '${device}'"
+      "The device of the volume is '${device}'. A restart can mount a restored volume, which may" \
+      "have the same UUID: then unmount it, and mount the device of $1 at $2"
   fi
 }
 

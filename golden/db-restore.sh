@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    8a6ae1e1ce200ee2039b5339d1a58843109c77f3bf42a17c54e906c0e7365438\ \ -)
+    aaa45c6e8929740c662695667d2bf9e710e2672f1ed1dc84d6fba3e202a5b689\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -42,7 +42,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 13d10a238be506f912ca8a4a8269425c8d5c5db14e1a76fbf2e29f83c6a2ca86
+  # text of this release: sha256 57cf0bcc19c2c53507c6beb5f634251b77beb146e1a3417da3138bc59fbc404d
   # the step
   STEP=db-restore
   # from deployment file [target]
@@ -527,7 +527,7 @@ tag_of_instance() { # FILE KEY
   jq --raw-output --arg key "$2" '[.TagList[]? | select(.Key == $key) | .Value][0] // ""' "$1"
 }
 
-# ---- Part recovery_point, sha256 9026c832f96a4ac47bc3177fa18229158cd8193095d2955cf5951db88907b690
+# ---- Part recovery_point, sha256 ab97cb42e5045e0fb31db73d3c054db46fcef15ce657d5880919f6b6d2d72747
 
 # Sets recovery_point to the given one, or else to the one that this run has begun to restore, or
 # else to the only one that was copied into the vault. Sets created to when it was created, and job
@@ -637,7 +637,7 @@ judge_earlier_jobs() { # EBS|RDS named|'the only one'
   done <earlier_jobs
   if ((untagged > 0)); then
     stop "no record in this home folder shows whether run ${RUN} started any of the jobs above." \
-      'Nothing was started. Do as it says above, and paste the script again.'
+      'Do as it says above, and paste the script again.'
   fi
   if [[ ${running_job} != '' ]]; then
     adopt_job "${running_job}" "${running_since}"

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    5f399a7f4fc8a62cd0fe5ac7007fa3455041dccb0cd05a65cd32a0112bc5c89a\ \ -)
+    dfc79c923792e6d3f6bf04747a8e673c7a28e4c6d8ede9102f67bd477f134ce8\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -51,7 +51,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 dd1e84e665a48af12ff9050190cd8ce7055b43d3e49b6c1542533dea11c387ca
+  # text of this release: sha256 41132105d9d9ffbb5694d5872d7d9a957e6fc225f588c868648ed09d8fb36c11
   # the step
   STEP=secrets-restore
   # from deployment file [target]
@@ -591,7 +591,7 @@ restore_environment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 c87b888e345776ad1951b5ea016cb1294517a74839ca91209e11933f6ed28f6a
+# ---- sha256 682257510b8e64440b2c1cff3803e95a0f135c00cd0571be4ddd7c5292b7022c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1023,7 +1023,8 @@ check_mount() { # VOLUME_ID FOLDER ro|rw
   if [[ ${device} == '' || ${mounted} == *$'\n'* ||
     ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
     stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
-      "The device of the volume is '${device}'"
+      "The device of the volume is '${device}'. A restart can mount a restored volume, which may" \
+      "have the same UUID: then unmount it, and mount the device of $1 at $2"
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    38c0058c1c6bc3160cfc0a76f8d3d8261b99ef254df131468b7955ab110abe92\ \ -)
+    6d5db44c32e76306aa514edc958cf4c786047f805dd4c88c37a9c928b8045f4c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-save \
@@ -41,7 +41,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 67689548086dcbefebd04d6a6e33c38d0dd6e295a948f7b80b2e6e59a87e2c70
+  # text of this release: sha256 9b9c39d9c629704cc4439659c098ad1ffb050a0a708091f0aa2dc294cb1e5857
   # the step
   STEP=secrets-save
   # from deployment file [source]
@@ -327,7 +327,7 @@ restore_environment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 c87b888e345776ad1951b5ea016cb1294517a74839ca91209e11933f6ed28f6a
+# ---- sha256 682257510b8e64440b2c1cff3803e95a0f135c00cd0571be4ddd7c5292b7022c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -759,7 +759,8 @@ check_mount() { # VOLUME_ID FOLDER ro|rw
   if [[ ${device} == '' || ${mounted} == *$'\n'* ||
     ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
     stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
-      "The device of the volume is '${device}'"
+      "The device of the volume is '${device}'. A restart can mount a restored volume, which may" \
+      "have the same UUID: then unmount it, and mount the device of $1 at $2"
   fi
 }
 

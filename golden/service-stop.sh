@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    d638ee436a9c2dab8e87239fd620c87dc0b97245cf20595c048fc3dc85602751\ \ -)
+    7899612282ba80ded39a34ca4063341bdccb3da18b63b9122e9454efb0366fa5\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -50,7 +50,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 a990e797ff2ce3a44abf71ff79ed5f8903060d80625b15a9d6bef8679d7c4c1e
+  # text of this release: sha256 c7042cb626b1bae88d47946394d519fdfdc265b357f246fc1813559b803fd63b
   # the step
   STEP=service-stop
   # from deployment file [target]
@@ -588,7 +588,7 @@ check_held_files() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 c87b888e345776ad1951b5ea016cb1294517a74839ca91209e11933f6ed28f6a
+# ---- sha256 682257510b8e64440b2c1cff3803e95a0f135c00cd0571be4ddd7c5292b7022c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1020,7 +1020,8 @@ check_mount() { # VOLUME_ID FOLDER ro|rw
   if [[ ${device} == '' || ${mounted} == *$'\n'* ||
     ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
     stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
-      "The device of the volume is '${device}'"
+      "The device of the volume is '${device}'. A restart can mount a restored volume, which may" \
+      "have the same UUID: then unmount it, and mount the device of $1 at $2"
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    b21181fd3b74b42557fe74c1cba0066194a633f8dfd2a9919992cbd538d312f2\ \ -)
+    af8b7be5aa3e1fa78dc174abcd051553c9b7ea5041918fc2e026fc35367a4944\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-release \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 9e91da4ee1b0d7662010346755e22b24dfe2184e58f15a40174a9ebd6ccdad52
+  # text of this release: sha256 3342cefe26f6f9f4fd09ff77a6d28fde995752a08146c2d5f0714318abbeb001
   # the step
   STEP=volume-release
   # from deployment file [target]
@@ -285,7 +285,7 @@ list_restored_volumes() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 c87b888e345776ad1951b5ea016cb1294517a74839ca91209e11933f6ed28f6a
+# ---- sha256 682257510b8e64440b2c1cff3803e95a0f135c00cd0571be4ddd7c5292b7022c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -717,7 +717,8 @@ check_mount() { # VOLUME_ID FOLDER ro|rw
   if [[ ${device} == '' || ${mounted} == *$'\n'* ||
     ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
     stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
-      "The device of the volume is '${device}'"
+      "The device of the volume is '${device}'. A restart can mount a restored volume, which may" \
+      "have the same UUID: then unmount it, and mount the device of $1 at $2"
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    2ba274e3d31b74e711a0a50a1b958aa79aa339694ad892b353f953db46f0997a\ \ -)
+    f3bc01ade0ec8222c4dbfecbc2779b90f3d070a53cd545231435375e56b7e99f\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-restore \
@@ -43,7 +43,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 aca90db628b327c20ce57c82f43be5cc0bda183bcfd75368d579fac516c42d52
+  # text of this release: sha256 ac6bf7cfc219e91938b2d026142fe8d301176f312d13b63d03f4dec821eb4c24
   # the step
   STEP=volume-restore
   # from deployment file [target]
@@ -406,7 +406,7 @@ list_restored_volumes() {
   restored_volume=$(jq --raw-output '[.Volumes[].VolumeId] | join(" ")' restored_volumes)
 }
 
-# ---- Part recovery_point, sha256 9026c832f96a4ac47bc3177fa18229158cd8193095d2955cf5951db88907b690
+# ---- Part recovery_point, sha256 ab97cb42e5045e0fb31db73d3c054db46fcef15ce657d5880919f6b6d2d72747
 
 # Sets recovery_point to the given one, or else to the one that this run has begun to restore, or
 # else to the only one that was copied into the vault. Sets created to when it was created, and job
@@ -516,7 +516,7 @@ judge_earlier_jobs() { # EBS|RDS named|'the only one'
   done <earlier_jobs
   if ((untagged > 0)); then
     stop "no record in this home folder shows whether run ${RUN} started any of the jobs above." \
-      'Nothing was started. Do as it says above, and paste the script again.'
+      'Do as it says above, and paste the script again.'
   fi
   if [[ ${running_job} != '' ]]; then
     adopt_job "${running_job}" "${running_since}"

@@ -113,7 +113,7 @@ judge_earlier_jobs() { # EBS|RDS named|'the only one'
   done <earlier_jobs
   if ((untagged > 0)); then
     stop "no record in this home folder shows whether run ${RUN} started any of the jobs above." \
-      'Nothing was started. Do as it says above, and paste the script again.'
+      'Do as it says above, and paste the script again.'
   fi
   if [[ ${running_job} != '' ]]; then
     adopt_job "${running_job}" "${running_since}"

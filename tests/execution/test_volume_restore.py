@@ -789,9 +789,23 @@ def test_a_job_that_the_answer_does_not_name_is_found(
     world: World, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer_without_id(simulator, monkeypatch, act=True)
+    simulator.backup.seconds_running = 600  # so that the script, which waits 60 s, finds it running
     outcome = operator.run(script("volume-restore"))
     assert outcome.done, outcome
     assert len(jobs(simulator)) == 1
+
+
+def test_a_job_that_is_not_named_and_has_ended_may_be_another_run_s(
+    world: World, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer_without_id(simulator, monkeypatch, act=True)
+    simulator.backup.seconds_running = 10
+    outcome = operator.run(script("volume-restore"))
+    assert outcome.code == 1
+    (job,) = jobs(simulator)
+    assert job.made is not None
+    assert f"To use {job.made.split('/')[-1]}, run volume-copy-in" in outcome.errors
+    assert "Do as it says above, and paste the script again" in outcome.errors
 
 
 def test_a_job_that_is_nowhere_is_not_recorded(
