@@ -63,11 +63,10 @@ watch_restore_job() {
       failures=0
       job_status=$(jq --raw-output .Status restore_job)
       percent=$(jq --raw-output '.PercentDone // "?" | rtrimstr("%")' restore_job)
+    elif ((failures == 4)) || [[ ${WATCH} == 0 && ${aws_error} != *NotFound* ]]; then
+      stop "cannot follow restore job ${job}: ${aws_error}. Paste the script again."
     else
       failures=$((failures + 1))
-    fi
-    if ((failures == 5)); then
-      stop "cannot follow restore job ${job}: ${aws_error}. Paste the script again."
     fi
     if [[ ${job_status} == COMPLETED && ${unshown} != 10 ]] && ! has_created_something; then
       unshown=$((unshown + 1))

@@ -155,7 +155,8 @@ is_job_running() { # EBS|RDS
 }
 
 # Sets state, reason, result and completed to what AWS Backup reports of a job. One that it does not
-# find for five polls is lost. If it does not answer five times, the script cannot follow the job.
+# find for five polls is lost. After five other errors, or one with WATCH=0, the script cannot follow
+# the job.
 read_job_state() { # EBS|RDS
   if describe_job "$1"; then
     unanswered[$1]=0
@@ -171,14 +172,14 @@ read_job_state() { # EBS|RDS
     return
   fi
   unanswered[$1]=$((unanswered[$1] + 1))
-  if ((unanswered[$1] < 5)); then
-    return
-  fi
   if [[ ${aws_error} != *NotFound* ]]; then
-    stop "the ${plural} continue, but cannot be followed: ${aws_error}. Paste the script again."
+    if ((unanswered[$1] == 5)) || [[ ${WATCH} == 0 ]]; then
+      stop "the ${plural} continue, but cannot be followed: ${aws_error}. Paste the script again."
+    fi
+  elif ((unanswered[$1] == 5)); then
+    state[$1]=LOST
+    reason[$1]="the job cannot be found, so its result is unknown: ${aws_error}"
   fi
-  state[$1]=LOST
-  reason[$1]="the job cannot be found, so its result is unknown: ${aws_error}"
 }
 
 # With WATCH=0 the work has started, unless a part of it has failed already.

@@ -385,6 +385,16 @@ def test_a_home_that_cannot_be_written_is_no_obstacle(
     assert "warning: cannot write /proc/.codeocean-cmdgen/" in outcome.errors
 
 
+def test_unwatched_a_copy_that_may_not_be_described_is_no_start(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("backup:DescribeCopyJob", "access-denied", times=None)
+    outcome = operator.run(script("snapshot-copy"), WATCH="0")
+    assert outcome.code == 1
+    assert "the copies continue, but cannot be followed: An error occurred" in outcome.errors
+    assert "started:" not in outcome.output
+
+
 def test_says_why_a_copy_is_started_again(
     world: World, simulator: Simulator, operator: Person
 ) -> None:

@@ -785,6 +785,16 @@ def answer_without_id(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, *, 
     monkeypatch.setitem(simulator.backup_jobs.operations, "StartRestoreJob", start_unnamed)
 
 
+def test_unwatched_a_job_that_may_not_be_described_is_no_start(
+    world: World, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("backup:DescribeRestoreJob", "access-denied", times=None)
+    outcome = operator.run(script("volume-restore"), WATCH="0")
+    assert outcome.code == 1
+    assert "cannot follow restore job " in outcome.errors
+    assert "started:" not in outcome.output
+
+
 def test_a_job_that_the_answer_does_not_name_is_found(
     world: World, simulator: Simulator, operator: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
