@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    aaa45c6e8929740c662695667d2bf9e710e2672f1ed1dc84d6fba3e202a5b689\ \ -)
+    6ee3a8a5d56273eb29421fef16ca05a20b3dddd72b4fefc90647b706032f7eb5\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-restore \
@@ -42,7 +42,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 57cf0bcc19c2c53507c6beb5f634251b77beb146e1a3417da3138bc59fbc404d
+  # text of this release: sha256 695968d25380110a159e3e1c7698a4b9109081b2227c982aa4261397aa60fd36
   # the step
   STEP=db-restore
   # from deployment file [target]
@@ -759,7 +759,7 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part restore_job, sha256 34019eaa9ecf2d05763121166e1b7e727216d05ef316123fee103dc1d7f0c3ef
+# ---- Part restore_job, sha256 c8a8519da3827deb1d374204c40f8e0168c15848c24e5653fe88029aa81a7389
 
 finish_restore_plan() {
   if [[ ${job} != '' ]]; then
@@ -820,11 +820,10 @@ watch_restore_job() {
       failures=0
       job_status=$(jq --raw-output .Status restore_job)
       percent=$(jq --raw-output '.PercentDone // "?" | rtrimstr("%")' restore_job)
+    elif ((failures == 4)) || [[ ${WATCH} == 0 && ${aws_error} != *NotFound* ]]; then
+      stop "cannot follow restore job ${job}: ${aws_error}. Paste the script again."
     else
       failures=$((failures + 1))
-    fi
-    if ((failures == 5)); then
-      stop "cannot follow restore job ${job}: ${aws_error}. Paste the script again."
     fi
     if [[ ${job_status} == COMPLETED && ${unshown} != 10 ]] && ! has_created_something; then
       unshown=$((unshown + 1))

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    7954293d7baa8d7bbc0625d45cc8b3de524075c394562affc6ff01c925f81403\ \ -)
+    0b42bbbe9193255f8a833a9a29233ec4b50159851d9393ab058c8f8d622af88f\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" on-demand-backup \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 2711a36465253dc9dc7d58dbddc617a7115970e4d8248a72bc2d60cabe35aab0
+  # text of this release: sha256 3adf0c00c2260990170cd5521d1f588d892135f1679a5de73bc8919d36bd4a24
   # the step
   STEP=on-demand-backup
   # from deployment file [source]
@@ -416,7 +416,7 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part two_jobs, sha256 78c0c32f2b045d8a1bba213485b53975669923c52bcda48963437445f54c87e7
+# ---- Part two_jobs, sha256 4fa6c3b89daf6c3cd23444b8e27819f7787f11330f571eef7e1549319edd7cc6
 
 # What is known about the two jobs of this run, by EBS (data volume) and RDS (database):
 #   job         its ID; empty until one is found or started
@@ -568,7 +568,8 @@ is_job_running() { # EBS|RDS
 }
 
 # Sets state, reason, result and completed to what AWS Backup reports of a job. One that it does not
-# find for five polls is lost. If it does not answer five times, the script cannot follow the job.
+# find for five polls is lost. After five other errors, or one with WATCH=0, the script cannot follow
+# the job.
 read_job_state() { # EBS|RDS
   if describe_job "$1"; then
     unanswered[$1]=0
@@ -584,14 +585,14 @@ read_job_state() { # EBS|RDS
     return
   fi
   unanswered[$1]=$((unanswered[$1] + 1))
-  if ((unanswered[$1] < 5)); then
-    return
-  fi
   if [[ ${aws_error} != *NotFound* ]]; then
-    stop "the ${plural} continue, but cannot be followed: ${aws_error}. Paste the script again."
+    if ((unanswered[$1] == 5)) || [[ ${WATCH} == 0 ]]; then
+      stop "the ${plural} continue, but cannot be followed: ${aws_error}. Paste the script again."
+    fi
+  elif ((unanswered[$1] == 5)); then
+    state[$1]=LOST
+    reason[$1]="the job cannot be found, so its result is unknown: ${aws_error}"
   fi
-  state[$1]=LOST
-  reason[$1]="the job cannot be found, so its result is unknown: ${aws_error}"
 }
 
 # With WATCH=0 the work has started, unless a part of it has failed already.

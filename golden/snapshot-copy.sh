@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    7a0bcc5765bb38bd004b193d059db98a006328cd9cbd4d7bd8aa365580e5fb7b\ \ -)
+    ee6c0cfe6024623d62319cbe1cbb8863a680d0ca4e564c4db5cde5dad5b51379\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 23ed1d3df33520ffb62ba6095908da607e9f11754cfbcbda7941043a86517269
+  # text of this release: sha256 0d920f09b6e357f1f93ef80ebc339113f0f0f3429cba3aadc3c4b95f4e7067e6
   # the step
   STEP=snapshot-copy
   # from deployment file [backup]
@@ -460,7 +460,7 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part two_jobs, sha256 78c0c32f2b045d8a1bba213485b53975669923c52bcda48963437445f54c87e7
+# ---- Part two_jobs, sha256 4fa6c3b89daf6c3cd23444b8e27819f7787f11330f571eef7e1549319edd7cc6
 
 # What is known about the two jobs of this run, by EBS (data volume) and RDS (database):
 #   job         its ID; empty until one is found or started
@@ -612,7 +612,8 @@ is_job_running() { # EBS|RDS
 }
 
 # Sets state, reason, result and completed to what AWS Backup reports of a job. One that it does not
-# find for five polls is lost. If it does not answer five times, the script cannot follow the job.
+# find for five polls is lost. After five other errors, or one with WATCH=0, the script cannot follow
+# the job.
 read_job_state() { # EBS|RDS
   if describe_job "$1"; then
     unanswered[$1]=0
@@ -628,14 +629,14 @@ read_job_state() { # EBS|RDS
     return
   fi
   unanswered[$1]=$((unanswered[$1] + 1))
-  if ((unanswered[$1] < 5)); then
-    return
-  fi
   if [[ ${aws_error} != *NotFound* ]]; then
-    stop "the ${plural} continue, but cannot be followed: ${aws_error}. Paste the script again."
+    if ((unanswered[$1] == 5)) || [[ ${WATCH} == 0 ]]; then
+      stop "the ${plural} continue, but cannot be followed: ${aws_error}. Paste the script again."
+    fi
+  elif ((unanswered[$1] == 5)); then
+    state[$1]=LOST
+    reason[$1]="the job cannot be found, so its result is unknown: ${aws_error}"
   fi
-  state[$1]=LOST
-  reason[$1]="the job cannot be found, so its result is unknown: ${aws_error}"
 }
 
 # With WATCH=0 the work has started, unless a part of it has failed already.

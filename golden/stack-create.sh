@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    d28ca5f708e4b005d81851567d0328ae845d6b8210ef284d57906e244949e49d\ \ -)
+    06f719038d0f4c388108badbe47727f225dd729ce99a71cf35ee6cb906fa6f61\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -36,7 +36,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 81dd78c7449bc43c91235b4ea64049f3fc4ae10fb04bc7783958898db1f49f19
+  # text of this release: sha256 8e7b3be38698d6e96f21524fe90bf1e0e32c5e4e21fb3591d4e43e11e155f821
   # the step
   STEP=stack-create
   # from deployment file [backup]
@@ -198,7 +198,7 @@ report_outcome() {
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part stack, sha256 0826d772ec52b44ccf4e4adbc1258233a7353a55cfe32ef608a9062f433ed8b1
+# ---- Part stack, sha256 410dc3daa0ab22245e18f0a16d12eee76db503604a027e591c87c1d86ac77a11
 
 # Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
 # CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
@@ -301,7 +301,7 @@ find_attempt() {
 
 # Sets attempt_status to the final status of the stack in that attempt, or to the latest one while
 # it works; empty without events. Sets attempt_time to when that was, and attempt_failure to the
-# first failure. The file "attempt" also holds the number of the attempt.
+# first failure.
 read_attempt() { # [OPTION_OF_AWS...]
   if ! ask events aws cloudformation describe-stack-events \
     --region "${REGION}" \
@@ -566,7 +566,7 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # stack_events.py, sha256 d6788536a780b667a0bd70e38f5dd549c7a19e5323bd674e88ad316103cb3658
+  # stack_events.py, sha256 7a5dffa30d39e4909f2922d414750385004ce8bc32f80cd36c56c8fa1fea58a4
   cat >program/stack_events.py <<'END_OF_PYTHON'
 """Judge the events of a stack: how far an attempt of a run has come, and why it failed.
 
@@ -622,7 +622,6 @@ class Attempt:
     """
 
     token: str = ""
-    number: int = 0
     status: str = ""
     time: str = ""
     failure: str = ""
@@ -636,22 +635,20 @@ def oldest_first(answer: dict[str, Any]) -> list[Event]:
     return [Event.from_answer(event) for event in reversed(answer["StackEvents"])]
 
 
-def number_of(token: str, prefix: str) -> int:
-    """Return the number of an attempt; 0 for the token of something else."""
-    found = re.fullmatch(re.escape(prefix) + r"([0-9]{1,18})", token)
-    return int(found[1]) if found else 0
+def is_of_run(token: str, prefix: str) -> bool:
+    """Tell whether a token is one of the run."""
+    return bool(re.fullmatch(re.escape(prefix) + "[0-9]+", token))
 
 
 def find_attempt(events: list[Event], prefix: str, token: str) -> Attempt:
     """Return the attempt with the token; without a token, the latest one of the run."""
     if not token:
-        tokens = [one.token for one in events if number_of(one.token, prefix)]
+        tokens = [one.token for one in events if is_of_run(one.token, prefix)]
         token = tokens[-1] if tokens else ""
     own = events_since(events, token)
     reached = reached_by_stack(own)
     return Attempt(
         token=token,
-        number=number_of(token, prefix),
         status=reached.status if reached else "",
         time=reached.time if reached else "",
         failure=first_failure(own, token),

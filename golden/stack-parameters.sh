@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    fe5203f825451691c763ce666556fb1440e963d2e36020ec2885bfd2da7a7dbd\ \ -)
+    e9e7aea7306bde0a6a940098982b6f2152a09643e6a9501a85bc9c0576ec055b\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -44,7 +44,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 160d94bca7cc52ec2334f3b298a977de386228cee7bb881dec8965ba7760951f
+  # text of this release: sha256 9bd6c409d8f06d7aee949c0e82930b563bc8f0166b095c1a24e3f32b4c09f645
   # the step
   STEP=stack-parameters
   # from deployment file [source]
@@ -136,7 +136,7 @@ approve_changes() {
 
 # ---- Parts, which several scripts of this release have: review each once.
 
-# ---- Part stack, sha256 0826d772ec52b44ccf4e4adbc1258233a7353a55cfe32ef608a9062f433ed8b1
+# ---- Part stack, sha256 410dc3daa0ab22245e18f0a16d12eee76db503604a027e591c87c1d86ac77a11
 
 # Sets token_prefix, with which the tokens of this run begin, to a digest of all that it is to do.
 # CloudFormation keeps a token with the events of the operation. Sets token, that of an attempt, and
@@ -239,7 +239,7 @@ find_attempt() {
 
 # Sets attempt_status to the final status of the stack in that attempt, or to the latest one while
 # it works; empty without events. Sets attempt_time to when that was, and attempt_failure to the
-# first failure. The file "attempt" also holds the number of the attempt.
+# first failure.
 read_attempt() { # [OPTION_OF_AWS...]
   if ! ask events aws cloudformation describe-stack-events \
     --region "${REGION}" \
@@ -306,7 +306,7 @@ show_new_events() {
   [[ -s new-events ]]
 }
 
-# ---- Part stack_update, sha256 411945a779d91b272c8b42733a55db126c9d0e053680468954c07a162405af61
+# ---- Part stack_update, sha256 10dddb08e3d0da73d9fef681a21dc2e9be0039911e9ec2c9c9f20864724fc6e1
 
 find_stack() {
   if read_stack; then
@@ -352,18 +352,15 @@ stop_if_update_failed() {
   fi
 }
 
-# Creates the change set, and waits until it is ready. Sets token to that of the update, and
-# change_set to a new name. From now on, a stop deletes the change set: it was not approved.
+# Creates the change set, and waits until it is ready. Sets token to that of the only update of this
+# run, and change_set to a new name. From now on, a stop deletes the change set: it was not approved.
 create_change_set() {
-  local template=(--use-previous-template) number
+  local template=(--use-previous-template)
   if [[ ${TEMPLATE_URL} != '' ]]; then
     template=(--template-url "${TEMPLATE_URL}")
   fi
   grant_capabilities
-  if ! number=$(jq '.number + 1' attempt); then
-    stop 'cannot number the attempt; nothing was changed'
-  fi
-  token="${token_prefix}${number}"
+  token="${token_prefix}1"
   change_set="${token}-$(date +%s)"
   before_stop=delete_change_set
   if ! ask created aws cloudformation create-change-set \
@@ -382,7 +379,7 @@ create_change_set() {
 
 # Writes the description of the change set to the file "changes", and sets change_set_status.
 wait_for_change_set() {
-  local poll
+  local poll failed_polls=0
   change_set_status=unknown
   for ((poll = 1; poll <= 80; poll++)); do
     if ask changes aws cloudformation describe-change-set \
@@ -390,6 +387,13 @@ wait_for_change_set() {
       --stack-name "${STACK_NAME}" \
       --change-set-name "${change_set}"; then
       change_set_status=$(jq --raw-output .Status changes)
+      failed_polls=0
+    else
+      failed_polls=$((failed_polls + 1))
+    fi
+    if ((failed_polls == 5)); then
+      stop "cannot describe change set ${change_set}; the stack was not changed: ${aws_error}." \
+        'Paste the script again.'
     fi
     if [[ ${change_set_status} != @(unknown|*_PENDING|*_IN_PROGRESS) ]]; then
       return
@@ -700,7 +704,7 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # stack_events.py, sha256 d6788536a780b667a0bd70e38f5dd549c7a19e5323bd674e88ad316103cb3658
+  # stack_events.py, sha256 7a5dffa30d39e4909f2922d414750385004ce8bc32f80cd36c56c8fa1fea58a4
   cat >program/stack_events.py <<'END_OF_PYTHON'
 """Judge the events of a stack: how far an attempt of a run has come, and why it failed.
 
@@ -756,7 +760,6 @@ class Attempt:
     """
 
     token: str = ""
-    number: int = 0
     status: str = ""
     time: str = ""
     failure: str = ""
@@ -770,22 +773,20 @@ def oldest_first(answer: dict[str, Any]) -> list[Event]:
     return [Event.from_answer(event) for event in reversed(answer["StackEvents"])]
 
 
-def number_of(token: str, prefix: str) -> int:
-    """Return the number of an attempt; 0 for the token of something else."""
-    found = re.fullmatch(re.escape(prefix) + r"([0-9]{1,18})", token)
-    return int(found[1]) if found else 0
+def is_of_run(token: str, prefix: str) -> bool:
+    """Tell whether a token is one of the run."""
+    return bool(re.fullmatch(re.escape(prefix) + "[0-9]+", token))
 
 
 def find_attempt(events: list[Event], prefix: str, token: str) -> Attempt:
     """Return the attempt with the token; without a token, the latest one of the run."""
     if not token:
-        tokens = [one.token for one in events if number_of(one.token, prefix)]
+        tokens = [one.token for one in events if is_of_run(one.token, prefix)]
         token = tokens[-1] if tokens else ""
     own = events_since(events, token)
     reached = reached_by_stack(own)
     return Attempt(
         token=token,
-        number=number_of(token, prefix),
         status=reached.status if reached else "",
         time=reached.time if reached else "",
         failure=first_failure(own, token),

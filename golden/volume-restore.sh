@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    f3bc01ade0ec8222c4dbfecbc2779b90f3d070a53cd545231435375e56b7e99f\ \ -)
+    aa8d491393e7f0c3504b0511485f6ff3259d3b83892f523684e6bd5aa6855862\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-restore \
@@ -43,7 +43,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 ac6bf7cfc219e91938b2d026142fe8d301176f312d13b63d03f4dec821eb4c24
+  # text of this release: sha256 0db43a5dff449a21b1cba17cfaa6410342f6be6fd367e5b896758cfce5851f63
   # the step
   STEP=volume-restore
   # from deployment file [target]
@@ -638,7 +638,7 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part restore_job, sha256 34019eaa9ecf2d05763121166e1b7e727216d05ef316123fee103dc1d7f0c3ef
+# ---- Part restore_job, sha256 c8a8519da3827deb1d374204c40f8e0168c15848c24e5653fe88029aa81a7389
 
 finish_restore_plan() {
   if [[ ${job} != '' ]]; then
@@ -699,11 +699,10 @@ watch_restore_job() {
       failures=0
       job_status=$(jq --raw-output .Status restore_job)
       percent=$(jq --raw-output '.PercentDone // "?" | rtrimstr("%")' restore_job)
+    elif ((failures == 4)) || [[ ${WATCH} == 0 && ${aws_error} != *NotFound* ]]; then
+      stop "cannot follow restore job ${job}: ${aws_error}. Paste the script again."
     else
       failures=$((failures + 1))
-    fi
-    if ((failures == 5)); then
-      stop "cannot follow restore job ${job}: ${aws_error}. Paste the script again."
     fi
     if [[ ${job_status} == COMPLETED && ${unshown} != 10 ]] && ! has_created_something; then
       unshown=$((unshown + 1))

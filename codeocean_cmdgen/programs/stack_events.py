@@ -52,7 +52,6 @@ class Attempt:
     """
 
     token: str = ""
-    number: int = 0
     status: str = ""
     time: str = ""
     failure: str = ""
@@ -66,22 +65,20 @@ def oldest_first(answer: dict[str, Any]) -> list[Event]:
     return [Event.from_answer(event) for event in reversed(answer["StackEvents"])]
 
 
-def number_of(token: str, prefix: str) -> int:
-    """Return the number of an attempt; 0 for the token of something else."""
-    found = re.fullmatch(re.escape(prefix) + r"([0-9]{1,18})", token)
-    return int(found[1]) if found else 0
+def is_of_run(token: str, prefix: str) -> bool:
+    """Tell whether a token is one of the run."""
+    return bool(re.fullmatch(re.escape(prefix) + "[0-9]+", token))
 
 
 def find_attempt(events: list[Event], prefix: str, token: str) -> Attempt:
     """Return the attempt with the token; without a token, the latest one of the run."""
     if not token:
-        tokens = [one.token for one in events if number_of(one.token, prefix)]
+        tokens = [one.token for one in events if is_of_run(one.token, prefix)]
         token = tokens[-1] if tokens else ""
     own = events_since(events, token)
     reached = reached_by_stack(own)
     return Attempt(
         token=token,
-        number=number_of(token, prefix),
         status=reached.status if reached else "",
         time=reached.time if reached else "",
         failure=first_failure(own, token),

@@ -104,7 +104,7 @@ find_attempt() {
 
 # Sets attempt_status to the final status of the stack in that attempt, or to the latest one while
 # it works; empty without events. Sets attempt_time to when that was, and attempt_failure to the
-# first failure. The file "attempt" also holds the number of the attempt.
+# first failure.
 read_attempt() { # [OPTION_OF_AWS...]
   if ! ask events aws cloudformation describe-stack-events \
     --region "${REGION}" \

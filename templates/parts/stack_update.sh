@@ -49,18 +49,15 @@ stop_if_update_failed() {
   fi
 }
 
-# Creates the change set, and waits until it is ready. Sets token to that of the update, and
-# change_set to a new name. From now on, a stop deletes the change set: it was not approved.
+# Creates the change set, and waits until it is ready. Sets token to that of the only update of this
+# run, and change_set to a new name. From now on, a stop deletes the change set: it was not approved.
 create_change_set() {
-  local template=(--use-previous-template) number
+  local template=(--use-previous-template)
   if [[ ${TEMPLATE_URL} != '' ]]; then
     template=(--template-url "${TEMPLATE_URL}")
   fi
   grant_capabilities
-  if ! number=$(jq '.number + 1' attempt); then
-    stop 'cannot number the attempt; nothing was changed'
-  fi
-  token="${token_prefix}${number}"
+  token="${token_prefix}1"
   change_set="${token}-$(date +%s)"
   before_stop=delete_change_set
   if ! ask created aws cloudformation create-change-set \
@@ -79,7 +76,7 @@ create_change_set() {
 
 # Writes the description of the change set to the file "changes", and sets change_set_status.
 wait_for_change_set() {
-  local poll
+  local poll failed_polls=0
   change_set_status=unknown
   for ((poll = 1; poll <= 80; poll++)); do
     if ask changes aws cloudformation describe-change-set \
@@ -87,6 +84,13 @@ wait_for_change_set() {
       --stack-name "${STACK_NAME}" \
       --change-set-name "${change_set}"; then
       change_set_status=$(jq --raw-output .Status changes)
+      failed_polls=0
+    else
+      failed_polls=$((failed_polls + 1))
+    fi
+    if ((failed_polls == 5)); then
+      stop "cannot describe change set ${change_set}; the stack was not changed: ${aws_error}." \
+        'Paste the script again.'
     fi
     if [[ ${change_set_status} != @(unknown|*_PENDING|*_IN_PROGRESS) ]]; then
       return

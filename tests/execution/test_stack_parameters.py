@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pexpect
@@ -573,6 +574,18 @@ def test_ctrl_c_at_the_prompt_leaves_no_change_set(
     assert last == "stopped: interrupted. Paste the script again to continue."
     assert change_sets(simulator) == []
     assert stack.physical_ids == before
+
+
+def test_a_change_set_that_may_not_be_described_is_told_at_once(
+    stack: Stack, simulator: Simulator, operator: Person
+) -> None:
+    simulator.faults.add("cloudformation:DescribeChangeSet", "access-denied", times=None)
+    before = simulator.clock.now()
+    outcome = operator.run(change(DAYS))
+    assert outcome.code == 1
+    assert "; the stack was not changed: An error occurred (AccessDenied" in outcome.errors
+    assert simulator.clock.now() - before < timedelta(minutes=2)
+    assert change_sets(simulator) == []
 
 
 def test_a_change_set_that_cannot_be_deleted_is_named(
