@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    7899612282ba80ded39a34ca4063341bdccb3da18b63b9122e9454efb0366fa5\ \ -)
+    324abe0cfee2e2ddffac698aee977ea5c94b0011b27f30350d8032ec57f2af57\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-stop \
@@ -50,7 +50,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 c7042cb626b1bae88d47946394d519fdfdc265b357f246fc1813559b803fd63b
+  # text of this release: sha256 21c3eb38d533bb49be8f5ced7302d60a26bb84e8bac34bbcb9281e6d09dd372c
   # the step
   STEP=service-stop
   # from deployment file [target]
@@ -544,13 +544,13 @@ stop_containers() {
 # A cron job or a container may need a while to end.
 wait_until_nothing_runs() {
   local waited
-  for ((waited = 0; waited <= 120; waited += 2)); do
+  for ((waited = 0; waited <= 120; waited += 5)); do
     list_writers
     if [[ ! -s writers ]]; then
       return
     fi
     show_progress "waiting for what still has files open, ${waited} of at most 120 s"
-    sleep 2
+    sleep 5
   done
   say "still running, or with files open in ${DATA_MOUNT}:"
   say_file writers '  '

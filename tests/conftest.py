@@ -32,7 +32,11 @@ def pytest_configure(config: pytest.Config) -> None:
     Bear with the typer that runs on Python 3.9: newer releases of click warn about it.
     """
     # A busy machine is no failure: no example has a deadline.
-    settings.register_profile("house", deadline=None, derandomize=not is_campaign(config))
+    campaign = is_campaign(config)
+    examples = 400 if campaign else 40
+    settings.register_profile(
+        "house", deadline=None, derandomize=not campaign, max_examples=examples
+    )
     settings.load_profile("house")
     config.addinivalue_line("filterwarnings", "ignore:.*removed in Click 9:DeprecationWarning")
 

@@ -83,12 +83,19 @@ def _names(statement: dict[str, Any], account_id: str) -> bool:
     return any(one in ("*", account_id) or f":{account_id}:" in one for one in named)
 
 
+def show_caller(deployment: Deployment) -> str:
+    """Return the command that shows whose the credentials are that the check used."""
+    command = "aws sts get-caller-identity --region {0.region}"
+    return f"{command} --profile {{0.profile}}" if deployment.profile else command
+
+
 @rule(
     "A01",
     each=both_deployments,
     why="the scripts refuse to run with these credentials, and no check can read the account",
     source="the guard of each script, which compares the account",
-    fix="aws sts get-caller-identity --region {0.region}",
+    fix=show_caller,
+    fix_in="",
     advice="This shows whose credentials they are. Then run the check again with "
     "--profile {0}=NAME, where NAME is a profile for account {0.account_id}.",
 )

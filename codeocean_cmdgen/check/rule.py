@@ -64,7 +64,8 @@ class Rule:
     fix: the command that fixes it, or shows what is wrong. It can be pasted into bash: each value
     in it is quoted. {0}, {1} ... are the subject's parts, {file} is the deployment file, {origin}
     and {preset} are the deployment that data is copied from and the procedure's preset for it.
-    fix_in: the role of the deployment whose account the command is for, with the same fields.
+    fix_in: the role of the deployment whose account the command is for, with the same fields;
+        empty if the account is what is wrong.
     advice: what to do besides, in words, with the same fields; may be empty.
     noun: what the subject's second part names, such as "bucket". Then the function yields only what
     is wrong with it, so that findings about several of them can be grouped.

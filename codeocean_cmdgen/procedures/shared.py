@@ -52,7 +52,13 @@ def database_restored(number: str, run: str) -> Task:
 
 def session(number: str) -> Task:
     """Return restore step 12."""
-    return Task(f"{number}12", prose.START_SESSION, "target", place="host")
+    return Task(
+        f"{number}12",
+        prose.START_SESSION,
+        "target",
+        place="host",
+        shows=("services_instance_id",),
+    )
 
 
 def volume_in(number: str, run: str) -> Task:

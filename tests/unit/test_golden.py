@@ -11,7 +11,6 @@ import hashlib
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,12 +99,6 @@ def golden(name: str) -> str:
     return (GOLDEN / f"{name}.sh").read_bytes().decode("ascii")
 
 
-def silent(program: str, *arguments: str, text: str) -> None:
-    command = [str(Path(sys.executable).with_name(program)), *arguments, "-"]
-    outcome = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-    assert (outcome.stdout, outcome.stderr, outcome.returncode) == ("", "", 0)
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_plain_text_of_bounded_size(name: str) -> None:
     text = golden(name)
@@ -129,18 +122,6 @@ ONE_VALUE = re.compile(r"""\s*(\w+=|"\w+": |# --[a-z-]+ )?\S+""")
 def test_lines_are_short_unless_one_value_is_long(name: str) -> None:
     for line in golden(name).splitlines():
         assert len(line) <= 100 or ONE_VALUE.fullmatch(line)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_linter_is_silent(name: str) -> None:
-    silent("shellcheck", "--norc", "--enable=all", "--shell=sh", text=golden(name))
-    silent("shellcheck", "--norc", "--enable=all", "--shell=bash", text=body_of(golden(name)))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_formatter_is_silent(name: str) -> None:
-    silent("shfmt", "-ln", "posix", "-i", "2", "-d", text=golden(name))
-    silent("shfmt", "-ln", "bash", "-i", "2", "-d", text=body_of(golden(name)))
 
 
 SHARED = re.compile(

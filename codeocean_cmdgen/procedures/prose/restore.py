@@ -22,7 +22,10 @@ SET_DESTINATION = Prose(
         "The stack now has the role S3RestoreRole, which step 6 needs: `codeocean-cmdgen "
         "discover backup --values {file}` finds it."
     ),
-    stop="A bucket in the list does not belong to the new deployment.",
+    stop=(
+        "Run with `PLAN=1` first, the script lists a bucket that does not belong to the new "
+        "deployment."
+    ),
 )
 
 REPLICATE = Prose(

@@ -87,7 +87,7 @@ WAIT_FOR_STACK = Prose(
     done="The script's last line begins with `done:`.",
     stop=(
         "The update was rolled back. The script names the first failure. Fix its cause, and "
-        "paste the script again."
+        "generate the script with a new `--run`."
     ),
     seen_to=FOLLOWED,
 )
@@ -120,7 +120,10 @@ RESTORE_DATABASE = Prose(
 
 START_SESSION = Prose(
     title="Start an SSM session on the services instance",
-    by_hand="Open a session on the services instance of the new deployment.",
+    by_hand=(
+        "Open a session on the services instance of the new deployment, in the console or with "
+        "`aws ssm start-session --target INSTANCE`."
+    ),
     where="EC2 > Instances > the instance > Connect > Session Manager.",
     takes=(
         "a minute. A session times out after 20 idle minutes. Copies then continue in the "
@@ -137,7 +140,8 @@ COPY_IN_VOLUME = Prose(
     results="If the copy contains saved secrets, secrets-restore reads them.",
     stop=(
         "The data volume holds data that you still need: the copy deletes it permanently. Back "
-        "it up first with on-demand-backup --from target."
+        "it up first: `codeocean-cmdgen on-demand-backup --from target --values {file}` generates "
+        "the script."
     ),
 )
 
