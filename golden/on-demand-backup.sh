@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    0b42bbbe9193255f8a833a9a29233ec4b50159851d9393ab058c8f8d622af88f\ \ -)
+    5e6d99889e4d3aca92407cb3cc1d37cc1e5fef4eb3289736896d19ccad6f9e08\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" on-demand-backup \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 3adf0c00c2260990170cd5521d1f588d892135f1679a5de73bc8919d36bd4a24
+  # text of this release: sha256 98841147aaccb9381075f75be84de3cc8e534c57b21191f3817fed20d37e3368
   # the step
   STEP=on-demand-backup
   # from deployment file [source]
@@ -416,7 +416,7 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part two_jobs, sha256 4fa6c3b89daf6c3cd23444b8e27819f7787f11330f571eef7e1549319edd7cc6
+# ---- Part two_jobs, sha256 919d9706153c0fd67e0df50dc197804ab6da0739b3290e2a8d75509e19215ca1
 
 # What is known about the two jobs of this run, by EBS (data volume) and RDS (database):
 #   job         its ID; empty until one is found or started
@@ -568,8 +568,8 @@ is_job_running() { # EBS|RDS
 }
 
 # Sets state, reason, result and completed to what AWS Backup reports of a job. One that it does not
-# find for five polls is lost. After five other errors, or one with WATCH=0, the script cannot follow
-# the job.
+# find for five polls is lost. After five other errors, or one with WATCH=0, the script cannot
+# follow the job.
 read_job_state() { # EBS|RDS
   if describe_job "$1"; then
     unanswered[$1]=0

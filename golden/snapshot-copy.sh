@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    ee6c0cfe6024623d62319cbe1cbb8863a680d0ca4e564c4db5cde5dad5b51379\ \ -)
+    a61bd06858bbf6a1866c383703630f92b1fd0e0469239e0f0439ca94cdb7ee40\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" snapshot-copy \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 0d920f09b6e357f1f93ef80ebc339113f0f0f3429cba3aadc3c4b95f4e7067e6
+  # text of this release: sha256 e3582c179890dbf15c187aae908710fabb506fdd470ad095eb6ab3901630e26a
   # the step
   STEP=snapshot-copy
   # from deployment file [backup]
@@ -460,7 +460,7 @@ check_service_role() { # SERVICE_PRINCIPAL
   fi
 }
 
-# ---- Part two_jobs, sha256 4fa6c3b89daf6c3cd23444b8e27819f7787f11330f571eef7e1549319edd7cc6
+# ---- Part two_jobs, sha256 919d9706153c0fd67e0df50dc197804ab6da0739b3290e2a8d75509e19215ca1
 
 # What is known about the two jobs of this run, by EBS (data volume) and RDS (database):
 #   job         its ID; empty until one is found or started
@@ -612,8 +612,8 @@ is_job_running() { # EBS|RDS
 }
 
 # Sets state, reason, result and completed to what AWS Backup reports of a job. One that it does not
-# find for five polls is lost. After five other errors, or one with WATCH=0, the script cannot follow
-# the job.
+# find for five polls is lost. After five other errors, or one with WATCH=0, the script cannot
+# follow the job.
 read_job_state() { # EBS|RDS
   if describe_job "$1"; then
     unanswered[$1]=0

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    b8f805d6f64dc050037205e0650c5bfcb2b15e21bbe8c44b0f94ef78dff4d52a\ \ -)
+    6a0baecef03a4bc6552c0c00430846cb29f4b90feed54f2f7636a33220661fe8\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -41,7 +41,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 e4e936ee3f8bd33eef432f3f7f2f586d06822967c8fa7fed9913d9223cde2f2c
+  # text of this release: sha256 c345ee8576a76911c42e2f397c7550f7ee36f6cdb3d30fbec7595f103c46cbf9
   # the step
   STEP=stack-parameters
   # from deployment file [backup]
@@ -304,7 +304,7 @@ show_new_events() {
   [[ -s new-events ]]
 }
 
-# ---- Part stack_update, sha256 10dddb08e3d0da73d9fef681a21dc2e9be0039911e9ec2c9c9f20864724fc6e1
+# ---- Part stack_update, sha256 0ce3b19dc41c89cc3b810ceec47cd9c67cf880df8df77bc118577dc454777284
 
 find_stack() {
   if read_stack; then
@@ -351,7 +351,8 @@ stop_if_update_failed() {
 }
 
 # Creates the change set, and waits until it is ready. Sets token to that of the only update of this
-# run, and change_set to a new name. From now on, a stop deletes the change set: it was not approved.
+# run, and change_set to a new name. From now on, a stop deletes the change set, which nobody has
+# approved.
 create_change_set() {
   local template=(--use-previous-template)
   if [[ ${TEMPLATE_URL} != '' ]]; then

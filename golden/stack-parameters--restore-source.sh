@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    a12fb3d97cb2806290e21c9050b70527f1424ba4e44a495d0d6d756e05da6380\ \ -)
+    fc048c8e281b543bf90763247141f9fd89736bb24be8ab7aecc468be98b10259\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -44,7 +44,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 9bd6c409d8f06d7aee949c0e82930b563bc8f0166b095c1a24e3f32b4c09f645
+  # text of this release: sha256 3b4771b0ba5b450e09d96e5940f0d60814223984efee8488e50d18fb7c1de788
   # the step
   STEP=stack-parameters
   # from deployment file [target]
@@ -284,7 +284,7 @@ show_new_events() {
   [[ -s new-events ]]
 }
 
-# ---- Part stack_update, sha256 10dddb08e3d0da73d9fef681a21dc2e9be0039911e9ec2c9c9f20864724fc6e1
+# ---- Part stack_update, sha256 0ce3b19dc41c89cc3b810ceec47cd9c67cf880df8df77bc118577dc454777284
 
 find_stack() {
   if read_stack; then
@@ -331,7 +331,8 @@ stop_if_update_failed() {
 }
 
 # Creates the change set, and waits until it is ready. Sets token to that of the only update of this
-# run, and change_set to a new name. From now on, a stop deletes the change set: it was not approved.
+# run, and change_set to a new name. From now on, a stop deletes the change set, which nobody has
+# approved.
 create_change_set() {
   local template=(--use-previous-template)
   if [[ ${TEMPLATE_URL} != '' ]]; then

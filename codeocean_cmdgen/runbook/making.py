@@ -7,7 +7,7 @@ import shlex
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from codeocean_cmdgen.arguments import VOCABULARY
+from codeocean_cmdgen.arguments import KNOWN
 from codeocean_cmdgen.errors import InputError, Problem, shown
 from codeocean_cmdgen.procedures import PROCEDURES
 from codeocean_cmdgen.rendering.paste import shared_paste
@@ -148,4 +148,4 @@ def _shown(task: Task, file: DeploymentFile) -> Iterator[tuple[str, str]]:
     """Yield the values to check that are known."""
     for name in task.shows:
         for text in file.texts(task.deployment, name):
-            yield VOCABULARY[name].help, text
+            yield KNOWN[name].help, text

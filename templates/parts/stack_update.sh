@@ -50,7 +50,8 @@ stop_if_update_failed() {
 }
 
 # Creates the change set, and waits until it is ready. Sets token to that of the only update of this
-# run, and change_set to a new name. From now on, a stop deletes the change set: it was not approved.
+# run, and change_set to a new name. From now on, a stop deletes the change set, which nobody has
+# approved.
 create_change_set() {
   local template=(--use-previous-template)
   if [[ ${TEMPLATE_URL} != '' ]]; then

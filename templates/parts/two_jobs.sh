@@ -155,8 +155,8 @@ is_job_running() { # EBS|RDS
 }
 
 # Sets state, reason, result and completed to what AWS Backup reports of a job. One that it does not
-# find for five polls is lost. After five other errors, or one with WATCH=0, the script cannot follow
-# the job.
+# find for five polls is lost. After five other errors, or one with WATCH=0, the script cannot
+# follow the job.
 read_job_state() { # EBS|RDS
   if describe_job "$1"; then
     unanswered[$1]=0

@@ -665,3 +665,5 @@ def test_every_command_accepts_the_file_of_all_three(person: Person, tmp_path: P
     folder = tmp_path / "restore"
     assert run("render", "restore", values, f"--directory={folder}").code == 0
     assert list(folder.glob("*-volume-restore.sh"))
+    runbook = run("runbook", "restore", values).out
+    assert "| the deployment's services instance, for the SSM session" in runbook
