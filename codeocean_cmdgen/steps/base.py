@@ -79,9 +79,13 @@ class Step(Frozen):
     checks: ClassVar[tuple[Check, ...]] = ()
     """The rules between the values."""
 
+    unprinted: ClassVar[tuple[str, ...]] = ()
+    """The fields that the values block does not assign: they only shape the script."""
+
     def variables(self) -> dict[str, Printed]:
         """Return what the script's values block assigns, by field name."""
-        return {name: getattr(self, name) for name in self.arguments()}
+        printed = [name for name in self.arguments() if name not in self.unprinted]
+        return {name: getattr(self, name) for name in printed}
 
     def documents(self) -> dict[str, Printed]:
         """Return what the values block assigns besides, made from the fields."""
