@@ -294,7 +294,7 @@ def test_after_success_a_lost_object_is_found(
         ({"versioning": {"Status": "Suspended"}}, "versioning is not enabled"),
         (
             {"owner": "999999999999"},
-            "not known to be in account 333333333333, us-east-1: one\n",
+            "not known to be in account 333333333333, us-east-1: one",
         ),
     ],
 )
