@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    b5b80d70998e23b64ac2e406e45b437b9fe5659be47d3137295a4447ffc0571a\ \ -)
+    57d27abbb8270c326bf72a53d7ccae14e1c830bcc6cffd88bac56f512390d654\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
@@ -48,7 +48,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=datasets-not-cached confirms without a terminal.
 
 values() {
-  # text of this release: sha256 7e682b59ebd41dfbe126b924ea36330a9a1865bfce3e24ddfd6bf233052570cc
+  # text of this release: sha256 5055449fbff83d043db2aac81124f7fb1e542a446bfd9af3a148494769774f0b
   # the step
   STEP=datasets-not-cached
   # from deployment file [target]
@@ -106,7 +106,7 @@ read_state() {
 
 finish_if_completed() {
   if [[ ${state} == *' completed' ]]; then
-    finish "run ${RUN} of ${STEP} was completed at ${state% *}; nothing was changed"
+    finish "run ${RUN} of ${STEP} was completed at ${state% *}, and was not checked since"
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    b5b6a11d2ede7d859212ca4dd4d268d9d45d84b886424e150f898f9f2474ce55\ \ -)
+    7ff4ac94d6f671807a51cda9f3b457d42f24373c9f362ab0e70223c81dd032a8\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=OLD-DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 06e88f8ab3d569f5b6e30311e1186136fbf6d20c32239cd0b40bf594cc9559c2
+  # text of this release: sha256 1390221ad86812995472b1c706bc1b92bf801f321a82145d871df3c66bd79808
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -72,13 +72,6 @@ main() {
   confirm_removal
   remove_old_database
   finish "${old} was removed from ${TO_HOST}"
-}
-
-# What is dropped never comes back, so only a server that proves who it is gets the password.
-connect_without_ca_bundle() {
-  stop_wrong_place "${CA_BUNDLE} is missing, so ${TO_HOST} cannot be verified." \
-    'Nothing was changed. Download the CA bundle: sudo curl --fail --output' \
-    "${CA_BUNDLE} https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 }
 
 # Finishes if the old database does not exist.
@@ -351,7 +344,15 @@ check_database_exists() {
   fi
 }
 
-# ---- Part old_database, sha256 c4d3076c53fb4649f9f6714aa1b0220fff2c3343ca875ce0aa92348d765ecb2c
+# ---- Part old_database, sha256 7795f08e783f50658f4194dc9f6f2fc69f0db2e12d035c2331f1966d5e93332e
+
+# For prepare_clients. What is dropped never comes back, and another server could answer that a swap
+# is done, so only a server that proves who it is gets the password.
+connect_without_ca_bundle() {
+  stop_wrong_place "${CA_BUNDLE} is missing, so ${TO_HOST} cannot be verified." \
+    'Nothing was changed. Download the CA bundle: sudo curl --fail --output' \
+    "${CA_BUNDLE} https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
+}
 
 # Sets old to the name of the database that the one in place has replaced. It comes from the record
 # on this host, never from a server.

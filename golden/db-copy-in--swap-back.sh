@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    6be269443e3069e06f5b9da6df90f0fb92e3076824015924dbdd653e3e4d758e\ \ -)
+    324a60916710411a4e7a030e570caa5bb6f811a4acc8bf175974857a6d130cf5\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 c1837288d6ac53b8dd7729230030f9a6537d5447ad4401af07a5c107592a8c61
+  # text of this release: sha256 ee3fae4db89ed251d63d5e6dd771b40340e9d5f4418a8ac5e0b32da3dc6fac83
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -71,13 +71,6 @@ main() {
   fi
   confirm_return
   swap_back
-}
-
-# Where a server is not verified, somebody else could answer that the swap is done.
-connect_without_ca_bundle() {
-  stop_wrong_place "${CA_BUNDLE} is missing, so ${TO_HOST} cannot be verified." \
-    'Nothing was changed. Download the CA bundle: sudo curl --fail --output' \
-    "${CA_BUNDLE} https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 }
 
 # Finds the database that was kept, and stops unless the names can be swapped now. Finishes if this
@@ -443,7 +436,15 @@ SELECT format('%s of %s in %s, PID %s: %s', backend_type, coalesce(usename, 'the
 SQL
 }
 
-# ---- Part old_database, sha256 c4d3076c53fb4649f9f6714aa1b0220fff2c3343ca875ce0aa92348d765ecb2c
+# ---- Part old_database, sha256 7795f08e783f50658f4194dc9f6f2fc69f0db2e12d035c2331f1966d5e93332e
+
+# For prepare_clients. What is dropped never comes back, and another server could answer that a swap
+# is done, so only a server that proves who it is gets the password.
+connect_without_ca_bundle() {
+  stop_wrong_place "${CA_BUNDLE} is missing, so ${TO_HOST} cannot be verified." \
+    'Nothing was changed. Download the CA bundle: sudo curl --fail --output' \
+    "${CA_BUNDLE} https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
+}
 
 # Sets old to the name of the database that the one in place has replaced. It comes from the record
 # on this host, never from a server.

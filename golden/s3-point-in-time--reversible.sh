@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    be986687b95432dfa9dd67fee77d900d271489f2bd6ef5876bb8dcbf1558a43b\ \ -)
+    19a7a198eb889071d6e4fc5fda79a68a082075ae99a0b6dc1fad5fd63cc4ee87\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -39,7 +39,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 ed2c764cb4597e247e961802e541ae9ca9cab326d8cb716018bd44a4b43d5595
+  # text of this release: sha256 69484f883f5f9ce2bf05ad0c9955c97167b746857b05fc2970b72d1b2f07aab4
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -209,7 +209,7 @@ wait_until_checked() {
 write_programs() {
   mkdir program
   : >program/__init__.py
-  # s3_reversal.py, sha256 0c7540ff8c1e81665af034fc8d10238ad0270bc5537f741ad26dfb62ba23dec4
+  # s3_reversal.py, sha256 65d06128a4552cf43d0846a7589025ac413200b8f015cd93fd9debe7480b06c7
   cat >program/s3_reversal.py <<'END_OF_PYTHON'
 """Restores buckets to a moment by putting copies on top; removes no version.
 
@@ -235,7 +235,7 @@ from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .s3_buckets import LaterEntries, check_places, read_digest, refuse_unfit
+from .s3_buckets import LaterEntries, check_places, read_digest, refuse_unfit, write_digest
 from .s3_changes import (
     NO_CHANGE,
     TAG,
@@ -247,10 +247,20 @@ from .s3_changes import (
     refuse_others,
 )
 from .s3_keys import Key, list_keys
-from .s3_task import Entry, Task, answer, for_each_bucket, instant, is_marker, say, start_task
+from .s3_task import (
+    ARCHIVED,
+    PAUSES,
+    Entry,
+    Task,
+    answer,
+    for_each_bucket,
+    instant,
+    is_marker,
+    refuse_full_disk,
+    say,
+    start_task,
+)
 
-ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
-"""The storage classes that cannot be read without RestoreObject."""
 MOST_BYTES = 5 << 30
 """Most bytes that one request copies."""
 PART = 64 << 20
@@ -259,14 +269,11 @@ MOST_PARTS = 10_000
 MOST_TAGS = 10
 KEPT = {"CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType"}
 """What a copy in parts keeps of its source, besides metadata and tags."""
-PAUSES = (0.2, 1, 4, 8, 16, 32)
-"""Seconds before a copy is asked for again."""
 TEMPORARY = {"NoSuchUpload", "OperationAborted", "RequestTimeout", "SlowDown"}
 """Refusals that are not final. After a lost answer, a completed upload is no longer known."""
 CLIENT_ERRORS = range(400, 500)
-LEAST_ROOM = 50_000_000
-"""Bytes that must be free in the home folder, and those that each change needs there."""
 ROOM_FOR_CHANGE = 120
+"""Bytes that each change needs in the home folder."""
 
 
 class Prepared(NamedTuple):
@@ -336,7 +343,7 @@ def prepare(task: Task, bucket: str) -> Prepared:
     entries = 0
     if not files.journal.exists():
         part = files.plan.with_name("part.gz")
-        refuse_full_disk(task, 0)
+        refuse_full_disk(task)
         with gzip.open(part, "wt", encoding="ascii") as text:
             for key in list_keys(task, bucket):
                 entries += key.listed
@@ -350,7 +357,7 @@ def prepare(task: Task, bucket: str) -> Prepared:
         changes += 1
         archived += change.kind == "copy" and change.storage_class in ARCHIVED
     say(f"{bucket}: {changes:,} keys will change, {archived:,} of them need RestoreObject first")
-    refuse_full_disk(task, changes)
+    refuse_full_disk(task, ROOM_FOR_CHANGE * changes)
     return Prepared(digest.hexdigest(), changes, entries)
 
 
@@ -379,14 +386,6 @@ def needed(key: Key, at: str) -> Change:
     return Change(kind, key.name, newest, then["VersionId"], then["Size"], then["StorageClass"])
 
 
-def refuse_full_disk(task: Task, changes: int) -> None:
-    """Raise OSError if the home folder has no room for some changes."""
-    disk = os.statvfs(task.folder)
-    if disk.f_bavail * disk.f_frsize < LEAST_ROOM + ROOM_FOR_CHANGE * changes:
-        message = "the home folder is too full for the journal: restore fewer buckets at a time"
-        raise OSError(message)
-
-
 def restore(task: Task, bucket: str) -> None:
     """Change a bucket as its journal says, and list it again: only that proves it."""
     files = files_of(task, bucket)
@@ -402,10 +401,7 @@ def restore(task: Task, bucket: str) -> None:
         read_changes(files.journal),
         lambda number, change: carry_out(written, number, change),
     )
-    digest = check_restored(task, bucket)
-    part = files.done.with_name("done.part")
-    part.write_text(json.dumps(digest))
-    part.rename(files.done)
+    write_digest(files.done, check_restored(task, bucket))
 
 
 def carry_out(written: Written, number: int, change: Change) -> None:
@@ -427,7 +423,7 @@ def remove_marker(written: Written, change: Change) -> None:
     if top and top[0]["VersionId"] == change.newest:
         written.client.delete_object(Key=change.key, VersionId=change.newest, **written.where)
     else:
-        refuse_others([one for one in top if one["VersionId"] != change.then])
+        refuse_others(top, [change.then])
 
 
 def set_marker(written: Written, number: int, change: Change) -> None:
@@ -592,12 +588,8 @@ def check_restored(task: Task, bucket: str) -> str:
     return digest
 
 
-class Joined(NamedTuple):
-    """A change and its key: NO_CHANGE for a key without one, no key if it is not listed."""
-
-    number: int
-    change: Change
-    key: Optional[Key]
+Joined = tuple[int, Change, Optional[Key]]
+"""A numbered change and its key: NO_CHANGE for a key without one, None if it is not listed."""
 
 
 def join_keys(changes: Iterator[tuple[int, Change]], keys: Iterator[Key]) -> Iterator[Joined]:
@@ -609,15 +601,15 @@ def join_keys(changes: Iterator[tuple[int, Change]], keys: Iterator[Key]) -> Ite
     number, change = next(pending)
     for key in keys:
         while change.key and change.key.encode() < key.name.encode():
-            yield Joined(number, change, None)
+            yield number, change, None
             number, change = next(pending)
         if change.key == key.name:
-            yield Joined(number, change, key)
+            yield number, change, key
             number, change = next(pending)
         else:
-            yield Joined(-1, NO_CHANGE, key)
+            yield -1, NO_CHANGE, key
     while change.key:
-        yield Joined(number, change, None)
+        yield number, change, None
         number, change = next(pending)
 
 
@@ -643,7 +635,7 @@ def is_restored(change: Change, key: Key, at: str) -> bool:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # s3_changes.py, sha256 fe098a051d2bb5307989a00a381aad72fb01a0b26977d61a72387e5d290f570f
+  # s3_changes.py, sha256 daa5748181f873611b08b3051264635cad37585ea903e6bcae74c0c1b312d33c
   cat >program/s3_changes.py <<'END_OF_PYTHON'
 """The changes that restore a bucket reversibly, and the proof of what this run has written."""
 
@@ -755,17 +747,14 @@ class Written:
 
     def _record(self, record: object) -> None:
         """Write a line to the disk."""
-        line = f"\n{json.dumps(record)}\n".encode()
         try:
-            with self.file.open("ab", buffering=0) as file:
-                size = file.write(line)
+            with self.file.open("a", encoding="ascii") as file:
+                file.write(f"\n{json.dumps(record)}\n")
+                file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             message = f"{self.file} cannot be written: {error}"
             raise JournalError(message) from error
-        if size < len(line):
-            message = f"{self.file} cannot be written: the disk is full"
-            raise JournalError(message)
         self._remember(record)
 
     def tag(self, change: Change, requested: int) -> str:
@@ -880,7 +869,7 @@ def for_each_change(
         message = f"{count:,} keys are LEFT as they are, such as those named above"
         raise OSError(message)
 END_OF_PYTHON
-  # s3_keys.py, sha256 9d22d4575ea132547ab2de802f84a820040f3ce3d0469d269f95848d211de0df
+  # s3_keys.py, sha256 31d5d9f2e9bedb1b18d9fd85059d5c35f77312fa4e7f3fc230235beef4d078a9
   cat >program/s3_keys.py <<'END_OF_PYTHON'
 """Lists the keys of a bucket: what each shows now, and what it showed at the moment."""
 
@@ -890,7 +879,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 from typing import NamedTuple, Optional
 
-from .s3_task import FROM_THE_START, Entry, Task, list_pages
+from .s3_task import Entry, Task, list_entries
 
 
 class Key(NamedTuple):
@@ -934,23 +923,15 @@ def key_of(name: str, entries: Iterable[Entry], at: str, until: str) -> Key:
 
 def list_keys(task: Task, bucket: str) -> Iterator[Key]:
     """Yield each key of a bucket, in the order of the listing."""
-    for name, entries in groupby(_list_entries(task, bucket), lambda entry: entry["Key"]):
+    for name, entries in groupby(list_entries(task, bucket), lambda entry: entry["Key"]):
         yield key_of(name, entries, task.at, task.until)
-
-
-def _list_entries(task: Task, bucket: str) -> Iterator[Entry]:
-    for page in list_pages(task.client, task.owned(bucket), FROM_THE_START):
-        for entry in page.entries:
-            yield entry
-            task.progress.add(1)
 END_OF_PYTHON
-  # s3_buckets.py, sha256 9713402e147c92652ff8e9038cbb581d21346289c63474ae3d544e70f4100926
+  # s3_buckets.py, sha256 5b1dc856ec048c056f64aa42992f642793bf452bf07ca44ed77289b9eda40c93
   cat >program/s3_buckets.py <<'END_OF_PYTHON'
 """Checks buckets before they are restored, and what arrived in them since."""
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import time
@@ -958,9 +939,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from .s3_task import Entry, Task, instant, is_marker, run_in_parallel, say
+from .s3_task import Entry, Task, for_each_bucket, instant, is_marker, say
 
 WRONG_PLACE = 3
 """The exit code if a bucket is not in the account and Region of the script."""
@@ -969,23 +950,17 @@ DAY = 86400
 
 def check_places(task: Task) -> None:
     """Exit if a bucket is not in the task's account and Region; name all that are not."""
-    wrong: dict[str, str] = {}
 
     def check(bucket: str) -> None:
-        try:
-            answer = task.client.get_bucket_location(**task.owned(bucket))
-        except (BotoCoreError, ClientError) as error:
-            wrong[bucket] = str(error)
-            return
-        region = bucket_region(answer)
+        region = bucket_region(task.client.get_bucket_location(**task.owned(bucket)))
         if region != task.region:
-            wrong[bucket] = f"it is in {region}"
+            message = f"it is in {region}"
+            raise OSError(message)
 
-    run_in_parallel(check, task.buckets)
-    place = f"account {task.account} in {task.region}"
-    for bucket, why in wrong.items():
-        say(f"problem: {bucket} is not a bucket of {place}: {why}")
-    if wrong:
+    for_each_bucket(task, task.buckets, check)
+    if task.failed:
+        names = ", ".join(sorted(task.failed))
+        say(f"problem: not known to be in account {task.account}, {task.region}: {names}")
         sys.exit(WRONG_PLACE)
 
 
@@ -1003,39 +978,42 @@ def refuse_unfit(task: Task, bucket: str, *, removes: bool) -> None:
         raise OSError("; ".join(reasons))
 
 
-def read_settings(task: Task, bucket: str) -> dict[str, Any]:
-    """Return the settings of a bucket that matter, by their names in S3's answers."""
+Settings = dict[str, dict[str, Any]]
+"""What S3 answers about a bucket: an empty answer if nothing is configured."""
+
+
+def read_settings(task: Task, bucket: str) -> Settings:
+    """Return the settings of a bucket that matter."""
     client = task.client
-    found: dict[str, Any] = {}
-    for read in (
-        client.get_bucket_versioning,
-        client.get_bucket_replication,
-        client.get_bucket_lifecycle_configuration,
-        client.get_object_lock_configuration,
-    ):
+    found: Settings = {}
+    for name, ask in {
+        "versioning": client.get_bucket_versioning,
+        "replication": client.get_bucket_replication,
+        "lifecycle": client.get_bucket_lifecycle_configuration,
+        "object lock": client.get_object_lock_configuration,
+    }.items():
         try:
-            found.update(read(**task.owned(bucket)))
+            found[name] = ask(**task.owned(bucket))
         except ClientError as error:
             # A bucket without a configuration has the answer "...ConfigurationNotFound...".
             if "Configuration" not in error.response["Error"]["Code"]:
                 raise
+            found[name] = {}
     return found
 
 
-def reasons_against(
-    settings: dict[str, Any], at: str, now: float, *, removes: bool
-) -> Iterator[str]:
+def reasons_against(settings: Settings, at: str, now: float, *, removes: bool) -> Iterator[str]:
     """Yield the reasons not to restore a bucket with such settings."""
-    if settings.get("Status") != "Enabled":
+    versioning = settings["versioning"]
+    if versioning.get("Status") != "Enabled":
         yield "versioning is not enabled"
-    if removes and (
-        settings.get("MFADelete") == "Enabled" or "ObjectLockConfiguration" in settings
-    ):
+    locked = "ObjectLockConfiguration" in settings["object lock"]
+    if removes and (locked or versioning.get("MFADelete") == "Enabled"):
         yield "MFA delete or Object Lock keeps versions from being removed: use --reversible"
-    replication = settings.get("ReplicationConfiguration", {}).get("Rules", ())
-    if any(rule["Status"] == "Enabled" for rule in replication):
+    replication = settings["replication"].get("ReplicationConfiguration", {})
+    if any(rule["Status"] == "Enabled" for rule in replication.get("Rules", ())):
         yield "it replicates to another bucket: disable its replication rules first"
-    for rule in settings.get("Rules", ()):
+    for rule in settings["lifecycle"].get("Rules", ()):
         days = rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays")
         if rule["Status"] == "Enabled" and days and instant(now - days * DAY) > at:
             yield (
@@ -1071,21 +1049,22 @@ class LaterEntries:
         raise OSError(message)
 
 
-def read_digest(done: Path) -> str:
-    """Return the digest in a file "done" of a bucket; raise OSError if it holds none.
+def write_digest(file: Path, digest: str) -> None:
+    """Write a digest for read_digest, whole or not at all: an empty one is no empty file."""
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(f'"{digest}"', encoding="ascii")
+    part.rename(file)
 
-    It is an empty text if nothing was current in the bucket.
-    """
-    try:
-        digest = json.loads(done.read_text("ascii"))
-    except ValueError:
-        digest = None
-    if not isinstance(digest, str) or not re.fullmatch("([0-9a-f]{64})?", digest):
+
+def read_digest(done: Path) -> str:
+    """Return the digest in a file "done" of a bucket; raise OSError if it holds none."""
+    found = re.fullmatch('"([0-9a-f]{64}|)"', done.read_text("ascii", "replace"))
+    if not found:
         message = f"{done} is damaged: it no longer proves what was current when this run ended"
         raise OSError(message)
-    return digest
+    return found[1]
 END_OF_PYTHON
-  # s3_task.py, sha256 a9d89fbca56f4eeb2dfe47b806049877693100b0bbfa6903ceb10c5f3af2944f
+  # s3_task.py, sha256 fa192c7d6e4a5d65fa18b3e19b6f384809243c9c12c2f00b250827446b92d1e4
   cat >program/s3_task.py <<'END_OF_PYTHON'
 """What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
 
@@ -1093,6 +1072,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import sys
 import time
@@ -1119,6 +1099,12 @@ class Entry(TypedDict, total=False):
     Size: int
     ETag: str
     StorageClass: str
+
+
+ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
+"""The storage classes that cannot be read without RestoreObject."""
+PAUSES = (0.2, 1, 4, 8, 16, 32)
+"""Seconds before a request is repeated, each time."""
 
 
 def is_marker(entry: Entry) -> bool:
@@ -1166,8 +1152,7 @@ class Progress:
     """Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere."""
 
     def __init__(self) -> None:
-        self.done = self.total = 0
-        self.begun = time.monotonic()
+        self.restart()
         self.next_line = self.begun + 1
 
     def restart(self, total: int = 0) -> None:
@@ -1283,7 +1268,25 @@ def list_pages(client: Any, where: dict[str, str], position: Optional[Position])
         yield Page(entries, position)
 
 
+def list_entries(task: Task, bucket: str) -> Iterator[Entry]:
+    """Yield each version and delete marker of a bucket."""
+    for page in list_pages(task.client, task.owned(bucket), FROM_THE_START):
+        yield from page.entries
+        task.progress.add(len(page.entries))
+
+
 # Records in the home folder.
+
+LEAST_ROOM = 50_000_000
+"""Bytes that must stay free."""
+
+
+def refuse_full_disk(task: Task, needed: int = 0) -> None:
+    """Raise OSError if the home folder has no room for so many more bytes."""
+    disk = os.statvfs(task.folder)
+    if disk.f_bavail * disk.f_frsize < LEAST_ROOM + needed:
+        message = "the home folder is too full for the journal: restore fewer buckets at a time"
+        raise OSError(message)
 
 
 def read_lines(file: Path) -> Iterator[Any]:

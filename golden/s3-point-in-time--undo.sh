@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    e930549f73b368dc7adc988dabb825cbd9e65285834b25c0e7f972e71819230a\ \ -)
+    ba8f22a228a16b4fba39a32dc4c58eeb5b8f62101e90e6431c7b4f1cc0959884\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -35,7 +35,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 4847e143e6bd34318b6176f48566b418dafa8fa8749ec9068e6394ebb518d8e2
+  # text of this release: sha256 83c3d3bf4a1a557f1933a6c03c591ef8d054ca9b5a20acba92ddc21bccf2d063
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -309,7 +309,7 @@ def check_source(written: Written, change: Change) -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # s3_changes.py, sha256 fe098a051d2bb5307989a00a381aad72fb01a0b26977d61a72387e5d290f570f
+  # s3_changes.py, sha256 daa5748181f873611b08b3051264635cad37585ea903e6bcae74c0c1b312d33c
   cat >program/s3_changes.py <<'END_OF_PYTHON'
 """The changes that restore a bucket reversibly, and the proof of what this run has written."""
 
@@ -421,17 +421,14 @@ class Written:
 
     def _record(self, record: object) -> None:
         """Write a line to the disk."""
-        line = f"\n{json.dumps(record)}\n".encode()
         try:
-            with self.file.open("ab", buffering=0) as file:
-                size = file.write(line)
+            with self.file.open("a", encoding="ascii") as file:
+                file.write(f"\n{json.dumps(record)}\n")
+                file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             message = f"{self.file} cannot be written: {error}"
             raise JournalError(message) from error
-        if size < len(line):
-            message = f"{self.file} cannot be written: the disk is full"
-            raise JournalError(message)
         self._remember(record)
 
     def tag(self, change: Change, requested: int) -> str:
@@ -546,7 +543,7 @@ def for_each_change(
         message = f"{count:,} keys are LEFT as they are, such as those named above"
         raise OSError(message)
 END_OF_PYTHON
-  # s3_task.py, sha256 a9d89fbca56f4eeb2dfe47b806049877693100b0bbfa6903ceb10c5f3af2944f
+  # s3_task.py, sha256 fa192c7d6e4a5d65fa18b3e19b6f384809243c9c12c2f00b250827446b92d1e4
   cat >program/s3_task.py <<'END_OF_PYTHON'
 """What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
 
@@ -554,6 +551,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import sys
 import time
@@ -580,6 +578,12 @@ class Entry(TypedDict, total=False):
     Size: int
     ETag: str
     StorageClass: str
+
+
+ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
+"""The storage classes that cannot be read without RestoreObject."""
+PAUSES = (0.2, 1, 4, 8, 16, 32)
+"""Seconds before a request is repeated, each time."""
 
 
 def is_marker(entry: Entry) -> bool:
@@ -627,8 +631,7 @@ class Progress:
     """Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere."""
 
     def __init__(self) -> None:
-        self.done = self.total = 0
-        self.begun = time.monotonic()
+        self.restart()
         self.next_line = self.begun + 1
 
     def restart(self, total: int = 0) -> None:
@@ -744,7 +747,25 @@ def list_pages(client: Any, where: dict[str, str], position: Optional[Position])
         yield Page(entries, position)
 
 
+def list_entries(task: Task, bucket: str) -> Iterator[Entry]:
+    """Yield each version and delete marker of a bucket."""
+    for page in list_pages(task.client, task.owned(bucket), FROM_THE_START):
+        yield from page.entries
+        task.progress.add(len(page.entries))
+
+
 # Records in the home folder.
+
+LEAST_ROOM = 50_000_000
+"""Bytes that must stay free."""
+
+
+def refuse_full_disk(task: Task, needed: int = 0) -> None:
+    """Raise OSError if the home folder has no room for so many more bytes."""
+    disk = os.statvfs(task.folder)
+    if disk.f_bavail * disk.f_frsize < LEAST_ROOM + needed:
+        message = "the home folder is too full for the journal: restore fewer buckets at a time"
+        raise OSError(message)
 
 
 def read_lines(file: Path) -> Iterator[Any]:

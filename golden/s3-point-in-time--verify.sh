@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    238edc64a6c49a9068498bad9f633514095c09caeeb75462e51ee139f2d27b35\ \ -)
+    e49c22fe3c0968c8970207c94e41a03028b0fc4c65d32b9a00d49875b01b940f\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -34,7 +34,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 1c27f37824062c1dc66033a336e83b59221a60c70e294e9ef85e8a0ebe044f05
+  # text of this release: sha256 0197a72e7e4ba7f4d130dcbeaa2c1f49a40d040c2c2314975a544cac0b7af02f
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -117,7 +117,7 @@ check_boto3() {
 write_programs() {
   mkdir program
   : >program/__init__.py
-  # s3_comparison.py, sha256 edb6fa4627a7d5a6bfbbe7979c906a96c6f8cbfad18dabdef287bd70aea1216e
+  # s3_comparison.py, sha256 d951a03fea3cd031e4053534b07107b900fe352f458d32b47c0c8e3e8b8793f8
   cat >program/s3_comparison.py <<'END_OF_PYTHON'
 """Compares buckets with what their versions say was current at a moment; changes nothing.
 
@@ -163,7 +163,7 @@ def main() -> None:
 def refuse_gaps(task: Task, bucket: str) -> None:
     """Raise OSError if the versions of a bucket may not show what was current at the moment."""
     settings = read_settings(task, bucket)
-    settings.pop("ReplicationConfiguration", None)  # that leaves the bucket's own versions alone
+    settings["replication"] = {}  # that leaves the bucket's own versions alone
     reasons = list(reasons_against(settings, task.at, time.time(), removes=False))
     if reasons:
         message = f"its versions do not prove what was current at {task.at}: {'; '.join(reasons)}"
@@ -226,7 +226,7 @@ def content_of(entry: Optional[Entry]) -> Optional[Content]:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # s3_keys.py, sha256 9d22d4575ea132547ab2de802f84a820040f3ce3d0469d269f95848d211de0df
+  # s3_keys.py, sha256 31d5d9f2e9bedb1b18d9fd85059d5c35f77312fa4e7f3fc230235beef4d078a9
   cat >program/s3_keys.py <<'END_OF_PYTHON'
 """Lists the keys of a bucket: what each shows now, and what it showed at the moment."""
 
@@ -236,7 +236,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 from typing import NamedTuple, Optional
 
-from .s3_task import FROM_THE_START, Entry, Task, list_pages
+from .s3_task import Entry, Task, list_entries
 
 
 class Key(NamedTuple):
@@ -280,23 +280,15 @@ def key_of(name: str, entries: Iterable[Entry], at: str, until: str) -> Key:
 
 def list_keys(task: Task, bucket: str) -> Iterator[Key]:
     """Yield each key of a bucket, in the order of the listing."""
-    for name, entries in groupby(_list_entries(task, bucket), lambda entry: entry["Key"]):
+    for name, entries in groupby(list_entries(task, bucket), lambda entry: entry["Key"]):
         yield key_of(name, entries, task.at, task.until)
-
-
-def _list_entries(task: Task, bucket: str) -> Iterator[Entry]:
-    for page in list_pages(task.client, task.owned(bucket), FROM_THE_START):
-        for entry in page.entries:
-            yield entry
-            task.progress.add(1)
 END_OF_PYTHON
-  # s3_buckets.py, sha256 9713402e147c92652ff8e9038cbb581d21346289c63474ae3d544e70f4100926
+  # s3_buckets.py, sha256 5b1dc856ec048c056f64aa42992f642793bf452bf07ca44ed77289b9eda40c93
   cat >program/s3_buckets.py <<'END_OF_PYTHON'
 """Checks buckets before they are restored, and what arrived in them since."""
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import time
@@ -304,9 +296,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from .s3_task import Entry, Task, instant, is_marker, run_in_parallel, say
+from .s3_task import Entry, Task, for_each_bucket, instant, is_marker, say
 
 WRONG_PLACE = 3
 """The exit code if a bucket is not in the account and Region of the script."""
@@ -315,23 +307,17 @@ DAY = 86400
 
 def check_places(task: Task) -> None:
     """Exit if a bucket is not in the task's account and Region; name all that are not."""
-    wrong: dict[str, str] = {}
 
     def check(bucket: str) -> None:
-        try:
-            answer = task.client.get_bucket_location(**task.owned(bucket))
-        except (BotoCoreError, ClientError) as error:
-            wrong[bucket] = str(error)
-            return
-        region = bucket_region(answer)
+        region = bucket_region(task.client.get_bucket_location(**task.owned(bucket)))
         if region != task.region:
-            wrong[bucket] = f"it is in {region}"
+            message = f"it is in {region}"
+            raise OSError(message)
 
-    run_in_parallel(check, task.buckets)
-    place = f"account {task.account} in {task.region}"
-    for bucket, why in wrong.items():
-        say(f"problem: {bucket} is not a bucket of {place}: {why}")
-    if wrong:
+    for_each_bucket(task, task.buckets, check)
+    if task.failed:
+        names = ", ".join(sorted(task.failed))
+        say(f"problem: not known to be in account {task.account}, {task.region}: {names}")
         sys.exit(WRONG_PLACE)
 
 
@@ -349,39 +335,42 @@ def refuse_unfit(task: Task, bucket: str, *, removes: bool) -> None:
         raise OSError("; ".join(reasons))
 
 
-def read_settings(task: Task, bucket: str) -> dict[str, Any]:
-    """Return the settings of a bucket that matter, by their names in S3's answers."""
+Settings = dict[str, dict[str, Any]]
+"""What S3 answers about a bucket: an empty answer if nothing is configured."""
+
+
+def read_settings(task: Task, bucket: str) -> Settings:
+    """Return the settings of a bucket that matter."""
     client = task.client
-    found: dict[str, Any] = {}
-    for read in (
-        client.get_bucket_versioning,
-        client.get_bucket_replication,
-        client.get_bucket_lifecycle_configuration,
-        client.get_object_lock_configuration,
-    ):
+    found: Settings = {}
+    for name, ask in {
+        "versioning": client.get_bucket_versioning,
+        "replication": client.get_bucket_replication,
+        "lifecycle": client.get_bucket_lifecycle_configuration,
+        "object lock": client.get_object_lock_configuration,
+    }.items():
         try:
-            found.update(read(**task.owned(bucket)))
+            found[name] = ask(**task.owned(bucket))
         except ClientError as error:
             # A bucket without a configuration has the answer "...ConfigurationNotFound...".
             if "Configuration" not in error.response["Error"]["Code"]:
                 raise
+            found[name] = {}
     return found
 
 
-def reasons_against(
-    settings: dict[str, Any], at: str, now: float, *, removes: bool
-) -> Iterator[str]:
+def reasons_against(settings: Settings, at: str, now: float, *, removes: bool) -> Iterator[str]:
     """Yield the reasons not to restore a bucket with such settings."""
-    if settings.get("Status") != "Enabled":
+    versioning = settings["versioning"]
+    if versioning.get("Status") != "Enabled":
         yield "versioning is not enabled"
-    if removes and (
-        settings.get("MFADelete") == "Enabled" or "ObjectLockConfiguration" in settings
-    ):
+    locked = "ObjectLockConfiguration" in settings["object lock"]
+    if removes and (locked or versioning.get("MFADelete") == "Enabled"):
         yield "MFA delete or Object Lock keeps versions from being removed: use --reversible"
-    replication = settings.get("ReplicationConfiguration", {}).get("Rules", ())
-    if any(rule["Status"] == "Enabled" for rule in replication):
+    replication = settings["replication"].get("ReplicationConfiguration", {})
+    if any(rule["Status"] == "Enabled" for rule in replication.get("Rules", ())):
         yield "it replicates to another bucket: disable its replication rules first"
-    for rule in settings.get("Rules", ()):
+    for rule in settings["lifecycle"].get("Rules", ()):
         days = rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays")
         if rule["Status"] == "Enabled" and days and instant(now - days * DAY) > at:
             yield (
@@ -417,21 +406,22 @@ class LaterEntries:
         raise OSError(message)
 
 
-def read_digest(done: Path) -> str:
-    """Return the digest in a file "done" of a bucket; raise OSError if it holds none.
+def write_digest(file: Path, digest: str) -> None:
+    """Write a digest for read_digest, whole or not at all: an empty one is no empty file."""
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(f'"{digest}"', encoding="ascii")
+    part.rename(file)
 
-    It is an empty text if nothing was current in the bucket.
-    """
-    try:
-        digest = json.loads(done.read_text("ascii"))
-    except ValueError:
-        digest = None
-    if not isinstance(digest, str) or not re.fullmatch("([0-9a-f]{64})?", digest):
+
+def read_digest(done: Path) -> str:
+    """Return the digest in a file "done" of a bucket; raise OSError if it holds none."""
+    found = re.fullmatch('"([0-9a-f]{64}|)"', done.read_text("ascii", "replace"))
+    if not found:
         message = f"{done} is damaged: it no longer proves what was current when this run ended"
         raise OSError(message)
-    return digest
+    return found[1]
 END_OF_PYTHON
-  # s3_task.py, sha256 a9d89fbca56f4eeb2dfe47b806049877693100b0bbfa6903ceb10c5f3af2944f
+  # s3_task.py, sha256 fa192c7d6e4a5d65fa18b3e19b6f384809243c9c12c2f00b250827446b92d1e4
   cat >program/s3_task.py <<'END_OF_PYTHON'
 """What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
 
@@ -439,6 +429,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import sys
 import time
@@ -465,6 +456,12 @@ class Entry(TypedDict, total=False):
     Size: int
     ETag: str
     StorageClass: str
+
+
+ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
+"""The storage classes that cannot be read without RestoreObject."""
+PAUSES = (0.2, 1, 4, 8, 16, 32)
+"""Seconds before a request is repeated, each time."""
 
 
 def is_marker(entry: Entry) -> bool:
@@ -512,8 +509,7 @@ class Progress:
     """Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere."""
 
     def __init__(self) -> None:
-        self.done = self.total = 0
-        self.begun = time.monotonic()
+        self.restart()
         self.next_line = self.begun + 1
 
     def restart(self, total: int = 0) -> None:
@@ -629,7 +625,25 @@ def list_pages(client: Any, where: dict[str, str], position: Optional[Position])
         yield Page(entries, position)
 
 
+def list_entries(task: Task, bucket: str) -> Iterator[Entry]:
+    """Yield each version and delete marker of a bucket."""
+    for page in list_pages(task.client, task.owned(bucket), FROM_THE_START):
+        yield from page.entries
+        task.progress.add(len(page.entries))
+
+
 # Records in the home folder.
+
+LEAST_ROOM = 50_000_000
+"""Bytes that must stay free."""
+
+
+def refuse_full_disk(task: Task, needed: int = 0) -> None:
+    """Raise OSError if the home folder has no room for so many more bytes."""
+    disk = os.statvfs(task.folder)
+    if disk.f_bavail * disk.f_frsize < LEAST_ROOM + needed:
+        message = "the home folder is too full for the journal: restore fewer buckets at a time"
+        raise OSError(message)
 
 
 def read_lines(file: Path) -> Iterator[Any]:

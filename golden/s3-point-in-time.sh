@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    3e346229a0fff691c6d033a771753491d6bc390e78224d0157e2b972057212c2\ \ -)
+    62051635a6e38294ce77efa38f0d35b36fe4cf8f0c5d4bb0ee29f98cd9e13a6f\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" s3-point-in-time \
@@ -40,7 +40,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=PLAN-DIGEST confirms without a terminal.
 
 values() {
-  # text of this release: sha256 6eb5de6cd784f13aa25805488fcbcc49b6595d44dfc72e666f47c35bab9ec383
+  # text of this release: sha256 a87d5928b70e1b0b1d237aa2eb10564abade4375953d775dadc85151b4d2b2bb
   # the step
   STEP=s3-point-in-time
   # from deployment file [target]
@@ -238,7 +238,7 @@ wait_until_checked() {
 write_programs() {
   mkdir program
   : >program/__init__.py
-  # s3_removal.py, sha256 d34a09dba78c32722cacfc0a92a2e03fc15ae36516d86dd462f360b92b0256eb
+  # s3_removal.py, sha256 9947542b80b1c565cef5c7cef6373ce3ad6ced3d97d5c991990c379c824350f6
   cat >program/s3_removal.py <<'END_OF_PYTHON'
 """Restores buckets to a moment by removing everything newer.
 
@@ -252,14 +252,13 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .s3_buckets import LaterEntries, check_places, read_digest, refuse_unfit
+from .s3_buckets import LaterEntries, check_places, read_digest, refuse_unfit, write_digest
 from .s3_plan import (
     Current,
     Files,
@@ -270,15 +269,15 @@ from .s3_plan import (
     read_removals,
     refuse_use,
     remove_plan,
-    write_digest,
 )
 from .s3_task import (
     FROM_THE_START,
-    Entry,
+    PAUSES,
     Task,
     answer,
     for_each_bucket,
     instant,
+    list_entries,
     list_pages,
     run_in_parallel,
     say,
@@ -297,8 +296,6 @@ TEMPORARY = {
     "SlowDown",
 }
 """Errors for one key after which it is asked for again."""
-PAUSES = (0.2, 1, 4, 8, 16, 32)
-"""Seconds before that, each time."""
 BATCH = 1000
 """Most keys of one request."""
 
@@ -421,12 +418,7 @@ def restore(task: Task, bucket: str, plan: Plan) -> None:
         refusals.extend(remove_versions(task, bucket, batch))
 
     run_in_parallel(remove, iter(lambda: list(islice(removals, BATCH)), []))
-    newer, current = LaterEntries(), Current()
-    for entry in list_entries(task, bucket):
-        if entry["LastModified"] > task.at:
-            newer.add(entry)
-        else:
-            current.add(entry)
+    newer, current = list_again(task, bucket)
     if newer.example or current.digest != plan.current.digest:
         remove_plan(files)
     if newer.example:
@@ -483,22 +475,21 @@ def still_left(asked: list[dict[str, str]], errors: list[dict[str, Any]]) -> lis
     return [one for one in asked if one["Key"] in again]
 
 
-def list_entries(task: Task, bucket: str) -> Iterator[Entry]:
-    """Yield each version and delete marker of a bucket."""
-    for page in list_pages(task.client, task.owned(bucket), FROM_THE_START):
-        yield from page.entries
-        task.progress.add(len(page.entries))
+def list_again(task: Task, bucket: str) -> tuple[LaterEntries, Current]:
+    """Return what a bucket holds now: what is newer than the moment, and what is current."""
+    newer, current = LaterEntries(), Current()
+    for entry in list_entries(task, bucket):
+        if entry["LastModified"] > task.at:
+            newer.add(entry)
+        else:
+            current.add(entry)
+    return newer, current
 
 
 def check_restored(task: Task, bucket: str) -> None:
     """Raise OSError if a bucket that was restored has changed since; change nothing."""
     done = files_of(task, bucket).done
-    later, current = LaterEntries(), Current()
-    for entry in list_entries(task, bucket):
-        if entry["LastModified"] > task.at:
-            later.add(entry)
-        else:
-            current.add(entry)
+    later, current = list_again(task, bucket)
     later.refuse(task, done)
     if read_digest(done) != current.digest:
         message = f"versions that were current at {task.at} have been removed since"
@@ -508,7 +499,7 @@ def check_restored(task: Task, bucket: str) -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # s3_plan.py, sha256 f11095c0410bf2b4b3b177f2cdcbaa916a8f5f512960489ed45230025097e4b6
+  # s3_plan.py, sha256 5fce716d4a325aff29f89cdc886c13837a3616a0cc368152ad9ab68dc0df851d
   cat >program/s3_plan.py <<'END_OF_PYTHON'
 """Plans what to remove from a bucket, page by page of its listing."""
 
@@ -517,7 +508,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -525,14 +515,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from .s3_task import FROM_THE_START, Entry, Position, Task, is_marker, list_pages, read_lines
+from .s3_task import (
+    ARCHIVED,
+    FROM_THE_START,
+    Entry,
+    Position,
+    Task,
+    is_marker,
+    list_pages,
+    read_lines,
+    refuse_full_disk,
+)
 
-ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
-"""The storage classes that cannot be read without RestoreObject."""
 LONGEST_USE = 7200
 """Seconds for which a later paste continues a plan: later, the bucket may have come into use."""
-LEAST_ROOM = 12_000
-"""Blocks of 4 KiB that must be free in the home folder."""
 
 
 class Files(NamedTuple):
@@ -674,13 +670,6 @@ def find_plan(files: Files) -> Optional[Plan]:
     return None
 
 
-def write_digest(file: Path, digest: str) -> None:
-    """Write a file that read_digest reads, whole or not at all."""
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(json.dumps(digest), encoding="ascii")
-    part.rename(file)
-
-
 def remove_plan(files: Files) -> None:
     """Remove a plan: what is left in the bucket needs another one."""
     files.confirmed.unlink(missing_ok=True)
@@ -700,9 +689,7 @@ def make_plan(task: Task, bucket: str) -> Plan:
             refuse_use(task, entry)
             if plan.add(entry, task.at):
                 removals.append((entry["Key"], entry["VersionId"]))
-        if os.statvfs(task.folder).f_bavail < LEAST_ROOM:
-            message = "the home folder is too full for the journal: restore fewer buckets at a time"
-            raise OSError(message)
+        refuse_full_disk(task)
         plan.seen += len(page.entries)
         plan.position = page.next_position
         write_page(files.plan, removals, plan)
@@ -716,13 +703,12 @@ def refuse_use(task: Task, entry: Entry) -> None:
         message = f"it is in use: {ascii(entry['Key'])} was written at {entry['LastModified']}"
         raise OSError(message)
 END_OF_PYTHON
-  # s3_buckets.py, sha256 9713402e147c92652ff8e9038cbb581d21346289c63474ae3d544e70f4100926
+  # s3_buckets.py, sha256 5b1dc856ec048c056f64aa42992f642793bf452bf07ca44ed77289b9eda40c93
   cat >program/s3_buckets.py <<'END_OF_PYTHON'
 """Checks buckets before they are restored, and what arrived in them since."""
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import time
@@ -730,9 +716,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from .s3_task import Entry, Task, instant, is_marker, run_in_parallel, say
+from .s3_task import Entry, Task, for_each_bucket, instant, is_marker, say
 
 WRONG_PLACE = 3
 """The exit code if a bucket is not in the account and Region of the script."""
@@ -741,23 +727,17 @@ DAY = 86400
 
 def check_places(task: Task) -> None:
     """Exit if a bucket is not in the task's account and Region; name all that are not."""
-    wrong: dict[str, str] = {}
 
     def check(bucket: str) -> None:
-        try:
-            answer = task.client.get_bucket_location(**task.owned(bucket))
-        except (BotoCoreError, ClientError) as error:
-            wrong[bucket] = str(error)
-            return
-        region = bucket_region(answer)
+        region = bucket_region(task.client.get_bucket_location(**task.owned(bucket)))
         if region != task.region:
-            wrong[bucket] = f"it is in {region}"
+            message = f"it is in {region}"
+            raise OSError(message)
 
-    run_in_parallel(check, task.buckets)
-    place = f"account {task.account} in {task.region}"
-    for bucket, why in wrong.items():
-        say(f"problem: {bucket} is not a bucket of {place}: {why}")
-    if wrong:
+    for_each_bucket(task, task.buckets, check)
+    if task.failed:
+        names = ", ".join(sorted(task.failed))
+        say(f"problem: not known to be in account {task.account}, {task.region}: {names}")
         sys.exit(WRONG_PLACE)
 
 
@@ -775,39 +755,42 @@ def refuse_unfit(task: Task, bucket: str, *, removes: bool) -> None:
         raise OSError("; ".join(reasons))
 
 
-def read_settings(task: Task, bucket: str) -> dict[str, Any]:
-    """Return the settings of a bucket that matter, by their names in S3's answers."""
+Settings = dict[str, dict[str, Any]]
+"""What S3 answers about a bucket: an empty answer if nothing is configured."""
+
+
+def read_settings(task: Task, bucket: str) -> Settings:
+    """Return the settings of a bucket that matter."""
     client = task.client
-    found: dict[str, Any] = {}
-    for read in (
-        client.get_bucket_versioning,
-        client.get_bucket_replication,
-        client.get_bucket_lifecycle_configuration,
-        client.get_object_lock_configuration,
-    ):
+    found: Settings = {}
+    for name, ask in {
+        "versioning": client.get_bucket_versioning,
+        "replication": client.get_bucket_replication,
+        "lifecycle": client.get_bucket_lifecycle_configuration,
+        "object lock": client.get_object_lock_configuration,
+    }.items():
         try:
-            found.update(read(**task.owned(bucket)))
+            found[name] = ask(**task.owned(bucket))
         except ClientError as error:
             # A bucket without a configuration has the answer "...ConfigurationNotFound...".
             if "Configuration" not in error.response["Error"]["Code"]:
                 raise
+            found[name] = {}
     return found
 
 
-def reasons_against(
-    settings: dict[str, Any], at: str, now: float, *, removes: bool
-) -> Iterator[str]:
+def reasons_against(settings: Settings, at: str, now: float, *, removes: bool) -> Iterator[str]:
     """Yield the reasons not to restore a bucket with such settings."""
-    if settings.get("Status") != "Enabled":
+    versioning = settings["versioning"]
+    if versioning.get("Status") != "Enabled":
         yield "versioning is not enabled"
-    if removes and (
-        settings.get("MFADelete") == "Enabled" or "ObjectLockConfiguration" in settings
-    ):
+    locked = "ObjectLockConfiguration" in settings["object lock"]
+    if removes and (locked or versioning.get("MFADelete") == "Enabled"):
         yield "MFA delete or Object Lock keeps versions from being removed: use --reversible"
-    replication = settings.get("ReplicationConfiguration", {}).get("Rules", ())
-    if any(rule["Status"] == "Enabled" for rule in replication):
+    replication = settings["replication"].get("ReplicationConfiguration", {})
+    if any(rule["Status"] == "Enabled" for rule in replication.get("Rules", ())):
         yield "it replicates to another bucket: disable its replication rules first"
-    for rule in settings.get("Rules", ()):
+    for rule in settings["lifecycle"].get("Rules", ()):
         days = rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays")
         if rule["Status"] == "Enabled" and days and instant(now - days * DAY) > at:
             yield (
@@ -843,21 +826,22 @@ class LaterEntries:
         raise OSError(message)
 
 
-def read_digest(done: Path) -> str:
-    """Return the digest in a file "done" of a bucket; raise OSError if it holds none.
+def write_digest(file: Path, digest: str) -> None:
+    """Write a digest for read_digest, whole or not at all: an empty one is no empty file."""
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(f'"{digest}"', encoding="ascii")
+    part.rename(file)
 
-    It is an empty text if nothing was current in the bucket.
-    """
-    try:
-        digest = json.loads(done.read_text("ascii"))
-    except ValueError:
-        digest = None
-    if not isinstance(digest, str) or not re.fullmatch("([0-9a-f]{64})?", digest):
+
+def read_digest(done: Path) -> str:
+    """Return the digest in a file "done" of a bucket; raise OSError if it holds none."""
+    found = re.fullmatch('"([0-9a-f]{64}|)"', done.read_text("ascii", "replace"))
+    if not found:
         message = f"{done} is damaged: it no longer proves what was current when this run ended"
         raise OSError(message)
-    return digest
+    return found[1]
 END_OF_PYTHON
-  # s3_task.py, sha256 a9d89fbca56f4eeb2dfe47b806049877693100b0bbfa6903ceb10c5f3af2944f
+  # s3_task.py, sha256 fa192c7d6e4a5d65fa18b3e19b6f384809243c9c12c2f00b250827446b92d1e4
   cat >program/s3_task.py <<'END_OF_PYTHON'
 """What the programs of s3-point-in-time share. Messages go to stderr, answers to stdout."""
 
@@ -865,6 +849,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import sys
 import time
@@ -891,6 +876,12 @@ class Entry(TypedDict, total=False):
     Size: int
     ETag: str
     StorageClass: str
+
+
+ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
+"""The storage classes that cannot be read without RestoreObject."""
+PAUSES = (0.2, 1, 4, 8, 16, 32)
+"""Seconds before a request is repeated, each time."""
 
 
 def is_marker(entry: Entry) -> bool:
@@ -938,8 +929,7 @@ class Progress:
     """Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere."""
 
     def __init__(self) -> None:
-        self.done = self.total = 0
-        self.begun = time.monotonic()
+        self.restart()
         self.next_line = self.begun + 1
 
     def restart(self, total: int = 0) -> None:
@@ -1055,7 +1045,25 @@ def list_pages(client: Any, where: dict[str, str], position: Optional[Position])
         yield Page(entries, position)
 
 
+def list_entries(task: Task, bucket: str) -> Iterator[Entry]:
+    """Yield each version and delete marker of a bucket."""
+    for page in list_pages(task.client, task.owned(bucket), FROM_THE_START):
+        yield from page.entries
+        task.progress.add(len(page.entries))
+
+
 # Records in the home folder.
+
+LEAST_ROOM = 50_000_000
+"""Bytes that must stay free."""
+
+
+def refuse_full_disk(task: Task, needed: int = 0) -> None:
+    """Raise OSError if the home folder has no room for so many more bytes."""
+    disk = os.statvfs(task.folder)
+    if disk.f_bavail * disk.f_frsize < LEAST_ROOM + needed:
+        message = "the home folder is too full for the journal: restore fewer buckets at a time"
+        raise OSError(message)
 
 
 def read_lines(file: Path) -> Iterator[Any]:

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    dfc79c923792e6d3f6bf04747a8e673c7a28e4c6d8ede9102f67bd477f134ce8\ \ -)
+    6e0e966cce1614131bcc884d0ad3ccf84ff02c2b415e91e2742047bc8a5d4d77\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -51,7 +51,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 41132105d9d9ffbb5694d5872d7d9a957e6fc225f588c868648ed09d8fb36c11
+  # text of this release: sha256 c2f73fdc3c1b9cb1163b886c30424fde908a408a401c2f9f6fa1d47d3434871a
   # the step
   STEP=secrets-restore
   # from deployment file [target]
@@ -145,7 +145,7 @@ finish_if_completed() {
     stop "run ${RUN} of ${STEP} was completed in another way (${record}), and nothing was changed" \
       'now. To restore the secrets in this way too, generate this script with a new --run.'
   fi
-  finish "run ${RUN} of ${STEP} was completed at ${record%% *}; nothing was changed"
+  finish "run ${RUN} of ${STEP} was completed at ${record%% *}, and was not checked since"
 }
 
 # The save comes with the copy of the data volume. Checked before the service, because that check

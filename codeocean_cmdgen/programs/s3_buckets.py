@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import time
@@ -10,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from .s3_task import Entry, Task, instant, is_marker, run_in_parallel, say
+from .s3_task import Entry, Task, for_each_bucket, instant, is_marker, say
 
 WRONG_PLACE = 3
 """The exit code if a bucket is not in the account and Region of the script."""
@@ -21,23 +20,17 @@ DAY = 86400
 
 def check_places(task: Task) -> None:
     """Exit if a bucket is not in the task's account and Region; name all that are not."""
-    wrong: dict[str, str] = {}
 
     def check(bucket: str) -> None:
-        try:
-            answer = task.client.get_bucket_location(**task.owned(bucket))
-        except (BotoCoreError, ClientError) as error:
-            wrong[bucket] = str(error)
-            return
-        region = bucket_region(answer)
+        region = bucket_region(task.client.get_bucket_location(**task.owned(bucket)))
         if region != task.region:
-            wrong[bucket] = f"it is in {region}"
+            message = f"it is in {region}"
+            raise OSError(message)
 
-    run_in_parallel(check, task.buckets)
-    place = f"account {task.account} in {task.region}"
-    for bucket, why in wrong.items():
-        say(f"problem: {bucket} is not a bucket of {place}: {why}")
-    if wrong:
+    for_each_bucket(task, task.buckets, check)
+    if task.failed:
+        names = ", ".join(sorted(task.failed))
+        say(f"problem: not known to be in account {task.account}, {task.region}: {names}")
         sys.exit(WRONG_PLACE)
 
 
@@ -55,39 +48,42 @@ def refuse_unfit(task: Task, bucket: str, *, removes: bool) -> None:
         raise OSError("; ".join(reasons))
 
 
-def read_settings(task: Task, bucket: str) -> dict[str, Any]:
-    """Return the settings of a bucket that matter, by their names in S3's answers."""
+Settings = dict[str, dict[str, Any]]
+"""What S3 answers about a bucket: an empty answer if nothing is configured."""
+
+
+def read_settings(task: Task, bucket: str) -> Settings:
+    """Return the settings of a bucket that matter."""
     client = task.client
-    found: dict[str, Any] = {}
-    for read in (
-        client.get_bucket_versioning,
-        client.get_bucket_replication,
-        client.get_bucket_lifecycle_configuration,
-        client.get_object_lock_configuration,
-    ):
+    found: Settings = {}
+    for name, ask in {
+        "versioning": client.get_bucket_versioning,
+        "replication": client.get_bucket_replication,
+        "lifecycle": client.get_bucket_lifecycle_configuration,
+        "object lock": client.get_object_lock_configuration,
+    }.items():
         try:
-            found.update(read(**task.owned(bucket)))
+            found[name] = ask(**task.owned(bucket))
         except ClientError as error:
             # A bucket without a configuration has the answer "...ConfigurationNotFound...".
             if "Configuration" not in error.response["Error"]["Code"]:
                 raise
+            found[name] = {}
     return found
 
 
-def reasons_against(
-    settings: dict[str, Any], at: str, now: float, *, removes: bool
-) -> Iterator[str]:
+def reasons_against(settings: Settings, at: str, now: float, *, removes: bool) -> Iterator[str]:
     """Yield the reasons not to restore a bucket with such settings."""
-    if settings.get("Status") != "Enabled":
+    versioning = settings["versioning"]
+    if versioning.get("Status") != "Enabled":
         yield "versioning is not enabled"
-    if removes and (
-        settings.get("MFADelete") == "Enabled" or "ObjectLockConfiguration" in settings
-    ):
+    locked = "ObjectLockConfiguration" in settings["object lock"]
+    if removes and (locked or versioning.get("MFADelete") == "Enabled"):
         yield "MFA delete or Object Lock keeps versions from being removed: use --reversible"
-    replication = settings.get("ReplicationConfiguration", {}).get("Rules", ())
-    if any(rule["Status"] == "Enabled" for rule in replication):
+    replication = settings["replication"].get("ReplicationConfiguration", {})
+    if any(rule["Status"] == "Enabled" for rule in replication.get("Rules", ())):
         yield "it replicates to another bucket: disable its replication rules first"
-    for rule in settings.get("Rules", ()):
+    for rule in settings["lifecycle"].get("Rules", ()):
         days = rule.get("NoncurrentVersionExpiration", {}).get("NoncurrentDays")
         if rule["Status"] == "Enabled" and days and instant(now - days * DAY) > at:
             yield (
@@ -123,16 +119,17 @@ class LaterEntries:
         raise OSError(message)
 
 
-def read_digest(done: Path) -> str:
-    """Return the digest in a file "done" of a bucket; raise OSError if it holds none.
+def write_digest(file: Path, digest: str) -> None:
+    """Write a digest for read_digest, whole or not at all: an empty one is no empty file."""
+    part = file.with_name(f"{file.name}.part")
+    part.write_text(f'"{digest}"', encoding="ascii")
+    part.rename(file)
 
-    It is an empty text if nothing was current in the bucket.
-    """
-    try:
-        digest = json.loads(done.read_text("ascii"))
-    except ValueError:
-        digest = None
-    if not isinstance(digest, str) or not re.fullmatch("([0-9a-f]{64})?", digest):
+
+def read_digest(done: Path) -> str:
+    """Return the digest in a file "done" of a bucket; raise OSError if it holds none."""
+    found = re.fullmatch('"([0-9a-f]{64}|)"', done.read_text("ascii", "replace"))
+    if not found:
         message = f"{done} is damaged: it no longer proves what was current when this run ended"
         raise OSError(message)
-    return digest
+    return found[1]

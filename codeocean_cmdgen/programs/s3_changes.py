@@ -108,17 +108,14 @@ class Written:
 
     def _record(self, record: object) -> None:
         """Write a line to the disk."""
-        line = f"\n{json.dumps(record)}\n".encode()
         try:
-            with self.file.open("ab", buffering=0) as file:
-                size = file.write(line)
+            with self.file.open("a", encoding="ascii") as file:
+                file.write(f"\n{json.dumps(record)}\n")
+                file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             message = f"{self.file} cannot be written: {error}"
             raise JournalError(message) from error
-        if size < len(line):
-            message = f"{self.file} cannot be written: the disk is full"
-            raise JournalError(message)
         self._remember(record)
 
     def tag(self, change: Change, requested: int) -> str:

@@ -42,7 +42,7 @@ def main() -> None:
 def refuse_gaps(task: Task, bucket: str) -> None:
     """Raise OSError if the versions of a bucket may not show what was current at the moment."""
     settings = read_settings(task, bucket)
-    settings.pop("ReplicationConfiguration", None)  # that leaves the bucket's own versions alone
+    settings["replication"] = {}  # that leaves the bucket's own versions alone
     reasons = list(reasons_against(settings, task.at, time.time(), removes=False))
     if reasons:
         message = f"its versions do not prove what was current at {task.at}: {'; '.join(reasons)}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, groupby
 from typing import NamedTuple, Optional
 
-from .s3_task import FROM_THE_START, Entry, Task, list_pages
+from .s3_task import Entry, Task, list_entries
 
 
 class Key(NamedTuple):
@@ -50,12 +50,5 @@ def key_of(name: str, entries: Iterable[Entry], at: str, until: str) -> Key:
 
 def list_keys(task: Task, bucket: str) -> Iterator[Key]:
     """Yield each key of a bucket, in the order of the listing."""
-    for name, entries in groupby(_list_entries(task, bucket), lambda entry: entry["Key"]):
+    for name, entries in groupby(list_entries(task, bucket), lambda entry: entry["Key"]):
         yield key_of(name, entries, task.at, task.until)
-
-
-def _list_entries(task: Task, bucket: str) -> Iterator[Entry]:
-    for page in list_pages(task.client, task.owned(bucket), FROM_THE_START):
-        for entry in page.entries:
-            yield entry
-            task.progress.add(1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -13,14 +12,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from .s3_task import FROM_THE_START, Entry, Position, Task, is_marker, list_pages, read_lines
+from .s3_task import (
+    ARCHIVED,
+    FROM_THE_START,
+    Entry,
+    Position,
+    Task,
+    is_marker,
+    list_pages,
+    read_lines,
+    refuse_full_disk,
+)
 
-ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
-"""The storage classes that cannot be read without RestoreObject."""
 LONGEST_USE = 7200
 """Seconds for which a later paste continues a plan: later, the bucket may have come into use."""
-LEAST_ROOM = 12_000
-"""Blocks of 4 KiB that must be free in the home folder."""
 
 
 class Files(NamedTuple):
@@ -162,13 +167,6 @@ def find_plan(files: Files) -> Optional[Plan]:
     return None
 
 
-def write_digest(file: Path, digest: str) -> None:
-    """Write a file that read_digest reads, whole or not at all."""
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(json.dumps(digest), encoding="ascii")
-    part.rename(file)
-
-
 def remove_plan(files: Files) -> None:
     """Remove a plan: what is left in the bucket needs another one."""
     files.confirmed.unlink(missing_ok=True)
@@ -188,9 +186,7 @@ def make_plan(task: Task, bucket: str) -> Plan:
             refuse_use(task, entry)
             if plan.add(entry, task.at):
                 removals.append((entry["Key"], entry["VersionId"]))
-        if os.statvfs(task.folder).f_bavail < LEAST_ROOM:
-            message = "the home folder is too full for the journal: restore fewer buckets at a time"
-            raise OSError(message)
+        refuse_full_disk(task)
         plan.seen += len(page.entries)
         plan.position = page.next_position
         write_page(files.plan, removals, plan)

@@ -10,14 +10,13 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .s3_buckets import LaterEntries, check_places, read_digest, refuse_unfit
+from .s3_buckets import LaterEntries, check_places, read_digest, refuse_unfit, write_digest
 from .s3_plan import (
     Current,
     Files,
@@ -28,15 +27,15 @@ from .s3_plan import (
     read_removals,
     refuse_use,
     remove_plan,
-    write_digest,
 )
 from .s3_task import (
     FROM_THE_START,
-    Entry,
+    PAUSES,
     Task,
     answer,
     for_each_bucket,
     instant,
+    list_entries,
     list_pages,
     run_in_parallel,
     say,
@@ -55,8 +54,6 @@ TEMPORARY = {
     "SlowDown",
 }
 """Errors for one key after which it is asked for again."""
-PAUSES = (0.2, 1, 4, 8, 16, 32)
-"""Seconds before that, each time."""
 BATCH = 1000
 """Most keys of one request."""
 
@@ -179,12 +176,7 @@ def restore(task: Task, bucket: str, plan: Plan) -> None:
         refusals.extend(remove_versions(task, bucket, batch))
 
     run_in_parallel(remove, iter(lambda: list(islice(removals, BATCH)), []))
-    newer, current = LaterEntries(), Current()
-    for entry in list_entries(task, bucket):
-        if entry["LastModified"] > task.at:
-            newer.add(entry)
-        else:
-            current.add(entry)
+    newer, current = list_again(task, bucket)
     if newer.example or current.digest != plan.current.digest:
         remove_plan(files)
     if newer.example:
@@ -241,22 +233,21 @@ def still_left(asked: list[dict[str, str]], errors: list[dict[str, Any]]) -> lis
     return [one for one in asked if one["Key"] in again]
 
 
-def list_entries(task: Task, bucket: str) -> Iterator[Entry]:
-    """Yield each version and delete marker of a bucket."""
-    for page in list_pages(task.client, task.owned(bucket), FROM_THE_START):
-        yield from page.entries
-        task.progress.add(len(page.entries))
+def list_again(task: Task, bucket: str) -> tuple[LaterEntries, Current]:
+    """Return what a bucket holds now: what is newer than the moment, and what is current."""
+    newer, current = LaterEntries(), Current()
+    for entry in list_entries(task, bucket):
+        if entry["LastModified"] > task.at:
+            newer.add(entry)
+        else:
+            current.add(entry)
+    return newer, current
 
 
 def check_restored(task: Task, bucket: str) -> None:
     """Raise OSError if a bucket that was restored has changed since; change nothing."""
     done = files_of(task, bucket).done
-    later, current = LaterEntries(), Current()
-    for entry in list_entries(task, bucket):
-        if entry["LastModified"] > task.at:
-            later.add(entry)
-        else:
-            current.add(entry)
+    later, current = list_again(task, bucket)
     later.refuse(task, done)
     if read_digest(done) != current.digest:
         message = f"versions that were current at {task.at} have been removed since"

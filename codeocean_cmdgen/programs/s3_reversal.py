@@ -22,7 +22,7 @@ from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from .s3_buckets import LaterEntries, check_places, read_digest, refuse_unfit
+from .s3_buckets import LaterEntries, check_places, read_digest, refuse_unfit, write_digest
 from .s3_changes import (
     NO_CHANGE,
     TAG,
@@ -34,10 +34,20 @@ from .s3_changes import (
     refuse_others,
 )
 from .s3_keys import Key, list_keys
-from .s3_task import Entry, Task, answer, for_each_bucket, instant, is_marker, say, start_task
+from .s3_task import (
+    ARCHIVED,
+    PAUSES,
+    Entry,
+    Task,
+    answer,
+    for_each_bucket,
+    instant,
+    is_marker,
+    refuse_full_disk,
+    say,
+    start_task,
+)
 
-ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
-"""The storage classes that cannot be read without RestoreObject."""
 MOST_BYTES = 5 << 30
 """Most bytes that one request copies."""
 PART = 64 << 20
@@ -46,14 +56,11 @@ MOST_PARTS = 10_000
 MOST_TAGS = 10
 KEPT = {"CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType"}
 """What a copy in parts keeps of its source, besides metadata and tags."""
-PAUSES = (0.2, 1, 4, 8, 16, 32)
-"""Seconds before a copy is asked for again."""
 TEMPORARY = {"NoSuchUpload", "OperationAborted", "RequestTimeout", "SlowDown"}
 """Refusals that are not final. After a lost answer, a completed upload is no longer known."""
 CLIENT_ERRORS = range(400, 500)
-LEAST_ROOM = 50_000_000
-"""Bytes that must be free in the home folder, and those that each change needs there."""
 ROOM_FOR_CHANGE = 120
+"""Bytes that each change needs in the home folder."""
 
 
 class Prepared(NamedTuple):
@@ -123,7 +130,7 @@ def prepare(task: Task, bucket: str) -> Prepared:
     entries = 0
     if not files.journal.exists():
         part = files.plan.with_name("part.gz")
-        refuse_full_disk(task, 0)
+        refuse_full_disk(task)
         with gzip.open(part, "wt", encoding="ascii") as text:
             for key in list_keys(task, bucket):
                 entries += key.listed
@@ -137,7 +144,7 @@ def prepare(task: Task, bucket: str) -> Prepared:
         changes += 1
         archived += change.kind == "copy" and change.storage_class in ARCHIVED
     say(f"{bucket}: {changes:,} keys will change, {archived:,} of them need RestoreObject first")
-    refuse_full_disk(task, changes)
+    refuse_full_disk(task, ROOM_FOR_CHANGE * changes)
     return Prepared(digest.hexdigest(), changes, entries)
 
 
@@ -166,14 +173,6 @@ def needed(key: Key, at: str) -> Change:
     return Change(kind, key.name, newest, then["VersionId"], then["Size"], then["StorageClass"])
 
 
-def refuse_full_disk(task: Task, changes: int) -> None:
-    """Raise OSError if the home folder has no room for some changes."""
-    disk = os.statvfs(task.folder)
-    if disk.f_bavail * disk.f_frsize < LEAST_ROOM + ROOM_FOR_CHANGE * changes:
-        message = "the home folder is too full for the journal: restore fewer buckets at a time"
-        raise OSError(message)
-
-
 def restore(task: Task, bucket: str) -> None:
     """Change a bucket as its journal says, and list it again: only that proves it."""
     files = files_of(task, bucket)
@@ -189,10 +188,7 @@ def restore(task: Task, bucket: str) -> None:
         read_changes(files.journal),
         lambda number, change: carry_out(written, number, change),
     )
-    digest = check_restored(task, bucket)
-    part = files.done.with_name("done.part")
-    part.write_text(json.dumps(digest))
-    part.rename(files.done)
+    write_digest(files.done, check_restored(task, bucket))
 
 
 def carry_out(written: Written, number: int, change: Change) -> None:
@@ -214,7 +210,7 @@ def remove_marker(written: Written, change: Change) -> None:
     if top and top[0]["VersionId"] == change.newest:
         written.client.delete_object(Key=change.key, VersionId=change.newest, **written.where)
     else:
-        refuse_others([one for one in top if one["VersionId"] != change.then])
+        refuse_others(top, [change.then])
 
 
 def set_marker(written: Written, number: int, change: Change) -> None:
@@ -379,12 +375,8 @@ def check_restored(task: Task, bucket: str) -> str:
     return digest
 
 
-class Joined(NamedTuple):
-    """A change and its key: NO_CHANGE for a key without one, no key if it is not listed."""
-
-    number: int
-    change: Change
-    key: Optional[Key]
+Joined = tuple[int, Change, Optional[Key]]
+"""A numbered change and its key: NO_CHANGE for a key without one, None if it is not listed."""
 
 
 def join_keys(changes: Iterator[tuple[int, Change]], keys: Iterator[Key]) -> Iterator[Joined]:
@@ -396,15 +388,15 @@ def join_keys(changes: Iterator[tuple[int, Change]], keys: Iterator[Key]) -> Ite
     number, change = next(pending)
     for key in keys:
         while change.key and change.key.encode() < key.name.encode():
-            yield Joined(number, change, None)
+            yield number, change, None
             number, change = next(pending)
         if change.key == key.name:
-            yield Joined(number, change, key)
+            yield number, change, key
             number, change = next(pending)
         else:
-            yield Joined(-1, NO_CHANGE, key)
+            yield -1, NO_CHANGE, key
     while change.key:
-        yield Joined(number, change, None)
+        yield number, change, None
         number, change = next(pending)
 
 

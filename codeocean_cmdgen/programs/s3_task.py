@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import re
 import sys
 import time
@@ -30,6 +31,12 @@ class Entry(TypedDict, total=False):
     Size: int
     ETag: str
     StorageClass: str
+
+
+ARCHIVED = ("GLACIER", "DEEP_ARCHIVE")
+"""The storage classes that cannot be read without RestoreObject."""
+PAUSES = (0.2, 1, 4, 8, 16, 32)
+"""Seconds before a request is repeated, each time."""
 
 
 def is_marker(entry: Entry) -> bool:
@@ -77,8 +84,7 @@ class Progress:
     """Shows how far the work is: one line rewritten on a terminal, plain lines elsewhere."""
 
     def __init__(self) -> None:
-        self.done = self.total = 0
-        self.begun = time.monotonic()
+        self.restart()
         self.next_line = self.begun + 1
 
     def restart(self, total: int = 0) -> None:
@@ -194,7 +200,25 @@ def list_pages(client: Any, where: dict[str, str], position: Optional[Position])
         yield Page(entries, position)
 
 
+def list_entries(task: Task, bucket: str) -> Iterator[Entry]:
+    """Yield each version and delete marker of a bucket."""
+    for page in list_pages(task.client, task.owned(bucket), FROM_THE_START):
+        yield from page.entries
+        task.progress.add(len(page.entries))
+
+
 # Records in the home folder.
+
+LEAST_ROOM = 50_000_000
+"""Bytes that must stay free."""
+
+
+def refuse_full_disk(task: Task, needed: int = 0) -> None:
+    """Raise OSError if the home folder has no room for so many more bytes."""
+    disk = os.statvfs(task.folder)
+    if disk.f_bavail * disk.f_frsize < LEAST_ROOM + needed:
+        message = "the home folder is too full for the journal: restore fewer buckets at a time"
+        raise OSError(message)
 
 
 def read_lines(file: Path) -> Iterator[Any]:

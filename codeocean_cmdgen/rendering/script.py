@@ -78,7 +78,7 @@ def program_text(name: str) -> str:
     return package_text(f"programs/{name}.py")
 
 
-_LABELS = {
+LABELS = {
     "where": "Run in",
     "at": "--at",
     "changes": "Changes",
@@ -100,7 +100,7 @@ def _header(step: type[Step]) -> Markup:
     if step.confirm:
         settings.append(f"CONFIRM={step.confirm} confirms without a terminal.")
     lines = [f"{STEP.format(step.name)}{step.title}", "#"]
-    for key, label in _LABELS.items():
+    for key, label in LABELS.items():
         if key in step.header:
             lines += _told(label, step.header[key])
     lines += _told("Settings", tuple((setting, "") for setting in settings))

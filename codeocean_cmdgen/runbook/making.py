@@ -39,12 +39,12 @@ def make(name: str, file: DeploymentFile) -> Runbook:
     procedure = PROCEDURES[name]
     values = _name_in_commands(file)
     made = make_scripts((task.naming(values) for task in procedure.tasks), file)
-    entries = _entries(made, file, values)
-    left = iter(entries)
+    entries = {entry.number: entry for entry in _entries(made, file, values)}
     sections = tuple(
-        Section(*part.heading, tuple(next(left) for _ in part.tasks)) for part in procedure.parts
+        Section(*part.heading, tuple(entries[task.number] for task in part.tasks))
+        for part in procedure.parts
     )
-    first = next(entry.file for entry in entries if entry.file)
+    first = next(entry.file for entry in entries.values() if entry.file)
     return Runbook(
         name,
         advice(values),

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
+
+from codeocean_cmdgen.simulator.serving import SocketServer
 
 if TYPE_CHECKING:
     import socket
@@ -77,40 +78,20 @@ class Instance:
         }
 
 
-class MetadataService:
+class MetadataService(SocketServer):
     """The service, for one instance, on a socket that is bound to ADDRESS."""
 
     def __init__(self, listening: socket.socket, instance: Instance) -> None:
         """Serve until closed."""
-        self._server = _Server(ADDRESS, _Handler, bind_and_activate=False)
-        self._server.socket.close()
-        self._server.socket = listening
-        self._server.content = instance.content()
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        )
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    content: dict[str, str]
-
-    def __init__(self, *arguments: object, **options: object) -> None:
-        super().__init__(*arguments, **options)  # type: ignore[arg-type]
+        super().__init__(listening, _Handler)
+        self.content = instance.content()
         self.tokens: set[str] = set()
+        self.start()
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Server
+    server: MetadataService
 
     def do_PUT(self) -> None:
         """Return a token."""

@@ -15,13 +15,14 @@ import secrets
 import socket
 import ssl
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Callable
 from urllib.parse import urlsplit
 
 import trustme
 
 from codeocean_cmdgen.simulator.errors import DisconnectedError
+from codeocean_cmdgen.simulator.serving import SocketServer
 from codeocean_cmdgen.simulator.wire import HttpRequest, HttpResponse, is_aws
 
 if TYPE_CHECKING:
@@ -82,35 +83,16 @@ class Proxy:
             return self._contexts[host]
 
 
-class Listener:
+class Listener(SocketServer):
     """A listening socket and the thread that serves it."""
 
     def __init__(self, proxy: Proxy, listening: socket.socket, password: str = "") -> None:
         """Serve until closed, then close the socket; clients must send ``password``, if any."""
-        address = listening.getsockname()
-        self.port: int = address[1]
-        self._server = _Server(address, _Handler, bind_and_activate=False)
-        self._server.socket.close()
-        self._server.socket = listening
-        self._server.proxy = proxy
-        self._server.password = password
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), daemon=True
-        )
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    proxy: Proxy
-    password: str
+        super().__init__(listening, _Handler)
+        self.proxy = proxy
+        self.password = password
+        self.port: int = listening.getsockname()[1]
+        self.start()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Print nothing: the client reports the error."""
@@ -118,7 +100,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Server
+    server: Listener
     connection: socket.socket
     _host = ""
 

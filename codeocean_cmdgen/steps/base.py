@@ -10,7 +10,7 @@ from codeocean_cmdgen.values import RunName
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from typing import Union
+    from typing import Literal, Union
 
     from codeocean_cmdgen.errors import Problem
     from codeocean_cmdgen.steps.permissions import Resources
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     Told = Union[str, tuple[tuple[str, str], ...]]
     """A sentence, or pairs of a changing call and what it does."""
+
+    Place = Literal["cloudshell", "host"]
+    """The kind of place in which a script runs: a key of PLACES. Type checkers find other words."""
 
     Check = Callable[..., Iterator[Problem]]
     """A rule between values. Its parameters are named as the fields that it compares."""
@@ -44,8 +47,8 @@ class Step(Frozen):
     """What the script does, in one line."""
     template: ClassVar[str] = ""
     """The name of the template in templates/steps, if it is not the name of the step."""
-    place: ClassVar[str] = "cloudshell"
-    """The kind of place that it runs in, one of PLACES, which decides on the shared part."""
+    place: ClassVar[Place] = "cloudshell"
+    """The kind of place that it runs in, which decides on the shared part."""
     confirm: ClassVar[str] = ""
     """The confirmation that the script asks for, in words; empty if it asks for none."""
     watches: ClassVar[bool] = True
@@ -79,9 +82,13 @@ class Step(Frozen):
     checks: ClassVar[tuple[Check, ...]] = ()
     """The rules between the values."""
 
+    unprinted: ClassVar[tuple[str, ...]] = ()
+    """The fields that the values block does not assign: they only shape the script."""
+
     def variables(self) -> dict[str, Printed]:
         """Return what the script's values block assigns, by field name."""
-        return {name: getattr(self, name) for name in self.arguments()}
+        printed = [name for name in self.arguments() if name not in self.unprinted]
+        return {name: getattr(self, name) for name in printed}
 
     def documents(self) -> dict[str, Printed]:
         """Return what the values block assigns besides, made from the fields."""

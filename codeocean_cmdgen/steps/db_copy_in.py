@@ -104,14 +104,14 @@ class DbCopyIn(HostStep):
     tables = ("target",)
     from_stack_json = {"target": ("to_host", "to_port", "user")}
     checks = (_two_servers, _one_script)
+    unprinted: ClassVar[tuple[str, ...]] = ("drop_old", "swap_back")
     programs: ClassVar[tuple[str, ...]] = ("scram_verifier",)
 
     def variables(self) -> dict[str, Printed]:
         """Name the secret that the vendor's stack creates unless another is given."""
         own = SecretId(vendor.MASTER_PASSWORD.format(stack_name=self.stack_name))
         secret_id = self.master_password_secret_id or own
-        printed = {**super().variables(), "master_password_secret_id": secret_id}
-        return {name: value for name, value in printed.items() if name not in _SWITCHES}
+        return {**super().variables(), "master_password_secret_id": secret_id}
 
     def variant(self) -> Step:
         """Return the step that the switches ask for."""
@@ -120,12 +120,7 @@ class DbCopyIn(HostStep):
         return SwapBack(**vars(self)) if self.swap_back.on else self
 
 
-_SWITCHES = ("drop_old", "swap_back")
-
-
-def _of_one_server(printed: dict[str, Printed]) -> dict[str, Printed]:
-    source_only = ("from_host", "from_port", "dump_folder")
-    return {name: value for name, value in printed.items() if name not in source_only}
+_UNPRINTED_FOR_ONE_SERVER = (*DbCopyIn.unprinted, "from_host", "from_port", "dump_folder")
 
 
 class DropOld(DbCopyIn):
@@ -136,6 +131,7 @@ class DropOld(DbCopyIn):
     parts = ("database", "old_database")
     programs = ()
     template = "db-copy-in--drop-old"
+    unprinted = _UNPRINTED_FOR_ONE_SERVER
     confirm = "OLD-DATABASE-NAME"
     header = {
         "where": INSTANCE.format("target"),
@@ -157,10 +153,6 @@ class DropOld(DbCopyIn):
         "done": "the server has confirmed the removal.",
     }
 
-    def variables(self) -> dict[str, Printed]:
-        """Return what is needed on the one server."""
-        return _of_one_server(super().variables())
-
 
 class SwapBack(DbCopyIn):
     """Put the database that the copy replaced in place again: `db-copy-in --swap-back`."""
@@ -170,6 +162,7 @@ class SwapBack(DbCopyIn):
     parts = ("database", "database_swap", "old_database")
     programs = ()
     template = "db-copy-in--swap-back"
+    unprinted = _UNPRINTED_FOR_ONE_SERVER
     confirm = "DATABASE-NAME"
     header = {
         "where": INSTANCE.format("target"),
@@ -193,7 +186,3 @@ class SwapBack(DbCopyIn):
         "kept.",
         "done": "the server shows the mark of this swap in the comment of the database.",
     }
-
-    def variables(self) -> dict[str, Printed]:
-        """Return what is needed on the one server."""
-        return _of_one_server(super().variables())

@@ -108,13 +108,7 @@ class S3BatchReplication(Step):
         _report_goes_elsewhere,
     )
 
-    def variables(self) -> dict[str, Printed]:
-        """Leave out what only shapes the documents."""
-        return {
-            name: value
-            for name, value in super().variables().items()
-            if name not in ("only_missing", "report_bucket_arn")
-        }
+    unprinted = ("only_missing", "report_bucket_arn")
 
     def documents(self) -> dict[str, Printed]:
         """Return the parts of `create-job` that are JSON: the manifest's filter, and the report.

@@ -85,13 +85,13 @@ class S3PointInTime(Step):
         "s3_buckets",
         "s3_task",
     )
+    unprinted: ClassVar[tuple[str, ...]] = ("reversible", "undo", "verify")
     tables = ("target",)
     checks = (_at_before_until, no_bucket_twice, buckets_in_partition)
 
     def variables(self) -> dict[str, Printed]:
-        """Print the times in UTC, and no switches: each is a script of its own."""
-        printed = {**super().variables(), "at": self.at.utc(), "until": self.until.utc()}
-        return {name: value for name, value in printed.items() if name not in _SWITCHES}
+        """Print the times in UTC."""
+        return {**super().variables(), "at": self.at.utc(), "until": self.until.utc()}
 
     def variant(self) -> Step:
         """Return the step that the switches ask for."""
@@ -100,9 +100,6 @@ class S3PointInTime(Step):
         if self.undo.on:
             return Undo(**vars(self))
         return Reversible(**vars(self)) if self.reversible.on else self
-
-
-_SWITCHES = ("reversible", "undo", "verify")
 
 
 class Verify(S3PointInTime):
@@ -126,12 +123,7 @@ class Verify(S3PointInTime):
     }
     parts = ("s3_python",)
     programs = ("s3_comparison", "s3_keys", "s3_buckets", "s3_task")
-
-    def variables(self) -> dict[str, Printed]:
-        """Leave out the run: nothing is recorded."""
-        printed = super().variables()
-        del printed["run"]
-        return printed
+    unprinted = (*S3PointInTime.unprinted, "run")  # nothing is recorded
 
 
 class Reversible(S3PointInTime):

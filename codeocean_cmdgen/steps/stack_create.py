@@ -73,12 +73,7 @@ class StackCreate(Step):
     is_discovered = False
     tables = ("backup", "target")
     checks = (no_parameter_twice,)
-
-    def variables(self) -> dict[str, Printed]:
-        """Leave out what becomes the changes."""
-        variables = super().variables()
-        del variables["parameters_from"]
-        return variables
+    unprinted = ("parameters_from",)
 
     def documents(self) -> dict[str, Printed]:
         """Return what is copied from another stack: parameter -> value. Nothing can be cleared."""

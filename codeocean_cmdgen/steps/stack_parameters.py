@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os.path
 import re
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, ClassVar, Optional
 
 from codeocean_cmdgen import vendor
 from codeocean_cmdgen.errors import Problem
@@ -122,18 +122,6 @@ def _restore_source_is_known(
         )
 
 
-_PRINTED = (
-    "account_id",
-    "region",
-    "stack_name",
-    "set",
-    "clear",
-    "template_url",
-    "replace",
-    "run",
-)
-"""The fields that the script has as they are; the changes are made of the others."""
-
 _CHANGE_SET = (
     ("cloudformation create-change-set", "prepares the update, which is then shown"),
     (
@@ -205,16 +193,18 @@ class StackParameters(Step):
         _destination_is_known,
         _restore_source_is_known,
     )
+    unprinted: ClassVar[tuple[str, ...]] = (
+        "preset",
+        "destination_vault_arn",
+        "destination_bucket_arn",
+        "restore_source_account_id",
+    )
 
     def variant(self) -> Step:
         """Return the step that asks for IDs, or that for a backup stack, which never asks."""
         if self.replace.on:
             return ReplacingStackParameters(**vars(self))
         return BackupStackParameters(**vars(self)) if self.preset in _OF_THE_BACKUP else self
-
-    def variables(self) -> dict[str, Printed]:
-        """Leave out what becomes the changes."""
-        return {name: value for name, value in super().variables().items() if name in _PRINTED}
 
     def documents(self) -> dict[str, Printed]:
         """Return the preset's changes: parameter, or words of its label, -> value; null clears it.
@@ -274,6 +264,7 @@ class BackupStackParameters(StackParameters):
 
     template = "stack-parameters--backup"
     confirm = ""
+    unprinted = (*StackParameters.unprinted, "replace")
     header = {
         **StackParameters.header,
         "changes": (
@@ -291,9 +282,3 @@ class BackupStackParameters(StackParameters):
     def variant(self) -> Step:
         """Return itself."""
         return self
-
-    def variables(self) -> dict[str, Printed]:
-        """Leave out --replace: with it, another script is printed."""
-        printed = super().variables()
-        del printed["replace"]
-        return printed

@@ -1,9 +1,17 @@
 <#
-# Values: DATABASE, RUN, TO_HOST
+# Values: CA_BUNDLE, DATABASE, RUN, TO_HOST
 # Calls: check_database_exists, find_replacement, query_server
 # Reads: completed, in_place, replacement, server_error, target
 # Sets: old, sessions, size
 #>
+# For prepare_clients. What is dropped never comes back, and another server could answer that a swap
+# is done, so only a server that proves who it is gets the password.
+connect_without_ca_bundle() {
+  stop_wrong_place "${CA_BUNDLE} is missing, so ${TO_HOST} cannot be verified." \
+    'Nothing was changed. Download the CA bundle: sudo curl --fail --output' \
+    "${CA_BUNDLE} https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
+}
+
 # Sets old to the name of the database that the one in place has replaced. It comes from the record
 # on this host, never from a server.
 find_old_database() {

@@ -148,6 +148,7 @@ def test_run_once_and_shown(place: Place) -> None:
     again = place.run(command)
     assert again.done
     assert "run first of datasets-not-cached was completed at 20" in again.output
+    assert again.output.endswith(", and was not checked since\n")
     assert place.ran() == 1
     assert place.run(command, run="second").done
     assert place.ran() == 2

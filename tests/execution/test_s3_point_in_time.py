@@ -292,7 +292,10 @@ def test_after_success_a_lost_object_is_found(
     ("change", "words"),
     [
         ({"versioning": {"Status": "Suspended"}}, "versioning is not enabled"),
-        ({"owner": "999999999999"}, "one is not a bucket of account"),
+        (
+            {"owner": "999999999999"},
+            "not known to be in account 333333333333, us-east-1: one",
+        ),
     ],
 )
 def test_what_was_proved_before_the_confirmation_is_proved_again(
@@ -426,7 +429,8 @@ def test_another_bucket_is_another_place(
     before = server.buckets["mine"].state()
     outcome = operator.person.run(text, CONFIRM="x")
     assert outcome.code == 3
-    assert "other is not a bucket of account 333333333333 in us-east-1" in outcome.errors
+    words = "problem: not known to be in account 333333333333, us-east-1: other\n"
+    assert words in outcome.errors
     assert server.buckets["mine"].state() == before
 
 
@@ -1337,7 +1341,8 @@ def test_no_bucket_is_changed_where_another_is_in_another_place(
     del server.buckets["other"]
     before = server.buckets["mine"].state()
     outcome = reversible.person.run(text)
-    assert (outcome.code, "other is not a bucket of account" in outcome.errors) == (3, True)
+    words = "problem: not known to be in account 333333333333, us-east-1: other\n"
+    assert (outcome.code, words in outcome.errors) == (3, True)
     assert server.buckets["mine"].state() == before
 
 

@@ -458,6 +458,7 @@ def test_completed_it_never_writes_again_in_this_run(target: Place) -> None:
     again = target.run("secrets-restore", CONFIRM="codeocean-new")
     assert again.done
     assert again.output.startswith("done: run first of secrets-restore was completed at 20")
+    assert again.output.endswith(", and was not checked since\n")
     assert target.puts() == []
     assert target.parameters()["one"] == ("String", "rotated since")
     assert target.run("secrets-restore", run="second", CONFIRM="codeocean-new").done

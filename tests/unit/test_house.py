@@ -20,7 +20,7 @@ from codeocean_cmdgen.arguments import VOCABULARY
 from codeocean_cmdgen.inputs.deployment_file import read_deployment_file
 from codeocean_cmdgen.inputs.resolve import Given, resolve
 from codeocean_cmdgen.rendering.paste import SHARED
-from codeocean_cmdgen.rendering.script import render
+from codeocean_cmdgen.rendering.script import LABELS, render
 from codeocean_cmdgen.steps import STEPS, Step
 from tests.support.calls import actions
 from tests.support.wrapper import body_of
@@ -514,9 +514,19 @@ def test_a_program_has_tests_of_its_own(file: Path) -> None:
     assert has_tests or file.stem in CONVERSATIONS
 
 
-@pytest.mark.parametrize(
+EVERY_SCRIPT = pytest.mark.parametrize(
     "step", [*STEPS, *(one for step in STEPS for one in step.__subclasses__())]
 )
+
+
+@EVERY_SCRIPT
+def test_a_header_says_all_that_a_reader_must_know_and_nothing_that_is_not_printed(
+    step: type[Step],
+) -> None:
+    assert step.header.keys() | {"at"} == LABELS.keys()
+
+
+@EVERY_SCRIPT
 def test_each_text_of_a_header_ends_with_a_full_stop(step: type[Step]) -> None:
     """An effect of a call does so only if it has several sentences."""
     for told in step.header.values():

@@ -7,51 +7,75 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from codeocean_cmdgen.programs import bucket_findings, s3_buckets
-from codeocean_cmdgen.programs.s3_buckets import DAY, LaterEntries, read_digest, reasons_against
+from codeocean_cmdgen.programs.s3_buckets import (
+    DAY,
+    LaterEntries,
+    read_digest,
+    reasons_against,
+    write_digest,
+)
 from tests.support.s3_examples import AT, MOMENT, Client, entry, marker, task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from codeocean_cmdgen.programs.s3_buckets import Settings
+
 NOW = MOMENT + 10 * DAY
-FIT: dict[str, Any] = {"Status": "Enabled"}
+FIT: Settings = {
+    "versioning": {"Status": "Enabled"},
+    "replication": {},
+    "lifecycle": {},
+    "object lock": {},
+}
+MFA = {"versioning": {"Status": "Enabled", "MFADelete": "Enabled"}}
+LOCK: Settings = {"object lock": {"ObjectLockConfiguration": {}}}
 
 
-def rule(days: int, status: str = "Enabled") -> dict[str, Any]:
-    return {"Status": status, "NoncurrentVersionExpiration": {"NoncurrentDays": days}}
+def replication(status: str) -> Settings:
+    return {"replication": {"ReplicationConfiguration": {"Rules": [{"Status": status}]}}}
+
+
+def lifecycle(*days: int, status: str = "Enabled") -> Settings:
+    rules = [
+        {"Status": status, "NoncurrentVersionExpiration": {"NoncurrentDays": one}} for one in days
+    ]
+    return {"lifecycle": {"Rules": rules}}
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (FIT, ""),
-        ({}, "versioning is not enabled"),
-        ({"Status": "Suspended"}, "versioning is not enabled"),
-        ({**FIT, "MFADelete": "Disabled"}, ""),
-        ({**FIT, "MFADelete": "Enabled"}, "MFA delete or Object Lock"),
-        ({**FIT, "ObjectLockConfiguration": {}}, "MFA delete or Object Lock"),
-        ({**FIT, "ReplicationConfiguration": {"Rules": [{"Status": "Disabled"}]}}, ""),
-        ({**FIT, "ReplicationConfiguration": {"Rules": [{"Status": "Enabled"}]}}, "it replicates"),
-        ({**FIT, "Rules": [{"Status": "Enabled"}]}, ""),
-        ({**FIT, "Rules": [rule(9)]}, "9 days after they are replaced"),
-        ({**FIT, "Rules": [rule(9, "Disabled")]}, ""),
-        ({**FIT, "Rules": [rule(10), rule(11)]}, ""),
+        ({}, ""),
+        ({"versioning": {}}, "versioning is not enabled"),
+        ({"versioning": {"Status": "Suspended"}}, "versioning is not enabled"),
+        ({"versioning": {"Status": "Enabled", "MFADelete": "Disabled"}}, ""),
+        (MFA, "MFA delete or Object Lock"),
+        (LOCK, "MFA delete or Object Lock"),
+        (replication("Disabled"), ""),
+        (replication("Enabled"), "it replicates"),
+        ({"lifecycle": {"Rules": [{"Status": "Enabled"}]}}, ""),
+        (lifecycle(9), "9 days after they are replaced"),
+        (lifecycle(9, status="Disabled"), ""),
+        (lifecycle(10, 11), ""),
+        # Each answer is judged by itself, whatever the others call alike.
+        ({"versioning": {}, "lifecycle": {"Status": "Enabled"}}, "versioning is not enabled"),
+        ({"replication": lifecycle(9)["lifecycle"]}, ""),
     ],
 )
-def test_reasons(settings: dict[str, Any], words: str) -> None:
-    found = list(reasons_against(settings, AT, NOW, removes=True))
+def test_reasons(settings: Settings, words: str) -> None:
+    found = list(reasons_against({**FIT, **settings}, AT, NOW, removes=True))
     assert len(found) == bool(words)
     assert all(words in reason for reason in found)
 
 
 def test_what_cannot_be_removed_can_be_restored_reversibly() -> None:
-    settings = {**FIT, "MFADelete": "Enabled", "ObjectLockConfiguration": {}}
-    assert not list(reasons_against(settings, AT, NOW, removes=False))
+    assert not list(reasons_against({**FIT, **MFA, **LOCK}, AT, NOW, removes=False))
 
 
 def test_all_reasons_are_given() -> None:
-    settings = {"ReplicationConfiguration": {"Rules": [{"Status": "Enabled"}]}, "Rules": [rule(1)]}
-    assert len(list(reasons_against(settings, AT, NOW, removes=True))) == 3
+    settings = {**FIT, "versioning": {}, **LOCK, **replication("Enabled"), **lifecycle(1, 2)}
+    assert len(list(reasons_against(settings, AT, NOW, removes=True))) == 5
 
 
 def test_later_entries_are_counted_and_one_is_named(tmp_path: Path) -> None:
@@ -88,7 +112,8 @@ def test_the_words_of_s3_for_a_region_are_known_to_all_programs(
 @pytest.mark.parametrize("digest", ["0a" * 32, ""])
 def test_the_digest_of_what_was_current_is_read(tmp_path: Path, digest: str) -> None:
     done = tmp_path / "done"
-    done.write_text(f'"{digest}"')
+    write_digest(done, digest)
+    assert done.read_text() == f'"{digest}"'
     assert read_digest(done) == digest
 
 

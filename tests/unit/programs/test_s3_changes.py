@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,8 +34,6 @@ from codeocean_cmdgen.programs.s3_reversal import (
 from tests.support.s3_examples import AT, MOMENT, UNTIL, Client, entry, marker, task
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from codeocean_cmdgen.programs.s3_keys import Key
     from codeocean_cmdgen.programs.s3_task import Entry
 
@@ -200,6 +199,13 @@ def test_a_full_disk_is_a_journal_error(written: Written, monkeypatch: pytest.Mo
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(JournalError, match="No space left"):
         written.record_complete(1)
+
+
+def test_a_disk_that_takes_a_part_of_a_record_is_full(written: Written) -> None:
+    written.file = Path("/dev/full")
+    with pytest.raises(JournalError, match="No space left"):
+        written.record_complete(1)
+    assert written.complete == set()
 
 
 def tagged(written: Written, client: Client, version: str, seconds: float = 0) -> Entry:
