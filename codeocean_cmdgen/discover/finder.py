@@ -172,7 +172,7 @@ _OWN_VAULT = {
 def _account_ids(file: DeploymentFile, role: str) -> Iterator[tuple[str, str]]:
     """Yield the accounts of a role that a file gives, and where: directly, or in an ARN."""
     names = [(role, "account_id")]
-    names += [(table, "role_arn") for table in file.tables if table.partition(".")[0] == role]
+    names += [(table, "role_arn") for table in file.tables_of(role)]
     names += [(table, "destination_vault_arn") for table in _OWN_VAULT.get(role, ())]
     for table, name in names:
         for text in file.texts(table, name):

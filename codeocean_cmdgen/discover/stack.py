@@ -226,13 +226,14 @@ def _take_databases(finder: Finder, caller: Caller) -> None:
         finder.take("user", (found[own]["MasterUsername"],), f"database {own}")
     else:
         finder.miss("to_host", f"database {own} does not exist or has no endpoint")
-    temporary = found.get(vendor.TEMPORARY_DATABASE, {}).get("Endpoint", {})
-    if temporary:
-        finder.take("from_host", (temporary["Address"],), f"database {vendor.TEMPORARY_DATABASE}")
+    temporary = finder.file.temporary_database
+    endpoint = found.get(temporary, {}).get("Endpoint", {})
+    if endpoint:
+        finder.take("from_host", (endpoint["Address"],), f"database {temporary}")
     else:
         finder.miss(
             "from_host",
-            f"database {vendor.TEMPORARY_DATABASE} does not exist yet: db-restore creates it",
+            f"database {temporary} does not exist yet: db-restore creates it",
             f"run codeocean-cmdgen discover {finder.role} {finder.file.option} again after "
             "db-restore",
         )

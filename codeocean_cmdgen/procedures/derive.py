@@ -64,5 +64,5 @@ def temporary_host(file: DeploymentFile) -> dict[str, Given]:
     domain = own[0].partition(".")[2] if own else ""
     if given or ".rds.amazonaws.com" not in domain:
         return {}
-    host = f"{vendor.TEMPORARY_DATABASE}.{domain}"
+    host = f"{file.temporary_database}.{domain}"
     return {"from_host": Given((host,), "deployment file [target], to_host")}

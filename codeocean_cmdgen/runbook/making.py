@@ -38,7 +38,7 @@ def make(name: str, file: DeploymentFile) -> Runbook:
     """
     procedure = PROCEDURES[name]
     values = _name_in_commands(file)
-    made = make_scripts((task.naming(values) for task in procedure.tasks), file)
+    made = make_scripts((task.naming(file, values) for task in procedure.tasks), file)
     entries = _entries(made, file, values)
     left = iter(entries)
     sections = tuple(

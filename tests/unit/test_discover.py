@@ -333,6 +333,15 @@ def test_the_temporary_database_is_found_once_it_is_there(person: Person) -> Non
     assert person.tables["target"]["from_host"][0].startswith("tmp-codeocean-restore.")
 
 
+def test_the_temporary_database_has_the_name_that_the_file_gives_it(person: Person) -> None:
+    person.file.write_text("[target.db-restore]\ntemporary_db_instance_id = 'tmp-second'\n")
+    assert "database tmp-second does not exist yet" in person.discover("target").err
+    for name in ("tmp-codeocean-restore", "tmp-second"):
+        person.simulator.rds.database(TARGET, REGION, name)
+    person.discover("target")
+    assert person.tables["target"]["from_host"][0].startswith("tmp-second.")
+
+
 def job(person: Person, bucket: str, status: str, hours: float = 0) -> None:
     description = (
         f"codeocean-cmdgen s3-batch-replication run=first bucket={bucket} set=0123abcd:1 token=a"
