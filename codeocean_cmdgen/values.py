@@ -501,6 +501,15 @@ class KmsKeyId(Value):
         return "this is an alias: use the ID or ARN of its key" if "alias/" in text else ""
 
 
+_RDS_ENDPOINT = r"([^.]+)\.([^.]+\.(?:[^.]+\.rds|rds\.[^.]+)\.amazonaws\.com(?:\.cn)?)"
+"""An endpoint of RDS: the instance, and what all endpoints of an account in a Region share.
+
+In China, the Region comes after `rds`. Sources:
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Overview.DBInstance.html and
+https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-Beijing.html
+"""
+
+
 class HostName(Value):
     """A DNS name, without a port. Source: RFC 1123, section 2.1."""
 
@@ -516,6 +525,21 @@ class HostName(Value):
         """Recognize a name with a port."""
         name, _, port = text.partition(":")
         return f"leave out the port: {name}" if port.isdigit() and not cls.why_not(name) else ""
+
+    @property
+    def db_instance_id(self) -> str:
+        """The DB instance whose endpoint this is; empty if it is not an endpoint of RDS."""
+        return self._endpoint[0]
+
+    @property
+    def rds_domain(self) -> str:
+        """What follows the instance in the endpoints of an account in a Region; or else empty."""
+        return self._endpoint[1]
+
+    @property
+    def _endpoint(self) -> tuple[str, str]:
+        match = re.fullmatch(_RDS_ENDPOINT, self)
+        return (match[1], match[2]) if match else ("", "")
 
 
 class Port(Value):

@@ -9,7 +9,7 @@ from codeocean_cmdgen.arguments import KNOWN
 from codeocean_cmdgen.discover.finder import Finder, Found
 from codeocean_cmdgen.errors import InputError, Problem
 from codeocean_cmdgen.inputs.stack_json import read_stack_json
-from codeocean_cmdgen.values import VaultArn
+from codeocean_cmdgen.values import HostName, VaultArn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,9 +59,9 @@ def find(role: str, file: DeploymentFile, stack_json: Path, say: Tell) -> Found:
         finder.take(
             "backup_vault_name", (VaultArn(vault).name,), f"stack.json, {vendor.BACKUP_VAULT}"
         )
-    identifier, _, domain = "".join(stack.look_up("to_host", [])).partition(".")
-    if ".rds.amazonaws.com" in domain:
-        finder.take("db_instance_id", (identifier,), "stack.json, first label of AnalyticsDB.Host")
+    host = "".join(stack.look_up("to_host", []))
+    if not HostName.why_not(host) and (database := HostName(host).db_instance_id):
+        finder.take("db_instance_id", (database,), "stack.json, first label of AnalyticsDB.Host")
     if role == "target":
         secret = vendor.MASTER_PASSWORD.format(stack_name=stack_name)
         origin = f"its name in {vendor.TEMPLATE}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from codeocean_cmdgen import vendor
 from codeocean_cmdgen.inputs.resolve import Given
 from codeocean_cmdgen.steps import DbCopyIn, StackCreate
-from codeocean_cmdgen.values import Region, VaultArn
+from codeocean_cmdgen.values import HostName, Region, VaultArn
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
@@ -61,8 +61,8 @@ def temporary_host(file: DeploymentFile) -> dict[str, Given]:
     """
     _, given = file.first(DbCopyIn, "target", "from_host")
     _, own = file.first(DbCopyIn, "target", "to_host")
-    domain = own[0].partition(".")[2] if own else ""
-    if given or ".rds.amazonaws.com" not in domain:
+    domain = HostName(own[0]).rds_domain if own else ""
+    if given or not domain:
         return {}
     host = f"{file.temporary_database}.{domain}"
     return {"from_host": Given((host,), "deployment file [target], to_host")}

@@ -404,6 +404,12 @@ def test_the_host_tells_what_stack_json_holds_without_aws(
     assert person.simulator.requests == []
 
 
+def test_the_host_names_its_database_in_china_too(person: Person, tmp_path: Path) -> None:
+    database = {"Host": "one.c9akciq32.rds.cn-north-1.amazonaws.com.cn"}
+    person.discover("source", stack_file(tmp_path, AnalyticsDB=database))
+    assert person.tables["source"]["db_instance_id"] == ("one",)
+
+
 @pytest.mark.parametrize("changes", [{"Stack": ""}, {"AWS": {"AccountID": "1"}}, {"AWS": []}])
 def test_a_host_that_does_not_say_where_it_is_is_refused(
     person: Person, tmp_path: Path, changes: dict[str, Any]

@@ -15,6 +15,7 @@ from codeocean_cmdgen.values import (
     Days,
     DbInstanceClass,
     EbsSnapshotArn,
+    HostName,
     Instant,
     RdsSnapshotArn,
     Region,
@@ -287,3 +288,24 @@ def test_arns_are_built_as_they_are_parsed() -> None:
     assert key == "arn:aws-cn:kms:cn-north-1:333333333333:alias/aws/s3"
     assert (Arn.why_not(key), key.resource, key.resource_id) == ("", "alias/aws/s3", "s3")
     assert Arn.why_not("codeocean-v1")
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "c9akciq32.us-east-1.rds.amazonaws.com",
+        "c9akciq32.us-gov-west-1.rds.amazonaws.com",
+        "c9akciq32.rds.cn-north-1.amazonaws.com.cn",
+    ],
+)
+def test_an_endpoint_of_rds_names_its_instance(domain: str) -> None:
+    host = HostName(f"one.{domain}")
+    assert (host.db_instance_id, host.rds_domain) == ("one", domain)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["one.example.com", "one.a.us-east-1.rds.amazonaws.com.example.com", "rds.amazonaws.com"],
+)
+def test_another_host_names_no_instance(text: str) -> None:
+    assert (HostName(text).db_instance_id, HostName(text).rds_domain) == ("", "")
