@@ -443,6 +443,34 @@ def test_what_a_guard_expects_never_comes_from_the_host_that_it_guards(
     }
 
 
+@pytest.mark.parametrize(
+    ("arguments", "refusal"),
+    [
+        (["source", "--choose=7"], "--choose: only for discover recovery-points"),
+        (["source", "--from=target"], "--from: only for discover recovery-points"),
+        (
+            ["recovery-points", "--stack-name=one"],
+            "--stack-name: not an option of discover recovery-points",
+        ),
+        (
+            ["recovery-points", "--stack-json=one"],
+            "--stack-json: not an option of discover recovery-points",
+        ),
+        (["source", "--stack-json=one", "--stack-name=one"], "--stack-name: not used"),
+        (["source", "--stack-json=one", "--region=mars"], "--region: not used"),
+        (["source", "--stack-json=one", "--profile=nope"], "--profile: not used"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_refused(
+    person: Person, tmp_path: Path, arguments: list[str], refusal: str
+) -> None:
+    stack_file(tmp_path)
+    named = f"--stack-json={tmp_path}/stack.json"
+    given = [one.replace("--stack-json=one", named) for one in arguments]
+    refused(person.discover(*given), refusal, code=2)
+    assert not person.file.exists()
+
+
 # Recovery points.
 
 
