@@ -348,8 +348,13 @@ class RdsSnapshotArn(Arn):
     )
     pattern = (
         rf"arn:{_PARTITION}:rds:{_REGION}:{_ACCOUNT}:"
-        r"snapshot:awsbackup:(?:copy)?job-[0-9A-Za-z-]{1,200}"
+        r"snapshot:awsbackup:(?P<copy>copy)?job-[0-9A-Za-z-]{1,200}"
     )
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether a copy job created it, and not a backup job."""
+        return bool(self._part("copy"))
 
     @classmethod
     def advice(cls, text: str) -> str:
@@ -717,11 +722,22 @@ class Instant(Value):
             return f"{shown(text)} is not a valid date and time: {error}"
         return ""
 
-    def utc(self) -> Instant:
-        """Return the same moment in UTC in whole seconds, the resolution of times in S3."""
+    @classmethod
+    def of(cls, moment: datetime) -> Instant:
+        """Return a moment in UTC in whole seconds, the resolution of times in S3."""
+        utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
+        return cls(f"{utc.isoformat(timespec='seconds')}Z")
+
+    @property
+    def moment(self) -> datetime:
+        """The moment in whole seconds, in UTC."""
         offset = self._part("offset").upper().replace("Z", "+00:00")
-        moment = datetime.fromisoformat(f"{self._part('date')}T{self._part('time')}{offset}")
-        return Instant(f"{moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat()}Z")
+        local = datetime.fromisoformat(f"{self._part('date')}T{self._part('time')}{offset}")
+        return local.astimezone(timezone.utc)
+
+    def utc(self) -> Instant:
+        """Return the same moment in UTC in whole seconds."""
+        return Instant.of(self.moment)
 
 
 _RECOGNIZED: tuple[type[Value], ...] = (

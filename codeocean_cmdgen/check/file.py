@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from codeocean_cmdgen import vendor
@@ -427,7 +427,7 @@ def points_where_the_vault_is(backup: Deployment) -> Iterator[str]:
 def point_is_a_copy(backup: Deployment, facts: Facts) -> Iterator[str]:
     """The RDS recovery point is a copy, encrypted with the key of its vault."""
     text = backup.text("rds_snapshot_arn", SnapshotCopy)
-    if facts.elsewhere and text and ":awsbackup:job-" in RdsSnapshotArn(text):
+    if facts.elsewhere and text and not RdsSnapshotArn(text).is_copy:
         yield f"rds_snapshot_arn {text} was created by a backup job, not by a copy job"
 
 
@@ -443,7 +443,7 @@ def point_is_a_copy(backup: Deployment, facts: Facts) -> Iterator[str]:
 def times_in_order(facts: Facts) -> Iterator[str]:
     """The point in time to restore is before the end of replication, and both are in the past."""
     moments = {
-        name: moment_of(text)
+        name: Instant(text).moment
         for name in ("at", "until")
         if (text := facts.target.text(name, S3PointInTime))
     }
@@ -452,11 +452,6 @@ def times_in_order(facts: Facts) -> Iterator[str]:
             yield f"{name} {moment.isoformat()} is in the future"
     if len(moments) == 2 and moments["at"] >= moments["until"]:  # noqa: PLR2004 - both
         yield f"at {moments['at'].isoformat()} is not before until {moments['until'].isoformat()}"
-
-
-def moment_of(text: str) -> datetime:
-    """Return the time that a checked text names, as an aware datetime in UTC."""
-    return datetime.fromisoformat(Instant(text).utc().replace("Z", "+00:00"))
 
 
 @rule(

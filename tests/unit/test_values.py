@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -271,6 +273,19 @@ def test_any_text_is_refused_in_one_line_or_is_plain(
 )
 def test_a_moment_is_told_in_utc_by_whole_seconds(text: str, utc: str) -> None:
     assert Instant(text).utc() == utc
+
+
+def test_a_moment_is_the_same_as_text_and_as_time() -> None:
+    instant = Instant("2019-11-24T06:00:00.9+02:00")
+    assert instant.moment == datetime(2019, 11, 24, 4, tzinfo=timezone.utc)
+    assert Instant.of(instant.moment) == "2019-11-24T04:00:00Z"
+    assert Instant.of(instant.moment.replace(year=999)) == "0999-11-24T04:00:00Z"
+
+
+def test_a_snapshot_knows_whether_it_is_a_copy() -> None:
+    copy = RdsSnapshotArn(RdsSnapshotArn.example)
+    assert copy.is_copy
+    assert not RdsSnapshotArn(copy.replace("copyjob-", "job-")).is_copy
 
 
 def test_digits_are_counted_where_there_are_digits() -> None:
