@@ -252,7 +252,7 @@ def _find_deployment(
         stack,
     )
 
-    is_own = role != "backup" and stack_json_of.is_here()
+    is_own = role != "backup" and stack_json_of.is_services_instance()
     own = stack_json or (str(stack_json_of.STACK_JSON) if is_own else "")
     if own:
         _refuse(where, f"not used: {own} is read instead of AWS")

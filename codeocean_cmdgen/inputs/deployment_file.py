@@ -206,7 +206,7 @@ def named_or_default(values: Optional[str], tell: Tell) -> Optional[DeploymentFi
     """
     if values is not None:
         return read_deployment_file(Path(values))
-    if stack_json.is_here():
+    if stack_json.is_services_instance():
         return None
     path = Path(DEPLOYMENT_FILE)
     try:
@@ -241,7 +241,7 @@ def file_to_fill_in(values: Optional[str], tell: Tell) -> DeploymentFile:
 
     """
     if values is None:
-        absent = not (stack_json.is_here() or os.path.lexists(DEPLOYMENT_FILE))
+        absent = not (stack_json.is_services_instance() or os.path.lexists(DEPLOYMENT_FILE))
     else:
         absent = not os.path.lexists(os.path.realpath(values))
     if absent:
@@ -282,7 +282,7 @@ def _validated(path: Path, text: str) -> DeploymentFile:
 
 
 def _no_file() -> Problem:
-    if stack_json.is_here():
+    if stack_json.is_services_instance():
         return Problem("missing --values: a services instance has no default deployment file")
     return Problem(
         f"missing --values: there is no {DEPLOYMENT_FILE} in the current folder",

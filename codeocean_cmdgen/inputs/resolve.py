@@ -88,7 +88,7 @@ def resolve(
     ]
     if places and stack_json:
         excuse = _fill_from_stack_json(places, stack_json_of.read_stack_json(stack_json), given)
-    elif places and own_stack_json and stack_json_of.is_here():
+    elif places and own_stack_json and stack_json_of.is_services_instance():
         excuse = _fill_from_own_stack_json(places, given)
     if ask and not problems and not excuse.problems:
         _fill_by_asking(step, ask, given)

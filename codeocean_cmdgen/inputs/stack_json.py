@@ -22,7 +22,7 @@ BACKUP_PARAMETERS = (
 """The parameters of the vendor's stack that configure its backup."""
 
 
-def is_here() -> bool:
+def is_services_instance() -> bool:
     """Return whether this is a services instance: it has a stack.json, readable or not."""
     try:
         STACK_JSON.stat()
