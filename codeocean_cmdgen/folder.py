@@ -115,7 +115,7 @@ def write(files: Mapping[str, str], directory: Path, inputs: Mapping[Path, str])
 
 
 def _demand_own(directory: Path) -> None:
-    """Refuse a folder of another user than root: its owner may replace what is in it.
+    """Refuse a folder that belongs to anyone but this user and root: its owner may change files.
 
     Raises:
         InputError: see above.

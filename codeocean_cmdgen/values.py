@@ -348,8 +348,13 @@ class RdsSnapshotArn(Arn):
     )
     pattern = (
         rf"arn:{_PARTITION}:rds:{_REGION}:{_ACCOUNT}:"
-        r"snapshot:awsbackup:(?:copy)?job-[0-9A-Za-z-]{1,200}"
+        r"snapshot:awsbackup:(?P<copy>copy)?job-[0-9A-Za-z-]{1,200}"
     )
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether a copy job created it, and not a backup job."""
+        return bool(self._part("copy"))
 
     @classmethod
     def advice(cls, text: str) -> str:
@@ -501,6 +506,15 @@ class KmsKeyId(Value):
         return "this is an alias: use the ID or ARN of its key" if "alias/" in text else ""
 
 
+_RDS_ENDPOINT = r"([^.]+)\.([^.]+\.(?:[^.]+\.rds|rds\.[^.]+)\.amazonaws\.com(?:\.cn)?)"
+"""An endpoint of RDS: the instance, and what all endpoints of an account in a Region share.
+
+In China, the Region comes after `rds`. Sources:
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Overview.DBInstance.html and
+https://docs.amazonaws.cn/en_us/aws/latest/userguide/endpoints-Beijing.html
+"""
+
+
 class HostName(Value):
     """A DNS name, without a port. Source: RFC 1123, section 2.1."""
 
@@ -516,6 +530,21 @@ class HostName(Value):
         """Recognize a name with a port."""
         name, _, port = text.partition(":")
         return f"leave out the port: {name}" if port.isdigit() and not cls.why_not(name) else ""
+
+    @property
+    def db_instance_id(self) -> str:
+        """The DB instance whose endpoint this is; empty if it is not an endpoint of RDS."""
+        return self._endpoint[0]
+
+    @property
+    def rds_domain(self) -> str:
+        """What follows the instance in the endpoints of an account in a Region; or else empty."""
+        return self._endpoint[1]
+
+    @property
+    def _endpoint(self) -> tuple[str, str]:
+        match = re.fullmatch(_RDS_ENDPOINT, self)
+        return (match[1], match[2]) if match else ("", "")
 
 
 class Port(Value):
@@ -693,11 +722,22 @@ class Instant(Value):
             return f"{shown(text)} is not a valid date and time: {error}"
         return ""
 
-    def utc(self) -> Instant:
-        """Return the same moment in UTC in whole seconds, the resolution of times in S3."""
+    @classmethod
+    def of(cls, moment: datetime) -> Instant:
+        """Return a moment in UTC in whole seconds, the resolution of times in S3."""
+        utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
+        return cls(f"{utc.isoformat(timespec='seconds')}Z")
+
+    @property
+    def moment(self) -> datetime:
+        """The moment in whole seconds, in UTC."""
         offset = self._part("offset").upper().replace("Z", "+00:00")
-        moment = datetime.fromisoformat(f"{self._part('date')}T{self._part('time')}{offset}")
-        return Instant(f"{moment.astimezone(timezone.utc).replace(tzinfo=None).isoformat()}Z")
+        local = datetime.fromisoformat(f"{self._part('date')}T{self._part('time')}{offset}")
+        return local.astimezone(timezone.utc)
+
+    def utc(self) -> Instant:
+        """Return the same moment in UTC in whole seconds."""
+        return Instant.of(self.moment)
 
 
 _RECOGNIZED: tuple[type[Value], ...] = (

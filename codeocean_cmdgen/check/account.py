@@ -29,7 +29,7 @@ CLEAR_DESTINATIONS = (
 
 def _stacks(facts: Facts) -> Iterator[tuple[Deployment, str]]:
     for one in facts.route:
-        name = one.value("stack_name")
+        name = one.text("stack_name")
         if name:
             yield one, name
 
@@ -216,7 +216,7 @@ def stack_is_stable(deployment: Deployment, name: str) -> Iterator[str]:
 def one_version(source: Deployment, target: Deployment) -> Iterator[str]:
     """Source and target use the same version of the template."""
     mine, its = (
-        one.answer("GetTemplateSummary", one.value("stack_name")) for one in (source, target)
+        one.answer("GetTemplateSummary", one.text("stack_name")) for one in (source, target)
     )
     if not (mine and its):
         return

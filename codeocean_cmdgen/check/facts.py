@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
+    from codeocean_cmdgen.steps import Step
 
 
 class Unknown(NamedTuple):
@@ -55,7 +56,7 @@ class PassedRole(NamedTuple):
 class Deployment:
     """One deployment: its tables of the deployment file, and the answers of its account.
 
-    tables: "" for the table itself, otherwise the step's name -> key -> texts.
+    role: the name of its table in the deployment file.
     answers: operation and subject -> the answer of AWS; None if the subject does not exist.
     credentials: the account that its credentials belong to; empty without credentials.
     profile: the profile of its credentials; empty for the current credentials.
@@ -63,7 +64,7 @@ class Deployment:
     """
 
     role: str
-    tables: dict[str, dict[str, tuple[str, ...]]]
+    file: DeploymentFile
     answers: dict[tuple[str, str], Any] = field(default_factory=dict)
     credentials: str = ""
     profile: str = ""
@@ -73,23 +74,25 @@ class Deployment:
         """Return the name of its table."""
         return self.role
 
-    def values(self, name: str, step: str = "") -> tuple[str, ...]:
-        """Return the texts of a value for a step; none if it is missing."""
-        return self.tables.get(step, {}).get(name) or self.tables.get("", {}).get(name, ())
+    def texts(self, name: str, step: Optional[type[Step]] = None) -> tuple[str, ...]:
+        """Return the texts of a value that the file gives for all steps, or for one of them."""
+        if step is None:
+            return self.file.texts(self.role, name)
+        return self.file.first(step, self.role, name)[1]
 
-    def value(self, name: str, step: str = "") -> str:
+    def text(self, name: str, step: Optional[type[Step]] = None) -> str:
         """Return the first text of a value; empty if it is missing."""
-        return (*self.values(name, step), "")[0]
+        return (*self.texts(name, step), "")[0]
 
     @property
     def account_id(self) -> str:
         """The account; empty if the file does not give it."""
-        return self.value("account_id")
+        return self.text("account_id")
 
     @property
     def region(self) -> str:
         """The Region; empty if the file does not give it."""
-        return self.value("region")
+        return self.text("region")
 
     @property
     def partition(self) -> str:
@@ -99,17 +102,17 @@ class Deployment:
     @property
     def vault(self) -> str:
         """The name of the backup vault."""
-        return self.value("backup_vault_name")
+        return self.text("backup_vault_name")
 
     @property
     def buckets(self) -> tuple[str, ...]:
         """The names of the buckets."""
-        return tuple(BucketArn(text).name for text in self.values("bucket_arn"))
+        return tuple(BucketArn(text).name for text in self.texts("bucket_arn"))
 
     @property
     def kinds(self) -> dict[str, list[str]]:
         """The names of the buckets by kind of content."""
-        sorted_out = by_kind(map(BucketArn, self.values("bucket_arn")))
+        sorted_out = by_kind(map(BucketArn, self.texts("bucket_arn")))
         return {kind: [bucket.name for bucket in found] for kind, found in sorted_out.items()}
 
     def answer(self, operation: str, subject: str = "") -> Any:  # noqa: ANN401 - as AWS shapes it
@@ -133,7 +136,7 @@ class Deployment:
     @property
     def parameters(self) -> dict[str, str]:
         """The parameters of its stack; none if there is no stack."""
-        stack = self.answer("DescribeStacks", self.value("stack_name"))
+        stack = self.answer("DescribeStacks", self.text("stack_name"))
         parameters = stack["Stacks"][0].get("Parameters", []) if stack else []
         return {one["ParameterKey"]: one["ParameterValue"] for one in parameters}
 
@@ -146,14 +149,14 @@ class Deployment:
     @property
     def data_volume(self) -> dict[str, Any]:
         """The data volume; an empty one if it does not exist, which M01 reports."""
-        answer = self.answer("DescribeVolumes", self.value("data_volume_id"))
+        answer = self.answer("DescribeVolumes", self.text("data_volume_id"))
         found: dict[str, Any] = answer["Volumes"][0] if answer and answer["Volumes"] else {}
         return found
 
     @property
     def database(self) -> dict[str, Any]:
         """The database; an empty one if it does not exist, which M05 reports."""
-        answer = self.answer("DescribeDBInstances", self.value("db_instance_id"))
+        answer = self.answer("DescribeDBInstances", self.text("db_instance_id"))
         found: dict[str, Any] = answer["DBInstances"][0] if answer else {}
         return found
 
@@ -193,7 +196,7 @@ class Facts:
     def passed_roles(self, deployment: Deployment) -> Iterator[PassedRole]:
         """Yield the steps of the procedure that pass a role to a service, if the file gives it."""
         for step in PROCEDURES[self.procedure].steps_of(deployment.role):
-            role = deployment.value("role_arn", step.name)
+            role = deployment.text("role_arn", step)
             if step.role_service and role:
                 yield PassedRole(step.name, RoleArn(role), step.role_service)
 
@@ -217,15 +220,5 @@ class Facts:
 
 def facts_in_file(procedure: str, file: DeploymentFile, now: Optional[datetime] = None) -> Facts:
     """Return the facts that the deployment file gives; this asks no account."""
-    deployments = {
-        role: Deployment(
-            role,
-            {
-                table.partition(".")[2]: content
-                for table, content in file.tables.items()
-                if table.partition(".")[0] == role
-            },
-        )
-        for role in TABLES
-    }
+    deployments = {role: Deployment(role, file) for role in TABLES}
     return Facts(procedure, deployments, now or datetime.now(timezone.utc))

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from codeocean_cmdgen import vendor
 from codeocean_cmdgen.arguments import KNOWN
 from codeocean_cmdgen.check.rule import CHOOSE_POINTS, EDIT, WARNING, rule
+from codeocean_cmdgen.steps import (
+    DbCopyIn,
+    DbDelete,
+    DbRestore,
+    OnDemandBackup,
+    S3BatchReplication,
+    S3PointInTime,
+    SnapshotCopy,
+    StackCreate,
+    StackParameters,
+    VolumeCopyIn,
+    VolumeDelete,
+    VolumeRelease,
+)
 from codeocean_cmdgen.values import (
     Arn,
     Instant,
@@ -76,7 +90,7 @@ def _with_jobs(facts: Facts) -> list[tuple[Deployment, Facts]]:
 def place_is_given(deployment: Deployment) -> Iterator[str]:
     """The file gives the account and Region of each deployment."""
     for name in ("account_id", "region"):
-        if not deployment.value(name):
+        if not deployment.text(name):
             yield f"[{deployment}] has no {name}"
 
 
@@ -142,10 +156,10 @@ def target_is_new(facts: Facts) -> Iterator[str]:
     """Source and target are different deployments."""
     source, target = facts.source, facts.target
     for name in ("stack_name", "data_volume_id", "db_instance_id"):
-        same = source.value(name) == target.value(name) != ""
+        same = source.text(name) == target.text(name) != ""
         if same and _place(source) == _place(target):
             yield (
-                f"[source] and [target] have the same {name} {target.value(name)} in the same "
+                f"[source] and [target] have the same {name} {target.text(name)} in the same "
                 "account and Region"
             )
 
@@ -164,7 +178,7 @@ def _place(deployment: Deployment) -> tuple[str, str]:
 )
 def arns_in_partition(deployment: Deployment) -> Iterator[str]:
     """Every ARN is in the partition of its deployment's Region."""
-    for content in deployment.tables.values():
+    for content in deployment.file.tables_of(deployment.role).values():
         for name, texts in content.items():
             if not issubclass(KNOWN[name].kind, Arn):
                 continue
@@ -202,9 +216,8 @@ def roles_in_account(deployment: Deployment, facts: Facts) -> Iterator[str]:
 )
 def vault_of_the_destination(origin: Deployment, destination: Deployment) -> Iterator[str]:
     """The destination vault is the vault of the deployment that data is copied to."""
-    named = destination.value("destination_vault_arn", "snapshot-copy")
-    if origin.role == "source":
-        named = origin.value("destination_vault_arn", "stack-parameters")
+    step = SnapshotCopy if origin.role == "backup" else StackParameters
+    named = origin.text("destination_vault_arn", step)
     if not named:
         return
     vault = VaultArn(named)
@@ -296,8 +309,8 @@ def all_kinds_of_buckets(deployment: Deployment) -> Iterator[str]:
 )
 def destinations_are_the_others(origin: Deployment, destination: Deployment) -> Iterator[str]:
     """The destination buckets belong to the deployment that data is copied to."""
-    named = origin.values("destination_bucket_arn", "stack-parameters")
-    known = destination.values("bucket_arn")
+    named = origin.texts("destination_bucket_arn", StackParameters)
+    known = destination.texts("bucket_arn")
     for arn in named if known else ():
         if arn not in known:
             yield f"destination_bucket_arn {arn} of [{origin}] is not a bucket of [{destination}]"
@@ -313,7 +326,7 @@ def destinations_are_the_others(origin: Deployment, destination: Deployment) -> 
 )
 def preset_of_the_procedure(origin: Deployment, facts: Facts) -> Iterator[str]:
     """The preset of stack-parameters belongs to the procedure."""
-    preset = origin.value("preset", "stack-parameters")
+    preset = origin.text("preset", StackParameters)
     wanted = "restore-destination" if origin.role == "backup" else f"{facts.procedure}-destination"
     if preset in _SET_UP[origin.role] and preset != wanted:
         yield (
@@ -332,14 +345,14 @@ def preset_of_the_procedure(origin: Deployment, facts: Facts) -> Iterator[str]:
 )
 def target_is_created_without_destinations(target: Deployment) -> Iterator[str]:
     """No parameter set on the target names a destination for its backups."""
-    for step in ("stack-create", "stack-parameters"):
-        for text in target.values("set", step):
+    for step in (StackCreate, StackParameters):
+        for text in target.texts("set", step):
             parameter = StackParameter(text)
             if parameter.key.startswith(f"{vendor.DESTINATION}Vault") and parameter.value not in (
                 "",
                 "no",
             ):
-                yield f"[target.{step}] sets {parameter.key} to {parameter.value}"
+                yield f"[target.{step.name}] sets {parameter.key} to {parameter.value}"
 
 
 @rule(
@@ -353,7 +366,7 @@ def target_is_created_without_destinations(target: Deployment) -> Iterator[str]:
 )
 def replicas_stay_readable(origin: Deployment, _: Facts) -> Iterator[str]:
     """A restore can read the storage class of the replicas."""
-    for text in origin.values("set", "stack-parameters"):
+    for text in origin.texts("set", StackParameters):
         parameter = StackParameter(text)
         if (
             parameter.key == vendor.DESTINATION_STORAGE_CLASS
@@ -374,7 +387,7 @@ def replicas_stay_readable(origin: Deployment, _: Facts) -> Iterator[str]:
 def restore_source_is_the_origin(facts: Facts) -> Iterator[str]:
     """The restore source is the account that recovery points come from."""
     origin, target = facts.route
-    named = target.value("restore_source_account_id", "stack-parameters")
+    named = target.text("restore_source_account_id", StackParameters)
     if named and origin.account_id not in ("", named):
         yield f"restore_source_account_id is {named}, but [{origin}] is {origin.account_id}"
 
@@ -392,7 +405,7 @@ def restore_source_is_the_origin(facts: Facts) -> Iterator[str]:
 def points_where_the_vault_is(backup: Deployment) -> Iterator[str]:
     """The recovery points are where the backup vault is."""
     for name in ("ebs_snapshot_arn", "rds_snapshot_arn"):
-        text = backup.value(name, "snapshot-copy")
+        text = backup.text(name, SnapshotCopy)
         if not text or not backup.region:
             continue
         arn = Arn(text)
@@ -413,8 +426,8 @@ def points_where_the_vault_is(backup: Deployment) -> Iterator[str]:
 )
 def point_is_a_copy(backup: Deployment, facts: Facts) -> Iterator[str]:
     """The RDS recovery point is a copy, encrypted with the key of its vault."""
-    text = backup.value("rds_snapshot_arn", "snapshot-copy")
-    if facts.elsewhere and text and ":awsbackup:job-" in RdsSnapshotArn(text):
+    text = backup.text("rds_snapshot_arn", SnapshotCopy)
+    if facts.elsewhere and text and not RdsSnapshotArn(text).is_copy:
         yield f"rds_snapshot_arn {text} was created by a backup job, not by a copy job"
 
 
@@ -430,20 +443,15 @@ def point_is_a_copy(backup: Deployment, facts: Facts) -> Iterator[str]:
 def times_in_order(facts: Facts) -> Iterator[str]:
     """The point in time to restore is before the end of replication, and both are in the past."""
     moments = {
-        name: moment_of(text)
+        name: Instant(text).moment
         for name in ("at", "until")
-        if (text := facts.target.value(name, "s3-point-in-time"))
+        if (text := facts.target.text(name, S3PointInTime))
     }
     for name, moment in moments.items():
         if moment > facts.now + timedelta(minutes=5):
             yield f"{name} {moment.isoformat()} is in the future"
     if len(moments) == 2 and moments["at"] >= moments["until"]:  # noqa: PLR2004 - both
         yield f"at {moments['at'].isoformat()} is not before until {moments['until'].isoformat()}"
-
-
-def moment_of(text: str) -> datetime:
-    """Return the time that a checked text names, as an aware datetime in UTC."""
-    return datetime.fromisoformat(Instant(text).utc().replace("Z", "+00:00"))
 
 
 @rule(
@@ -459,8 +467,8 @@ def moment_of(text: str) -> datetime:
 def secret_of_the_stack(target: Deployment) -> Iterator[str]:
     """The secret of the master password belongs to the target's stack."""
     secret, stack = (
-        target.value("master_password_secret_id", "db-restore"),
-        target.value("stack_name"),
+        target.text("master_password_secret_id", DbRestore),
+        target.text("stack_name"),
     )
     if secret and stack and not SecretId(secret).name.startswith(f"/{stack}/"):
         yield f"master_password_secret_id {secret} does not begin with /{stack}/"
@@ -478,9 +486,9 @@ def secret_of_the_stack(target: Deployment) -> Iterator[str]:
 def databases_are_two(target: Deployment) -> Iterator[str]:
     """The temporary database is not the deployment's own."""
     for one, other in (("from_host", "to_host"), ("temporary_db_instance_id", "db_instance_id")):
-        for step in ("db-copy-in", "db-restore", "db-delete"):
-            value = target.value(one, step)
-            if value and value == target.value(other, step):
+        for step in (DbCopyIn, DbRestore, DbDelete):
+            value = target.text(one, step)
+            if value and value == target.text(other, step):
                 yield f"{one} and {other} of [target] are both {value}"
                 break
 
@@ -496,9 +504,9 @@ def databases_are_two(target: Deployment) -> Iterator[str]:
 )
 def volumes_are_two(target: Deployment) -> Iterator[str]:
     """The restored volume is not the data volume."""
-    for step in ("volume-copy-in", "volume-release", "volume-delete"):
-        value = target.value("restored_volume_id", step)
-        if value and value == target.value("data_volume_id", step):
+    for step in (VolumeCopyIn, VolumeRelease, VolumeDelete):
+        value = target.text("restored_volume_id", step)
+        if value and value == target.text("data_volume_id", step):
             yield f"restored_volume_id and data_volume_id of [target] are both {value}"
             return
 
@@ -514,10 +522,10 @@ def volumes_are_two(target: Deployment) -> Iterator[str]:
 )
 def kept_long_enough(origin: Deployment, _: Facts) -> Iterator[str]:
     """Recovery points are kept longer than a restore takes."""
-    for step in ("on-demand-backup", "snapshot-copy"):
-        days = origin.value("retention_days", step)
+    for step in (OnDemandBackup, SnapshotCopy):
+        days = origin.text("retention_days", step)
         if days and int(days) < _SHORTEST_DAYS:
-            yield f"{step} of [{origin}] keeps recovery points for only {days} day"
+            yield f"{step.name} of [{origin}] keeps recovery points for only {days} day"
 
 
 @rule(
@@ -532,7 +540,7 @@ def kept_long_enough(origin: Deployment, _: Facts) -> Iterator[str]:
 )
 def replicas_are_taken_along(origin: Deployment, _: Facts) -> Iterator[str]:
     """The restore replicates replicas too."""
-    if origin.value("only_missing", "s3-batch-replication") == "yes":
+    if origin.text("only_missing", S3BatchReplication) == "yes":
         yield f"[{origin}] sets only_missing, which leaves out replicas"
 
 
@@ -548,9 +556,7 @@ def replicas_are_taken_along(origin: Deployment, _: Facts) -> Iterator[str]:
 def one_template(target: Deployment) -> Iterator[str]:
     """The target uses one version of the template."""
     urls = {
-        url
-        for step in ("stack-create", "stack-parameters")
-        if (url := target.value("template_url", step))
+        url for step in (StackCreate, StackParameters) if (url := target.text("template_url", step))
     }
     if len(urls) > 1:
         yield f"[target] names {len(urls)} templates: {', '.join(sorted(urls))}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from codeocean_cmdgen import vendor
 from codeocean_cmdgen.check.rule import WARNING, rule
 from codeocean_cmdgen.check.vault import point_names
+from codeocean_cmdgen.steps import DbRestore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,11 +46,6 @@ def _moved(facts: Facts) -> list[tuple[Deployment, Deployment]]:
     return [(facts.target, facts.source)]
 
 
-def temporary_db(deployment: Deployment) -> str:
-    """Return the name of the temporary database instance."""
-    return deployment.value("temporary_db_instance_id", "db-restore") or vendor.TEMPORARY_DATABASE
-
-
 def _restore_metadata(backup: Deployment, kind: str) -> dict[str, str]:
     """Return a recovery point's metadata, which describes the backed-up resource."""
     arn = point_names(backup).get(kind, "")
@@ -72,7 +68,7 @@ def _major(version: str) -> str:
 def volume_exists(deployment: Deployment) -> Iterator[str]:
     """The data volume exists."""
     if not deployment.data_volume:
-        yield f"volume {deployment.value('data_volume_id')} of [{deployment}] does not exist"
+        yield f"volume {deployment.text('data_volume_id')} of [{deployment}] does not exist"
 
 
 @rule(
@@ -86,7 +82,7 @@ def volume_is_of_the_deployment(deployment: Deployment) -> Iterator[str]:
     """The data volume belongs to the stack."""
     volume = deployment.data_volume
     tags = {tag["Key"]: tag["Value"] for tag in volume.get("Tags", [])}
-    stack, found = deployment.value("stack_name"), tags.get(vendor.DEPLOYMENT_TAG, "none")
+    stack, found = deployment.text("stack_name"), tags.get(vendor.DEPLOYMENT_TAG, "none")
     if volume and stack and found != stack:
         yield (
             f"{volume['VolumeId']} of [{deployment}] is tagged for deployment {found}, not for "
@@ -151,7 +147,7 @@ def volume_is_large_enough(target: Deployment, size: int) -> Iterator[str]:
 def database_exists(deployment: Deployment) -> Iterator[str]:
     """The analytics database exists."""
     if not deployment.database:
-        yield f"database {deployment.value('db_instance_id')} of [{deployment}] does not exist"
+        yield f"database {deployment.text('db_instance_id')} of [{deployment}] does not exist"
 
 
 @rule(
@@ -217,8 +213,9 @@ def postgres_of_the_source(target: Deployment, source: Deployment) -> Iterator[s
 )
 def no_temporary_database(target: Deployment) -> Iterator[str]:
     """No temporary database is left from an earlier restore."""
-    if target.answer("DescribeDBInstances", temporary_db(target)):
-        yield f"database {temporary_db(target)} already exists"
+    temporary = target.file.temporary_database
+    if target.answer("DescribeDBInstances", temporary):
+        yield f"database {temporary} already exists"
 
 
 @rule(
@@ -232,7 +229,7 @@ def no_temporary_database(target: Deployment) -> Iterator[str]:
 )
 def secret_exists(target: Deployment) -> Iterator[str]:
     """The secret of the master password exists."""
-    secret = target.value("master_password_secret_id", "db-restore")
+    secret = target.text("master_password_secret_id", DbRestore)
     if secret and target.answer("DescribeSecret", secret) is None:
         yield f"secret {secret} of [target] does not exist"
 

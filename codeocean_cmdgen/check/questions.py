@@ -14,9 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from codeocean_cmdgen import vendor
 from codeocean_cmdgen.aws_settings import open_session, usable_settings
 from codeocean_cmdgen.check.facts import Unknown
-from codeocean_cmdgen.check.machine import temporary_db
 from codeocean_cmdgen.check.vault import point_names
 from codeocean_cmdgen.errors import InputError, Problem
+from codeocean_cmdgen.steps import DbRestore
 from codeocean_cmdgen.values import VaultName
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class _Asker:
     def say_who_answered(self, identity: Mapping[str, str]) -> None:
         """Show the caller, and the place that is about to be checked."""
         one = self._deployment
-        stack = one.value("stack_name") or "not in the file"
+        stack = one.text("stack_name") or "not in the file"
         line = (
             f"caller {identity['Arn']}, account {identity['Account']}, {one.region}, stack {stack}"
         )
@@ -216,7 +216,7 @@ def _first(facts: Facts, deployment: Deployment) -> Iterator[Question]:
 
 
 def _of_the_stack(deployment: Deployment) -> Iterator[Question]:
-    stack = deployment.value("stack_name")
+    stack = deployment.text("stack_name")
     if not stack:
         return
     name = {"StackName": stack}
@@ -256,13 +256,13 @@ def _of_the_buckets(facts: Facts, deployment: Deployment) -> Iterator[Question]:
 
 
 def _of_the_machines(deployment: Deployment) -> Iterator[Question]:
-    volume, database = deployment.value("data_volume_id"), deployment.value("db_instance_id")
+    volume, database = deployment.text("data_volume_id"), deployment.text("db_instance_id")
     if volume:
         yield Question("ec2", "DescribeVolumes", volume, {"VolumeIds": [volume]})
-    names = {database, temporary_db(deployment) if deployment.role == "target" else ""}
+    names = {database, deployment.file.temporary_database if deployment.role == "target" else ""}
     for name in sorted(names - {""}):
         yield Question("rds", "DescribeDBInstances", name, {"DBInstanceIdentifier": name})
-    secret = deployment.value("master_password_secret_id", "db-restore")
+    secret = deployment.text("master_password_secret_id", DbRestore)
     if secret and deployment.role == "target":
         yield Question("secretsmanager", "DescribeSecret", secret, {"SecretId": secret})
 

@@ -183,19 +183,19 @@ def rule(
         title = (inspect.getdoc(find_problems) or "").rstrip(".")
         RULES.append(
             Rule(
-                name,
-                level,
-                title,
-                why,
-                source,
-                fix,
-                fix_in,
-                advice,
-                noun,
-                live,
-                procedures,
-                each,
-                find_problems,
+                name=name,
+                level=level,
+                title=title,
+                why=why,
+                source=source,
+                fix=fix,
+                fix_in=fix_in,
+                advice=advice,
+                noun=noun,
+                live=live,
+                procedures=procedures,
+                each=each,
+                find_problems=find_problems,
             )
         )
         return find_problems

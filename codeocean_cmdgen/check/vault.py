@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from codeocean_cmdgen import vendor
 from codeocean_cmdgen.check.account import allows
-from codeocean_cmdgen.check.file import moment_of
 from codeocean_cmdgen.check.rule import ADMIT_ADVICE, CHOOSE_POINTS, WARNING, admit, rule
-from codeocean_cmdgen.values import Arn
+from codeocean_cmdgen.steps import S3PointInTime, SnapshotCopy
+from codeocean_cmdgen.values import Arn, Instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ def _sending(facts: Facts) -> list[tuple[Deployment, Deployment]]:
 def point_names(deployment: Deployment) -> dict[str, str]:
     """Return the recovery points that the file names, by kind."""
     names = {"EBS": "ebs_snapshot_arn", "RDS": "rds_snapshot_arn"}
-    found = {kind: deployment.value(name, "snapshot-copy") for kind, name in names.items()}
+    found = {kind: deployment.text(name, SnapshotCopy) for kind, name in names.items()}
     return {kind: arn for kind, arn in found.items() if arn}
 
 
@@ -87,7 +87,6 @@ def vault_exists(deployment: Deployment) -> Iterator[str]:
     why="every copy job fails with: Access Denied trying to call AWS Backup service",
     source=f"{_GUIDE}create-a-vault-access-policy.html",
     fix=admit,
-    fix_in="{0}",
     advice=ADMIT_ADVICE,
 )
 def vault_allows_the_origin(destination: Deployment, origin: Deployment) -> Iterator[str]:
@@ -164,7 +163,7 @@ def key_allows_the_destination(origin: Deployment, destination: Deployment) -> I
 def lock_allows_the_retention(destination: Deployment, origin: Deployment) -> Iterator[str]:
     """The lock of the vault allows the retention of the copies."""
     vault = destination.answer("DescribeBackupVault", destination.vault) or {}
-    days = int(origin.value("retention_days", "snapshot-copy") or vendor.COPIES_DAYS)
+    days = int(origin.text("retention_days", SnapshotCopy) or vendor.COPIES_DAYS)
     least, most = vault.get("MinRetentionDays", 0), vault.get("MaxRetentionDays", 0)
     if days < (least or 0) or (most and days > most):
         yield (
@@ -250,7 +249,7 @@ def point_is_kept_long_enough(
     """The recovery points do not expire during the restore."""
     ends = _point(backup, arn).get("CalculatedLifecycle", {}).get("DeleteAt")
     if ends and ends - facts.now < _RESTORE:
-        yield f"the {kind} recovery point {arn} expires at {_shown(ends)}"
+        yield f"the {kind} recovery point {arn} expires at {Instant.of(ends)}"
 
 
 @rule(
@@ -352,10 +351,10 @@ def point_is_of_the_source(backup: Deployment, kind: str, arn: str, facts: Facts
 def moment_is_not_before_the_snapshot(backup: Deployment, facts: Facts) -> Iterator[str]:
     """The buckets are not restored to a point in time before the EBS recovery point."""
     arn = point_names(backup).get("EBS")
-    text = facts.target.value("at", "s3-point-in-time")
+    text = facts.target.text("at", S3PointInTime)
     created = _point(backup, arn).get("CreationDate") if arn and text else None
-    if created and moment_of(text) < created.replace(microsecond=0):
-        yield f"at is {text}, but the EBS recovery point was created at {_shown(created)}"
+    if created and Instant(text).moment < created.replace(microsecond=0):
+        yield f"at is {text}, but the EBS recovery point was created at {Instant.of(created)}"
 
 
 @rule(
@@ -372,11 +371,7 @@ def moment_is_not_before_the_snapshot(backup: Deployment, facts: Facts) -> Itera
 def moment_is_near_the_snapshot(backup: Deployment, facts: Facts) -> Iterator[str]:
     """The buckets are not restored to a point in time long after the EBS recovery point."""
     arn = point_names(backup).get("EBS")
-    text = facts.target.value("at", "s3-point-in-time")
+    text = facts.target.text("at", S3PointInTime)
     created = _point(backup, arn).get("CreationDate") if arn and text else None
-    if created and moment_of(text) > created + vendor.BACKUP_INTERVAL:
-        yield f"at is {text}, but the EBS recovery point was created at {_shown(created)}"
-
-
-def _shown(moment: datetime) -> str:
-    return moment.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    if created and Instant(text).moment > created + vendor.BACKUP_INTERVAL:
+        yield f"at is {text}, but the EBS recovery point was created at {Instant.of(created)}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import click
 import typer
 
-from codeocean_cmdgen.arguments import RECOVERY_POINTS, VOCABULARY
+from codeocean_cmdgen.arguments import RECOVERY_POINTS, VOCABULARY, flag
 from codeocean_cmdgen.aws_settings import demand_boto3
 from codeocean_cmdgen.cli.procedures import ProcedureName
 from codeocean_cmdgen.cli.shared import FileName, Values, show_note
@@ -184,13 +184,13 @@ def discover(
         ),
     ] = None,
     table: Annotated[
-        str,
+        Optional[str],
         typer.Option(
             "--from",
             click_type=click.Choice(("backup", "target")),
-            help="deployment whose vault holds the recovery points",
+            help="deployment whose vault holds the recovery points  [default: backup]",
         ),
-    ] = "backup",
+    ] = None,
     choose: Annotated[
         Optional[str],
         typer.Option(
@@ -206,42 +206,92 @@ def discover(
     they are. With recovery-points as ROLE, it lists the pairs in the vault, newest first, and
     writes the pair that you choose.
     """
+    if what == RECOVERY_POINTS:
+        unused = {"stack_name": stack_name, "stack_json": stack_json}
+        _refuse(unused, f"not an option of discover {RECOVERY_POINTS}")
+        file = file_to_fill_in(values, show_note)
+        facts = _find_points(file, table or "backup", choose, region=region, profile=profile)
+    else:
+        _refuse({"from": table, "choose": choose}, f"only for discover {RECOVERY_POINTS}")
+        file = file_to_fill_in(values, show_note)
+        where = {"stack_name": stack_name, "region": region, "profile": profile}
+        facts = _find_deployment(file, what, stack_json, where)
+    if facts:
+        _write(file, facts)
+
+
+def _refuse(given: dict[str, Optional[str]], why: str) -> None:
+    """Refuse options that would have no effect.
+
+    Raises:
+        InputError: some are given.
+
+    """
+    problems = [Problem(f"{flag(name)}: {why}") for name, text in given.items() if text is not None]
+    if problems:
+        raise InputError(problems)
+
+
+def _say(line: str) -> None:
+    echo(line, err=True)
+
+
+def _find_deployment(
+    file: "DeploymentFile",
+    role: str,
+    stack_json: Optional[str],
+    where: dict[str, Optional[str]],
+) -> list["Fact"]:
+    """Return the facts of a deployment, and show what was not found.
+
+    stack_json: the file to read instead of AWS, if it is named.
+    where: the options that say where to look in AWS.
+    """
     from codeocean_cmdgen.discover import (  # noqa: PLC0415 - no step needs them
-        recovery_points,
         services_instance,
         stack,
     )
-    from codeocean_cmdgen.inputs.update import update  # noqa: PLC0415 - likewise
 
-    file = file_to_fill_in(values, show_note)
-
-    def say(line: str) -> None:
-        echo(line, err=True)
-
-    if what == RECOVERY_POINTS:
-        asked = {"region": region, "profile": profile}
-        found = recovery_points.find_pairs(table, file, say, **asked)
-        again = [f"--from {table}", file.option]
-        again += [f"--{name} {shlex.quote(text)}" for name, text in asked.items() if text]
-        facts = _chosen(found, table, choose, " ".join(again))
+    is_own = role != "backup" and stack_json_of.is_services_instance()
+    own = stack_json or (str(stack_json_of.STACK_JSON) if is_own else "")
+    if own:
+        _refuse(where, f"not used: {own} is read instead of AWS")
+        found = services_instance.find(role, file, Path(own), _say)
     else:
-        is_own = what != "backup" and stack_json_of.is_here()
-        own = stack_json or (str(stack_json_of.STACK_JSON) if is_own else "")
-        if own:
-            facts, missing = services_instance.find(what, file, Path(own), say)
-        else:
-            facts, missing = stack.find(
-                what, file, say, stack_name=stack_name, region=region, profile=profile
-            )
-        for problem in missing:
-            say(f"not found: {problem.message}")
-            if problem.hint:
-                say(f"hint: {problem.hint}")
-    if facts:
-        changes = update(Path(file.name), facts)
-        for line in changes.replaced:
-            say(f"changed: {line}")
-        say(f"done: {_written(changes.total, len(facts), file.name)}")
+        found = stack.find(role, file, _say, **where)
+    for problem in found.missing:
+        _say(f"not found: {problem.message}")
+        if problem.hint:
+            _say(f"hint: {problem.hint}")
+    return found.facts
+
+
+def _find_points(
+    file: "DeploymentFile",
+    table: str,
+    choice: Optional[str],
+    *,
+    region: Optional[str],
+    profile: Optional[str],
+) -> list["Fact"]:
+    """Return the facts of the pair of recovery points that is chosen, if one is."""
+    from codeocean_cmdgen.discover import recovery_points  # noqa: PLC0415 - no step needs it
+
+    found = recovery_points.find_pairs(table, file, _say, region=region, profile=profile)
+    again = [f"--from {table}", file.option]
+    where = {"region": region, "profile": profile}
+    again += [f"{flag(name)} {shlex.quote(text)}" for name, text in where.items() if text]
+    return _chosen(found, table, choice, " ".join(again))
+
+
+def _write(file: "DeploymentFile", facts: list["Fact"]) -> None:
+    """Write facts to the file, and say what that changed."""
+    from codeocean_cmdgen.inputs.update import update  # noqa: PLC0415 - no step needs it
+
+    changes = update(Path(file.name), facts)
+    for line in changes.replaced:
+        _say(f"changed: {line}")
+    _say(f"done: {_written(changes.total, len(facts), file.name)}")
 
 
 def _written(changed: int, found: int, file: str) -> str:

@@ -224,7 +224,7 @@ def main() -> None:
         _tell_usage(error)
         sys.exit(error.exit_code)
     except OSError as error:
-        echo(f"error: {_operation(error)}: {error.strerror or error}", err=True)
+        echo(f"error: {_refused(error)}: {error.strerror or error}", err=True)
         sys.exit(REFUSED)
     except Exception:  # noqa: BLE001 - the last net
         echo_lines(traceback.format_exc(), err=True)
@@ -253,14 +253,10 @@ def _tell(problems: "Iterable[Problem]") -> None:
             echo(f"hint: {problem.hint}", err=True)
 
 
-def _operation(error: OSError) -> str:
-    """Say what the system refused, and of which file: an error of the system knows only the file.
-
-    The innermost function is named as what it does: `mkdir`, `stat`, `open`.
-    """
-    function = traceback.extract_tb(error.__traceback__)[-1].name
+def _refused(error: OSError) -> str:
+    """Say what the system refused, and which file it names, if any."""
     names = [os.fsdecode(one) for one in (error.filename, error.filename2) if one is not None]
-    return " ".join([f"{function} failed", *(["for"] if names else []), *map(shown, names)])
+    return f"cannot use {' and '.join(map(shown, names))}" if names else "a system call failed"
 
 
 def _tell_usage(error: click.ClickException) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Optional
 
 from codeocean_cmdgen import vendor
-from codeocean_cmdgen.arguments import KNOWN
+from codeocean_cmdgen.arguments import why_not
 from codeocean_cmdgen.errors import DiscoveryError, Problem
 from codeocean_cmdgen.inputs.deployment_file import TABLES
 from codeocean_cmdgen.inputs.update import Fact
@@ -37,7 +37,7 @@ class Finder:
     def take(self, name: str, texts: tuple[str, ...], origin: str, table: str = "") -> None:
         """Keep a fact if it is valid."""
         table = table or self.role
-        reasons = list(filter(None, map(KNOWN[name].kind.why_not, texts)))
+        reasons = why_not(name, texts)
         self.missing += [Problem(f"{name} of [{table}]: {why} ({origin})") for why in reasons]
         if not reasons:
             self.facts.append(Fact(table, name, texts, origin))
@@ -46,7 +46,7 @@ class Finder:
         """Remember that a fact was not found."""
         self.missing.append(Problem(f"{name} of [{table or self.role}]: {why}", hint))
 
-    def has(self, name: str) -> tuple[str, ...]:
+    def texts(self, name: str) -> tuple[str, ...]:
         """Return the texts of a fact in the role's own table; none if it was not found."""
         own = (fact for fact in self.facts if (fact.table, fact.name) == (self.role, name))
         return next((fact.texts for fact in own), ())
@@ -141,7 +141,7 @@ class Finder:
     def _fill_tables_of_origins(self, *, migration: bool) -> None:
         """Add vault and buckets to the tables of the stacks that copy their data here."""
         vault_arn = self._vault_arn()
-        if vault_arn and self.role == "target" and not self.has("destination_vault_arn"):
+        if vault_arn and self.role == "target" and not self.texts("destination_vault_arn"):
             self.take("destination_vault_arn", vault_arn, vendor.BACKUP_VAULT)
         origins = {
             "backup": [] if migration else ["source"],
@@ -151,12 +151,12 @@ class Finder:
             table = f"{origin}.stack-parameters"
             if vault_arn:
                 self.take("destination_vault_arn", vault_arn, f"[{self.role}]", table)
-            buckets = self.has("bucket_arn")
+            buckets = self.texts("bucket_arn")
             if buckets:
                 self.take("destination_bucket_arn", buckets, f"[{self.role}] bucket_arn", table)
 
     def _vault_arn(self) -> tuple[str, ...]:
-        vault = self.has("backup_vault_name")
+        vault = self.texts("backup_vault_name")
         if not vault:
             return ()
         region = Region(self.here["region"])
@@ -172,7 +172,7 @@ _OWN_VAULT = {
 def _account_ids(file: DeploymentFile, role: str) -> Iterator[tuple[str, str]]:
     """Yield the accounts of a role that a file gives, and where: directly, or in an ARN."""
     names = [(role, "account_id")]
-    names += [(table, "role_arn") for table in file.tables if table.partition(".")[0] == role]
+    names += [(table, "role_arn") for table in file.tables_of(role)]
     names += [(table, "destination_vault_arn") for table in _OWN_VAULT.get(role, ())]
     for table, name in names:
         for text in file.texts(table, name):

@@ -11,7 +11,7 @@ from codeocean_cmdgen.discover.caller import Caller
 from codeocean_cmdgen.discover.finder import Finder, first
 from codeocean_cmdgen.errors import InputError, Problem, shown
 from codeocean_cmdgen.inputs.update import Fact
-from codeocean_cmdgen.values import Arn
+from codeocean_cmdgen.values import Arn, Instant, RdsSnapshotArn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -123,7 +123,7 @@ def pair_up(described: Iterable[dict[str, Any]]) -> Pairs:
             one.get("ResourceArn", ""),
             one["CreationDate"].astimezone(timezone.utc).replace(microsecond=0),
             one.get("CalculatedLifecycle", {}).get("DeleteAt"),
-            bool(one.get("SourceBackupVaultArn")) or ":copyjob-" in one["RecoveryPointArn"],
+            bool(one.get("SourceBackupVaultArn")) or _is_named_as_copy(one),
         )
         key = (one["ResourceType"], point.resource_arn, point.created)
         twins += key in best
@@ -146,6 +146,13 @@ def pair_up(described: Iterable[dict[str, Any]]) -> Pairs:
         if point.arn not in paired
     ]
     return Pairs(pairs, notes)
+
+
+def _is_named_as_copy(described: dict[str, Any]) -> bool:
+    """Return whether the ARN says that a copy job created it; that of an EBS snapshot does not."""
+    return (
+        described["ResourceType"] == "RDS" and RdsSnapshotArn(described["RecoveryPointArn"]).is_copy
+    )
 
 
 def _preference(point: Point) -> tuple[bool, datetime]:
@@ -210,7 +217,7 @@ def choose(pairs: list[Pair], choice: str) -> Pair:
 
 def facts_of(pair: Pair, table: str) -> tuple[list[Fact], list[str]]:
     """Return the facts of the pair for the file, and warnings about it."""
-    moment = f"{pair.ebs.created:%Y-%m-%dT%H:%M:%SZ}"
+    moment = Instant.of(pair.ebs.created)
     origin = f"backup of {moment}"
     facts = [
         Fact(table, "ebs_snapshot_arn", (pair.ebs.arn,), origin),

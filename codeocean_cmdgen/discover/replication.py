@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from codeocean_cmdgen.errors import DiscoveryError
 from codeocean_cmdgen.programs.replication_jobs import DESCRIPTION
-from codeocean_cmdgen.values import BucketArn
+from codeocean_cmdgen.values import BucketArn, Instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ def find_end(finder: Finder, caller: Caller) -> None:
 
     S3 lists jobs until 90 days after their end. Without a job there is nothing to find.
     """
-    buckets = {BucketArn(arn).name for arn in finder.has("bucket_arn")}
+    buckets = {BucketArn(arn).name for arn in finder.texts("bucket_arn")}
     table = "target.s3-point-in-time"
     try:
         jobs = [
@@ -40,7 +40,7 @@ def find_end(finder: Finder, caller: Caller) -> None:
         finder.miss("until", f"job {at_work[0]} is still replicating", hint, table)
     elif jobs:
         last = max(job["TerminationDate"] for job in jobs) + timedelta(seconds=1)
-        moment = f"{last.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"  # rounded up
+        moment = Instant.of(last)  # rounded up
         finder.take("until", (moment,), "end of the last replication job", table)
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codeocean_cmdgen import vendor
-from codeocean_cmdgen.arguments import KNOWN
+from codeocean_cmdgen.arguments import why_not
 from codeocean_cmdgen.discover.finder import Finder, Found
 from codeocean_cmdgen.errors import InputError, Problem
 from codeocean_cmdgen.inputs.stack_json import read_stack_json
-from codeocean_cmdgen.values import VaultArn
+from codeocean_cmdgen.values import HostName, VaultArn
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile, Tell
+    from codeocean_cmdgen.inputs.stack_json import StackJson
 
 
 def find(role: str, file: DeploymentFile, stack_json: Path, say: Tell) -> Found:
@@ -31,44 +32,72 @@ def find(role: str, file: DeploymentFile, stack_json: Path, say: Tell) -> Found:
     if role == "backup":
         raise InputError([Problem("--stack-json: the backup stack has no services instance")])
     stack = read_stack_json(stack_json)
-    problems: list[Problem] = []
+    place = _place(stack)
+    say("stack.json: account {account_id}, {region}, stack {stack_name}".format(**place))
     finder = Finder(role, file)
-    names = ("account_id", "region", "stack_name")
-    account_id, region, stack_name = ("".join(stack.look_up(name, problems)) for name in names)
-    problems += [
-        Problem(f"{name}: {why} (stack.json)")
-        for name, text in zip(names, (account_id, region, stack_name))
-        if (why := KNOWN[name].kind.why_not(text))
-    ]
-    if problems:
-        raise InputError(problems)
-    say(f"stack.json: account {account_id}, {region}, stack {stack_name}")
-    finder.set_place(account_id, region, stack_name, "stack.json")
-    roles = "source.s3-batch-replication"
-    wanted = [("bucket_arn", role), *([("role_arn", roles)] if role == "source" else [])]
-    if role == "target":
-        wanted += [(name, role) for name in ("destination_vault_arn", "to_host", "to_port", "user")]
-    for name, table in wanted:
-        reasons: list[Problem] = []
-        texts = stack.look_up(name, reasons)
-        finder.missing += reasons
-        if not reasons:
-            finder.take(name, texts, "stack.json", table)
-    vault = "".join(stack.look_up("destination_vault_arn", []))
-    if not VaultArn.why_not(vault):
-        finder.take(
-            "backup_vault_name", (VaultArn(vault).name,), f"stack.json, {vendor.BACKUP_VAULT}"
-        )
-    identifier, _, domain = "".join(stack.look_up("to_host", [])).partition(".")
-    if ".rds.amazonaws.com" in domain:
-        finder.take("db_instance_id", (identifier,), "stack.json, first label of AnalyticsDB.Host")
-    if role == "target":
-        secret = vendor.MASTER_PASSWORD.format(stack_name=stack_name)
-        origin = f"its name in {vendor.TEMPLATE}"
-        finder.take("master_password_secret_id", (secret,), origin, "target.db-restore")
+    finder.set_place(**place, origin="stack.json")
+    _take_given(finder, stack)
+    _take_derived(finder, stack)
     _miss_on_host(finder)
     finder.fill_tables_of_others()
     return Found(finder.facts, finder.missing)
+
+
+def _place(stack: StackJson) -> dict[str, str]:
+    """Return account, Region and stack.
+
+    Raises:
+        InputError: with what is missing or wrong.
+
+    """
+    found = {name: stack.look_up(name) for name in ("account_id", "region", "stack_name")}
+    problems: list[Problem] = []
+    for name, texts in found.items():
+        if isinstance(texts, Problem):
+            problems.append(texts)
+        else:
+            problems += [Problem(f"{name}: {why} (stack.json)") for why in why_not(name, texts)]
+    if problems:
+        raise InputError(problems)
+    return {name: texts[0] for name, texts in found.items()}
+
+
+def _text(stack: StackJson, name: str) -> str:
+    """Return the only text of a value; empty if it is missing."""
+    found = stack.look_up(name)
+    return "" if isinstance(found, Problem) else found[0]
+
+
+_GIVEN = {
+    "source": {"bucket_arn": "source", "role_arn": "source.s3-batch-replication"},
+    "target": dict.fromkeys(
+        ("bucket_arn", "destination_vault_arn", "to_host", "to_port", "user"), "target"
+    ),
+}
+"""Role -> what its stack.json gives: each value, and the table for it."""
+
+
+def _take_given(finder: Finder, stack: StackJson) -> None:
+    for name, table in _GIVEN[finder.role].items():
+        found = stack.look_up(name)
+        if isinstance(found, Problem):
+            finder.missing.append(found)
+        else:
+            finder.take(name, found, "stack.json", table)
+
+
+def _take_derived(finder: Finder, stack: StackJson) -> None:
+    """Take the names that are a part of other values, or follow from the stack's name."""
+    vault, host = _text(stack, "destination_vault_arn"), _text(stack, "to_host")
+    if not VaultArn.why_not(vault):
+        name = VaultArn(vault).name
+        finder.take("backup_vault_name", (name,), f"stack.json, {vendor.BACKUP_VAULT}")
+    if not HostName.why_not(host) and (database := HostName(host).db_instance_id):
+        finder.take("db_instance_id", (database,), "stack.json, first label of AnalyticsDB.Host")
+    if finder.role == "target":
+        secret = vendor.MASTER_PASSWORD.format(stack_name=finder.here["stack_name"])
+        origin = f"its name in {vendor.TEMPLATE}"
+        finder.take("master_password_secret_id", (secret,), origin, "target.db-restore")
 
 
 def _miss_on_host(finder: Finder) -> None:

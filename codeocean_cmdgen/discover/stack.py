@@ -212,7 +212,7 @@ def _take_role(
 
 def _take_databases(finder: Finder, caller: Caller) -> None:
     """Take the endpoints of the deployment's own database and, if it exists, the temporary one."""
-    own = "".join(finder.has("db_instance_id"))
+    own = "".join(finder.texts("db_instance_id"))
     try:
         answer = caller.ask("the database instances", "rds", "describe_db_instances")
     except DiscoveryError as error:
@@ -226,13 +226,14 @@ def _take_databases(finder: Finder, caller: Caller) -> None:
         finder.take("user", (found[own]["MasterUsername"],), f"database {own}")
     else:
         finder.miss("to_host", f"database {own} does not exist or has no endpoint")
-    temporary = found.get(vendor.TEMPORARY_DATABASE, {}).get("Endpoint", {})
-    if temporary:
-        finder.take("from_host", (temporary["Address"],), f"database {vendor.TEMPORARY_DATABASE}")
+    temporary = finder.file.temporary_database
+    endpoint = found.get(temporary, {}).get("Endpoint", {})
+    if endpoint:
+        finder.take("from_host", (endpoint["Address"],), f"database {temporary}")
     else:
         finder.miss(
             "from_host",
-            f"database {vendor.TEMPORARY_DATABASE} does not exist yet: db-restore creates it",
+            f"database {temporary} does not exist yet: db-restore creates it",
             f"run codeocean-cmdgen discover {finder.role} {finder.file.option} again after "
             "db-restore",
         )
@@ -296,7 +297,7 @@ def _find_backup(finder: Finder, caller: Caller, resources: dict[str, _Resource]
     else:
         finder.miss(
             "role_arn",
-            f"the stack has {len(roles) or 'no'} S3 restore roles: {', '.join(roles.values())}"
+            f"the stack has {len(roles)} S3 restore roles: {', '.join(roles.values())}"
             if roles
             else "the stack has no S3 restore role",
             "the stack may create it when its restore parameters are set: paste the script of "

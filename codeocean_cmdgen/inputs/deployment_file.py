@@ -16,7 +16,7 @@ from codeocean_cmdgen.errors import InputError, Problem, shown
 from codeocean_cmdgen.files import read_input
 from codeocean_cmdgen.inputs import stack_json
 from codeocean_cmdgen.inputs.toml_text import line_numbers, load
-from codeocean_cmdgen.steps import STEPS
+from codeocean_cmdgen.steps import STEPS, DbRestore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -89,6 +89,20 @@ class DeploymentFile:
             if texts := self.texts(home, name):
                 return home, texts
         return "", ()
+
+    def tables_of(self, deployment: str) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Return the tables of a deployment: its own, and those of its steps."""
+        return {
+            table: content
+            for table, content in self.tables.items()
+            if table.partition(".")[0] == deployment
+        }
+
+    @property
+    def temporary_database(self) -> str:
+        """The name that db-restore gives the temporary database instance."""
+        _, texts = self.first(DbRestore, "target", "temporary_db_instance_id")
+        return texts[0] if texts else DbRestore.temporary_db_instance_id
 
     def _read(self, table: str, content: object) -> None:
         if table in TABLES and not isinstance(content, dict):
@@ -192,7 +206,7 @@ def named_or_default(values: Optional[str], tell: Tell) -> Optional[DeploymentFi
     """
     if values is not None:
         return read_deployment_file(Path(values))
-    if stack_json.is_here():
+    if stack_json.is_services_instance():
         return None
     path = Path(DEPLOYMENT_FILE)
     try:
@@ -227,7 +241,7 @@ def file_to_fill_in(values: Optional[str], tell: Tell) -> DeploymentFile:
 
     """
     if values is None:
-        absent = not (stack_json.is_here() or os.path.lexists(DEPLOYMENT_FILE))
+        absent = not (stack_json.is_services_instance() or os.path.lexists(DEPLOYMENT_FILE))
     else:
         absent = not os.path.lexists(os.path.realpath(values))
     if absent:
@@ -268,7 +282,7 @@ def _validated(path: Path, text: str) -> DeploymentFile:
 
 
 def _no_file() -> Problem:
-    if stack_json.is_here():
+    if stack_json.is_services_instance():
         return Problem("missing --values: a services instance has no default deployment file")
     return Problem(
         f"missing --values: there is no {DEPLOYMENT_FILE} in the current folder",

@@ -88,7 +88,7 @@ def resolve(
     ]
     if places and stack_json:
         excuse = _fill_from_stack_json(places, stack_json_of.read_stack_json(stack_json), given)
-    elif places and own_stack_json and stack_json_of.is_here():
+    elif places and own_stack_json and stack_json_of.is_services_instance():
         excuse = _fill_from_own_stack_json(places, given)
     if ask and not problems and not excuse.problems:
         _fill_by_asking(step, ask, given)
@@ -230,9 +230,9 @@ def _fill_from_stack_json(
     for names in places:
         if any(name in given for name in names):
             continue
-        reasons: list[Problem] = []
-        facts = {name: Given(stack.look_up(name, reasons), "stack.json") for name in names}
+        found = {name: stack.look_up(name) for name in names}
+        reasons = [one for one in found.values() if isinstance(one, Problem)]
         if not reasons:
-            given.update(facts)
+            given.update({name: Given(texts, "stack.json") for name, texts in found.items()})
         excuses += reasons
     return Excuse(tuple(excuses))

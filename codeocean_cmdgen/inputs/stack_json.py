@@ -22,7 +22,7 @@ BACKUP_PARAMETERS = (
 """The parameters of the vendor's stack that configure its backup."""
 
 
-def is_here() -> bool:
+def is_services_instance() -> bool:
     """Return whether this is a services instance: it has a stack.json, readable or not."""
     try:
         STACK_JSON.stat()
@@ -80,26 +80,24 @@ class StackJson:
         part = part if isinstance(part, dict) else {}
         return {name.lower(): value for name, value in part.items() if isinstance(value, str)}
 
-    def look_up(self, name: str, problems: list[Problem]) -> tuple[str, ...]:
-        """Return the texts of a value; a missing value becomes a problem."""
+    def look_up(self, name: str) -> tuple[str, ...] | Problem:
+        """Return the texts of a value, or why there are none."""
         if name == "bucket_arn":
-            return self._bucket_arns(problems)
+            return self._bucket_arns()
         text = self._facts[name]
-        if not text and name == "role_arn":
-            problems.append(
-                Problem(
-                    f"AWS.{vendor.S3_BACKUP_ROLE} is empty in stack.json: this stack has no backup "
-                    "configuration yet",
-                    f"to replicate from this deployment, set the stack parameters "
-                    f"{BACKUP_PARAMETERS}, and update the stack; to restore, add --from backup",
-                )
+        if text:
+            return (text,)
+        if name == "role_arn":
+            return Problem(
+                f"AWS.{vendor.S3_BACKUP_ROLE} is empty in stack.json: this stack has no backup "
+                "configuration yet",
+                f"to replicate from this deployment, set the stack parameters {BACKUP_PARAMETERS}, "
+                "and update the stack; to restore, add --from backup",
             )
-        elif not text:
-            key = ".".join(filter(None, _STACK_JSON_KEYS[name]))
-            problems.append(Problem(f"{key} is missing in stack.json"))
-        return (text,)
+        key = ".".join(filter(None, _STACK_JSON_KEYS[name]))
+        return Problem(f"{key} is missing in stack.json")
 
-    def _bucket_arns(self, problems: list[Problem]) -> tuple[str, ...]:
+    def _bucket_arns(self) -> tuple[str, ...] | Problem:
         region = Region(self._facts["region"])
         found = {}
         for key in vendor.REPLICATED_BUCKETS:
@@ -112,10 +110,8 @@ class StackJson:
                 ["--account-id ... --region ... --role-arn ..."]
                 + [f"--bucket-arn {arn}" for arn in found.values()]
             )
-            problems.append(
-                Problem(
-                    "stack.json names no bucket for " + ", ".join(missing),
-                    f"if this version has no such bucket, give the others as options: {command}",
-                )
+            return Problem(
+                "stack.json names no bucket for " + ", ".join(missing),
+                f"if this version has no such bucket, give the others as options: {command}",
             )
         return tuple(found.values())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from codeocean_cmdgen import vendor
 from codeocean_cmdgen.inputs.resolve import Given
 from codeocean_cmdgen.steps import DbCopyIn, StackCreate
-from codeocean_cmdgen.values import Region, VaultArn
+from codeocean_cmdgen.values import HostName, Region, StackParameter, VaultArn
 
 if TYPE_CHECKING:
     from codeocean_cmdgen.inputs.deployment_file import DeploymentFile
@@ -37,7 +37,7 @@ def destination(deployment: str) -> Derive:
     return derive
 
 
-def recovery_points_from(deployment: str) -> Derive:
+def restore_source(deployment: str) -> Derive:
     """Derive the parameter that names the account whose recovery points the target accepts."""
 
     def derive(file: DeploymentFile) -> dict[str, Given]:
@@ -45,7 +45,7 @@ def recovery_points_from(deployment: str) -> Derive:
         if not account:
             return {}
         _, own = file.first(StackCreate, "target", "set")
-        others = (one for one in own if not one.startswith(f"{vendor.RESTORE_SOURCE}="))
+        others = (one for one in own if StackParameter(one).key != vendor.RESTORE_SOURCE)
         texts = (*others, f"{vendor.RESTORE_SOURCE}={account[0]}")
         return {"set": Given(texts, f"deployment file [target], [{deployment}]")}
 
@@ -61,8 +61,8 @@ def temporary_host(file: DeploymentFile) -> dict[str, Given]:
     """
     _, given = file.first(DbCopyIn, "target", "from_host")
     _, own = file.first(DbCopyIn, "target", "to_host")
-    domain = own[0].partition(".")[2] if own else ""
-    if given or ".rds.amazonaws.com" not in domain:
+    domain = HostName(own[0]).rds_domain if own else ""
+    if given or not domain:
         return {}
-    host = f"{vendor.TEMPORARY_DATABASE}.{domain}"
+    host = f"{file.temporary_database}.{domain}"
     return {"from_host": Given((host,), "deployment file [target], to_host")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codeocean_cmdgen.procedures.derive import DESTINATION, destination, recovery_points_from
+from codeocean_cmdgen.procedures.derive import DESTINATION, destination, restore_source
 from codeocean_cmdgen.procedures.model import Part, Procedure, Task
 from codeocean_cmdgen.procedures.prose import migration as prose
 from codeocean_cmdgen.procedures.shared import (
@@ -17,7 +17,6 @@ from codeocean_cmdgen.procedures.shared import (
     released,
     session,
     started,
-    volume_copied,
     volume_in,
     volume_removed,
     volume_restored,
@@ -42,7 +41,7 @@ MIGRATION = Procedure(
             (
                 DEPLOYED._replace(
                     number="1.1",
-                    derive=recovery_points_from("source"),
+                    derive=restore_source("source"),
                     prose=prose.DEPLOY,
                 ),
                 DEPLOYMENT_WAITED._replace(number="1.2"),
@@ -72,7 +71,9 @@ MIGRATION = Procedure(
         Part(
             prose.PHASE_1_VOLUME,
             (
-                *volume_copied("1.9.", "bulk"),
+                volume_restored("1.9.", "bulk"),
+                session("1.9."),
+                volume_in("1.9.", "bulk"),
                 *volume_removed("1.9.", "bulk", delete=prose.DELETE_VOLUME),
             ),
         ),

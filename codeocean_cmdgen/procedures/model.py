@@ -29,7 +29,8 @@ class Prose(NamedTuple):
     seen_to: what has already completed the task; empty if it is still to do.
 
     Words in braces stand for what is known later: {file}, the name of the deployment file; {step}
-    and {run}, those of the task; {temporary_database} and {s3_backup_role}, the vendor's names.
+    and {run}, those of the task; {temporary_database}, the name of the temporary database instance;
+    {s3_backup_role}, the vendor's name.
     """
 
     title: str
@@ -80,13 +81,16 @@ class Task(NamedTuple):
     joins: str = ""
     shows: tuple[str, ...] = ()
 
-    def naming(self, file: str) -> Task:
-        """Return the task with what the words in braces stand for. file: the deployment file."""
+    def naming(self, file: DeploymentFile, name: str) -> Task:
+        """Return the task with what the words in braces stand for.
+
+        name: what the task's commands call the deployment file.
+        """
         words = {
-            "file": file,
+            "file": name,
             "step": self.step.name if self.step else "",
             "run": self.options.get("run", ""),
-            "temporary_database": vendor.TEMPORARY_DATABASE,
+            "temporary_database": file.temporary_database,
             "s3_backup_role": vendor.S3_BACKUP_ROLE,
         }
         return self._replace(prose=Prose(*(text.format(**words) for text in self.prose)))

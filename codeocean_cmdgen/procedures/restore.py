@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from codeocean_cmdgen.procedures.derive import DESTINATION, destination, recovery_points_from
+from codeocean_cmdgen.procedures.derive import DESTINATION, destination, restore_source
 from codeocean_cmdgen.procedures.model import Part, Procedure, Task
 from codeocean_cmdgen.procedures.prose import restore as prose
 from codeocean_cmdgen.procedures.shared import (
@@ -32,7 +32,7 @@ RESTORE = Procedure(
         Part(
             prose.DEPLOY_AND_COPY,
             (
-                DEPLOYED._replace(derive=recovery_points_from("backup")),
+                DEPLOYED._replace(derive=restore_source("backup")),
                 DEPLOYMENT_WAITED,
                 HELD,
                 STOPPED,

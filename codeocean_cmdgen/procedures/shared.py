@@ -31,11 +31,6 @@ STOPPED = Task("3", prose.STOP_SERVICE, "target", step=ServiceStop)
 STACK_WAITED = Task("5", prose.WAIT_FOR_STACK, "backup", place="cloudshell")
 
 
-def volume_copied(number: str, run: str) -> tuple[Task, ...]:
-    """Return restore steps 10, 12 and 13: a migration's first run leaves out the database."""
-    return (volume_restored(number, run), session(number), volume_in(number, run))
-
-
 def volume_restored(number: str, run: str) -> Task:
     """Return restore step 10."""
     return Task(

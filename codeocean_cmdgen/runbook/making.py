@@ -38,13 +38,14 @@ def make(name: str, file: DeploymentFile) -> Runbook:
     """
     procedure = PROCEDURES[name]
     values = _name_in_commands(file)
-    made = make_scripts((task.naming(values) for task in procedure.tasks), file)
+    made = make_scripts((task.naming(file, values) for task in procedure.tasks), file)
     entries = {entry.number: entry for entry in _entries(made, file, values)}
     sections = tuple(
         Section(*part.heading, tuple(entries[task.number] for task in part.tasks))
         for part in procedure.parts
     )
-    first = next(entry.file for entry in entries.values() if entry.file)
+    written = [entry.file for entry in entries.values() if entry.script]
+    first = written[0] if written else "SCRIPT"
     return Runbook(
         name,
         advice(values),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codeocean_cmdgen import vendor
 from codeocean_cmdgen.errors import Problem
 from codeocean_cmdgen.steps.base import FIRST_RUN, Step
 from codeocean_cmdgen.steps.permissions import (
@@ -68,7 +69,7 @@ class SnapshotCopy(Step):
     rds_snapshot_arn: RdsSnapshotArn
     destination_vault_arn: VaultArn
     role_arn: RoleArn
-    retention_days: Days = Days("14")
+    retention_days: Days = Days(str(vendor.COPIES_DAYS))
     run: RunName = FIRST_RUN
 
     name = "snapshot-copy"

@@ -37,14 +37,15 @@ class World:
 
     def put(self, role: str, name: str, *texts: str, step: str = "") -> None:
         """Change a value of the deployment file; without texts, remove it."""
-        self.facts.deployments[role].tables.setdefault(step, {})[name] = texts
+        table = f"{role}.{step}" if step else role
+        self.facts.deployments[role].file.tables.setdefault(table, {})[name] = texts
 
     def add(self, role: str, name: str, text: str) -> None:
-        self.put(role, name, *self.facts.deployments[role].values(name), text)
+        self.put(role, name, *self.facts.deployments[role].texts(name), text)
 
     def drop(self, role: str, name: str, word: str) -> None:
         """Take out the texts that hold a word."""
-        kept = [one for one in self.facts.deployments[role].values(name) if word not in one]
+        kept = [one for one in self.facts.deployments[role].texts(name) if word not in one]
         self.put(role, name, *kept)
 
     def answer(self, role: str, operation: str, subject: str = "") -> Any:
@@ -247,7 +248,7 @@ FAULTS = (
     fault(
         "F22",
         "restore",
-        lambda w: w.put("target", "from_host", *w.facts.target.values("to_host")),
+        lambda w: w.put("target", "from_host", *w.facts.target.texts("to_host")),
     ),
     fault("F23", "restore", lambda w: w.put("target", "restored_volume_id", DATA_VOLUME)),
     fault("F24", "backup", lambda w: w.put("source", "retention_days", "1")),

@@ -955,15 +955,15 @@ def test_a_closed_stream_is_no_bug(arguments: list[str], closed: str) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_an_error_of_the_system_names_what_failed_and_where(tmp_path: Path) -> None:
+def test_an_error_of_the_system_names_the_file_and_the_reason(tmp_path: Path) -> None:
     """Whatever it is: this one is met on the way to a temporary folder."""
     nowhere = tmp_path / "file"
     nowhere.touch()
     for error, told in (
-        (FileExistsError(17, "File exists", str(nowhere)), f"mkdir failed for '{nowhere}': File"),
-        (OSError(5, "Input/output error", "a", None, "b"), "mkdir failed for 'a' 'b': Input/out"),
-        (OSError(28, "No space left on device"), "mkdir failed: No space left on device"),
-        (OSError("no usable temporary folder"), "mkdir failed: no usable temporary folder"),
+        (FileExistsError(17, "File exists", str(nowhere)), f"cannot use '{nowhere}': File"),
+        (OSError(5, "Input/output error", "a", None, "b"), "cannot use 'a' and 'b': Input/out"),
+        (OSError(28, "No space left on device"), "a system call failed: No space left on device"),
+        (OSError("no usable temporary folder"), "a system call failed: no usable temporary folder"),
     ):
 
         def mkdir(*_: object, error: OSError = error) -> None:

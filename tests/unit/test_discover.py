@@ -333,6 +333,15 @@ def test_the_temporary_database_is_found_once_it_is_there(person: Person) -> Non
     assert person.tables["target"]["from_host"][0].startswith("tmp-codeocean-restore.")
 
 
+def test_the_temporary_database_has_the_name_that_the_file_gives_it(person: Person) -> None:
+    person.file.write_text("[target.db-restore]\ntemporary_db_instance_id = 'tmp-second'\n")
+    assert "database tmp-second does not exist yet" in person.discover("target").err
+    for name in ("tmp-codeocean-restore", "tmp-second"):
+        person.simulator.rds.database(TARGET, REGION, name)
+    person.discover("target")
+    assert person.tables["target"]["from_host"][0].startswith("tmp-second.")
+
+
 def job(person: Person, bucket: str, status: str, hours: float = 0) -> None:
     description = (
         f"codeocean-cmdgen s3-batch-replication run=first bucket={bucket} set=0123abcd:1 token=a"
@@ -395,6 +404,12 @@ def test_the_host_tells_what_stack_json_holds_without_aws(
     assert person.simulator.requests == []
 
 
+def test_the_host_names_its_database_in_china_too(person: Person, tmp_path: Path) -> None:
+    database = {"Host": "one.c9akciq32.rds.cn-north-1.amazonaws.com.cn"}
+    person.discover("source", stack_file(tmp_path, AnalyticsDB=database))
+    assert person.tables["source"]["db_instance_id"] == ("one",)
+
+
 @pytest.mark.parametrize("changes", [{"Stack": ""}, {"AWS": {"AccountID": "1"}}, {"AWS": []}])
 def test_a_host_that_does_not_say_where_it_is_is_refused(
     person: Person, tmp_path: Path, changes: dict[str, Any]
@@ -426,6 +441,34 @@ def test_what_a_guard_expects_never_comes_from_the_host_that_it_guards(
     assert {name: person.tables["target"][name] for name in place} == {
         name: (text,) for name, text in own.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refusal"),
+    [
+        (["source", "--choose=7"], "--choose: only for discover recovery-points"),
+        (["source", "--from=target"], "--from: only for discover recovery-points"),
+        (
+            ["recovery-points", "--stack-name=one"],
+            "--stack-name: not an option of discover recovery-points",
+        ),
+        (
+            ["recovery-points", "--stack-json=one"],
+            "--stack-json: not an option of discover recovery-points",
+        ),
+        (["source", "--stack-json=one", "--stack-name=one"], "--stack-name: not used"),
+        (["source", "--stack-json=one", "--region=mars"], "--region: not used"),
+        (["source", "--stack-json=one", "--profile=nope"], "--profile: not used"),
+    ],
+)
+def test_an_option_that_would_have_no_effect_is_refused(
+    person: Person, tmp_path: Path, arguments: list[str], refusal: str
+) -> None:
+    stack_file(tmp_path)
+    named = f"--stack-json={tmp_path}/stack.json"
+    given = [one.replace("--stack-json=one", named) for one in arguments]
+    refused(person.discover(*given), refusal, code=2)
+    assert not person.file.exists()
 
 
 # Recovery points.

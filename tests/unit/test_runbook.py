@@ -264,6 +264,19 @@ def test_what_joins_a_script_that_is_not_made_stays_in_its_place(tmp_path: Path)
     assert not any("19" in numbers for numbers in pastes)
 
 
+def test_every_step_uses_the_name_that_the_file_gives_the_temporary_database(
+    tmp_path: Path,
+) -> None:
+    file = without(tmp_path, "from_host")
+    name = 'temporary_db_instance_id = "tmp-second"'
+    file.write_text(file.read_text().replace("[target]\n", f"[target]\n{name}\n"))
+    entries = {one.number: one for one in make("restore", read_deployment_file(file)).entries}
+    for number in ("11", "20"):
+        assert "TEMPORARY_DB_INSTANCE_ID=tmp-second\n" in entries[number].script
+    assert "FROM_HOST=tmp-second." in entries["14"].script
+    assert "The instance tmp-second is available" in dict(entries["11"].facts)["done when"]
+
+
 # What is not known yet.
 
 BEGINNING = """

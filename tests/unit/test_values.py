@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from codeocean_cmdgen.values import (
     Days,
     DbInstanceClass,
     EbsSnapshotArn,
+    HostName,
     Instant,
     RdsSnapshotArn,
     Region,
@@ -272,6 +275,19 @@ def test_a_moment_is_told_in_utc_by_whole_seconds(text: str, utc: str) -> None:
     assert Instant(text).utc() == utc
 
 
+def test_a_moment_is_the_same_as_text_and_as_time() -> None:
+    instant = Instant("2019-11-24T06:00:00.9+02:00")
+    assert instant.moment == datetime(2019, 11, 24, 4, tzinfo=timezone.utc)
+    assert Instant.of(instant.moment) == "2019-11-24T04:00:00Z"
+    assert Instant.of(instant.moment.replace(year=999)) == "0999-11-24T04:00:00Z"
+
+
+def test_a_snapshot_knows_whether_it_is_a_copy() -> None:
+    copy = RdsSnapshotArn(RdsSnapshotArn.example)
+    assert copy.is_copy
+    assert not RdsSnapshotArn(copy.replace("copyjob-", "job-")).is_copy
+
+
 def test_digits_are_counted_where_there_are_digits() -> None:
     assert "this one has 11" in str(AccountId.why_not("1111-1111-111"))
     assert "this one has" not in str(AccountId.why_not("production"))
@@ -287,3 +303,24 @@ def test_arns_are_built_as_they_are_parsed() -> None:
     assert key == "arn:aws-cn:kms:cn-north-1:333333333333:alias/aws/s3"
     assert (Arn.why_not(key), key.resource, key.resource_id) == ("", "alias/aws/s3", "s3")
     assert Arn.why_not("codeocean-v1")
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "c9akciq32.us-east-1.rds.amazonaws.com",
+        "c9akciq32.us-gov-west-1.rds.amazonaws.com",
+        "c9akciq32.rds.cn-north-1.amazonaws.com.cn",
+    ],
+)
+def test_an_endpoint_of_rds_names_its_instance(domain: str) -> None:
+    host = HostName(f"one.{domain}")
+    assert (host.db_instance_id, host.rds_domain) == ("one", domain)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["one.example.com", "one.a.us-east-1.rds.amazonaws.com.example.com", "rds.amazonaws.com"],
+)
+def test_another_host_names_no_instance(text: str) -> None:
+    assert (HostName(text).db_instance_id, HostName(text).rds_domain) == ("", "")

@@ -10,6 +10,7 @@ import pytest
 from codeocean_cmdgen.check import RULES, look_over
 from codeocean_cmdgen.check.facts import Unknown
 from codeocean_cmdgen.procedures import PROCEDURES
+from codeocean_cmdgen.simulator.world import REGION, TARGET
 from tests.support.check_faults import AWAY, FAULTS, Fault, World, names, result_of, spoiled
 
 if TYPE_CHECKING:
@@ -62,3 +63,13 @@ def test_an_account_that_was_not_asked_is_said_to_be(clean: dict[str, Facts]) ->
     result = look_over(facts, "deployment.toml", offline=False)
     assert result.findings == []
     assert {one.reason for one in result.unchecked} == {facts.target.why_not_asked}
+
+
+def test_a_value_is_looked_up_where_its_step_looks_it_up(clean: dict[str, Facts]) -> None:
+    facts = copy.deepcopy(clean["restore"])
+    world = World(facts)
+    world.put("target", "destination_vault_arn")
+    stranger = f"arn:aws:backup:{REGION}:{TARGET}:backup-vault:stranger"
+    world.put("backup", "destination_vault_arn", stranger, step="snapshot-copy")
+    result = look_over(facts, "deployment.toml", offline=True)
+    assert names(result) == {"F08"}
