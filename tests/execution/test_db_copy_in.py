@@ -1644,7 +1644,7 @@ def test_nothing_can_be_hidden_on_the_way(mallory: Place) -> None:
         outcome = mallory.run()
         assert outcome.code == 1
         kept = mallory.file(KEPT).read_text()
-        assert "> ALTER EXTENSION citext DROP FUNCTION public.hidden(text)\n" in kept
+        assert "> ALTER EXTENSION citext DROP FUNCTION public.hidden(pg_catalog.text)\n" in kept
         mallory.old_is_in_place()
     finally:
         mallory.target.sql("DROP DATABASE codeocean WITH (FORCE)")
