@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    3f31ac41f890c9e0df366ff39666491e59cb3db6be5fb47ba78b4e7c0ec0c670\ \ -)
+    e0908aff56d06447e0ba8dd6ef4b99eab28739f9059a40b5296557707cba2a9f\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -22,11 +22,10 @@ false <<'END_OF_BODY'
 # codeocean-cmdgen db-copy-in: replace the analytics database with the restored one
 #
 # Run in:   the services instance of the target, in an SSM session; it asks sudo for root.
-# Changes:  CREATE ROLE        creates two roles for the time of the copy, dropped at its end
+# Changes:  CREATE ROLE        creates a role for the time of the restore, dropped at its end
 #           CREATE DATABASE    creates a new database beside the current one, closed to others;
 #                              first an empty one if there is no current one
-#           pg_restore, COPY   fill it from the restored database, as the first of these roles;
-#                              both are compared, as the second
+#           pg_restore, COPY   fill it from the restored database, as this role
 #           CREATE EXTENSION   creates its extensions, as the master user
 #           ALTER, GRANT       give its objects their owners and grants, as the master user
 #           ALTER DATABASE     swaps its name with that of the current one, which is kept until a
@@ -45,7 +44,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 3a6cb35112204a276540bc7cede813b4880927490871f1635c2eb0338a6ebe54
+  # text of this release: sha256 209719ab1965bdbf5945244d85db35b7d3b59bd0f9ca94c2a47ad7320b4dbb65
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -72,7 +71,7 @@ main() {
   read_settings "$@"
   check_services_instance
   check_programs awk chgrp comm cut date df diff env flock getent grep head setpriv sha256sum sort \
-    systemd-run python3 tail tr xargs
+    systemd-run od python3 tail tr xargs
   prepare_clients
   speed_up_sessions
   name_source
@@ -99,12 +98,11 @@ speed_up_sessions() {
 }
 
 # Sets source to the connection string of the server that is copied from, dump to a file in
-# dump_folder that the work needs until it ends, and reader to the role that compares.
+# dump_folder that the work needs until it ends.
 name_source() {
   source="host=${FROM_HOST} port=${FROM_PORT}"
   dump_folder=${DUMP_FOLDER}/codeocean-cmdgen-dumps
   dump=${dump_folder}/db-copy-in--${RUN}
-  reader=${DATABASE}_read_${token}
   check_private_folder "${dump_folder}"
 }
 
@@ -213,7 +211,7 @@ list_not_copied() {
   if [[ -s jobs ]]; then
     say "not copied: jobs of pg_cron in ${cron_database} on ${FROM_HOST}. To create them again," \
       "run in the same database of ${TO_HOST}:"
-    say_file jobs
+    say_file jobs '  '
   fi
 }
 
@@ -221,7 +219,7 @@ list_others() {
   query_server others "${source}" postgres <<'SQL'
 SELECT format('database %I. To copy it: generate the script with its --database and --run', datname)
   FROM pg_database
-  WHERE NOT datistemplate AND datname NOT IN (:'database', 'postgres', 'rdsadmin')
+  WHERE datname NOT IN (:'database', 'postgres', 'rdsadmin', 'template0', 'template1')
 UNION ALL
 SELECT format('what this session writes from now on: PID %s of %s, %s', pid, usename,
     application_name)
@@ -308,7 +306,7 @@ check_target() {
   done <missing
 }
 
-# Extensions in the order of their creation, and roles with rights in the database. Of some, the
+# Extensions in the order of their creation, and roles with rights or settings in it. Of some, the
 # master must be a member: they own something in it, or have granted something.
 list_needs() {
   query_server needs "${source}" "${DATABASE}" <<'SQL'
@@ -323,6 +321,10 @@ COPY (
     FROM pg_shdepend
     JOIN pg_database AS d ON d.oid IN (dbid, objid) AND datname = current_database()
     WHERE refclassid = 'pg_authid'::regclass
+    UNION
+    SELECT setrole, 's'
+    FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase
+      AND datname = current_database()
     UNION
     SELECT one.grantor, 'o'
     FROM (
@@ -548,9 +550,9 @@ remove_leftovers() {
 # Removes all but the differences.
 remove_new_database() {
   rm -rf "${dump}"
-  run_sql "${target}" postgres --set=reader="${reader}" <<'SQL'
+  run_sql "${target}" postgres <<'SQL'
 DROP DATABASE IF EXISTS :"new" WITH (FORCE);
-DROP ROLE IF EXISTS :"new", :"reader";
+DROP ROLE IF EXISTS :"new";
 SQL
 }
 
@@ -595,14 +597,14 @@ print_beginning() { # SERVER
 }
 
 # The content of the source may hold functions of anybody, and a restore runs them: in CHECK
-# constraints, generated columns, indexes, casts. So no session that fills or compares the new
-# database is the master's. Two roles exist for this time only: "new" owns the database and all that
-# is in it, and is a member of nothing; "reader" compares. The master creates extensions before, and
-# hands everything to its owners afterwards.
+# constraints, generated columns, indexes, casts. So no session that fills the new database is the
+# master's. The role "new" exists for this time only: it owns the database and all that is in it, and
+# is a member of nothing. The master creates extensions before, and hands everything to its owners
+# afterwards.
 restore_database() {
   make_private_folder "${dump_folder}"
   must describe_source
-  must create_roles
+  must create_role
   must create_database
   must try_configuration
   must dump_definitions
@@ -613,13 +615,13 @@ restore_database() {
   must restore_entries --use-list=rest --jobs=4 --section=pre-data --section=data
   must copy_tables
   must restore_entries --use-list=rest --jobs=4 --section=post-data
-  must as_role "${new_database}" run_sql "${target}" "${new_database}" --command=ANALYZE
+  must as_new_role run_sql "${target}" "${new_database}" --command=ANALYZE
   must close_database
 }
 
-# Runs a command whose clients are one of the two roles, with their password.
-as_role() { # ROLE COMMAND...
-  client_role=$1 password_file=/proc/self/fd/7 "${@:2}"
+# Runs a command whose clients are the role "new". They do not inherit the master's password.
+as_new_role() { # COMMAND...
+  client_role=${new_database} password_file=/proc/self/fd/7 "$@" 4<&-
 }
 
 # What a client prints on stdout is not for the log: psql prints every notification of its session
@@ -664,9 +666,9 @@ list_tables() { # SERVER DATABASE
   { print_beginning "$1" && print_own_relations && print_table_query; } | run_sql "$1" "$2"
 }
 
-# The roles have one random password, in a file without a name, as descriptor 7. The server gets its
+# The role has a random password, in a file without a name, as descriptor 7. The server gets its
 # verifier only.
-create_roles() {
+create_role() {
   if ! : >role_password || ! exec 7<>role_password; then
     return 1
   fi
@@ -681,14 +683,13 @@ create_roles() {
   {
     printf '\\set verifier '
     cut --characters=9- /proc/self/fd/7 | tr --delete '\n' | python3 -I program/scram_verifier.py
-    print_roles
-  } | run_sql "${target}" postgres --set=reader="${reader}"
+    print_role
+  } | run_sql "${target}" postgres
 }
 
-print_roles() {
+print_role() {
   cat <<'SQL'
 CREATE ROLE :"new" LOGIN PASSWORD :'verifier';
-CREATE ROLE :"reader" LOGIN PASSWORD :'verifier';
 GRANT :"new" TO CURRENT_USER;
 SQL
 }
@@ -728,20 +729,20 @@ dump_definitions() {
 
 # Opens the dump as descriptor 6 for the clients, which cannot enter its folder. Writes its entries
 # to two files: schemas, which extensions may need, to "first", everything else to "rest". Left out
-# are the schema public, which exists, and extensions with their comments.
+# are extensions with their comments. Names may look like another entry, so the numbers tell what it
+# is: 2615 is pg_namespace, 3079 pg_extension. Comments on extensions are those without an owner.
 split_list_of_entries() {
   if ! exec 6<"${dump}" || ! touch first rest; then
     return 1
   fi
-  run_client pg_restore --list /proc/self/fd/6 | awk '
-    /^[0-9]+; [0-9]+ [0-9]+ SCHEMA - public / { next }
-    /^[0-9]+; [0-9]+ [0-9]+ (EXTENSION - |COMMENT - EXTENSION )/ { next }
-    /^[0-9; ]+ ((COMMENT|SECURITY LABEL) - )?SCHEMA / { print >"first"; next }
+  as_new_role run_client pg_restore --list /proc/self/fd/6 | awk '
+    /^[0-9]+; 3079 / || /^[0-9]+; 0 0 COMMENT - EXTENSION .* $/ { next }
+    /^[0-9]+; 2615 / { print >"first"; next }
     { print >"rest" }' && share_with_clients first rest
 }
 
 restore_entries() { # PG_RESTORE_OPTION...
-  as_role "${new_database}" run_client pg_restore --exit-on-error --no-owner --no-acl "$@" \
+  as_new_role run_client pg_restore --exit-on-error --no-owner --no-acl "$@" \
     --dbname="${target} dbname=${new_database} ${connection_options}" /proc/self/fd/6
 }
 
@@ -786,7 +787,7 @@ copy_tables() {
     return 1
   fi
   export -f copy_table run_sql run_psql run_client exec_client replace_unprintable
-  export -f as_role print_beginning
+  export -f as_new_role print_beginning
   export DATABASE client_id client_role connection_options new_database password_file scratch \
     server_options snapshot source ssl_mode target
   xargs --null --no-run-if-empty --max-args=3 --max-procs=4 \
@@ -808,18 +809,17 @@ copy_table() { # TABLE COLUMNS FORMAT
   beginning=$(print_beginning "${source}")
   if ! run_sql "${source}" "${DATABASE}" --command="${beginning}" \
     --command="COPY $1 $2 TO STDOUT (FORMAT $3)" |
-    as_role "${new_database}" run_sql "${target}" "${new_database}" \
+    as_new_role run_sql "${target}" "${new_database}" \
       --command="COPY $1 $2 FROM STDIN (FORMAT $3)"; then
     return 255
   fi
 }
 
-# From now on nothing of the content runs. What ran so far had all rights of the role "new": it may
-# have let others in, changed that role's password or made others members of it. So that role never
-# logs in again, the master takes the database, and all sessions in it end, those that are about to
-# begin as well. The reader has run nothing.
+# What ran so far had all rights of the role "new": it may have let others in, changed that role's
+# password or made others members of it. So that role never logs in again, the master takes the
+# database, and all sessions in it end, those that are about to begin as well.
 close_database() {
-  run_sql "${target}" postgres --set=reader="${reader}" <<'SQL'
+  run_sql "${target}" postgres <<'SQL'
 ALTER ROLE :"new" NOLOGIN;
 SELECT format('REVOKE %I FROM %I', :'new', rolname)
   FROM pg_auth_members JOIN pg_roles ON oid = member
@@ -835,25 +835,21 @@ SELECT pg_sleep(1);
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
   JOIN pg_roles ON pg_roles.oid = usesysid AND NOT rolsuper
   WHERE datname = :'new' OR usename = :'new';
-GRANT CONNECT ON DATABASE :"new" TO :"reader";
-GRANT :"new" TO :"reader";
 SQL
 }
 
-# Stops unless the copy is proved equal: rows as the reader sees them, then, with its owners,
-# everything else.
+# Stops unless the copy is proved equal. Autovacuum runs functions of an index as the table's owner,
+# at any time. So the role "new", which owned everything, is gone before anything is compared.
 check_copy() {
-  local source_rows
-  describe_rows "${source}" "${DATABASE}" >source.rows &
-  source_rows=$!
-  if ! as_role "${reader}" describe_rows "${target}" "${new_database}" >target.rows ||
-    ! wait "${source_rows}"; then
+  must set_rights
+  must remove_role
+  choose_seed
+  if ! describe_all_rows; then
     stop 'cannot compare the rows; the old database is in place'
   fi
-  must set_rights
-  must remove_roles
   must describe_all_definitions
   must list_all_rights
+  must list_members_again
   if ! cp facts source.database || ! describe_configured >target.database; then
     stop 'cannot describe the new database; the old database is in place'
   fi
@@ -865,6 +861,24 @@ check_copy() {
   kill "${reporter}"
 }
 
+# Sets seed to a secret number that the sums of rows depend on. The content, which has run by now,
+# could not choose rows that have the same sum.
+choose_seed() {
+  seed=$(od --address-radix=n --format=d8 --read-bytes=8 /dev/urandom)
+  seed=${seed// /}
+  if [[ ! ${seed} =~ ^-?[0-9]+$ ]]; then
+    stop 'cannot read a random number from the kernel; the old database is in place'
+  fi
+}
+
+# Both servers work at the same time.
+describe_all_rows() {
+  local source_rows
+  describe_rows "${source}" "${DATABASE}" >source.rows &
+  source_rows=$!
+  describe_rows "${target}" "${new_database}" >target.rows && wait "${source_rows}"
+}
+
 describe_all_definitions() {
   describe_definitions "${source}" "${DATABASE}" --snapshot="${snapshot}" >source.definitions &&
     describe_definitions "${target}" "${new_database}" >target.definitions
@@ -874,23 +888,30 @@ list_all_rights() {
   sort rights >source.rights && list_rights "${target}" "${new_database}" | sort >target.rights
 }
 
+# Functions of the content may have added something to an extension, and a dump leaves that out.
+list_members_again() {
+  mv target.members source.members &&
+    list_extension_members "${target}" "${new_database}" >target.members
+}
+
 set_rights() {
   print_rights | run_sql "${target}" "${new_database}"
 }
 
 # A role that still owns something cannot be dropped: the server names what it is.
-remove_roles() {
-  run_sql "${target}" "${new_database}" --set=reader="${reader}" <<'SQL'
-REVOKE ALL ON DATABASE :"new" FROM :"reader";
-DROP ROLE :"reader", :"new";
+remove_role() {
+  run_sql "${target}" "${new_database}" <<'SQL'
+DROP ROLE :"new";
 SQL
 }
 
 # Describes tables (rows, sums of hashes), sequences and large objects, a line each. Each server
-# runs what it has quoted itself.
+# runs what it has quoted itself. It runs as the master user: reading a table and showing its values
+# runs no function of the content.
 describe_rows() { # SERVER DATABASE
   {
     print_beginning "$1"
+    echo "\\set seed ${seed}"
     print_own_relations
     print_sums
     print_large_objects
@@ -910,7 +931,7 @@ describe_definitions() { # SERVER DATABASE PG_DUMP_OPTION...
 
 compare_descriptions() {
   local part equal=0
-  for part in rows definitions rights database; do
+  for part in rows definitions rights members database; do
     if ! diff "source.${part}" "target.${part}"; then
       equal=1
     fi
@@ -1193,7 +1214,7 @@ check_database_exists() {
   fi
 }
 
-# ---- Part database_facts, sha256 49dbb29a3288ed681f935967bf2156b5f343950e815ddd256a004d1afbd641f8
+# ---- Part database_facts, sha256 cdba9ea1783fd368a1fad3c78be6e59987848966743ee28a2b2a2ea36fa38667
 
 # SQL about what a database holds. A copy differs from its source if any of these answers differs.
 
@@ -1349,12 +1370,15 @@ COPY (
 SQL
 }
 
+# The hash of a value is not enough: two values of bigint or timestamp may have the same one, whatever
+# the seed. So each row is hashed as text or bytes that no other row has.
 print_sums() {
   cat <<'SQL'
 SELECT format('COPY (SELECT %L, %s, %L FROM ONLY %3$s) TO STDOUT (DELIMITER ''|'')', relkind,
     CASE WHEN relkind = 'S' THEN 'last_value, is_called'
-      WHEN odd THEN format('count(*), sum(hashtextextended(ROW(%s)::text, 0))', columns)
-      ELSE format('count(*), sum(hash_record_extended(ROW(%s), 0))', columns) END,
+      WHEN odd THEN format('count(*), sum(hashtextextended(ROW(%s)::text, %L))', columns, :'seed')
+      ELSE format('count(*), sum(hash_record_extended(ROW(record_send(ROW(%s))), %L))', columns,
+        :'seed') END,
     oid::regclass)
   FROM own WHERE relkind IN ('r', 'S') \gexec
 SQL
@@ -1365,7 +1389,7 @@ print_large_objects() {
   cat <<'SQL'
 COPY (
   SELECT 'large object', oid, (
-    SELECT sum(hashtextextended(md5(lo_get(oid, n, 1 << 20)), n))
+    SELECT sum(hashtextextended(n || md5(lo_get(oid, n, 1 << 20)), :'seed'))
     FROM generate_series(0, lo_lseek64(lo_open(oid, 262144), 0, 2), 1 << 20) AS n)
   FROM pg_largeobject_metadata
 ) TO STDOUT (DELIMITER '|');
@@ -1447,7 +1471,7 @@ SELECT format('%s of %s in %s, PID %s: %s', backend_type, coalesce(usename, 'the
 SQL
 }
 
-# ---- Part database_rights, sha256 4de6907b7baf5630188f91e84a97e91aaba227b66be3e34a475c9c2437e15c36
+# ---- Part database_rights, sha256 496f3e0518ebf3d9ee1fc38556214eb52cd4243eb316a2faf2dff7f7ba0648cd
 
 # Prints the query for what no restore as another role can bring: owners, grants, and default
 # privileges. A row names an object in three columns, as the catalogs do: type, names, args. Rows of
@@ -1528,7 +1552,7 @@ SQL
 print_rights() {
   echo 'BEGIN;'
   print_wanted_rights
-  print_lent_schemas
+  print_lent_rights
   print_owners
   print_grants
   print_default_privileges
@@ -1563,13 +1587,16 @@ SQL
 }
 
 # The owner of an object needs CREATE on its schema, and so does who grants something on it. The
-# grants on the schemas come last, and end this.
-print_lent_schemas() {
+# grants on the schemas come last, and end this. The owner of a publication needs CREATE on the
+# database until it is the owner.
+print_lent_rights() {
   cat <<'SQL'
 SELECT DISTINCT format('GRANT CREATE, USAGE ON SCHEMA %s TO %I', schema, role)
   FROM object JOIN wanted USING (type, names, args),
     unnest(ARRAY[new_owner, nullif(grantor, ''), current_user]) AS role
   WHERE schema IS NOT NULL AND role IS NOT NULL \gexec
+SELECT DISTINCT format('GRANT CREATE ON DATABASE %I TO %I', current_database(), new_owner)
+  FROM object WHERE type = 'publication' AND new_owner <> current_user \gexec
 SQL
 }
 
@@ -1583,6 +1610,8 @@ SELECT format('ALTER %s %s OWNER TO %I', word, identity, new_owner)
     WHERE classid = 'pg_class'::regclass AND objid = id AND refclassid = classid
       AND deptype IN ('a', 'i')))
   ORDER BY type = 'schema' \gexec
+SELECT DISTINCT format('REVOKE CREATE ON DATABASE %I FROM %I', current_database(), new_owner)
+  FROM object WHERE type = 'publication' AND new_owner <> current_user \gexec
 SELECT format('ALTER TYPE %s OWNER TO %I', multirange.oid::regtype, pg_get_userbyid(one.typowner))
   FROM pg_range
   JOIN pg_type AS one ON one.oid = rngtypid

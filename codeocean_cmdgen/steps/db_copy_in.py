@@ -55,7 +55,7 @@ class DbCopyIn(HostStep):
     header = {
         "where": INSTANCE.format("target"),
         "changes": (
-            ("CREATE ROLE", "creates two roles for the time of the copy, dropped at its end"),
+            ("CREATE ROLE", "creates a role for the time of the restore, dropped at its end"),
             (
                 "CREATE DATABASE",
                 (
@@ -65,10 +65,7 @@ class DbCopyIn(HostStep):
             ),
             (
                 "pg_restore, COPY",
-                (
-                    "fill it from the restored database, as the first of these roles; both are "
-                    "compared, as the second"
-                ),
+                "fill it from the restored database, as this role",
             ),
             ("CREATE EXTENSION", "creates its extensions, as the master user"),
             ("ALTER, GRANT", "give its objects their owners and grants, as the master user"),

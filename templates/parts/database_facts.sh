@@ -155,12 +155,15 @@ COPY (
 SQL
 }
 
+# The hash of a value is not enough: two values of bigint or timestamp may have the same one, whatever
+# the seed. So each row is hashed as text or bytes that no other row has.
 print_sums() {
   cat <<'SQL'
 SELECT format('COPY (SELECT %L, %s, %L FROM ONLY %3$s) TO STDOUT (DELIMITER ''|'')', relkind,
     CASE WHEN relkind = 'S' THEN 'last_value, is_called'
-      WHEN odd THEN format('count(*), sum(hashtextextended(ROW(%s)::text, 0))', columns)
-      ELSE format('count(*), sum(hash_record_extended(ROW(%s), 0))', columns) END,
+      WHEN odd THEN format('count(*), sum(hashtextextended(ROW(%s)::text, %L))', columns, :'seed')
+      ELSE format('count(*), sum(hash_record_extended(ROW(record_send(ROW(%s))), %L))', columns,
+        :'seed') END,
     oid::regclass)
   FROM own WHERE relkind IN ('r', 'S') \gexec
 SQL
@@ -171,7 +174,7 @@ print_large_objects() {
   cat <<'SQL'
 COPY (
   SELECT 'large object', oid, (
-    SELECT sum(hashtextextended(md5(lo_get(oid, n, 1 << 20)), n))
+    SELECT sum(hashtextextended(n || md5(lo_get(oid, n, 1 << 20)), :'seed'))
     FROM generate_series(0, lo_lseek64(lo_open(oid, 262144), 0, 2), 1 << 20) AS n)
   FROM pg_largeobject_metadata
 ) TO STDOUT (DELIMITER '|');

@@ -80,7 +80,7 @@ SQL
 print_rights() {
   echo 'BEGIN;'
   print_wanted_rights
-  print_lent_schemas
+  print_lent_rights
   print_owners
   print_grants
   print_default_privileges
@@ -115,13 +115,16 @@ SQL
 }
 
 # The owner of an object needs CREATE on its schema, and so does who grants something on it. The
-# grants on the schemas come last, and end this.
-print_lent_schemas() {
+# grants on the schemas come last, and end this. The owner of a publication needs CREATE on the
+# database until it is the owner.
+print_lent_rights() {
   cat <<'SQL'
 SELECT DISTINCT format('GRANT CREATE, USAGE ON SCHEMA %s TO %I', schema, role)
   FROM object JOIN wanted USING (type, names, args),
     unnest(ARRAY[new_owner, nullif(grantor, ''), current_user]) AS role
   WHERE schema IS NOT NULL AND role IS NOT NULL \gexec
+SELECT DISTINCT format('GRANT CREATE ON DATABASE %I TO %I', current_database(), new_owner)
+  FROM object WHERE type = 'publication' AND new_owner <> current_user \gexec
 SQL
 }
 
@@ -135,6 +138,8 @@ SELECT format('ALTER %s %s OWNER TO %I', word, identity, new_owner)
     WHERE classid = 'pg_class'::regclass AND objid = id AND refclassid = classid
       AND deptype IN ('a', 'i')))
   ORDER BY type = 'schema' \gexec
+SELECT DISTINCT format('REVOKE CREATE ON DATABASE %I FROM %I', current_database(), new_owner)
+  FROM object WHERE type = 'publication' AND new_owner <> current_user \gexec
 SELECT format('ALTER TYPE %s OWNER TO %I', multirange.oid::regtype, pg_get_userbyid(one.typowner))
   FROM pg_range
   JOIN pg_type AS one ON one.oid = rngtypid

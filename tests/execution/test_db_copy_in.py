@@ -341,18 +341,25 @@ def test_the_target_lacks_something(place: Place, fault: str, code: int, reason:
 def test_problems_are_told_together(place: Place) -> None:
     place.wrap("pg_dump", '[[ $1 != --version ]] || { echo "pg_dump (PostgreSQL) 14.9"; exit; }')
     place.wrap("df", "echo Avail; echo 1000; exit")
-    place.source.sql("CREATE ROLE lonely; GRANT SELECT ON objects TO lonely", "codeocean")
+    place.source.sql(
+        "CREATE ROLE lonely; GRANT SELECT ON objects TO lonely; CREATE ROLE silent;"
+        "ALTER ROLE silent IN DATABASE codeocean SET work_mem = '9MB'",
+        "codeocean",
+    )
     try:
         outcome = place.run()
     finally:
-        place.source.sql("DROP OWNED BY lonely; DROP ROLE lonely", "codeocean")
+        place.source.sql("DROP OWNED BY lonely; DROP ROLE lonely, silent", "codeocean")
     assert outcome.code == 1
     problems = re.findall(r"^problem: (.*)$", outcome.errors, re.MULTILINE)
-    assert len(problems) == 3
-    assert problems[0] == f"{TO}: role lonely is missing: CREATE ROLE lonely NOLOGIN;"
-    assert problems[1].startswith("pg_dump 15 is needed, this is 'pg_dump (PostgreSQL) 14.9': ")
-    assert problems[1].endswith("sudo dnf install postgresql15")
-    assert re.search(r" has 1000 bytes free, and \d+ are needed: ", problems[2])
+    assert len(problems) == 4
+    assert set(problems[:2]) == {
+        f"{TO}: role {name} is missing: CREATE ROLE {name} NOLOGIN;"
+        for name in ("lonely", "silent")
+    }
+    assert problems[2].startswith("pg_dump 15 is needed, this is 'pg_dump (PostgreSQL) 14.9': ")
+    assert problems[2].endswith("sudo dnf install postgresql15")
+    assert re.search(r" has 1000 bytes free, and \d+ are needed: ", problems[3])
     place.old_is_in_place()
 
 
@@ -626,16 +633,19 @@ case "$*" in
   sed "s/NEW/${new}/g" /run/test/sql | exec /usr/bin/psql "${@:1:$#-1}" --file=- >/dev/null
   exit
   ;;
-*dbname=codeocean_new*reader=*)
-  sed "s/NEW/${new}/g" /run/test/rights.sql >/run/test/spoil.sql
-  cat - /run/test/spoil.sql | exec /usr/bin/psql "$@"
-  exit
-  ;;
 *described=codeocean_new*)
   sed "s/NEW/${new}/g" /run/test/last.sql >/run/test/spoil.sql
   awk '/^COPY [(]$/ {while ((getline line < "/run/test/spoil.sql") > 0) print line} 1' |
     /usr/bin/psql "$@"
   exit
+  ;;
+*--command=*) ;;
+*dbname=codeocean_new*)
+  cat >/run/test/stdin.sql
+  if grep --quiet '^DROP ROLE' /run/test/stdin.sql; then
+    sed "s/NEW/${new}/g" /run/test/rights.sql >>/run/test/stdin.sql
+  fi
+  exec /usr/bin/psql "$@" </run/test/stdin.sql
   ;;
 esac"""
 
@@ -826,12 +836,12 @@ def test_a_plan_while_a_copy_runs(place: Place) -> None:
 
 def test_what_is_not_copied_is_named(place: Place) -> None:
     """Another database, and the jobs of pg_cron: another extension plays its part here."""
-    place.source.sql('CREATE DATABASE "other \x1b[2J"')
+    place.source.sql('CREATE DATABASE "other \x1b[2J" IS_TEMPLATE true')
     place.source.sql(
         """CREATE EXTENSION hstore; CREATE SCHEMA cron;
         CREATE TABLE cron.job (jobid int, jobname text, schedule text, command text, database text,
           username text, active boolean);
-        INSERT INTO cron.job VALUES (1, 'it''s', '0 3 * * *', E'DELETE FROM t;\\nVACUUM',
+        INSERT INTO cron.job VALUES (1, 'it''s', '0 3 * * *', E'DELETE FROM t;\\ndone: x',
           'codeocean', 'root', true);
         ALTER EXTENSION hstore ADD TABLE cron.job; GRANT USAGE ON SCHEMA cron TO root;
         GRANT SELECT ON cron.job TO root;
@@ -844,6 +854,7 @@ def test_what_is_not_copied_is_named(place: Place) -> None:
             "UPDATE pg_extension SET extname = 'hstore' WHERE extname = 'pg_cron';"
             "DROP EXTENSION hstore CASCADE; DROP SCHEMA cron CASCADE"
         )
+        place.source.sql('ALTER DATABASE "other \x1b[2J" IS_TEMPLATE false')
         place.source.sql('DROP DATABASE "other \x1b[2J"')
     assert outcome.code == 0, outcome.errors
     assert 'not copied: database "other ?[2J". To copy it: ' in outcome.errors
@@ -852,7 +863,7 @@ def test_what_is_not_copied_is_named(place: Place) -> None:
         in outcome.errors
     )
     assert (
-        "SELECT cron.schedule_in_database('it''s', '0 3 * * *', 'DELETE FROM t;\nVACUUM', "
+        "  SELECT cron.schedule_in_database('it''s', '0 3 * * *', 'DELETE FROM t;\n  done: x', "
         "'codeocean', 'root', 'true');\n"
     ) in outcome.errors
 
@@ -1486,13 +1497,21 @@ until [[ -e /run/test/stop ]]; do
 done"""
 
 
+WHEN_THE_ROLE_GOES = """
+if [[ $* == *dbname=codeocean_new* && $* != *--command=* ]]; then
+  text=$(cat)
+  if [[ ${text} == *'DROP ROLE'* ]]; then THEN; fi
+  exec /usr/bin/psql "$@" <<<"${text}"
+fi
+"""
+
+
 def test_who_was_let_in_has_to_leave(mallory: Place) -> None:
     mallory.source.sql(OPENS, "codeocean")
     mallory.wrap(
         "psql",
-        "if [[ ${PGUSER-} == codeocean_read_* ]]; then\n"
-        "  touch /run/test/compared; /usr/bin/sleep 2\nfi\n"
-        "[[ $* != *--single-transaction* ]] || /usr/bin/sleep 2",
+        WHEN_THE_ROLE_GOES.replace("THEN", "touch /run/test/compared; /usr/bin/sleep 2")
+        + "[[ $* != *--single-transaction* ]] || /usr/bin/sleep 2",
     )
     quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     intruder = INTRUDER.replace("NEW", f"codeocean_new_{token()}").replace("SERVER", TO)
@@ -1506,6 +1525,148 @@ def test_who_was_let_in_has_to_leave(mallory: Place) -> None:
     assert "got in" not in intruded
     assert 'permission denied for database "codeocean_new' in intruded
     assert "is not permitted to log in" in intruded
+    mallory.copy_is_complete()
+
+
+# Functions that run as the owner of everything, and change what belongs to others.
+BESIDE = r"""
+CREATE TABLE public.tokens (id bigint, until timestamptz, amount numeric, note text);
+INSERT INTO public.tokens VALUES (5, '2020-01-01 00:00+00', 1.5, 'x');
+ALTER TABLE public.tokens OWNER TO root;
+GRANT CREATE ON DATABASE codeocean TO mallory; SET SESSION AUTHORIZATION mallory;
+CREATE SCHEMA m;
+CREATE FUNCTION m.quiet(x int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
+IF current_user LIKE 'codeocean_new%' THEN PERFORM m.tampers(); END IF; RETURN x; END $$;
+CREATE TABLE m.t (x int, y int); INSERT INTO m.t SELECT n, n FROM generate_series(1, 200) AS n;
+CREATE INDEX ON m.t (m.quiet(x));
+"""
+
+# Values of which PostgreSQL's own hash is the same, with any seed.
+SAME_HASH = """
+CREATE FUNCTION m.tampers() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+UPDATE public.tokens SET CHANGE; END $$;
+"""
+
+
+@pytest.mark.sample(2)
+@pytest.mark.parametrize(
+    "change",
+    ["id = 4294967300", "amount = 1.500", "until = until + '70368744.161280 s'::interval"],
+)
+def test_another_value_with_the_same_hash_is_another_value(mallory: Place, change: str) -> None:
+    mallory.source.sql(BESIDE + SAME_HASH.replace("CHANGE", change), "codeocean")
+    assert mallory.run().code == 1
+    assert re.search(r"^> r\|1\|.*\|public\.tokens$", mallory.file(KEPT).read_text(), re.MULTILINE)
+    mallory.old_is_in_place()
+
+
+# It makes autovacuum analyze its table again. There it waits until the rows were compared.
+WAITS = """
+CREATE FUNCTION m.tampers() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+IF current_setting('m.busy', true) = 'yes' OR current_query() LIKE 'CREATE INDEX%' THEN
+  RETURN;
+END IF;
+PERFORM set_config('m.busy', 'yes', true);
+IF current_query() LIKE 'ANALYZE%' THEN UPDATE m.t SET y = y; RETURN; END IF;
+RAISE LOG 'autovacuum runs the function as %', current_user;
+WHILE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'compared') LOOP
+  PERFORM pg_sleep(0.05);
+END LOOP;
+UPDATE public.tokens SET note = 'tampered'; END $$;
+"""
+
+ROWS_COMPARED = """
+if [[ $* == *dbname=codeocean_new* && $* != *--command=* ]]; then
+  text=$(cat)
+  [[ ${text} != *BEFORE* ]] || /usr/bin/sleep 5
+  /usr/bin/psql "$@" <<<"${text}"; code=$?
+  [[ ${text} != *hashtextextended* ]] || { touch /run/test/compared; /usr/bin/sleep 3; }
+  exit ${code}
+fi"""
+
+
+def test_autovacuum_changes_nothing_that_was_compared(mallory: Place) -> None:
+    """It runs functions of an index as the owner of the table, at any time."""
+    mallory.source.sql(BESIDE + WAITS, "codeocean")
+    mallory.wrap("psql", ROWS_COMPARED.replace("BEFORE", "wanted"))
+    log = mallory.target.log()
+    done = threading.Event()
+
+    def tell() -> None:
+        while not done.wait(0.05):
+            if mallory.file("/run/test/compared").exists():
+                mallory.target.sql("CREATE ROLE compared")
+                return
+
+    mallory.target.sql("ALTER SYSTEM SET autovacuum_naptime = '1s'")
+    mallory.target.sql("SELECT pg_reload_conf()")
+    teller = threading.Thread(target=tell)
+    teller.start()
+    try:
+        outcome = mallory.run()
+    finally:
+        done.set()
+        teller.join()
+        mallory.target.sql("DROP ROLE IF EXISTS compared; SELECT pg_reload_conf()")
+        mallory.target.sql("ALTER SYSTEM RESET autovacuum_naptime")
+        mallory.target.sql("SELECT pg_reload_conf()")
+    ran = mallory.target.log().removeprefix(log)
+    assert f"autovacuum runs the function as codeocean_new_{token()}" in ran
+    assert outcome.done, outcome.errors
+    mallory.copy_is_complete()
+
+
+# A dump leaves out what belongs to an extension, and who owns it can add anything.
+HIDES = """
+GRANT CREATE ON DATABASE codeocean TO mallory; SET SESSION AUTHORIZATION mallory;
+CREATE SCHEMA m; CREATE SCHEMA mx; CREATE EXTENSION citext SCHEMA mx;
+CREATE FUNCTION m.hides() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+IF current_user LIKE 'codeocean_new%' AND to_regproc('public.hidden') IS NULL THEN
+  DROP SCHEMA mx CASCADE; CREATE SCHEMA mx; CREATE EXTENSION citext SCHEMA mx;
+  CREATE FUNCTION public.hidden(text) RETURNS text LANGUAGE sql AS $f$ SELECT 'hidden' $f$;
+  ALTER EXTENSION citext ADD FUNCTION public.hidden(text);
+  EXECUTE format('REASSIGN OWNED BY %I TO team', current_user);
+END IF;
+RETURN true; END $$;
+CREATE TABLE m.t (x int CHECK (m.hides())); INSERT INTO m.t VALUES (1);
+"""
+
+
+def test_nothing_can_be_hidden_on_the_way(mallory: Place) -> None:
+    """Somebody who may do that makes the role that restores a member of another one."""
+    mallory.source.sql(HIDES, "codeocean")
+    mallory.target.sql(
+        "CREATE ROLE team; GRANT team TO root; GRANT team TO mallory WITH ADMIN OPTION"
+    )
+    grant = f"--command='GRANT team TO codeocean_new_{token()}'"
+    session = f"PGPASSWORD=mallory /usr/bin/psql 'host={TO} user=mallory dbname=postgres' {grant}"
+    mallory.wrap("psql", f'[[ $* != *"COPY m.t "*FROM* ]] || {session} </dev/null >/dev/null')
+    try:
+        outcome = mallory.run()
+        assert outcome.code == 1
+        kept = mallory.file(KEPT).read_text()
+        assert "> ALTER EXTENSION citext DROP FUNCTION public.hidden(pg_catalog.text)\n" in kept
+        mallory.old_is_in_place()
+    finally:
+        mallory.target.sql("DROP DATABASE codeocean WITH (FORCE)")
+        mallory.target.sql("DROP ROLE team")
+
+
+# Their entries in a dump look like others.
+LOOKALIKES = """
+GRANT CREATE ON DATABASE codeocean TO mallory; SET SESSION AUTHORIZATION mallory;
+CREATE SCHEMA "public x"; CREATE TABLE "public x".t AS SELECT 1 AS x;
+CREATE SCHEMA "- SCHEMA x"; CREATE TABLE "- SCHEMA x".t AS SELECT 1 AS x;
+COMMENT ON TABLE "- SCHEMA x".t IS 'a comment';
+CREATE SCHEMA "- EXTENSION x"; CREATE TABLE "- EXTENSION x".t AS SELECT 1 AS x;
+COMMENT ON TABLE "- EXTENSION x".t IS 'a comment';
+"""
+
+
+def test_names_that_look_like_other_entries_of_a_dump(mallory: Place) -> None:
+    mallory.source.sql(LOOKALIKES, "codeocean")
+    outcome = mallory.run()
+    assert outcome.done, outcome.errors
     mallory.copy_is_complete()
 
 
@@ -1527,7 +1688,7 @@ def test_generated_columns_are_compared(place: Place) -> None:
 
 # Objects of all kinds, of another owner, and rights on them that others than the owner gave.
 CHAINS = r"""
-CREATE SCHEMA owned AUTHORIZATION app;
+CREATE SCHEMA owned AUTHORIZATION app; GRANT CREATE ON DATABASE codeocean TO app;
 SET SESSION AUTHORIZATION app;
 CREATE TABLE owned.t (a int, b serial); CREATE SEQUENCE owned.s;
 CREATE TYPE owned.mood AS ENUM ('x'); CREATE DOMAIN owned.d AS int;
@@ -1538,7 +1699,8 @@ CREATE OPERATOR owned.@@@ (LEFTARG = int, RIGHTARG = int, FUNCTION = int4pl);
 CREATE COLLATION owned.c FROM "C"; CREATE TEXT SEARCH CONFIGURATION owned.ts (COPY = simple);
 CREATE TEXT SEARCH DICTIONARY owned.td (TEMPLATE = simple);
 CREATE STATISTICS owned.st ON a, b FROM owned.t; CREATE TYPE owned.pair AS (a int, b int);
-CREATE TYPE owned.span AS RANGE (SUBTYPE = int); CREATE VIEW owned.v AS SELECT 1 AS one;
+CREATE TYPE owned.span AS RANGE (SUBTYPE = int); CREATE PUBLICATION owned FOR TABLE owned.t;
+CREATE VIEW owned.v AS SELECT 1 AS one;
 CREATE MATERIALIZED VIEW owned.m AS SELECT 1 AS one;
 REVOKE ALL ON FUNCTION owned.f(owned.mood, int[]) FROM PUBLIC;
 REVOKE ALL ON owned.v FROM app;
@@ -1607,6 +1769,7 @@ def test_no_client_is_root(place: Place) -> None:
   echo "${0##*/} $(/usr/bin/id --user) $(/usr/bin/id --group) $(/usr/bin/id --groups)"
   /usr/bin/env
   /usr/bin/grep Cap /proc/self/status
+  [[ ${PGUSER} != codeocean_new_* || ! -e /proc/$$/fd/4 ]] || echo "has the master's password"
 } >>/run/test/clients"""
     for program in ("psql", "pg_dump", "pg_restore"):
         place.wrap(program, note)
@@ -1615,6 +1778,8 @@ def test_no_client_is_root(place: Place) -> None:
     text = place.file("/run/test/clients").read_text()
     found = re.findall(r"^(psql|pg_\w+) (\d+) (\d+) (.*)$", text, re.MULTILINE)
     assert {program for program, *_ in found} == {"psql", "pg_dump", "pg_restore"}
+    assert "PGUSER=codeocean_new_" in text
+    assert "has the master's password" not in text
     users = {user for _, user, *_ in found}
     (user,) = users
     assert int(user) >= 1000
