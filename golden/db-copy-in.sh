@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    3f31ac41f890c9e0df366ff39666491e59cb3db6be5fb47ba78b4e7c0ec0c670\ \ -)
+    673fac857811aac3ba6b4bbc547bf4083e9f8af18419a7c51c36bdbfc6b3f6a4\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -45,7 +45,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 3a6cb35112204a276540bc7cede813b4880927490871f1635c2eb0338a6ebe54
+  # text of this release: sha256 87290ccec4f50aa2539b5412d7cd72916e4c1f0e3dcf091b1ef11138443ed844
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -659,7 +659,7 @@ describe_database() { # SERVER DATABASE
 }
 
 # Lists the tables, largest first, in JSON: schema and name, the name as the server quotes it, the
-# columns, the format of COPY.
+# columns, the format of COPY, the number of blocks, and the bytes with those of TOAST.
 list_tables() { # SERVER DATABASE
   { print_beginning "$1" && print_own_relations && print_table_query; } | run_sql "$1" "$2"
 }
@@ -785,31 +785,45 @@ copy_tables() {
   if ! list_tables "${target}" "${new_database}" >target.tables || ! list_streams >streams; then
     return 1
   fi
-  export -f copy_table run_sql run_psql run_client exec_client replace_unprintable
+  export -f copy_rows run_sql run_psql run_client exec_client replace_unprintable
   export -f as_role print_beginning
   export DATABASE client_id client_role connection_options new_database password_file scratch \
     server_options snapshot source ssl_mode target
   xargs --null --no-run-if-empty --max-args=3 --max-procs=4 \
-    bash -o pipefail -c "copy_table \"\$@\"" copy_table <streams
+    bash -o pipefail -c "copy_rows \"\$@\"" copy_rows <streams
 }
 
-# Prints three texts for each table of the source that the target has: name, columns, format.
+# Prints three texts for each stream: what it copies, where to, and the format. Larger tables take
+# several streams, one for each range of blocks of about 64 MiB. The last range has no end: whatever
+# number of blocks the source reports, every row is in exactly one.
 list_streams() {
   jq --slurp --join-output --slurpfile target target.tables '
+    def ranges($blocks; $bytes):
+      ([$bytes / 67108864, 1024] | min | ceil) as $count
+      | ([$blocks / $count, 1] | max | ceil) as $step
+      | range(0; [$blocks, 1] | max; $step)
+      | "ctid >= $$(\(.),0)$$"
+        + (if . + $step < $blocks then " AND ctid < $$(\(. + $step),0)$$" else "" end);
     INDEX($target[]; .[0] | tojson) as $by_name
     | .[]
+    | .[-2:] as [$blocks, $bytes]
     | $by_name[.[0] | tojson] // empty
-    | .[1:][] + "\u0000"' source.tables
+    | .[1:4] as [$table, $columns, $format]
+    | (if $columns == "" then $table else "\($table) (\($columns))" end) as $whole
+    | if $bytes > 67108864
+      then "(SELECT \($columns) FROM ONLY \($table) WHERE \(ranges($blocks; $bytes)))"
+      else $whole end
+    | "\(.)\u0000\($whole)\u0000\($format)\u0000"' source.tables
 }
 
-# With 255, xargs starts no more tables.
-copy_table() { # TABLE COLUMNS FORMAT
+# With 255, xargs starts no more streams.
+copy_rows() { # ROWS TABLE FORMAT
   local beginning
   beginning=$(print_beginning "${source}")
   if ! run_sql "${source}" "${DATABASE}" --command="${beginning}" \
-    --command="COPY $1 $2 TO STDOUT (FORMAT $3)" |
+    --command="COPY $1 TO STDOUT (FORMAT $3)" |
     as_role "${new_database}" run_sql "${target}" "${new_database}" \
-      --command="COPY $1 $2 FROM STDIN (FORMAT $3)"; then
+      --command="COPY $2 FROM STDIN (FORMAT $3)"; then
     return 255
   fi
 }
@@ -1193,7 +1207,7 @@ check_database_exists() {
   fi
 }
 
-# ---- Part database_facts, sha256 49dbb29a3288ed681f935967bf2156b5f343950e815ddd256a004d1afbd641f8
+# ---- Part database_facts, sha256 10c8cf42d78bd1bf71add36c46d4e48371b9406b0017019aa1959ff3e7d2a1a6
 
 # SQL about what a database holds. A copy differs from its source if any of these answers differs.
 
@@ -1260,8 +1274,10 @@ print_table_query() {
 SELECT jsonb_build_array(
     jsonb_build_array(relnamespace::regnamespace, relname),
     oid::regclass,
-    coalesce('(' || given || ')', ''),
-    CASE WHEN odd THEN 'text' ELSE 'binary' END)
+    coalesce(given, ''),
+    CASE WHEN odd THEN 'text' ELSE 'binary' END,
+    pg_relation_size(oid) / current_setting('block_size')::int,
+    pg_table_size(oid))
   FROM own WHERE relkind = 'r' ORDER BY pg_table_size(oid) DESC;
 SQL
 }

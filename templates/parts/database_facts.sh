@@ -66,8 +66,10 @@ print_table_query() {
 SELECT jsonb_build_array(
     jsonb_build_array(relnamespace::regnamespace, relname),
     oid::regclass,
-    coalesce('(' || given || ')', ''),
-    CASE WHEN odd THEN 'text' ELSE 'binary' END)
+    coalesce(given, ''),
+    CASE WHEN odd THEN 'text' ELSE 'binary' END,
+    pg_relation_size(oid) / current_setting('block_size')::int,
+    pg_table_size(oid))
   FROM own WHERE relkind = 'r' ORDER BY pg_table_size(oid) DESC;
 SQL
 }
