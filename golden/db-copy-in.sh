@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    673fac857811aac3ba6b4bbc547bf4083e9f8af18419a7c51c36bdbfc6b3f6a4\ \ -)
+    2ea069ea033eb4ee81f6cd421142dfc855b96fcc66932d3435f66fd83d670737\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -45,7 +45,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 87290ccec4f50aa2539b5412d7cd72916e4c1f0e3dcf091b1ef11138443ed844
+  # text of this release: sha256 a6b6f583dd4e5c23803cb11904f033d882d3a7f558c97fda2ff59585b05b362a
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -793,26 +793,21 @@ copy_tables() {
     bash -o pipefail -c "copy_rows \"\$@\"" copy_rows <streams
 }
 
-# Prints three texts for each stream: what it copies, where to, and the format. Larger tables take
-# several streams, one for each range of blocks of about 64 MiB. The last range has no end: whatever
-# number of blocks the source reports, every row is in exactly one.
+# Prints three texts for each stream: what it copies, where to, and the format. A large table is
+# several ranges of blocks. Every row is in exactly one of them: the last range has no end.
 list_streams() {
   jq --slurp --join-output --slurpfile target target.tables '
     def ranges($blocks; $bytes):
       ([$bytes / 67108864, 1024] | min | ceil) as $count
-      | ([$blocks / $count, 1] | max | ceil) as $step
-      | range(0; [$blocks, 1] | max; $step)
+      | ([$blocks / $count, 1] | max | ceil) as $step | range(0; [$blocks, 1] | max; $step)
       | "ctid >= $$(\(.),0)$$"
         + (if . + $step < $blocks then " AND ctid < $$(\(. + $step),0)$$" else "" end);
     INDEX($target[]; .[0] | tojson) as $by_name
-    | .[]
-    | .[-2:] as [$blocks, $bytes]
-    | $by_name[.[0] | tojson] // empty
-    | .[1:4] as [$table, $columns, $format]
+    | .[] | .[-2:] as [$blocks, $bytes]
+    | ($by_name[.[0] | tojson] // empty) as [$name, $table, $columns, $format]
     | (if $columns == "" then $table else "\($table) (\($columns))" end) as $whole
-    | if $bytes > 67108864
-      then "(SELECT \($columns) FROM ONLY \($table) WHERE \(ranges($blocks; $bytes)))"
-      else $whole end
+    | if $bytes <= 67108864 then $whole
+      else "(SELECT \($columns) FROM ONLY \($table) WHERE \(ranges($blocks; $bytes)))" end
     | "\(.)\u0000\($whole)\u0000\($format)\u0000"' source.tables
 }
 

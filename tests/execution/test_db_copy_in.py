@@ -1268,10 +1268,10 @@ def test_a_large_table_is_copied_by_streams_beside_each_other(place: Place) -> N
     place.copy_is_complete()
 
 
-@pytest.mark.parametrize("block", ["0", "[1-9]*"])
+@pytest.mark.parametrize("block", ["0,", "[1-9]"])
 def test_a_range_that_fails_stops_the_copy(place: Place, block: str) -> None:
     place.source.sql(LARGE, "codeocean", user="root")
-    place.wrap("psql", f"[[ $* != *' ctid >= '?'('{block},0)*TO* ]] || exit 1")
+    place.wrap("psql", f"[[ $* != *'ctid >= $$('{block}*TO* ]] || exit 1")
     outcome = place.run()
     assert outcome.code == 1
     assert "the restore failed in copy_tables; the old database is in place" in outcome.errors
