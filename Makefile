@@ -70,7 +70,7 @@ campaign: ready
 	$(PYTEST) -m campaign
 
 bench: ready dist
-	@tools/system-packages gcc libc6-dev libfuse3-dev pkg-config
+	@tools/system-packages gcc libc6-dev libfuse3-dev pgcopydb pkg-config
 	$(BIN)/python -m tools.bench
 
 golden: $(READY)

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    e0908aff56d06447e0ba8dd6ef4b99eab28739f9059a40b5296557707cba2a9f\ \ -)
+    a98c59cfbedf9c99fdb4e878edf4256ab6936ab5bfeff200360205ed682d130c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -44,7 +44,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 209719ab1965bdbf5945244d85db35b7d3b59bd0f9ca94c2a47ad7320b4dbb65
+  # text of this release: sha256 2214750080abdae7305563ca1b728c59d918a20f844180d60b5b744322a6387d
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -598,9 +598,9 @@ print_beginning() { # SERVER
 
 # The content of the source may hold functions of anybody, and a restore runs them: in CHECK
 # constraints, generated columns, indexes, casts. So no session that fills the new database is the
-# master's. The role "new" exists for this time only: it owns the database and all that is in it, and
-# is a member of nothing. The master creates extensions before, and hands everything to its owners
-# afterwards.
+# master's. The role "new" exists for this time only: it owns the database and all that is in it,
+# and is a member of nothing. The master creates extensions before, and hands everything to its
+# owners afterwards.
 restore_database() {
   make_private_folder "${dump_folder}"
   must describe_source
@@ -661,7 +661,7 @@ describe_database() { # SERVER DATABASE
 }
 
 # Lists the tables, largest first, in JSON: schema and name, the name as the server quotes it, the
-# columns, the format of COPY.
+# columns, the format of COPY, the number of blocks, and the bytes with those of TOAST.
 list_tables() { # SERVER DATABASE
   { print_beginning "$1" && print_own_relations && print_table_query; } | run_sql "$1" "$2"
 }
@@ -786,31 +786,40 @@ copy_tables() {
   if ! list_tables "${target}" "${new_database}" >target.tables || ! list_streams >streams; then
     return 1
   fi
-  export -f copy_table run_sql run_psql run_client exec_client replace_unprintable
+  export -f copy_rows run_sql run_psql run_client exec_client replace_unprintable
   export -f as_new_role print_beginning
   export DATABASE client_id client_role connection_options new_database password_file scratch \
     server_options snapshot source ssl_mode target
   xargs --null --no-run-if-empty --max-args=3 --max-procs=4 \
-    bash -o pipefail -c "copy_table \"\$@\"" copy_table <streams
+    bash -o pipefail -c "copy_rows \"\$@\"" copy_rows <streams
 }
 
-# Prints three texts for each table of the source that the target has: name, columns, format.
+# Prints three texts for each stream: what it copies, where to, and the format. A large table is
+# several ranges of blocks. Every row is in exactly one of them: the last range has no end.
 list_streams() {
   jq --slurp --join-output --slurpfile target target.tables '
+    def ranges($blocks; $bytes):
+      ([$bytes / 67108864, 1024] | min | ceil) as $count
+      | ([$blocks / $count, 1] | max | ceil) as $step | range(0; [$blocks, 1] | max; $step)
+      | "ctid >= $$(\(.),0)$$"
+        + (if . + $step < $blocks then " AND ctid < $$(\(. + $step),0)$$" else "" end);
     INDEX($target[]; .[0] | tojson) as $by_name
-    | .[]
-    | $by_name[.[0] | tojson] // empty
-    | .[1:][] + "\u0000"' source.tables
+    | .[] | .[-2:] as [$blocks, $bytes]
+    | ($by_name[.[0] | tojson] // empty) as [$name, $table, $columns, $format]
+    | (if $columns == "" then $table else "\($table) (\($columns))" end) as $whole
+    | if $bytes <= 67108864 then $whole
+      else "(SELECT \($columns) FROM ONLY \($table) WHERE \(ranges($blocks; $bytes)))" end
+    | "\(.)\u0000\($whole)\u0000\($format)\u0000"' source.tables
 }
 
-# With 255, xargs starts no more tables.
-copy_table() { # TABLE COLUMNS FORMAT
+# With 255, xargs starts no more streams.
+copy_rows() { # ROWS TABLE FORMAT
   local beginning
   beginning=$(print_beginning "${source}")
   if ! run_sql "${source}" "${DATABASE}" --command="${beginning}" \
-    --command="COPY $1 $2 TO STDOUT (FORMAT $3)" |
+    --command="COPY $1 TO STDOUT (FORMAT $3)" |
     as_new_role run_sql "${target}" "${new_database}" \
-      --command="COPY $1 $2 FROM STDIN (FORMAT $3)"; then
+      --command="COPY $2 FROM STDIN (FORMAT $3)"; then
     return 255
   fi
 }
@@ -1214,7 +1223,7 @@ check_database_exists() {
   fi
 }
 
-# ---- Part database_facts, sha256 cdba9ea1783fd368a1fad3c78be6e59987848966743ee28a2b2a2ea36fa38667
+# ---- Part database_facts, sha256 254b9240793e6b7ac7a7e9c41c2c20ff5e23c0646625fe7cfb030e1d1bd3c12d
 
 # SQL about what a database holds. A copy differs from its source if any of these answers differs.
 
@@ -1281,8 +1290,10 @@ print_table_query() {
 SELECT jsonb_build_array(
     jsonb_build_array(relnamespace::regnamespace, relname),
     oid::regclass,
-    coalesce('(' || given || ')', ''),
-    CASE WHEN odd THEN 'text' ELSE 'binary' END)
+    coalesce(given, ''),
+    CASE WHEN odd THEN 'text' ELSE 'binary' END,
+    pg_relation_size(oid) / current_setting('block_size')::int,
+    pg_table_size(oid))
   FROM own WHERE relkind = 'r' ORDER BY pg_table_size(oid) DESC;
 SQL
 }
@@ -1370,8 +1381,8 @@ COPY (
 SQL
 }
 
-# The hash of a value is not enough: two values of bigint or timestamp may have the same one, whatever
-# the seed. So each row is hashed as text or bytes that no other row has.
+# The hash of a value is not enough: two values of bigint or timestamp may have the same one,
+# whatever the seed. So each row is hashed as text or bytes that no other row has.
 print_sums() {
   cat <<'SQL'
 SELECT format('COPY (SELECT %L, %s, %L FROM ONLY %3$s) TO STDOUT (DELIMITER ''|'')', relkind,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
@@ -142,19 +143,22 @@ def _end(place: str) -> str:
 
 
 def _split(own: str, count: int) -> list[str]:
-    """Split a script's own text between functions, into parts as equal as they can be.
+    """Split a script's own text between functions, so that the longest paste is short.
 
     So a part that lost its wrapper defines functions, and runs none.
     """
-    if count == 1:
-        return [own]
     lines = own.splitlines(keepends=True)
-    between = _ends_of_functions(lines)
-    cuts = [
-        min(between, key=lambda number: abs(number - len(lines) * part // count))
-        for part in range(1, count)
-    ]
-    return ["".join(lines[begin:end]) for begin, end in zip([0, *cuts], [*cuts, len(lines)])]
+
+    def longest(cuts: tuple[int, ...]) -> int:
+        *first, last = (end - begin for begin, end in zip((0, *cuts), (*cuts, len(lines))))
+        return max([*first, last + _WRAPPER_LINES])
+
+    cuts = min(combinations(_ends_of_functions(lines), count - 1), key=longest)
+    return ["".join(lines[begin:end]) for begin, end in zip((0, *cuts), (*cuts, len(lines)))]
+
+
+_WRAPPER_LINES = 21
+"""How many lines more the wrapper of a script has than that of a part before it."""
 
 
 def _ends_of_functions(lines: list[str]) -> list[int]:

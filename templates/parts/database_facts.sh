@@ -66,8 +66,10 @@ print_table_query() {
 SELECT jsonb_build_array(
     jsonb_build_array(relnamespace::regnamespace, relname),
     oid::regclass,
-    coalesce('(' || given || ')', ''),
-    CASE WHEN odd THEN 'text' ELSE 'binary' END)
+    coalesce(given, ''),
+    CASE WHEN odd THEN 'text' ELSE 'binary' END,
+    pg_relation_size(oid) / current_setting('block_size')::int,
+    pg_table_size(oid))
   FROM own WHERE relkind = 'r' ORDER BY pg_table_size(oid) DESC;
 SQL
 }
@@ -155,8 +157,8 @@ COPY (
 SQL
 }
 
-# The hash of a value is not enough: two values of bigint or timestamp may have the same one, whatever
-# the seed. So each row is hashed as text or bytes that no other row has.
+# The hash of a value is not enough: two values of bigint or timestamp may have the same one,
+# whatever the seed. So each row is hashed as text or bytes that no other row has.
 print_sums() {
   cat <<'SQL'
 SELECT format('COPY (SELECT %L, %s, %L FROM ONLY %3$s) TO STDOUT (DELIMITER ''|'')', relkind,

@@ -1143,6 +1143,23 @@ def test_names_become_sql_in_the_quotes_of_the_target_alone(mallory: Place) -> N
     nothing_was_run(mallory)
 
 
+# Of a large table, what counts its blocks.
+LYING_SIZE = """
+CREATE FUNCTION pg_catalog.jsonb_build_array(jsonb, regclass, text, text, bigint, bigint)
+RETURNS jsonb LANGUAGE sql AS $f$ SELECT pg_catalog.jsonb_build_array(VARIADIC ARRAY[
+  $1, to_jsonb($2::text), to_jsonb($3), to_jsonb($4),
+  to_jsonb('1,0)$$) TO STDOUT; COMMIT; ALTER ROLE app CREATEDB; --'::text), '99999999']) $f$;
+"""
+
+
+def test_a_size_is_no_command(mallory: Place) -> None:
+    mallory.source.sql(LYING_SIZE, "codeocean")
+    outcome = mallory.run()
+    nothing_was_run(mallory)
+    assert mallory.source.sql("SELECT rolcreatedb FROM pg_roles WHERE rolname = 'app'") == "f"
+    assert "the restore failed in copy_tables; the old database is in place" in outcome.errors
+
+
 HOSTILE = r"""
 CREATE SCHEMA "-- '"" $(touch /run/test/pwned) \! id";
 CREATE TABLE "-- '"" $(touch /run/test/pwned) \! id"."\.
@@ -1194,6 +1211,97 @@ def test_hostile_names_arrive_as_they_are(mallory: Place) -> None:
     assert outcome.done, outcome.errors
     mallory.copy_is_complete()
     assert not re.search(r"^done: x", mallory.file(LOG).read_text(), re.MULTILINE)
+
+
+# Tables that are copied in several streams, each just larger than 64 MiB, most of it free space.
+
+LARGE = """
+CREATE TABLE public.large (id int, note text, half int GENERATED ALWAYS AS (id / 2) STORED)
+  WITH (fillfactor = 10);
+INSERT INTO public.large (id, note) SELECT i, repeat('x', 200) FROM generate_series(1, 27000) i;
+DELETE FROM public.large WHERE id % 5 = 0 OR id BETWEEN 13000 AND 14000;
+UPDATE public.large SET note = 'changed' WHERE id % 7 = 0;
+"""
+ALL_LARGE = rf"""
+{LARGE}
+CREATE TABLE public.documents (body text);
+ALTER TABLE public.documents ALTER body SET STORAGE EXTERNAL;
+INSERT INTO public.documents SELECT repeat(md5(i::text), 2000) FROM generate_series(1, 1100) i;
+CREATE TABLE public.ancestor (note text) WITH (fillfactor = 10);
+CREATE TABLE public.heir () INHERITS (public.ancestor) WITH (fillfactor = 10);
+CREATE TABLE public.years (year int, note text) PARTITION BY RANGE (year);
+CREATE TABLE public.year_1 PARTITION OF public.years FOR VALUES FROM (1) TO (2)
+  WITH (fillfactor = 10);
+CREATE TABLE public."\! touch {PWNED}
+'$(id)$$"" \." ("a ' ""$$" text) WITH (fillfactor = 10);
+INSERT INTO public.ancestor SELECT repeat('x', 200) || i FROM generate_series(1, 26000) i;
+INSERT INTO public.heir SELECT note FROM public.ancestor;
+INSERT INTO public.years SELECT 1, note FROM ONLY public.ancestor;
+INSERT INTO public."\! touch {PWNED}
+'$(id)$$"" \." SELECT note FROM ONLY public.ancestor;
+"""
+# Their streams on the source, when they are about to begin.
+RANGES = "[[ $* != *'FROM ONLY public.large WHERE ctid '*TO* ]]"
+
+
+def test_large_tables_arrive(mallory: Place) -> None:
+    """With holes, with TOAST, with rows of other tables behind them."""
+    mallory.source.sql(ALL_LARGE, "codeocean", user="root")
+    streams = "echo >>/run/test/streams"
+    mallory.wrap("psql", f"[[ $* != *' WHERE ctid '*TO* ]] || {streams}")
+    outcome = mallory.run()
+    nothing_was_run(mallory)
+    assert outcome.done, outcome.errors
+    assert mallory.file("/run/test/streams").read_text() == "\n" * 12
+    mallory.copy_is_complete()
+
+
+def test_a_large_table_is_copied_by_streams_beside_each_other(place: Place) -> None:
+    """Both of them wait for a lock when nothing else is left to do."""
+    place.source.sql(LARGE, "codeocean", user="root")
+    until_locked = "until [[ -e /run/test/locked ]]; do /usr/bin/sleep 0.1; done"
+    place.wrap("psql", f"{RANGES} || {{ touch /run/test/ready; {until_locked}; }}")
+    outcomes: list[Outcome] = []
+    runner = threading.Thread(target=lambda: outcomes.append(place.run()))
+    runner.start()
+    wait_for(place.file("/run/test/ready").exists)
+    lock = ["BEGIN", "LOCK public.large", "SELECT pg_sleep(999)"]
+    with subprocess.Popen(place.source.command("codeocean", *lock)) as holder:
+        held = "FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted"
+        wait_for(lambda: place.source.sql(f"SELECT count(*) {held}", "codeocean") != "0")
+        place.file("/run/test/locked").touch()
+        waiting = "wait_event_type = 'Lock' AND query LIKE 'COPY (SELECT %public.large%'"
+        sessions = f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}"
+        wait_for(lambda: place.source.sql(sessions) == "2")
+        place.source.sql(f"SELECT pg_terminate_backend(pid) {held}", "codeocean")
+        holder.wait()
+    runner.join(timeout=300)
+    assert outcomes[0].done, outcomes[0].errors
+    place.copy_is_complete()
+
+
+@pytest.mark.parametrize("block", ["0,", "[1-9]"])
+def test_a_range_that_fails_stops_the_copy(place: Place, block: str) -> None:
+    place.source.sql(LARGE, "codeocean", user="root")
+    place.wrap("psql", f"[[ $* != *'ctid >= $$('{block}*TO* ]] || exit 1")
+    outcome = place.run()
+    assert outcome.code == 1
+    assert "the restore failed in copy_tables; the old database is in place" in outcome.errors
+    place.old_is_in_place()
+
+
+@pytest.mark.parametrize("blocks", [0, 4])
+def test_no_row_is_lost_if_the_size_is_wrong(place: Place, blocks: int) -> None:
+    """As if the table had grown, or shrunk, since its blocks were counted."""
+    place.source.sql(LARGE, "codeocean", user="root")
+    place.source.sql(
+        f"""CREATE FUNCTION pg_catalog.pg_relation_size(oid) RETURNS bigint LANGUAGE sql
+        AS 'SELECT {blocks}::bigint * 8192'""",
+        "codeocean",
+    )
+    outcome = place.run()
+    assert outcome.done, outcome.errors
+    place.copy_is_complete()
 
 
 ROLE_NAMES = [

@@ -24,6 +24,7 @@ from codeocean_cmdgen.marks import is_ours
 from codeocean_cmdgen.procedures import PROCEDURES, Task
 from codeocean_cmdgen.procedures.model import Prose
 from codeocean_cmdgen.rendering.documents import render_page, render_runbook
+from codeocean_cmdgen.rendering.paste import pasted
 from codeocean_cmdgen.rendering.seal import is_as_rendered
 from codeocean_cmdgen.runbook import Place, Runbook, make
 from codeocean_cmdgen.runbook.pastes import find_pastes
@@ -34,6 +35,8 @@ from tests.support.project import GOLDEN
 from tools import guide
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from codeocean_cmdgen.runbook.model import Paste
 
 VALUES = EXAMPLE
@@ -210,7 +213,16 @@ def test_the_shared_part_is_pasted_before_the_first_script_on_each_services_inst
         assert on_hosts.index(first) <= on_hosts.index(one)
 
 
+@pytest.fixture
+def no_pastes_kept() -> Iterator[None]:
+    """Keep no paste that was made within other limits."""
+    pasted.cache_clear()
+    yield
+    pasted.cache_clear()
+
+
 @EVERY
+@pytest.mark.usefixtures("no_pastes_kept")
 @pytest.mark.parametrize("limit", range(30_000, 110_000, 5_000))
 def test_a_paste_is_never_larger_than_its_limit_and_keeps_the_order(
     procedure: str, limit: int, monkeypatch: pytest.MonkeyPatch
