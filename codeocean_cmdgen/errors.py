@@ -7,6 +7,7 @@ from typing import NamedTuple
 REFUSED = 1
 BAD_INPUT = 2
 OUR_BUG = 70
+INTERRUPTED = 130
 _LONGEST = 100
 """The most characters of a value that a message shows."""
 

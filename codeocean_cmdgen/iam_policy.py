@@ -10,7 +10,7 @@ from codeocean_cmdgen.arguments import VOCABULARY
 from codeocean_cmdgen.steps.permissions import ROLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from codeocean_cmdgen.steps import Step
     from codeocean_cmdgen.steps.permissions import Resources
@@ -89,8 +89,12 @@ def _values(step: Step, name: str) -> tuple[Any, ...]:
     return (value if isinstance(value, tuple) else (value,)) if value else ()
 
 
-def notes(steps: Iterable[Step], document: dict[str, Any]) -> Iterator[str]:
-    """Yield notes about permissions that the policy cannot contain."""
+def notes(steps: Collection[Step], document: dict[str, Any]) -> Iterator[str]:
+    """Yield notes about permissions that the policy cannot contain, and about who needs it."""
+    accounts = {step.name: str(step.account_id) for step in steps}
+    if len({*accounts.values()}) > 1:
+        told = ", ".join(f"{name} in {account}" for name, account in accounts.items())
+        yield f"the scripts run in different accounts: {told}. Print a policy for each account"
     for step in steps:
         if step.place == "host":
             yield (

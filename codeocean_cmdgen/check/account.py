@@ -86,7 +86,7 @@ def _names(statement: dict[str, Any], account_id: str) -> bool:
 def show_caller(deployment: Deployment) -> str:
     """Return the command that shows whose the credentials are that the check used."""
     command = "aws sts get-caller-identity --region {0.region}"
-    return f"{command} --profile {{0.profile}}" if deployment.profile else command
+    return f"AWS_PROFILE={{0.profile}} {command}" if deployment.profile else command
 
 
 @rule(

@@ -140,6 +140,9 @@ def init(
     """
     from codeocean_cmdgen.inputs.example import empty_file  # noqa: PLC0415 - needs these
 
+    if file == "-":
+        hint = f"without a name, the file is {DEPLOYMENT_FILE}"
+        raise InputError([Problem("FILE: - is no name of a file", hint)])
     path = Path(file)
     if os.path.lexists(path):
         problem = Problem(
@@ -209,7 +212,7 @@ def discover(
     if what == RECOVERY_POINTS:
         unused = {"stack_name": stack_name, "stack_json": stack_json}
         _refuse(unused, f"not an option of discover {RECOVERY_POINTS}")
-        file = file_to_fill_in(values, show_note)
+        file = demand_deployment_file(values, show_note)
         facts = _find_points(file, table or "backup", choose, region=region, profile=profile)
     else:
         _refuse({"from": table, "choose": choose}, f"only for discover {RECOVERY_POINTS}")

@@ -12,7 +12,15 @@ import typer
 from typer.core import TyperGroup
 
 from codeocean_cmdgen.cli.shared import COMPLETE, ENVIRONMENT, PROGRAM, examples
-from codeocean_cmdgen.errors import OUR_BUG, REFUSED, InputError, OutputError, Problem, shown
+from codeocean_cmdgen.errors import (
+    INTERRUPTED,
+    OUR_BUG,
+    REFUSED,
+    InputError,
+    OutputError,
+    Problem,
+    shown,
+)
 from codeocean_cmdgen.steps import BY_NAME, STEPS
 from codeocean_cmdgen.terminal import echo, echo_lines
 
@@ -230,6 +238,8 @@ def main() -> None:
         echo_lines(traceback.format_exc(), err=True)
         echo("error: this is a bug in codeocean-cmdgen; please report the lines above", err=True)
         sys.exit(OUR_BUG)
+    if code == INTERRUPTED:  # Typer makes this of Ctrl-C
+        echo("\nstopped: interrupted", err=True)
     sys.exit(code)
 
 

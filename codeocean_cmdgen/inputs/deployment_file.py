@@ -245,7 +245,9 @@ def file_to_fill_in(values: Optional[str], tell: Tell) -> DeploymentFile:
     else:
         absent = not os.path.lexists(os.path.realpath(values))
     if absent:
-        return DeploymentFile(values or DEPLOYMENT_FILE, "")
+        name = values or DEPLOYMENT_FILE
+        tell(f"{name} does not exist yet: it is created if there is something to write")
+        return DeploymentFile(name, "")
     return demand_deployment_file(values, tell)
 
 
@@ -284,6 +286,11 @@ def _validated(path: Path, text: str) -> DeploymentFile:
 def _no_file() -> Problem:
     if stack_json.is_services_instance():
         return Problem("missing --values: a services instance has no default deployment file")
+    if os.path.lexists(DEPLOYMENT_FILE):
+        return Problem(
+            f"missing --values: {DEPLOYMENT_FILE} in the current folder is not used, as said above",
+            f"if it is yours alone: chmod go-w {DEPLOYMENT_FILE}; or name it with --values",
+        )
     return Problem(
         f"missing --values: there is no {DEPLOYMENT_FILE} in the current folder",
         "name yours with --values FILE, or create one: codeocean-cmdgen init",

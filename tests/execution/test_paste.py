@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from codeocean_cmdgen.rendering.paste import _split, _without_shared, shared_paste
+from codeocean_cmdgen.rendering.paste import (
+    _WRAPPER_LINES,
+    _split,
+    _without_shared,
+    shared_paste,
+)
 from tests.support.damage import in_wrapper
 from tests.support.fake_aws import Lab, snapshot_copy
 from tests.support.terminal import SHELLS, Shell, ShellClosedError, Terminal
@@ -269,13 +274,17 @@ def test_another_shared_part_is_refused_and_said(apart: Pasted) -> None:
 
 
 def test_a_text_is_parted_between_functions() -> None:
-    text = "".join(f"f{number}() {{\n  cat <<'END'\n}}\n\n}}\n\nEND\n}}\n\n" for number in range(9))
+    text = "".join(
+        f"f{number}() {{\n  cat <<'END'\n}}\n\n}}\n\nEND\n}}\n\n" for number in range(60)
+    )
     for count in (2, 3):
         parts = _split(f"false <<'END_OF_BODY'\n{text}", count)
         assert len(parts) == count
         assert all(part.endswith("END\n}\n") for part in parts[:-1])
         assert all(part.startswith("\nf") for part in parts[1:])
-        assert max(map(len, parts)) - min(map(len, parts)) < 100
+        lines = [part.count("\n") for part in parts]
+        lines[-1] += _WRAPPER_LINES
+        assert max(lines) - min(lines) < 20
 
 
 def cuts(script: bytes) -> list[int]:

@@ -369,6 +369,13 @@ def test_a_policy_for_no_step_is_refused(tmp_path: Path) -> None:
     assert run("iam-policy", "snapshot-cpy").code == 2
 
 
+def test_one_policy_for_two_accounts_is_told() -> None:
+    told = run("iam-policy", "snapshot-copy", "instance-hold", f"--values={VALUES}").err
+    assert "snapshot-copy in 222222222222, instance-hold in 333333333333. Print a policy" in told
+    told = run("iam-policy", "db-restore", "instance-hold", f"--values={VALUES}").err
+    assert "different accounts" not in told
+
+
 def test_the_policy_of_an_incomplete_file_names_what_is_missing(tmp_path: Path) -> None:
     """It has no option for a value, so it names the values as the file does."""
     file = deployment_file(tmp_path, "[backup]\naccount_id = '222222222222'\n")
@@ -1279,13 +1286,20 @@ def test_what_is_missing_is_asked_for(terminal: Any) -> None:
     assert len(script.splitlines()) >= len(run(*given).out.splitlines())
 
 
-@pytest.mark.parametrize("key", ["\x03", "\x04"])
-def test_a_question_left_unanswered_makes_no_script(key: str, terminal: Any) -> None:
+@pytest.mark.parametrize(
+    ("key", "code", "told"),
+    [("\x03", 130, "\r\nstopped: interrupted"), ("\x04", 1, "stopped: nothing was written")],
+    ids=["Ctrl-C", "Ctrl-D"],
+)
+def test_a_question_left_unanswered_makes_no_script(
+    key: str, code: int, told: str, terminal: Any
+) -> None:
     child, stdout = terminal(*options("snapshot-copy", account_id=""))
     child.expect("such as 111111111111: ")
     child.send(key)
     child.expect(pexpect.EOF)
-    assert child.wait() != 0
+    assert child.wait() == code
+    assert told in child.before
     assert "Traceback" not in child.before
     assert stdout.read_text() == ""
 

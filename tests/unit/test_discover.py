@@ -265,7 +265,8 @@ def test_a_missing_bucket_leaves_out_all_and_says_what_to_write(person: Person) 
 
 def test_a_source_without_backup_configuration_says_what_to_set(person: Person) -> None:
     del stack_of(person.simulator, SOURCE).physical_ids["S3BackupRole"]
-    assert "set the stack parameters pDestination" in person.discover("source").err
+    told = person.discover("source").err
+    assert "paste the script of codeocean-cmdgen stack-parameters --preset backup-desti" in told
 
 
 def test_what_is_refused_is_left_out_and_named(person: Person) -> None:
