@@ -239,7 +239,8 @@ def main() -> None:
         echo("error: this is a bug in codeocean-cmdgen; please report the lines above", err=True)
         sys.exit(OUR_BUG)
     if code == INTERRUPTED:  # Typer makes this of Ctrl-C
-        echo("\nstopped: interrupted", err=True)
+        echo("", err=True)
+        echo("stopped: interrupted", err=True)
     sys.exit(code)
 
 

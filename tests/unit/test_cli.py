@@ -1246,7 +1246,7 @@ def terminal(tmp_path: Path) -> Any:
 
     def _start(*arguments: str) -> tuple[pexpect.spawn[str], Path]:
         script = tmp_path / "stdout"
-        command = '"$@" >"$0"'
+        command = 'exec "$@" >"$0"'
         child = pexpect.spawn(
             "sh", ["-c", command, str(script), *PROGRAM, *arguments], encoding="utf-8", timeout=120
         )
