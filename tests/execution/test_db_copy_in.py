@@ -1031,7 +1031,7 @@ def test_a_comment_is_no_command(mallory: Place) -> None:
     mallory.copy_is_complete()
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     "name",
     [
@@ -1078,6 +1078,7 @@ FORGED = (
 )
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_a_comment_is_no_record(mallory: Place, side: str) -> None:
     """The owner of a database may say of it what the record of the work would say."""
@@ -1329,7 +1330,7 @@ GRANT SELECT ON LARGE OBJECT 4711 TO NAME;
 """
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("name", ROLE_NAMES)
 def test_a_role_name_is_no_command(mallory: Place, name: str) -> None:
     assert len(name) <= 63
@@ -1388,6 +1389,7 @@ def test_settings_come_last(place: Place) -> None:
     assert int(place.target.sql(f"{count} WHERE datname = 'codeocean'")) > 0
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("of", ["DATABASE codeocean", "ROLE root IN DATABASE codeocean"])
 def test_settings_of_the_source_change_nothing_on_the_way(place: Place, of: str) -> None:
     place.source.sql(
@@ -1425,6 +1427,7 @@ case "$*" in
 esac"""
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize("fail", [":", "exit 1"])
 def test_the_meter_ends_with_the_work_and_at_100_percent(place: Place, fail: str) -> None:
     place.wrap("psql", METER.replace("FAIL", fail))
