@@ -212,7 +212,7 @@ def discover(
     if what == RECOVERY_POINTS:
         unused = {"stack_name": stack_name, "stack_json": stack_json}
         _refuse(unused, f"not an option of discover {RECOVERY_POINTS}")
-        file = demand_deployment_file(values, show_note)
+        file = file_to_fill_in(values, show_note)
         facts = _find_points(file, table or "backup", choose, region=region, profile=profile)
     else:
         _refuse({"from": table, "choose": choose}, f"only for discover {RECOVERY_POINTS}")
@@ -291,7 +291,10 @@ def _write(file: "DeploymentFile", facts: list["Fact"]) -> None:
     """Write facts to the file, and say what that changed."""
     from codeocean_cmdgen.inputs.update import update  # noqa: PLC0415 - no step needs it
 
+    is_new = not os.path.lexists(file.name)
     changes = update(Path(file.name), facts)
+    if is_new:
+        _say(f"created: {file.name}")
     for line in changes.replaced:
         _say(f"changed: {line}")
     _say(f"done: {_written(changes.total, len(facts), file.name)}")

@@ -245,9 +245,7 @@ def file_to_fill_in(values: Optional[str], tell: Tell) -> DeploymentFile:
     else:
         absent = not os.path.lexists(os.path.realpath(values))
     if absent:
-        name = values or DEPLOYMENT_FILE
-        tell(f"{name} does not exist yet: it is created if there is something to write")
-        return DeploymentFile(name, "")
+        return DeploymentFile(values or DEPLOYMENT_FILE, "")
     return demand_deployment_file(values, tell)
 
 

@@ -652,7 +652,8 @@ def test_a_vault_without_pairs_or_name_is_told(person: Person) -> None:
 
 
 def test_it_says_how_many_values_are_new(person: Person) -> None:
-    first = person.discover("source").err.splitlines()[-1]
+    created, first = person.discover("source").err.splitlines()[-2:]
+    assert created == f"created: {person.file}"
     many = re.fullmatch(f"done: wrote ([0-9]+) values to {person.file}", first)
     assert many, first
     count = int(many[1])
