@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    57d27abbb8270c326bf72a53d7ccae14e1c830bcc6cffd88bac56f512390d654\ \ -)
+    7f7306a2fc90f805ed5a3ed609657c7f552005cd7d4409ca91e006d21f232003\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" datasets-not-cached \
@@ -48,7 +48,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=datasets-not-cached confirms without a terminal.
 
 values() {
-  # text of this release: sha256 5055449fbff83d043db2aac81124f7fb1e542a446bfd9af3a148494769774f0b
+  # text of this release: sha256 a7bfe04ebd24b8837cdc3ab0b99e95a4007bc306f4426afaecea02d9f7a0ab2f
   # the step
   STEP=datasets-not-cached
   # from deployment file [target]
@@ -351,7 +351,7 @@ restore_environment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 682257510b8e64440b2c1cff3803e95a0f135c00cd0571be4ddd7c5292b7022c
+# ---- sha256 53d1de978f39918e43dbd8c7b9b573446dc70c64994b9de02f17303e94016c7c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -784,7 +784,7 @@ check_mount() { # VOLUME_ID FOLDER ro|rw
     ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
     stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
       "The device of the volume is '${device}'. A restart can mount a restored volume, which may" \
-      "have the same UUID: then unmount it, and mount the device of $1 at $2"
+      "have the same UUID: unmount it, mount the device of $1 at $2, and paste the script again"
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    324a60916710411a4e7a030e570caa5bb6f811a4acc8bf175974857a6d130cf5\ \ -)
+    84bdffac5fef739c3deab7628cd374facc562b048e1a05aa42c38ecf032a1ca2\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -37,7 +37,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 ee3fae4db89ed251d63d5e6dd771b40340e9d5f4418a8ac5e0b32da3dc6fac83
+  # text of this release: sha256 79fa470769ca0f832077ffd47b60f7dbba19723c0edf9648003a626c9bae8af2
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -497,7 +497,7 @@ SQL
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 682257510b8e64440b2c1cff3803e95a0f135c00cd0571be4ddd7c5292b7022c
+# ---- sha256 53d1de978f39918e43dbd8c7b9b573446dc70c64994b9de02f17303e94016c7c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -930,7 +930,7 @@ check_mount() { # VOLUME_ID FOLDER ro|rw
     ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
     stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
       "The device of the volume is '${device}'. A restart can mount a restored volume, which may" \
-      "have the same UUID: then unmount it, and mount the device of $1 at $2"
+      "have the same UUID: unmount it, mount the device of $1 at $2, and paste the script again"
   fi
 }
 

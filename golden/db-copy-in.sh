@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    a98c59cfbedf9c99fdb4e878edf4256ab6936ab5bfeff200360205ed682d130c\ \ -)
+    ec86b84a4444eda17dea99a12b0b8e6a2145d534e5f31ea242cc2ccbd43b3ef3\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" db-copy-in \
@@ -44,7 +44,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATABASE-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 2214750080abdae7305563ca1b728c59d918a20f844180d60b5b744322a6387d
+  # text of this release: sha256 9cf99c153c4c895fa63d179fe68fe7e1247f9e2864a01370a5d24806facf2bbd
   # the step
   STEP=db-copy-in
   # from deployment file [target]
@@ -1746,7 +1746,7 @@ END_OF_PYTHON
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 682257510b8e64440b2c1cff3803e95a0f135c00cd0571be4ddd7c5292b7022c
+# ---- sha256 53d1de978f39918e43dbd8c7b9b573446dc70c64994b9de02f17303e94016c7c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -2179,7 +2179,7 @@ check_mount() { # VOLUME_ID FOLDER ro|rw
     ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
     stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
       "The device of the volume is '${device}'. A restart can mount a restored volume, which may" \
-      "have the same UUID: then unmount it, and mount the device of $1 at $2"
+      "have the same UUID: unmount it, mount the device of $1 at $2, and paste the script again"
   fi
 }
 

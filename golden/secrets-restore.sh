@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    6e0e966cce1614131bcc884d0ad3ccf84ff02c2b415e91e2742047bc8a5d4d77\ \ -)
+    a14b7872f8c5dd1d3064c6d4e853c90825ee5e2cf7ddbdfdfcdc758c2f97934e\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-restore \
@@ -51,7 +51,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 c2f73fdc3c1b9cb1163b886c30424fde908a408a401c2f9f6fa1d47d3434871a
+  # text of this release: sha256 4a9c2f48dfe671293308614038809f3fd612db11067db92439370f023bd85901
   # the step
   STEP=secrets-restore
   # from deployment file [target]
@@ -591,7 +591,7 @@ restore_environment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 682257510b8e64440b2c1cff3803e95a0f135c00cd0571be4ddd7c5292b7022c
+# ---- sha256 53d1de978f39918e43dbd8c7b9b573446dc70c64994b9de02f17303e94016c7c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1024,7 +1024,7 @@ check_mount() { # VOLUME_ID FOLDER ro|rw
     ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
     stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
       "The device of the volume is '${device}'. A restart can mount a restored volume, which may" \
-      "have the same UUID: then unmount it, and mount the device of $1 at $2"
+      "have the same UUID: unmount it, mount the device of $1 at $2, and paste the script again"
   fi
 }
 

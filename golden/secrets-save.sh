@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    6d5db44c32e76306aa514edc958cf4c786047f805dd4c88c37a9c928b8045f4c\ \ -)
+    687622e29870057ee80d9a817de611e47ffa98089e124f2e5eea6fa712044447\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" secrets-save \
@@ -41,7 +41,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 9b9c39d9c629704cc4439659c098ad1ffb050a0a708091f0aa2dc294cb1e5857
+  # text of this release: sha256 849dac69272a890e00a2972b05942b765e3fd45f15b5228d9dd4421354297057
   # the step
   STEP=secrets-save
   # from deployment file [source]
@@ -327,7 +327,7 @@ restore_environment() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 682257510b8e64440b2c1cff3803e95a0f135c00cd0571be4ddd7c5292b7022c
+# ---- sha256 53d1de978f39918e43dbd8c7b9b573446dc70c64994b9de02f17303e94016c7c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -760,7 +760,7 @@ check_mount() { # VOLUME_ID FOLDER ro|rw
     ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
     stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
       "The device of the volume is '${device}'. A restart can mount a restored volume, which may" \
-      "have the same UUID: then unmount it, and mount the device of $1 at $2"
+      "have the same UUID: unmount it, mount the device of $1 at $2, and paste the script again"
   fi
 }
 

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    131fe7df4c31521423d6f3782a70154b057098153179970580420c1b5d7a9d54\ \ -)
+    2303d3c9c9dd02150dc31b76b606c5f9e731b08d616d74225b0b58da13408a80\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" service-start \
@@ -46,7 +46,7 @@ false <<'END_OF_BODY'
 # Settings: PLAN=1 shows what would change, and changes nothing.
 
 values() {
-  # text of this release: sha256 71bd94113750d9f4dc30bea661dca07eb98e3468f58e0831164067bf1244499c
+  # text of this release: sha256 d93fec8bebcb2ddbf6f278ea0df26cd5723d4e7b217da0291a4606af50f70605
   # the step
   STEP=service-start
   # from deployment file [target]
@@ -337,7 +337,7 @@ check_held_files() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 682257510b8e64440b2c1cff3803e95a0f135c00cd0571be4ddd7c5292b7022c
+# ---- sha256 53d1de978f39918e43dbd8c7b9b573446dc70c64994b9de02f17303e94016c7c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -770,7 +770,7 @@ check_mount() { # VOLUME_ID FOLDER ro|rw
     ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
     stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
       "The device of the volume is '${device}'. A restart can mount a restored volume, which may" \
-      "have the same UUID: then unmount it, and mount the device of $1 at $2"
+      "have the same UUID: unmount it, mount the device of $1 at $2, and paste the script again"
   fi
 }
 

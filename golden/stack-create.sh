@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    06f719038d0f4c388108badbe47727f225dd729ce99a71cf35ee6cb906fa6f61\ \ -)
+    f327fbdf03fb3c8990f2a6bbd1a4439f18ccd221d0c026ce3fdce20c16d26895\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-create \
@@ -36,7 +36,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 8e7b3be38698d6e96f21524fe90bf1e0e32c5e4e21fb3591d4e43e11e155f821
+  # text of this release: sha256 2165749054040d9736607839119eb12ebdf0164771c0c122abb109727b1f7eb5
   # the step
   STEP=stack-create
   # from deployment file [backup]
@@ -566,7 +566,7 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # stack_events.py, sha256 7a5dffa30d39e4909f2922d414750385004ce8bc32f80cd36c56c8fa1fea58a4
+  # stack_events.py, sha256 a229aed6a66a3b163e07376ab1a59dc0bcd464f508bb0da18fe1910987102596
   cat >program/stack_events.py <<'END_OF_PYTHON'
 """Judge the events of a stack: how far an attempt of a run has come, and why it failed.
 
@@ -637,7 +637,7 @@ def oldest_first(answer: dict[str, Any]) -> list[Event]:
 
 def is_of_run(token: str, prefix: str) -> bool:
     """Tell whether a token is one of the run."""
-    return bool(re.fullmatch(re.escape(prefix) + "[0-9]+", token))
+    return bool(re.fullmatch(re.escape(prefix) + "[1-9][0-9]{0,17}", token))
 
 
 def find_attempt(events: list[Event], prefix: str, token: str) -> Attempt:

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    6a0baecef03a4bc6552c0c00430846cb29f4b90feed54f2f7636a33220661fe8\ \ -)
+    065b81d8f1735236df8145487f2d9a0b51692ed9e20fac3e41ce1791f0768ec1\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -41,7 +41,7 @@ false <<'END_OF_BODY'
 #           WATCH=0 starts the work, does not wait for it, and ends with exit code 4.
 
 values() {
-  # text of this release: sha256 c345ee8576a76911c42e2f397c7550f7ee36f6cdb3d30fbec7595f103c46cbf9
+  # text of this release: sha256 bac7fa85de5a863bcb1c85b1028871c323f396c8f815914e4dc3a8cd8f7eca38
   # the step
   STEP=stack-parameters
   # from deployment file [backup]
@@ -703,7 +703,7 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # stack_events.py, sha256 7a5dffa30d39e4909f2922d414750385004ce8bc32f80cd36c56c8fa1fea58a4
+  # stack_events.py, sha256 a229aed6a66a3b163e07376ab1a59dc0bcd464f508bb0da18fe1910987102596
   cat >program/stack_events.py <<'END_OF_PYTHON'
 """Judge the events of a stack: how far an attempt of a run has come, and why it failed.
 
@@ -774,7 +774,7 @@ def oldest_first(answer: dict[str, Any]) -> list[Event]:
 
 def is_of_run(token: str, prefix: str) -> bool:
     """Tell whether a token is one of the run."""
-    return bool(re.fullmatch(re.escape(prefix) + "[0-9]+", token))
+    return bool(re.fullmatch(re.escape(prefix) + "[1-9][0-9]{0,17}", token))
 
 
 def find_attempt(events: list[Event], prefix: str, token: str) -> Attempt:

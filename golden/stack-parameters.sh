@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    2f5d2081127f9909c6fbf5c76be8a4b0f47f6628b89c54acb72dc3e28f66edba\ \ -)
+    eaf4468aa7cd2b23e1239f05f637b811c579914643db51be208e4fa780363a1d\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" stack-parameters \
@@ -44,7 +44,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=STACK-NAME confirms without a terminal.
 
 values() {
-  # text of this release: sha256 3b4771b0ba5b450e09d96e5940f0d60814223984efee8488e50d18fb7c1de788
+  # text of this release: sha256 bb0b9d91b956b9d5526518006325cc9d44a2e512f5338514d3ca2a9d31ec7181
   # the step
   STEP=stack-parameters
   # from deployment file [source]
@@ -705,7 +705,7 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 END_OF_PYTHON
-  # stack_events.py, sha256 7a5dffa30d39e4909f2922d414750385004ce8bc32f80cd36c56c8fa1fea58a4
+  # stack_events.py, sha256 a229aed6a66a3b163e07376ab1a59dc0bcd464f508bb0da18fe1910987102596
   cat >program/stack_events.py <<'END_OF_PYTHON'
 """Judge the events of a stack: how far an attempt of a run has come, and why it failed.
 
@@ -776,7 +776,7 @@ def oldest_first(answer: dict[str, Any]) -> list[Event]:
 
 def is_of_run(token: str, prefix: str) -> bool:
     """Tell whether a token is one of the run."""
-    return bool(re.fullmatch(re.escape(prefix) + "[0-9]+", token))
+    return bool(re.fullmatch(re.escape(prefix) + "[1-9][0-9]{0,17}", token))
 
 
 def find_attempt(events: list[Event], prefix: str, token: str) -> Attempt:

@@ -3,7 +3,7 @@
     body=$(command cat /dev/fd/3)
     digest=$(printf '%s\n' "${body}" | sha256sum)
     case ${digest} in
-    1b0f1879377c5e0899f7dde491cb184e7004b3b471b5a230e6a4f73acb90d567\ \ -)
+    0527082e2b379aada9a65719f53903fdc2e15274f4196e3368f9904ae412245c\ \ -)
       body=${body#*"'END_OF_BODY'"}
       body=${body%END_OF_BODY}
       codeocean_cmdgen=main bash -o privileged -c "false${body:?}" volume-copy-in \
@@ -51,7 +51,7 @@ false <<'END_OF_BODY'
 #           CONFIRM=DATA-VOLUME-ID confirms without a terminal.
 
 values() {
-  # text of this release: sha256 7bf3c7b5ac55044e3315303e4c950316c8a0d5c3a75e2723b0cf5f6a9fc8df0c
+  # text of this release: sha256 aac36ea73f27bd2680e86a9db47ebbafb7e77be28c52baa3a8ce40b7f8394987
   # the step
   STEP=volume-copy-in
   # from deployment file [target]
@@ -591,7 +591,7 @@ list_restored_volumes() {
 }
 
 # ---- Shared by all scripts for the services instance in this release: review it once.
-# ---- sha256 682257510b8e64440b2c1cff3803e95a0f135c00cd0571be4ddd7c5292b7022c
+# ---- sha256 53d1de978f39918e43dbd8c7b9b573446dc70c64994b9de02f17303e94016c7c
 
 # Ends the script. One line, so that pasting only the tail of this text never closes your shell.
 leave() { exit "$1"; }
@@ -1024,7 +1024,7 @@ check_mount() { # VOLUME_ID FOLDER ro|rw
     ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
     stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
       "The device of the volume is '${device}'. A restart can mount a restored volume, which may" \
-      "have the same UUID: then unmount it, and mount the device of $1 at $2"
+      "have the same UUID: unmount it, mount the device of $1 at $2, and paste the script again"
   fi
 }
 

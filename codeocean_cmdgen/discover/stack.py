@@ -148,14 +148,14 @@ def _find_primary(finder: Finder, caller: Caller, resources: dict[str, _Resource
         if logical_id in resources:
             _take_role(finder, caller, resources[logical_id].id, logical_id, table)
         else:
-            hint = (
-                "the stack creates it when its backup parameters are set: paste the script of "
-                "codeocean-cmdgen stack-parameters --preset backup-destination "
-                f"{finder.file.option}, then run this again"
-            )
-            # A target must have no destination for backups: each copy would be copied back.
-            own = hint if role == "source" else ""
-            finder.miss("role_arn", f"the stack has no {logical_id}", own, table)
+            hint = ""
+            if role == "source":  # in a target, backup parameters would copy each copy back
+                hint = (
+                    "the stack creates it when its backup parameters are set: paste the script of "
+                    "codeocean-cmdgen stack-parameters --preset backup-destination "
+                    f"{finder.file.option}, then run this again"
+                )
+            finder.miss("role_arn", f"the stack has no {logical_id}", hint, table)
     if role == "target":
         secret = ("master_password_secret_id", vendor.DATABASE_PASSWORD, "target.db-restore")
         _take_resource(finder, resources, *secret)

@@ -286,7 +286,7 @@ def _no_file() -> Problem:
         return Problem("missing --values: a services instance has no default deployment file")
     if os.path.lexists(DEPLOYMENT_FILE):
         return Problem(
-            f"missing --values: {DEPLOYMENT_FILE} in the current folder is not used, as said above",
+            f"missing --values: {DEPLOYMENT_FILE} in the current folder is not used: see above",
             f"if it is yours alone: chmod go-w {DEPLOYMENT_FILE}; or name it with --values",
         )
     return Problem(

@@ -67,7 +67,7 @@ def oldest_first(answer: dict[str, Any]) -> list[Event]:
 
 def is_of_run(token: str, prefix: str) -> bool:
     """Tell whether a token is one of the run."""
-    return bool(re.fullmatch(re.escape(prefix) + "[0-9]+", token))
+    return bool(re.fullmatch(re.escape(prefix) + "[1-9][0-9]{0,17}", token))
 
 
 def find_attempt(events: list[Event], prefix: str, token: str) -> Attempt:

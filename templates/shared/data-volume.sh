@@ -13,7 +13,7 @@ check_mount() { # VOLUME_ID FOLDER ro|rw
     ${mounted} != "${device} xfs $3,"* || ${mounted} == *norecovery* ]]; then
     stop_wrong_place "expected $1 (xfs, $3) at $2; found '${mounted}'." \
       "The device of the volume is '${device}'. A restart can mount a restored volume, which may" \
-      "have the same UUID: then unmount it, and mount the device of $1 at $2"
+      "have the same UUID: unmount it, mount the device of $1 at $2, and paste the script again"
   fi
 }
 

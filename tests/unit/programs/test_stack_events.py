@@ -137,7 +137,8 @@ def test_an_update_that_somebody_cancels_ends_with_the_cancellation() -> None:
 
 
 @pytest.mark.parametrize(
-    "token", [f"{PREFIX}x", f"{PREFIX}1a", f"x{FIRST}", PREFIX, f"{PREFIX}-1", f"{FIRST}\n"]
+    "token",
+    [f"{PREFIX}x", f"{PREFIX}1a", f"x{FIRST}", PREFIX, f"{PREFIX}-1", f"{PREFIX}0", f"{FIRST}\n"],
 )
 def test_the_token_of_something_else_is_not_of_the_run(token: str) -> None:
     assert found((token, "codeocean", "UPDATE_IN_PROGRESS")).token == ""
